@@ -1,0 +1,41 @@
+package issuance
+
+// Role is what an actor may do.
+type Role string
+
+// The roles. Contacts and the system are not chosen by anybody: the first acts
+// through a link, the second through timers and the courier.
+const (
+	RoleAdministrator Role = "administrator" // everything
+	RoleOfficer       Role = "officer"       // orders, certificates, contacts, services
+	RoleAuditor       Role = "auditor"       // reads
+	RoleContact       Role = "contact"
+	RoleSystem        Role = "system"
+)
+
+// Actor is who does something. It is an argument of every verb and stands in
+// every audit record.
+type Actor struct {
+	Role Role   `json:"role"`
+	ID   string `json:"id"`   // token, contact or part of the system
+	Name string `json:"name"` // as people call it
+}
+
+// System returns the actor of something that Postern does by itself.
+func System(part string) Actor { return Actor{Role: RoleSystem, ID: part, Name: part} }
+
+// may returns an error of kind Denied unless a has one of roles.
+func (a Actor) may(verb string, roles ...Role) error {
+	for _, r := range roles {
+		if a.Role == r {
+			return nil
+		}
+	}
+	return &Error{
+		Kind: Denied, Code: CodeRole, Message: "the role " + string(a.Role) + " may not " + verb,
+		Hint: "use the token of an officer or administrator",
+	}
+}
+
+// mayWrite is may for the verbs of daily work.
+func (a Actor) mayWrite(verb string) error { return a.may(verb, RoleAdministrator, RoleOfficer) }

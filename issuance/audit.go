@@ -1,0 +1,17 @@
+package issuance
+
+import "time"
+
+// AuditRecord tells one thing that was done. It is written in the transaction
+// that did it, and never changed.
+type AuditRecord struct {
+	Seq          uint64            `json:"seq"` // given by the store, rising by one
+	At           time.Time         `json:"at"`
+	Actor        Actor             `json:"actor"`
+	Verb         Verb              `json:"verb"`
+	Organization OrgID             `json:"organization,omitempty"`
+	Order        OrderID           `json:"order,omitempty"`
+	Serial       Serial            `json:"serial,omitempty"`
+	Subject      string            `json:"subject,omitempty"` // what else it was done to: a contact, a service, a token
+	Detail       map[string]string `json:"detail,omitempty"`  // no secrets
+}

@@ -1,0 +1,180 @@
+package issuance
+
+import "time"
+
+// Status is where a certificate stands. That it has expired is what the clock
+// says, and never stored.
+type Status string
+
+// The states of a certificate's life. Reserved and abandoned are states of a
+// serial number: it was handed out, and not (or not yet) used.
+const (
+	Reserved  Status = "reserved"  // the intent is recorded, nothing is signed
+	Abandoned Status = "abandoned" // nothing came of it; never used again
+	Active    Status = "active"
+	Held      Status = "held" // certificateHold
+	Revoked   Status = "revoked"
+)
+
+// Reason is a CRLReason of RFC 5280, section 5.3.1.
+type Reason string
+
+// The reasons that make sense for a client certificate. Those for authorities,
+// value 7 and removeFromCRL are not among them.
+const (
+	Unspecified          Reason = "unspecified"
+	KeyCompromise        Reason = "keyCompromise"
+	AffiliationChanged   Reason = "affiliationChanged"
+	Superseded           Reason = "superseded"
+	CessationOfOperation Reason = "cessationOfOperation"
+	CertificateHold      Reason = "certificateHold" // of a held certificate alone
+	PrivilegeWithdrawn   Reason = "privilegeWithdrawn"
+)
+
+// Reasons returns those that a revocation may give.
+func Reasons() []Reason {
+	return []Reason{Unspecified, KeyCompromise, AffiliationChanged, Superseded, CessationOfOperation, PrivilegeWithdrawn}
+}
+
+// CRLReason returns r's number in RFC 5280, section 5.3.1.
+func (r Reason) CRLReason() int {
+	switch r {
+	case KeyCompromise:
+		return 1
+	case AffiliationChanged:
+		return 3
+	case Superseded:
+		return 4
+	case CessationOfOperation:
+		return 5
+	case CertificateHold:
+		return 6
+	case PrivilegeWithdrawn:
+		return 9
+	}
+	return 0
+}
+
+// ParseReason reads the name of a reason that a revocation may give; it must be said.
+func ParseReason(s string) (Reason, error) {
+	for _, r := range Reasons() {
+		if s == string(r) {
+			return r, nil
+		}
+	}
+	return "", Invalidf("reason", quoted(s)+" is not a reason for revoking", "choose one of "+list(Reasons()))
+}
+
+// Certificate is what the store knows of a serial number.
+type Certificate struct {
+	Serial       Serial       `json:"serial"`
+	Status       Status       `json:"status"`
+	Order        OrderID      `json:"order"`
+	Organization OrgID        `json:"organization"`
+	Service      ServiceID    `json:"service"`
+	Contact      ContactID    `json:"contact"`
+	Issuer       string       `json:"issuer"` // id of the issuing CA, as in its CRL's URL
+	ReservedAt   time.Time    `json:"reserved_at"`
+	IssuedAt     time.Time    `json:"issued_at,omitzero"`
+	NotBefore    time.Time    `json:"not_before,omitzero"`
+	NotAfter     time.Time    `json:"not_after,omitzero"`
+	Key          KeyAlgorithm `json:"key,omitempty"`
+	Fingerprint  string       `json:"fingerprint,omitempty"` // SHA-256 of DER, hexadecimal
+	DER          []byte       `json:"der,omitempty"`
+	FromCSR      bool         `json:"from_csr,omitempty"`
+	Renews       Serial       `json:"renews,omitempty"`
+	// Reason, Comment, ChangedAt and ChangedBy tell of the last hold, release or revocation.
+	Reason    Reason    `json:"reason,omitempty"`
+	Comment   string    `json:"comment,omitempty"`
+	ChangedAt time.Time `json:"changed_at,omitzero"`
+	ChangedBy Actor     `json:"changed_by,omitzero"`
+}
+
+// Expired reports whether c's time is over at now.
+func (c Certificate) Expired(now time.Time) bool { return now.After(c.NotAfter) }
+
+// Stands reports whether a service may trust c at now: active, and in its time.
+func (c Certificate) Stands(now time.Time) bool {
+	return c.Status == Active && !now.Before(c.NotBefore) && !c.Expired(now)
+}
+
+// Revocation is a change of a certificate's status as CRL and OCSP need it.
+type Revocation struct {
+	Seq      uint64    `json:"seq"` // given by the store, rising
+	Serial   Serial    `json:"serial"`
+	Issuer   string    `json:"issuer"`
+	Status   Status    `json:"status"` // Held, Revoked, or Active after a release
+	Reason   Reason    `json:"reason,omitempty"`
+	At       time.Time `json:"at"`
+	NotAfter time.Time `json:"not_after"` // when it may leave the CRL
+}
+
+// revocation returns the change that c's present status is.
+func (c Certificate) revocation() Revocation {
+	return Revocation{Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.ChangedAt, NotAfter: c.NotAfter}
+}
+
+// activate makes a reserved serial number a certificate.
+func (c *Certificate) activate(s Signed, now time.Time) error {
+	if err := c.allow(IssueVerb, Reserved); err != nil {
+		return err
+	}
+	c.Status, c.IssuedAt = Active, now
+	c.Issuer, c.NotBefore, c.NotAfter = s.Issuer, s.NotBefore, s.NotAfter
+	c.Fingerprint, c.DER = s.Fingerprint, s.DER
+	return nil
+}
+
+// Hold suspends an active certificate, until it is released or revoked.
+func (c *Certificate) Hold(by Actor, comment string, now time.Time) error {
+	if err := c.allow(HoldVerb, Active); err != nil {
+		return err
+	}
+	return c.change(Held, CertificateHold, by, comment, now)
+}
+
+// Release makes a held certificate active again.
+func (c *Certificate) Release(by Actor, comment string, now time.Time) error {
+	if err := c.allow(ReleaseVerb, Held); err != nil {
+		return err
+	}
+	return c.change(Active, "", by, comment, now)
+}
+
+// Revoke ends an active or held certificate, for good.
+func (c *Certificate) Revoke(reason Reason, by Actor, comment string, now time.Time) error {
+	if err := c.allow(RevokeVerb, Active, Held); err != nil {
+		return err
+	}
+	return c.change(Revoked, reason, by, comment, now)
+}
+
+// abandon gives a reserved serial number up.
+func (c *Certificate) abandon(now time.Time) error {
+	if err := c.allow(AbandonVerb, Reserved); err != nil {
+		return err
+	}
+	return c.change(Abandoned, "", System("sweep"), "", now)
+}
+
+func (c *Certificate) change(to Status, reason Reason, by Actor, comment string, now time.Time) error {
+	c.Status, c.Reason, c.Comment, c.ChangedBy = to, reason, comment, by
+	// RFC 5280 dates have seconds; a revocation is never dated after it is seen.
+	c.ChangedAt = now.Truncate(time.Second)
+	return nil
+}
+
+func (c *Certificate) allow(verb Verb, from ...Status) error {
+	for _, s := range from {
+		if c.Status == s {
+			return nil
+		}
+	}
+	if c.Status == Reserved || c.Status == Abandoned {
+		return notFound("cert", string(c.Serial))
+	}
+	return &Error{
+		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) + "; it cannot be changed by " + string(verb),
+		Hint: "`postern cert show " + string(c.Serial) + "` tells its history",
+	}
+}

@@ -1,0 +1,141 @@
+package issuance
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind is what a caller can do about an error.
+type Kind int
+
+// The kinds of error. Whatever is not an [*Error] is internal: people are told
+// so, and the log has the rest.
+const (
+	Internal    Kind = iota // nothing; it is ours
+	Invalid                 // mend the input
+	NotFound                // look for something else
+	Conflict                // the state does not allow it (any more)
+	Denied                  // not with these credentials
+	Limited                 // later: too many tries
+	Unavailable             // later: a part that is needed is not there
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Invalid:
+		return "invalid"
+	case NotFound:
+		return "not found"
+	case Conflict:
+		return "conflict"
+	case Denied:
+		return "denied"
+	case Limited:
+		return "limited"
+	case Unavailable:
+		return "unavailable"
+	}
+	return "internal"
+}
+
+// Code is a stable name of what went wrong: the key of the message that people
+// read in their language, and the last part of a problem document's type.
+type Code string
+
+// The codes that callers tell apart. Input errors all have CodeInvalid and a Field.
+const (
+	CodeInvalid         Code = "invalid"
+	CodeNotFound        Code = "not-found"
+	CodeState           Code = "state"             // the verb is not allowed in this state
+	CodeLink            Code = "link"              // unknown, expired or used: the same to a stranger
+	CodeLinkExpired     Code = "link-expired"      // to the browser that opened it while it was alive
+	CodeWrongCode       Code = "wrong-code"        // counted
+	CodeMalformed       Code = "malformed-code"    // not eight digits; not counted
+	CodeExpired         Code = "code-expired"      // it was right, but too late
+	CodeSpent           Code = "code-spent"        // five wrong tries: ask for a new one
+	CodeNone            Code = "no-code"           // none was sent yet
+	CodeLocked          Code = "locked"            // ten wrong tries: staff unlock it
+	CodeCooldown        Code = "cooldown"          // a new code too soon
+	CodeDailyLimit      Code = "daily-limit"       // too many new codes today
+	CodeDelayed         Code = "provider-down"     // the last code is still on its way
+	CodeClaimed         Code = "already-claimed"   // from another browser
+	CodeCancelled       Code = "cancelled"         // withdrawn by staff
+	CodeWindow          Code = "window-closed"     // the claim window ran out
+	CodeSession         Code = "no-session"        // enter the code first
+	CodeBusy            Code = "busy"              // all processors are making keys
+	CodeClock           Code = "clock"             // the clock ran backwards
+	CodeFourEyes        Code = "four-eyes"         // the requester may not approve
+	CodeCoolingOff      Code = "cooling-off"       // the phone number changed just now
+	CodeUnauthenticated Code = "unauthenticated"   // no token, or not a valid one
+	CodeRole            Code = "role"              // the token's role does not allow it
+	CodeReused          Code = "idempotency-reuse" // same key, other request
+	CodeCSR             Code = "csr"               // the CSR is refused
+)
+
+// Error is an error that people can act on.
+type Error struct {
+	Kind    Kind
+	Code    Code
+	Field   string        // the input at fault, in snake_case; empty if none
+	Message string        // what happened
+	Hint    string        // what to do next
+	Retry   time.Duration // when to try again, if Kind is Limited or Unavailable; 0 if unknown
+	Left    int           // tries that are left, if Code is CodeWrongCode
+}
+
+func (e *Error) Error() string {
+	if e.Field != "" {
+		return e.Field + ": " + e.Message
+	}
+	return e.Message
+}
+
+// Is makes errors.Is(err, ErrNotFound) true for every error of kind NotFound,
+// and so for each sentinel that has a kind and no code of its own.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Kind == e.Kind && (t.Code == "" || t.Code == e.Code)
+}
+
+// ErrNotFound is what a Store's look-ups return, wrapped or not, for a record that is not there.
+var ErrNotFound = &Error{Kind: NotFound, Code: CodeNotFound, Message: "no such record", Hint: "check the name, or list what there is"}
+
+// Invalidf returns an input error for field: what is wrong, and what to do.
+func Invalidf(field, message, hint string) *Error {
+	return &Error{Kind: Invalid, Code: CodeInvalid, Field: field, Message: message, Hint: hint}
+}
+
+// notFound names what was looked for.
+func notFound(what, id string) *Error {
+	return &Error{
+		Kind: NotFound, Code: CodeNotFound,
+		Message: fmt.Sprintf("there is no %s %q", what, clip(id, 64)),
+		Hint:    fmt.Sprintf("`postern %s list` prints those there are", what),
+	}
+}
+
+// KindOf returns the kind of the first [*Error] in err's chain, Internal if there is none.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Internal
+}
+
+// CodeOf returns the code of the first [*Error] in err's chain, "" if there is none.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// clip shortens s to n runes, so that an error or a log line stays one line.
+func clip(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n]) + "…"
+}

@@ -1,0 +1,68 @@
+package issuance
+
+import "time"
+
+// Channel is how a notice travels.
+type Channel string
+
+// The channels. Link and code, file and password never share one.
+const (
+	Mail Channel = "mail"
+	SMS  Channel = "sms"
+)
+
+// NoticeKind says which text a notice has.
+type NoticeKind string
+
+// The notices.
+const (
+	InvitationNotice NoticeKind = "invitation" // mail: the URL
+	CodeNotice       NoticeKind = "code"       // SMS: the one-time password
+	PasswordNotice   NoticeKind = "password"   // SMS: the permanent password
+	RevokedNotice    NoticeKind = "revoked"    // mail: the certificate was revoked, held or released
+	AlertNotice      NoticeKind = "alert"      // mail to staff: something needs a person
+)
+
+// Channel returns the one channel on which a notice of kind k may travel.
+func (k NoticeKind) Channel() Channel {
+	if k == CodeNotice || k == PasswordNotice {
+		return SMS
+	}
+	return Mail
+}
+
+// NoticeState is where a notice stands.
+type NoticeState string
+
+// The states of a notice.
+const (
+	Pending  NoticeState = "pending"  // will be sent, or sent again, at NextAt
+	Accepted NoticeState = "accepted" // the provider took it
+	Failed   NoticeState = "failed"   // hopeless, or given up: a person must look
+	Dropped  NoticeState = "dropped"  // overtaken by events: a newer code, a cancelled order
+)
+
+// Notice is a message to a person, kept until its provider has accepted it.
+// It holds no text: that is rendered when it is sent, because it has secrets.
+type Notice struct {
+	ID       NoticeID    `json:"id"`
+	Kind     NoticeKind  `json:"kind"`
+	Channel  Channel     `json:"channel"`
+	State    NoticeState `json:"state"`
+	Order    OrderID     `json:"order,omitempty"`
+	Serial   Serial      `json:"serial,omitempty"`
+	Contact  ContactID   `json:"contact,omitempty"`
+	To       string      `json:"to"` // address or number, as when it was queued
+	Language string      `json:"language"`
+	// Counter is the HOTP counter of a code, and the number of the link of an
+	// invitation: an order that has moved on does not take an older notice back.
+	Counter   uint64    `json:"counter,omitempty"`
+	Subject   string    `json:"subject,omitempty"` // of an alert: what needs a person
+	Attempts  int       `json:"attempts"`
+	NextAt    time.Time `json:"next_at,omitzero"`
+	LastError string    `json:"last_error,omitempty"` // for staff; no secrets, no bodies
+	CreatedAt time.Time `json:"created_at"`
+	SettledAt time.Time `json:"settled_at,omitzero"` // accepted, failed or dropped
+	// ProviderID is the provider's name for the message, as Twilio's SID.
+	ProviderID string `json:"provider_id,omitempty"`
+}

@@ -1,0 +1,20 @@
+package issuance
+
+import "time"
+
+// Organization is a customer whose services get certificates.
+type Organization struct {
+	ID        OrgID     `json:"id"`   // short name, for good
+	Name      string    `json:"name"` // legal name: O of the certificates
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// check cleans o's fields, or says which one cannot stand.
+func (o *Organization) check() (err error) {
+	if err := checkShortName("id", string(o.ID)); err != nil {
+		return err
+	}
+	// 64 is ub-organization-name of RFC 5280, appendix A.
+	o.Name, err = cleanName("name", o.Name, 64)
+	return err
+}

@@ -1,0 +1,75 @@
+package issuance
+
+import (
+	"context"
+	"crypto"
+	"time"
+)
+
+// Signer is the issuing CA as the registrar sees it.
+type Signer interface {
+	// Sign makes a client certificate. It returns an error, and no certificate,
+	// if what was signed differs from the profile.
+	Sign(ctx context.Context, p Profile) (Signed, error)
+	// Issuer returns the id of the CA that signs now, and when it ends: no
+	// certificate may last longer.
+	Issuer() (id string, notAfter time.Time)
+	// Chain returns the certificates (DER) above a leaf of issuer: the issuing CA, then the root.
+	Chain(issuer string) ([][]byte, error)
+}
+
+// Profile is everything that goes into a client certificate: nothing of it is a CSR's.
+type Profile struct {
+	Serial           Serial
+	Organization     OrgID  // for the SPIFFE ID
+	OrganizationName string // O
+	Service          string // CN, and for the SPIFFE ID
+	Key              crypto.PublicKey
+	NotBefore        time.Time
+	NotAfter         time.Time
+}
+
+// Signed is a certificate that was made.
+type Signed struct {
+	DER         []byte
+	Issuer      string // id of the issuing CA
+	Fingerprint string // SHA-256 of DER, lower-case hexadecimal
+	NotBefore   time.Time
+	NotAfter    time.Time
+}
+
+// Bundle is what a PKCS#12 file is made of.
+type Bundle struct {
+	Key          crypto.Signer
+	Certificate  []byte   // DER
+	Chain        [][]byte // DER, the issuer first
+	FriendlyName string   // the alias that Java and Windows show
+	Password     Secret   // ASCII
+	Target       Target
+}
+
+// Dispatch is a notice that is to be sent now, with all that its text needs.
+type Dispatch struct {
+	Notice       Notice
+	Contact      Contact // zero for an alert
+	Organization Organization
+	Service      Service
+	Order        Order
+	Certificate  Certificate // of a password or revoked notice
+	// Secret is the link token of an invitation, the code, or the password.
+	Secret Secret
+	// CodeLifetime and LinkExpires tell people how long they have.
+	CodeLifetime time.Duration
+	LinkExpires  time.Time
+}
+
+// Outcome is what became of one try to send a notice.
+type Outcome struct {
+	ProviderID string        // of an accepted notice
+	Err        error         // nil: accepted. Its text is shown to staff: no secrets, no bodies
+	Permanent  bool          // trying again is hopeless
+	RetryAfter time.Duration // not before; 0: the courier's own backoff
+	// Uncharged is a failure of the whole channel (its account, its provider):
+	// it does not count as a try of this notice.
+	Uncharged bool
+}

@@ -1,0 +1,41 @@
+package issuance
+
+// Verb is the one word for what is done: on the button, in the URL, the method,
+// and the audit record.
+type Verb string
+
+// The verbs of an order, in the order of its life, then those of a certificate,
+// then those of the register.
+const (
+	RequestVerb  Verb = "request"
+	ApproveVerb  Verb = "approve"
+	RejectVerb   Verb = "reject"
+	ResendVerb   Verb = "resend"   // a new link; the old one is void
+	CodeVerb     Verb = "code"     // a new one-time password
+	AttemptVerb  Verb = "attempt"  // a try at the code was counted
+	LockVerb     Verb = "lock"     // too many tries
+	UnlockVerb   Verb = "unlock"   // by staff
+	VerifyVerb   Verb = "verify"   // the code was right
+	ClaimVerb    Verb = "claim"    // a serial number is reserved
+	IssueVerb    Verb = "issue"    // signed and stored
+	AbandonVerb  Verb = "abandon"  // a reservation came to nothing
+	DownloadVerb Verb = "download" // the file arrived
+	CompleteVerb Verb = "complete" // the password SMS was accepted
+	ReopenVerb   Verb = "reopen"   // the claim window, or the session, ran out
+	WipeVerb     Verb = "wipe"     // file and password are gone
+	LapseVerb    Verb = "lapse"    // the link's time is over
+	CancelVerb   Verb = "cancel"
+
+	HoldVerb    Verb = "hold"
+	ReleaseVerb Verb = "release"
+	RevokeVerb  Verb = "revoke"
+
+	AddVerb     Verb = "add"
+	ChangeVerb  Verb = "change"
+	DisableVerb Verb = "disable"
+	EnableVerb  Verb = "enable"
+
+	SendVerb  Verb = "send"  // a notice was accepted by its provider
+	FailVerb  Verb = "fail"  // a notice is hopeless
+	RetryVerb Verb = "retry" // staff send a notice again
+)
