@@ -57,9 +57,10 @@ type Notice struct {
 	// Counter is the HOTP counter of a code, and the number of the link of an
 	// invitation: an order that has moved on does not take an older notice back.
 	Counter   uint64    `json:"counter,omitempty"`
-	Subject   string    `json:"subject,omitempty"` // of an alert: what needs a person
+	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; no secrets
 	Attempts  int       `json:"attempts"`
 	NextAt    time.Time `json:"next_at,omitzero"`
+	GiveUpAt  time.Time `json:"give_up_at"`           // a failure after this is the last one
 	LastError string    `json:"last_error,omitempty"` // for staff; no secrets, no bodies
 	CreatedAt time.Time `json:"created_at"`
 	SettledAt time.Time `json:"settled_at,omitzero"` // accepted, failed or dropped

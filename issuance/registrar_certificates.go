@@ -1,0 +1,142 @@
+package issuance
+
+import (
+	"context"
+	"errors"
+)
+
+// Revoke ends a certificate, for good. Every view of it (CRL, OCSP, checks)
+// follows within a second.
+func (r *Registrar) Revoke(ctx context.Context, by Actor, serial Serial, reason Reason, note string) (Certificate, error) {
+	if _, err := ParseReason(string(reason)); err != nil {
+		return Certificate{}, err
+	}
+	return r.onCertificate(ctx, by, serial, RevokeVerb, note, func(w *work, c *Certificate, note string) error {
+		if err := c.Revoke(reason, by, note, w.now); err != nil {
+			return err
+		}
+		return w.endDelivery(c)
+	})
+}
+
+// Hold suspends a certificate until it is released or revoked.
+func (r *Registrar) Hold(ctx context.Context, by Actor, serial Serial, note string) (Certificate, error) {
+	return r.onCertificate(ctx, by, serial, HoldVerb, note, func(w *work, c *Certificate, note string) error {
+		return c.Hold(by, note, w.now)
+	})
+}
+
+// Release makes a held certificate stand again.
+func (r *Registrar) Release(ctx context.Context, by Actor, serial Serial, note string) (Certificate, error) {
+	return r.onCertificate(ctx, by, serial, ReleaseVerb, note, func(w *work, c *Certificate, note string) error {
+		return c.Release(by, note, w.now)
+	})
+}
+
+// Renew places an order for the successor of a certificate: the same service
+// and contact, and the same process as the first time. The old one goes on.
+func (r *Registrar) Renew(ctx context.Context, by Actor, serial Serial, note string, once Once) (Order, error) {
+	c, err := r.Certificate(ctx, serial)
+	if err != nil {
+		return Order{}, err
+	}
+	if c.Status == Revoked {
+		return Order{}, &Error{Kind: Conflict, Code: CodeState, Message: "a revoked certificate is not renewed", Hint: "place a new order for the service"}
+	}
+	return r.Request(ctx, by, OrderRequest{Service: c.Service, Contact: c.Contact, Renews: serial, Comment: note, Once: once})
+}
+
+// Certificate returns what is known of serial, with an error that people can act on.
+func (r *Registrar) Certificate(ctx context.Context, serial Serial) (c Certificate, err error) {
+	err = r.Store.View(ctx, func(tx Tx) error {
+		c, err = issued(tx, serial)
+		return err
+	})
+	return c, err
+}
+
+// issued is Certificate for serial numbers that a certificate came of.
+func issued(tx Tx, serial Serial) (Certificate, error) {
+	c, err := tx.Certificate(serial)
+	if errors.Is(err, ErrNotFound) || err == nil && (c.Status == Reserved || c.Status == Abandoned) {
+		return Certificate{}, notFound("cert", string(serial))
+	}
+	return c, err
+}
+
+// onCertificate does verb to the certificate with serial, tells its contact,
+// and has CRL and OCSP follow.
+func (r *Registrar) onCertificate(ctx context.Context, by Actor, serial Serial, verb Verb, note string, change func(*work, *Certificate, string) error) (Certificate, error) {
+	if err := by.mayWrite(string(verb)); err != nil {
+		return Certificate{}, err
+	}
+	note, err := cleanComment("comment", note)
+	if err != nil {
+		return Certificate{}, err
+	}
+	var c Certificate
+	err = r.update(ctx, func(w *work) (err error) {
+		if c, err = issued(w, serial); err != nil {
+			return err
+		}
+		if err := change(w, &c, note); err != nil {
+			return err
+		}
+		if err := w.changed(by, verb, c, note); err != nil {
+			return err
+		}
+		to, err := w.Contact(c.Contact)
+		if err != nil {
+			return err
+		}
+		return w.enqueue(Notice{Kind: RevokedNotice, Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language})
+	})
+	return c, err
+}
+
+// changed stores c after a change of its status, for CRL and OCSP too.
+func (w *work) changed(by Actor, verb Verb, c Certificate, note string) error {
+	if err := w.PutCertificate(c); err != nil {
+		return err
+	}
+	if err := w.AppendRevocation(c.revocation()); err != nil {
+		return err
+	}
+	w.status = true
+	detail := comment(note)
+	if c.Reason != "" {
+		detail = map[string]string{"reason": string(c.Reason), "comment": note}
+	}
+	return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: c.Organization, Order: c.Order, Serial: c.Serial, Detail: detail})
+}
+
+// revoke revokes what was issued for an order that does not go on.
+func (w *work) revoke(by Actor, serial Serial, reason Reason, why string) error {
+	c, err := w.Certificate(serial)
+	if err != nil || c.Status == Revoked {
+		return err
+	}
+	if err := c.Revoke(reason, by, why, w.now); err != nil {
+		return err
+	}
+	return w.changed(by, RevokeVerb, c, why)
+}
+
+// endDelivery ends the order of a certificate that was revoked: file and
+// password are wiped, whether they were delivered or not.
+func (w *work) endDelivery(c *Certificate) error {
+	o, err := w.order(c.Order)
+	if err != nil || o.Serial != c.Serial {
+		return err
+	}
+	if o.State == CompletedState && o.Wiped {
+		return nil
+	}
+	if err := o.Revoked(w.now); err != nil {
+		return err
+	}
+	if err := w.forget(o.ID, SeedSecret, PKCS12Secret, PasswordSecret); err != nil {
+		return err
+	}
+	return w.put(&o)
+}

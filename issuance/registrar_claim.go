@@ -1,0 +1,380 @@
+package issuance
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"time"
+)
+
+// ClaimRequest is what a contact chooses at the claim.
+type ClaimRequest struct {
+	Key    string // "" for the order's preference
+	Target string // "" for the order's preference
+	CSR    []byte // PEM or DER; then the key stays where it is, and Key and Target do not matter
+}
+
+// File is what a claim makes: a PKCS#12 file, or a chain for a CSR.
+type File struct {
+	Certificate Certificate
+	PKCS12      []byte   // nil for a CSR
+	Chain       [][]byte // DER: the certificate, the issuing CA, the root
+	Target      Target
+}
+
+// Claim makes the certificate of the order that session was opened for, or
+// returns the file that was made before: whoever claims again in the claim
+// window gets the same bytes, whatever they ask for. One certificate comes of
+// any number of claims.
+func (r *Registrar) Claim(ctx context.Context, token, session Secret, q ClaimRequest) (File, error) {
+	o, err := r.claimant(ctx, token, session)
+	if err != nil {
+		return File{}, err
+	}
+	if o.State == VerifiedState {
+		_, err = r.flights.do(ctx, o.ID, func() error {
+			// The contact may go away meanwhile; what was begun is finished, and waits for them.
+			return r.make(context.WithoutCancel(ctx), token, session, q)
+		})
+		if err != nil {
+			return File{}, err
+		}
+	}
+	return r.file(ctx, token, session)
+}
+
+// claimant returns the order of token if session was opened for it.
+func (r *Registrar) claimant(ctx context.Context, token, session Secret) (o Order, err error) {
+	err = r.Store.View(ctx, func(tx Tx) error {
+		o, err = claimed(tx, token, session, r.Now())
+		return err
+	})
+	return o, err
+}
+
+func claimed(tx Tx, token, session Secret, now time.Time) (Order, error) {
+	o, err := linked(tx, token)
+	if err != nil {
+		return o, err
+	}
+	if !o.mine(session) {
+		if err := o.usable(now); err != nil {
+			return o, err
+		}
+		return o, &Error{Kind: Denied, Code: CodeSession, Message: "the code was not entered in this browser", Hint: "enter the code first"}
+	}
+	return o, nil
+}
+
+// mine reports whether session is the one that was opened for o.
+func (o *Order) mine(session Secret) bool {
+	d := DigestOf(session)
+	return d != "" && o.Session.Digest == d
+}
+
+// choice is a ClaimRequest that was checked.
+type choice struct {
+	key    KeyAlgorithm
+	target Target
+	public crypto.PublicKey // of a CSR; nil otherwise
+}
+
+func (r *Registrar) choose(o Order, q ClaimRequest) (c choice, err error) {
+	c.key, c.target = o.Key, o.Target
+	if len(q.CSR) > 0 {
+		if c.public, err = r.ReadCSR(q.CSR); err != nil {
+			return c, err
+		}
+		c.key, err = r.KeyOf(c.public)
+		return c, err
+	}
+	if q.Key != "" {
+		if c.key, err = ParseKeyAlgorithm(q.Key); err != nil {
+			return c, err
+		}
+	}
+	if q.Target != "" {
+		if c.target, err = ParseTarget(q.Target); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// make makes the certificate. What a crash leaves behind at each step:
+//
+//  1. nothing;
+//  2. a reservation, which the sweep gives up, and an order that can be claimed again;
+//  3. the same: key, certificate and file were in memory alone;
+//  4. the certificate with its record, its file and its password, sealed: the
+//     same session fetches them.
+func (r *Registrar) make(ctx context.Context, token, session Secret, q ClaimRequest) error {
+	o, err := r.claimant(ctx, token, session)
+	if err != nil || o.State != VerifiedState {
+		return err
+	}
+	// 1. Check what was asked for.
+	c, err := r.choose(o, q)
+	if err != nil {
+		return err
+	}
+	if c.public == nil {
+		if err := r.gate.enter(ctx); err != nil {
+			return err
+		}
+		defer r.gate.leave()
+	}
+	// 2. Reserve the serial number: the intent is recorded before anything is signed.
+	draft, err := r.reserve(ctx, token, session)
+	if err != nil {
+		return err
+	}
+	// 3. Key, certificate, file: outside of any transaction.
+	made, err := r.sign(ctx, draft, c)
+	if err != nil {
+		return errors.Join(err, r.abandon(ctx, draft))
+	}
+	// 4. Store them.
+	return r.store(ctx, draft, c, made)
+}
+
+// draft is what stands when a serial number has been reserved.
+type draft struct {
+	order        Order
+	certificate  Certificate
+	organization Organization
+	service      Service
+	contact      Contact
+}
+
+func (r *Registrar) reserve(ctx context.Context, token, session Secret) (d draft, err error) {
+	serial := NewSerial()
+	issuer, _ := r.Signer.Issuer()
+	err = r.update(ctx, func(w *work) error {
+		if err := w.checkClock(); err != nil {
+			return err
+		}
+		if d.order, err = claimed(w, token, session, w.now); err != nil {
+			return err
+		}
+		o := &d.order
+		if err := o.Reserve(serial, r.Policy, w.now); err != nil {
+			return err
+		}
+		if _, err := w.Certificate(serial); !errors.Is(err, ErrNotFound) {
+			return errors.Join(err, errors.New("the random serial number was handed out before"))
+		}
+		if d.organization, err = w.Organization(o.Organization); err != nil {
+			return err
+		}
+		if d.service, err = w.Service(o.Service); err != nil {
+			return err
+		}
+		if d.contact, err = w.Contact(o.Contact); err != nil {
+			return err
+		}
+		d.certificate = Certificate{
+			Serial: serial, Status: Reserved, Order: o.ID, Organization: o.Organization, Service: o.Service,
+			Contact: o.Contact, Issuer: issuer, ReservedAt: w.now, Renews: o.Renews,
+		}
+		if err := w.PutCertificate(d.certificate); err != nil {
+			return err
+		}
+		if err := w.put(o); err != nil {
+			return err
+		}
+		return w.audit(d.contact.actor(), ClaimVerb, o, nil)
+	})
+	return d, err
+}
+
+// made is what came of signing.
+type made struct {
+	signed   Signed
+	pkcs12   Secret // empty for a CSR
+	password Secret // empty for a CSR
+}
+
+func (r *Registrar) sign(ctx context.Context, d draft, c choice) (m made, err error) {
+	var key crypto.Signer
+	if c.public == nil {
+		if key, err = r.NewKey(c.key); err != nil {
+			return m, err
+		}
+		c.public = key.Public()
+	}
+	now := r.Now().UTC().Truncate(time.Second)
+	end := r.Policy.Validity.After(now)
+	if _, last := r.Signer.Issuer(); end.After(last) {
+		end = last
+	}
+	m.signed, err = r.Signer.Sign(ctx, Profile{
+		Serial: d.certificate.Serial, Organization: d.organization.ID, OrganizationName: d.organization.Name,
+		Service: d.service.Name, Key: c.public, NotBefore: now.Add(-r.Policy.Backdate), NotAfter: end,
+	})
+	if err != nil || key == nil {
+		return m, err
+	}
+	chain, err := r.Signer.Chain(m.signed.Issuer)
+	if err != nil {
+		return m, err
+	}
+	m.password = r.NewPassword()
+	file, err := r.Pack(Bundle{
+		Key: key, Certificate: m.signed.DER, Chain: chain, Password: m.password, Target: c.target,
+		FriendlyName: string(d.service.ID),
+	})
+	m.pkcs12 = NewSecret(file)
+	return m, err
+}
+
+// store records certificate, file and password together.
+func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) error {
+	return r.update(ctx, func(w *work) error {
+		o, err := w.order(d.order.ID)
+		if err != nil {
+			return err
+		}
+		fromCSR := m.pkcs12.Empty()
+		if err := o.Issue(d.certificate.Serial, fromCSR, w.now); err != nil {
+			return err
+		}
+		cert := d.certificate
+		cert.Key, cert.FromCSR = c.key, fromCSR
+		if err := cert.activate(m.signed, w.now); err != nil {
+			return err
+		}
+		o.Target = c.target
+		if !fromCSR {
+			if err := w.PutSecret(SecretRef{PKCS12Secret, o.ID}, m.pkcs12); err != nil {
+				return err
+			}
+			if err := w.PutSecret(SecretRef{PasswordSecret, o.ID}, m.password); err != nil {
+				return err
+			}
+		}
+		if err := w.PutCertificate(cert); err != nil {
+			return err
+		}
+		if err := w.put(&o); err != nil {
+			return err
+		}
+		return w.audit(d.contact.actor(), IssueVerb, &o, map[string]string{"key": string(c.key), "fingerprint": cert.Fingerprint})
+	})
+}
+
+// abandon gives a reservation up; if that cannot be stored, the sweep does it.
+func (r *Registrar) abandon(ctx context.Context, d draft) error {
+	return r.update(ctx, func(w *work) error { return w.settleReservation(d.order.ID, d.certificate.Serial) })
+}
+
+// settleReservation gives up what was reserved for the order with id, unless a
+// certificate came of it meanwhile.
+func (w *work) settleReservation(id OrderID, serial Serial) error {
+	o, err := w.order(id)
+	if err != nil {
+		return err
+	}
+	if o.Reservation.Serial != serial {
+		return nil
+	}
+	c, err := w.Certificate(serial)
+	if err != nil {
+		return err
+	}
+	if err := c.abandon(w.now); err != nil {
+		return err
+	}
+	if err := w.audit(System("sweep"), AbandonVerb, &o, nil); err != nil {
+		return err
+	}
+	if err := o.Abandon(w.now); err != nil {
+		return err
+	}
+	if err := w.PutCertificate(c); err != nil {
+		return err
+	}
+	return w.put(&o)
+}
+
+// file returns what the claim made, for as long as the claim window is open.
+func (r *Registrar) file(ctx context.Context, token, session Secret) (f File, err error) {
+	err = r.Store.View(ctx, func(tx Tx) error {
+		o, err := claimed(tx, token, session, r.Now())
+		if err != nil {
+			return err
+		}
+		switch {
+		case o.State == VerifiedState:
+			return o.busy(r.Now())
+		case o.Serial == "":
+			return linkError()
+		case o.State == CancelledState:
+			return o.usable(r.Now())
+		case !r.Now().Before(o.windowEnds(r.Policy)):
+			return windowError()
+		}
+		if f.Certificate, err = tx.Certificate(o.Serial); err != nil {
+			return err
+		}
+		f.Target = o.Target
+		if o.FromCSR {
+			return nil
+		}
+		p12, err := tx.Secret(SecretRef{PKCS12Secret, o.ID})
+		if errors.Is(err, ErrNotFound) {
+			return windowError()
+		}
+		f.PKCS12 = p12.Reveal()
+		return err
+	})
+	if err != nil {
+		return File{}, err
+	}
+	chain, err := r.Signer.Chain(f.Certificate.Issuer)
+	f.Chain = append([][]byte{f.Certificate.DER}, chain...)
+	return f, err
+}
+
+func windowError() *Error {
+	return &Error{Kind: Conflict, Code: CodeWindow, Message: "the time for downloading is over; the file is not kept any longer", Hint: "open the link again; if it does not work any more, ask the people who sent it to you for a new one"}
+}
+
+// Download records that the last byte of the file arrived: the password SMS is
+// queued, or the order is complete if there is no password. Again does nothing.
+func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
+	o, err := r.claimant(ctx, token, session)
+	if err != nil {
+		return err
+	}
+	if o.State == DownloadedState || o.State == CompletedState {
+		return nil
+	}
+	return r.update(ctx, func(w *work) error {
+		o, err := claimed(w, token, session, w.now)
+		if err != nil {
+			return err
+		}
+		c, err := w.Contact(o.Contact)
+		if err != nil {
+			return err
+		}
+		if again, err := o.Download(w.now); again || err != nil {
+			return err
+		}
+		if err := w.audit(c.actor(), DownloadVerb, &o, nil); err != nil {
+			return err
+		}
+		if o.FromCSR {
+			if err := o.Complete(w.now); err != nil {
+				return err
+			}
+			if err := w.forget(o.ID, SeedSecret); err != nil {
+				return err
+			}
+		} else if err := w.enqueue(Notice{Kind: PasswordNotice, Order: o.ID, Serial: o.Serial, Contact: c.ID, To: c.Mobile, Language: c.Language}); err != nil {
+			return err
+		}
+		return w.put(&o)
+	})
+}

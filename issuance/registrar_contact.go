@@ -1,0 +1,261 @@
+package issuance
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// linkError is what a stranger hears of every link that does not work, whether
+// it never was, is over, was used or was replaced.
+func linkError() *Error {
+	return &Error{
+		Kind: NotFound, Code: CodeLink, Message: "this link does not work (any more)",
+		Hint: "links work for a limited time and for one download, and a newer link replaces an older one: ask the people who sent it to you for a new one",
+	}
+}
+
+// Alive reports whether token opens anything at this moment. It changes nothing.
+func (r *Registrar) Alive(ctx context.Context, token Secret) (bool, error) {
+	o, err := r.byLink(ctx, token)
+	if err != nil {
+		if CodeOf(err) == CodeLink {
+			return false, nil
+		}
+		return false, err
+	}
+	switch o.State {
+	case InvitedState, VerifiedState, LockedState:
+		return r.Now().Before(o.Link.ExpiresAt), nil
+	}
+	return false, nil
+}
+
+// byLink finds the order whose present link has token.
+func (r *Registrar) byLink(ctx context.Context, token Secret) (o Order, err error) {
+	err = r.Store.View(ctx, func(tx Tx) error {
+		o, err = linked(tx, token)
+		return err
+	})
+	return o, err
+}
+
+func linked(tx Tx, token Secret) (Order, error) {
+	if token.Empty() {
+		return Order{}, linkError()
+	}
+	o, err := tx.OrderByLink(DigestOf(token))
+	if errors.Is(err, ErrNotFound) {
+		return o, linkError()
+	}
+	return o, err
+}
+
+// usable returns why o's link opens nothing for a browser that came while it
+// was alive, nil if it does.
+func (o *Order) usable(now time.Time) error {
+	switch o.State {
+	case CancelledState, RejectedState:
+		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order was withdrawn by the people who sent you the link", Hint: "ask them if you did not expect it"}
+	case LapsedState:
+		return expiredError()
+	case IssuedState, DownloadedState, CompletedState:
+		return &Error{Kind: Conflict, Code: CodeClaimed, Message: "this certificate was claimed already, from another browser", Hint: "go on there; if it was not you, tell the people who sent you the link at once"}
+	case LockedState:
+		return lockedError()
+	}
+	if !now.Before(o.Link.ExpiresAt) {
+		return expiredError()
+	}
+	return nil
+}
+
+func expiredError() *Error {
+	return &Error{Kind: Conflict, Code: CodeLinkExpired, Message: "the time of this link is over", Hint: "ask the people who sent it to you for a new one"}
+}
+
+// SendCode voids the old code and sends a new one. Cool-down and daily limit are
+// checked before the old code is touched; while the last code is still on its
+// way to the provider, that one is kept.
+func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
+	return r.update(ctx, func(w *work) error {
+		o, err := linked(w, token)
+		if err != nil {
+			return err
+		}
+		if err := o.usable(w.now); err != nil {
+			return err
+		}
+		if err := w.codeDelayed(&o); err != nil {
+			return err
+		}
+		c, err := w.contact(o.Contact)
+		if err != nil {
+			return err
+		}
+		if c.Disabled {
+			return linkError()
+		}
+		if o.Attempts >= r.Policy.OrderAttempts {
+			return lockedError()
+		}
+		if err := r.code(w, &o, c); err != nil {
+			return err
+		}
+		if err := w.put(&o); err != nil {
+			return err
+		}
+		return w.audit(c.actor(), CodeVerb, &o, nil)
+	})
+}
+
+// codeDelayed says so if the live code waits for its provider, which has
+// refused it at least once.
+func (w *work) codeDelayed(o *Order) error {
+	if !o.Code.Live || o.Code.Notice == "" {
+		return nil
+	}
+	n, err := w.Notice(o.Code.Notice)
+	if err != nil {
+		return err
+	}
+	if n.State == Pending && n.LastError != "" {
+		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not answer; your code is still waiting to be sent", Hint: "it will be sent as soon as the service answers, and its time begins only then", Retry: time.Minute}
+	}
+	return nil
+}
+
+func (c Contact) actor() Actor { return Actor{Role: RoleContact, ID: string(c.ID), Name: c.Name} }
+
+// Verify checks a one-time password. The attempt is counted durably before
+// anything is compared; what is not eight digits is not an attempt. Success
+// opens a claim session and returns its secret, for one browser alone.
+func (r *Registrar) Verify(ctx context.Context, token Secret, code string) (Secret, error) {
+	digits, err := cleanCode(code)
+	if err != nil {
+		return Secret{}, err
+	}
+	// 1. Count, durably. A crash after this costs the contact one try.
+	t, err := r.attempt(ctx, token)
+	if err != nil {
+		return Secret{}, err
+	}
+	// 2. Compare.
+	right, err := r.CheckCode(t.seed, t.order.Code.Counter, digits)
+	if err != nil {
+		return Secret{}, err
+	}
+	// 3. Settle. A crash before this leaves the code as it was, to be entered again.
+	if !right {
+		return Secret{}, r.wrong(ctx, t)
+	}
+	session := newToken()
+	err = r.update(ctx, func(w *work) error {
+		o, err := w.order(t.order.ID)
+		if err != nil {
+			return err
+		}
+		if err := o.Verify(t.order.Code.Counter, DigestOf(session), r.Policy, w.now); err != nil {
+			return err
+		}
+		if err := w.put(&o); err != nil {
+			return err
+		}
+		return w.audit(t.contact.actor(), VerifyVerb, &o, nil)
+	})
+	if err != nil {
+		return Secret{}, err
+	}
+	return session, nil
+}
+
+// try is one counted attempt.
+type try struct {
+	order   Order
+	contact Contact
+	seed    Secret
+}
+
+// attempt counts a try at the order of token.
+func (r *Registrar) attempt(ctx context.Context, token Secret) (t try, err error) {
+	var refused error
+	err = r.update(ctx, func(w *work) error {
+		t, refused = try{}, nil
+		o, err := linked(w, token)
+		if err != nil {
+			return err
+		}
+		if err := o.usable(w.now); err != nil {
+			return err
+		}
+		if t.contact, err = w.contact(o.Contact); err != nil {
+			return err
+		}
+		if o.Attempts >= r.Policy.OrderAttempts { // a crash came before the last try was settled
+			_, err := o.WrongCode(o.Code.Counter, r.Policy, w.now)
+			refused = lockedError()
+			return errors.Join(err, w.put(&o), w.audit(t.contact.actor(), LockVerb, &o, nil))
+		}
+		if err := o.Attempt(r.Policy, w.now); err != nil {
+			return err
+		}
+		if t.seed, err = w.Secret(SecretRef{SeedSecret, o.ID}); err != nil {
+			return err
+		}
+		if err := w.put(&o); err != nil {
+			return err
+		}
+		t.order = o
+		return w.audit(t.contact.actor(), AttemptVerb, &o, map[string]string{"try": itoa(o.Code.Attempts)})
+	})
+	return t, errors.Join(err, refused)
+}
+
+// wrong settles a counted try that was wrong, and locks the order after the last.
+func (r *Registrar) wrong(ctx context.Context, t try) error {
+	if t.order.Attempts < r.Policy.OrderAttempts {
+		refused, err := t.order.WrongCode(t.order.Code.Counter, r.Policy, r.Now())
+		return errors.Join(err, refused)
+	}
+	var refused *Error
+	err := r.update(ctx, func(w *work) error {
+		o, err := w.order(t.order.ID)
+		if err != nil {
+			return err
+		}
+		if refused, err = o.WrongCode(t.order.Code.Counter, r.Policy, w.now); err != nil || o.State != LockedState {
+			return err
+		}
+		if err := w.put(&o); err != nil {
+			return err
+		}
+		if err := w.alert(&o, "Order "+string(o.ID)+" is locked: too many wrong codes were entered. Unlock it once you have spoken to the contact."); err != nil {
+			return err
+		}
+		return w.audit(t.contact.actor(), LockVerb, &o, nil)
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// cleanCode takes out the spaces and hyphens that people and phones put in.
+func cleanCode(code string) (string, error) {
+	digits := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || r == '\u200b' || r == '.' {
+			return -1
+		}
+		return r
+	}, code)
+	ok := len(digits) == 8
+	for i := 0; ok && i < 8; i++ {
+		ok = digits[i] >= '0' && digits[i] <= '9'
+	}
+	if !ok {
+		return "", &Error{Kind: Invalid, Code: CodeMalformed, Field: "code", Message: "a code has eight digits", Hint: "enter the eight digits of the newest SMS; this was not counted as a try"}
+	}
+	return digits, nil
+}

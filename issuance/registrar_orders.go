@@ -1,0 +1,217 @@
+package issuance
+
+import (
+	"context"
+	"errors"
+)
+
+// OrderRequest asks for a certificate for a service, to be received by a contact.
+type OrderRequest struct {
+	Service ServiceID
+	Contact ContactID
+	Key     string // "" for the service's preference
+	Target  string // "" for the service's preference
+	Renews  Serial // "" for a first certificate
+	Comment string
+	Once    Once
+}
+
+// Request places an order. Nothing is made in the CA before it is claimed.
+func (r *Registrar) Request(ctx context.Context, by Actor, q OrderRequest) (Order, error) {
+	if err := by.mayWrite("request"); err != nil {
+		return Order{}, err
+	}
+	note, err := cleanComment("comment", q.Comment)
+	if err != nil {
+		return Order{}, err
+	}
+	var o Order
+	err = r.update(ctx, func(w *work) (err error) {
+		if made, err := w.once(by, q.Once); err != nil || made != "" {
+			o, err = w.orderOr(OrderID(made), err)
+			return err
+		}
+		o = Order{ID: OrderID(newID("ord-", w.now)), RequestedBy: by, RequestedAt: w.now, Renews: q.Renews, Comment: note}
+		if err := w.fill(&o, q); err != nil {
+			return err
+		}
+		if err := o.move(RequestVerb, RequestedState, w.now); err != nil {
+			return err
+		}
+		if err := w.put(&o); err != nil {
+			return err
+		}
+		if err := w.audit(by, RequestVerb, &o, comment(note)); err != nil {
+			return err
+		}
+		return w.receipt(by, q.Once, string(o.ID))
+	})
+	return o, err
+}
+
+// fill checks whom and what the order is for.
+func (w *work) fill(o *Order, q OrderRequest) error {
+	s, err := w.Service(q.Service)
+	if errors.Is(err, ErrNotFound) {
+		return inField("service", notFound("service", string(q.Service)))
+	} else if err != nil {
+		return err
+	}
+	c, err := w.Contact(q.Contact)
+	if errors.Is(err, ErrNotFound) {
+		return inField("contact", notFound("contact", string(q.Contact)))
+	} else if err != nil {
+		return err
+	}
+	switch {
+	case s.Disabled:
+		return Invalidf("service", "service "+string(s.ID)+" is disabled", "enable it first: `postern service enable "+string(s.ID)+"`")
+	case c.Organization != s.Organization:
+		return Invalidf("contact", "the contact belongs to "+string(c.Organization)+", the service to "+string(s.Organization), "choose a contact of the service's organisation")
+	case c.Disabled:
+		return Invalidf("contact", "the contact is disabled", "choose another contact, or enable this one")
+	case !c.MayReceive:
+		return Invalidf("contact", "the contact is not authorised to receive certificates", "choose another contact, or authorise this one")
+	}
+	o.Organization, o.Service, o.Contact, o.Key, o.Target = s.Organization, s.ID, c.ID, s.Key, s.Target
+	if q.Key != "" {
+		if o.Key, err = ParseKeyAlgorithm(q.Key); err != nil {
+			return err
+		}
+	}
+	if q.Target != "" {
+		if o.Target, err = ParseTarget(q.Target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inField makes a look-up's error one of the input field that named the record.
+func inField(field string, e *Error) *Error {
+	e.Kind, e.Code, e.Field = Invalid, CodeInvalid, field
+	return e
+}
+
+// Approve invites the contact: the e-mail with the URL and, unless codes go out
+// on request alone, the SMS with the one-time password are queued.
+func (r *Registrar) Approve(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
+	token := newToken()
+	return r.onOrder(ctx, by, id, ApproveVerb, note, func(w *work, o *Order) error {
+		if err := w.checkClock(); err != nil {
+			return err
+		}
+		if err := o.Approve(by, DigestOf(token), r.Policy, w.now); err != nil {
+			return err
+		}
+		return r.invite(w, o, token)
+	})
+}
+
+// Reject turns a request down.
+func (r *Registrar) Reject(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
+	return r.onOrder(ctx, by, id, RejectVerb, note, func(w *work, o *Order) error { return o.Reject(by, note, w.now) })
+}
+
+// Resend sends a new link, which voids the old one, and a new code if one may be sent.
+func (r *Registrar) Resend(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
+	token := newToken()
+	return r.onOrder(ctx, by, id, ResendVerb, note, func(w *work, o *Order) error {
+		if err := o.Resend(DigestOf(token), r.Policy, w.now); err != nil {
+			return err
+		}
+		return r.invite(w, o, token)
+	})
+}
+
+// Unlock gives a locked order its tries back.
+func (r *Registrar) Unlock(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
+	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order) error { return o.Unlock(w.now) })
+}
+
+// Cancel withdraws an order before the download. What was issued is revoked,
+// and the file and its password are wiped.
+func (r *Registrar) Cancel(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
+	return r.onOrder(ctx, by, id, CancelVerb, note, func(w *work, o *Order) error {
+		issued := o.State == IssuedState
+		if err := o.Cancel(by, note, w.now); err != nil {
+			return err
+		}
+		if issued {
+			if err := w.revoke(by, o.Serial, CessationOfOperation, "order cancelled before the download"); err != nil {
+				return err
+			}
+		}
+		return w.forget(o.ID, LinkSecret, SeedSecret, PKCS12Secret, PasswordSecret)
+	})
+}
+
+// invite queues the e-mail with the link, and the first code unless it is to be
+// asked for or may not be sent now.
+func (r *Registrar) invite(w *work, o *Order, token Secret) error {
+	c, err := w.Contact(o.Contact)
+	if err != nil {
+		return err
+	}
+	if c.Disabled {
+		return Invalidf("contact", "the order's contact is disabled", "cancel the order and place one for another contact")
+	}
+	if err := w.PutSecret(SecretRef{LinkSecret, o.ID}, token); err != nil {
+		return err
+	}
+	if err := w.enqueue(Notice{Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language, Counter: o.Link.Number}); err != nil {
+		return err
+	}
+	if r.Policy.CodeOnRequest {
+		return nil
+	}
+	if err := r.code(w, o, c); err != nil && KindOf(err) != Limited {
+		return err
+	}
+	return nil
+}
+
+// code makes the next code and queues its SMS. A refusal changes nothing.
+func (r *Registrar) code(w *work, o *Order, c Contact) error {
+	if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < r.Policy.CoolingOff {
+		return &Error{
+			Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number was changed a short time ago",
+			Hint: "for your safety codes go to the new number only after a waiting time", Retry: r.Policy.CoolingOff - since,
+		}
+	}
+	old := o.Code.Notice
+	if err := o.NewCode(r.Policy, w.now); err != nil {
+		return err
+	}
+	seed := SecretRef{SeedSecret, o.ID}
+	if _, err := w.Secret(seed); errors.Is(err, ErrNotFound) {
+		if err := w.PutSecret(seed, r.NewSeed()); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	if err := w.drop(old, "a newer code was sent"); err != nil {
+		return err
+	}
+	n := Notice{ID: NoticeID(newID("msg-", w.now)), Kind: CodeNotice, Order: o.ID, Contact: c.ID, To: c.Mobile, Language: c.Language, Counter: o.Code.Counter}
+	o.Code.Notice = n.ID
+	return w.enqueue(n)
+}
+
+// forget wipes secrets of an order.
+func (w *work) forget(id OrderID, kinds ...SecretKind) error {
+	for _, k := range kinds {
+		if err := w.DeleteSecret(SecretRef{k, id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) orderOr(id OrderID, err error) (Order, error) {
+	if err != nil {
+		return Order{}, err
+	}
+	return w.order(id)
+}

@@ -1,0 +1,222 @@
+package issuance
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// OrganizationRequest, ContactRequest, ServiceRequest and TokenRequest add to
+// the register. Ids, and times of their own, are given by the registrar.
+type (
+	OrganizationRequest struct {
+		Organization
+		Once Once
+	}
+	ContactRequest struct {
+		Contact
+		Once Once
+	}
+	ServiceRequest struct {
+		Service
+		Once Once
+	}
+	TokenRequest struct {
+		Name     string
+		Role     Role
+		Lifetime time.Duration // 0: for ever
+	}
+)
+
+// AddOrganization registers a customer.
+func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q OrganizationRequest) (Organization, error) {
+	o := q.Organization
+	if err := errors.Join(by.mayWrite("add an organisation"), o.check()); err != nil {
+		return Organization{}, err
+	}
+	err := r.update(ctx, func(w *work) error {
+		if made, err := w.once(by, q.Once); err != nil {
+			return err
+		} else if made != "" {
+			o, err = w.Organization(OrgID(made))
+			return err
+		}
+		if _, err := w.Organization(o.ID); err == nil {
+			return taken("id", "organisation", string(o.ID))
+		} else if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		o.CreatedAt = w.now
+		if err := w.PutOrganization(o); err != nil {
+			return err
+		}
+		return w.added(by, q.Once, o.ID, string(o.ID))
+	})
+	return o, err
+}
+
+// AddContact registers a person at a customer.
+func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) (Contact, error) {
+	c := q.Contact
+	if err := errors.Join(by.mayWrite("add a contact"), r.checkContact(&c)); err != nil {
+		return Contact{}, err
+	}
+	err := r.update(ctx, func(w *work) error {
+		if made, err := w.once(by, q.Once); err != nil {
+			return err
+		} else if made != "" {
+			c, err = w.Contact(ContactID(made))
+			return err
+		}
+		if err := w.needOrganization(c.Organization); err != nil {
+			return err
+		}
+		same, _, err := w.Contacts(ContactQuery{Organization: c.Organization, Email: c.Email})
+		if err != nil {
+			return err
+		}
+		if len(same) > 0 {
+			return taken("email", "contact", c.Email)
+		}
+		c.ID, c.CreatedAt, c.MobileChangedAt, c.Disabled = ContactID(newID("con-", w.now)), w.now, time.Time{}, false
+		if err := w.PutContact(c); err != nil {
+			return err
+		}
+		return w.added(by, q.Once, c.Organization, string(c.ID))
+	})
+	return c, err
+}
+
+func (r *Registrar) checkContact(c *Contact) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	return r.CheckMobile(c.Mobile)
+}
+
+// ChangeContact replaces what is known of a contact; its id and organisation
+// stay. A new mobile number begins the cooling-off time.
+func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, change func(*Contact)) (Contact, error) {
+	if err := by.mayWrite("change a contact"); err != nil {
+		return Contact{}, err
+	}
+	var c Contact
+	err := r.update(ctx, func(w *work) (err error) {
+		if c, err = w.contact(id); err != nil {
+			return err
+		}
+		old := c
+		change(&c)
+		c.ID, c.Organization, c.CreatedAt, c.MobileChangedAt = old.ID, old.Organization, old.CreatedAt, old.MobileChangedAt
+		if err := r.checkContact(&c); err != nil {
+			return err
+		}
+		if c.Mobile != old.Mobile {
+			c.MobileChangedAt = w.now
+		}
+		verb := ChangeVerb
+		if c.Disabled && !old.Disabled {
+			verb = DisableVerb
+		} else if !c.Disabled && old.Disabled {
+			verb = EnableVerb
+		}
+		if err := w.PutContact(c); err != nil {
+			return err
+		}
+		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: c.Organization, Subject: string(c.ID)})
+	})
+	return c, err
+}
+
+// AddService registers a customer's client application.
+func (r *Registrar) AddService(ctx context.Context, by Actor, q ServiceRequest) (Service, error) {
+	s := q.Service
+	if err := errors.Join(by.mayWrite("add a service"), s.check()); err != nil {
+		return Service{}, err
+	}
+	err := r.update(ctx, func(w *work) error {
+		if made, err := w.once(by, q.Once); err != nil {
+			return err
+		} else if made != "" {
+			s, err = w.Service(ServiceID(made))
+			return err
+		}
+		if err := w.needOrganization(s.Organization); err != nil {
+			return err
+		}
+		if _, err := w.Service(s.ID); err == nil {
+			return taken("name", "service", string(s.ID))
+		} else if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		s.CreatedAt, s.Disabled = w.now, false
+		if err := w.PutService(s); err != nil {
+			return err
+		}
+		return w.added(by, q.Once, s.Organization, string(s.ID))
+	})
+	return s, err
+}
+
+// ChangeService replaces a service's environment, preferences and whether it is
+// disabled; its name stays, because certificates carry it.
+func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, change func(*Service)) (Service, error) {
+	if err := by.mayWrite("change a service"); err != nil {
+		return Service{}, err
+	}
+	var s Service
+	err := r.update(ctx, func(w *work) (err error) {
+		if s, err = w.Service(id); errors.Is(err, ErrNotFound) {
+			return notFound("service", string(id))
+		} else if err != nil {
+			return err
+		}
+		old := s
+		change(&s)
+		s.Organization, s.Name, s.CreatedAt = old.Organization, old.Name, old.CreatedAt
+		if err := s.check(); err != nil {
+			return err
+		}
+		verb := ChangeVerb
+		if s.Disabled && !old.Disabled {
+			verb = DisableVerb
+		} else if !s.Disabled && old.Disabled {
+			verb = EnableVerb
+		}
+		if err := w.PutService(s); err != nil {
+			return err
+		}
+		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: s.Organization, Subject: string(s.ID)})
+	})
+	return s, err
+}
+
+// contact is Contact with an error that people can act on.
+func (w *work) contact(id ContactID) (Contact, error) {
+	c, err := w.Contact(id)
+	if errors.Is(err, ErrNotFound) {
+		return c, notFound("contact", string(id))
+	}
+	return c, err
+}
+
+func (w *work) needOrganization(id OrgID) error {
+	_, err := w.Organization(id)
+	if errors.Is(err, ErrNotFound) {
+		e := notFound("org", string(id))
+		return inField("organization", e)
+	}
+	return err
+}
+
+// added audits an addition to the register and gives its receipt.
+func (w *work) added(by Actor, once Once, org OrgID, id string) error {
+	if err := w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: AddVerb, Organization: org, Subject: id}); err != nil {
+		return err
+	}
+	return w.receipt(by, once, id)
+}
+
+func taken(field, what, id string) *Error {
+	return &Error{Kind: Conflict, Code: CodeState, Field: field, Message: "there is a " + what + " " + quoted(id) + " already", Hint: "choose another, or use the one there is"}
+}

@@ -1,0 +1,157 @@
+package issuance
+
+import (
+	"context"
+	"time"
+)
+
+// sweepBatch is how many orders one round of the sweep looks at.
+const sweepBatch = 100
+
+// Sweep does what time demands: it lapses orders whose link is over, reopens
+// those whose session or claim window ran out, wipes files and passwords, and
+// gives up reservations that nothing came of. It returns when nothing is due.
+func (r *Registrar) Sweep(ctx context.Context) error {
+	seen := make(map[OrderID]bool)
+	for {
+		due, err := r.dueOrders(ctx, r.Now().UTC())
+		if err != nil {
+			return err
+		}
+		progress := false
+		for _, o := range due {
+			if seen[o.ID] {
+				continue
+			}
+			seen[o.ID], progress = true, true
+			// One order that cannot be swept must not keep the others waiting.
+			if err := r.sweepOrder(ctx, o.ID, false); err != nil {
+				r.Log.Error("sweeping an order", "order", o.ID, "error", err)
+			}
+		}
+		if !progress || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// Recover gives up every reservation, whether its time is over or not: those of
+// a process that was killed. The caller must be the only one that serves the store.
+func (r *Registrar) Recover(ctx context.Context) error {
+	for cursor := ""; ; {
+		var orders []Order
+		err := r.Store.View(ctx, func(tx Tx) (err error) {
+			orders, cursor, err = tx.Orders(OrderQuery{State: VerifiedState, Page: Page{After: cursor, Limit: MaxPage}})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, o := range orders {
+			if o.reserved() {
+				if err := r.sweepOrder(ctx, o.ID, true); err != nil {
+					return err
+				}
+			}
+		}
+		if cursor == "" {
+			return nil
+		}
+	}
+}
+
+func (r *Registrar) dueOrders(ctx context.Context, now time.Time) (due []Order, err error) {
+	err = r.Store.View(ctx, func(tx Tx) error {
+		due, err = tx.DueOrders(now, sweepBatch)
+		return err
+	})
+	return due, err
+}
+
+// sweepOrder does the one thing that is due for an order; orphaned says that
+// nobody is signing for its reservation.
+func (r *Registrar) sweepOrder(ctx context.Context, id OrderID, orphaned bool) error {
+	return r.update(ctx, func(w *work) error {
+		o, err := w.order(id)
+		if err != nil {
+			return err
+		}
+		if o.reserved() && (orphaned || !w.now.Before(o.Reservation.Until)) {
+			return w.settleReservation(o.ID, o.Reservation.Serial)
+		}
+		if due := o.due(w.policy); due.IsZero() || w.now.Before(due) {
+			return w.put(&o) // the policy has changed since
+		}
+		switch o.State {
+		case InvitedState:
+			return w.lapse(&o)
+		case VerifiedState, IssuedState:
+			return w.reopen(&o)
+		case DownloadedState, CompletedState:
+			return w.wipe(&o)
+		}
+		return w.put(&o)
+	})
+}
+
+func (w *work) lapse(o *Order) error {
+	if err := o.Lapse(w.now); err != nil {
+		return err
+	}
+	if err := w.forget(o.ID, LinkSecret, SeedSecret); err != nil {
+		return err
+	}
+	if err := w.drop(o.Code.Notice, "the link is over"); err != nil {
+		return err
+	}
+	return w.finish(o, LapseVerb)
+}
+
+// reopen takes o back to invited. What was issued and never arrived is revoked:
+// its key existed here, and nobody has it.
+func (w *work) reopen(o *Order) error {
+	if o.State == IssuedState {
+		if err := w.revoke(System("sweep"), o.Serial, CessationOfOperation, "not downloaded within the claim window"); err != nil {
+			return err
+		}
+	}
+	if err := w.forget(o.ID, PKCS12Secret, PasswordSecret); err != nil {
+		return err
+	}
+	if err := o.Reopen(w.now); err != nil {
+		return err
+	}
+	return w.finish(o, ReopenVerb)
+}
+
+// wipe ends the claim window: the file goes, and the password too once it was
+// delivered. A password whose SMS is still on its way stays until it is.
+func (w *work) wipe(o *Order) error {
+	kinds := []SecretKind{PKCS12Secret}
+	if o.State == CompletedState {
+		kinds = append(kinds, PasswordSecret)
+	}
+	if err := w.forget(o.ID, kinds...); err != nil {
+		return err
+	}
+	if err := o.Wipe(w.now); err != nil {
+		return err
+	}
+	return w.finish(o, WipeVerb)
+}
+
+func (w *work) finish(o *Order, verb Verb) error {
+	if err := w.put(o); err != nil {
+		return err
+	}
+	return w.audit(System("sweep"), verb, o, nil)
+}
+
+// Forget deletes up to some thousands of records that have served: receipts
+// after a day. It is called now and then.
+func (r *Registrar) Forget(ctx context.Context) error {
+	return r.update(ctx, func(w *work) error {
+		_, err := w.ForgetReceipts(w.now.Add(-24*time.Hour), 1000)
+		return err
+	})
+}
