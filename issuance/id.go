@@ -65,7 +65,7 @@ func SerialOf(n *big.Int) Serial { return Serial(fmt.Sprintf("%034x", n)) }
 // ParseSerial reads a serial number as people write it: hexadecimal, in either
 // case, with or without colons or spaces. Its error is an [*Error] of kind [Invalid].
 func ParseSerial(s string) (Serial, error) {
-	clean := strings.ToLower(strings.NewReplacer(":", "", " ", "", "-", "").Replace(strings.TrimSpace(s)))
+	clean := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(strings.TrimSpace(s)))
 	clean = strings.TrimPrefix(clean, "0x")
 	n, ok := new(big.Int).SetString(clean, 16)
 	if !ok || n.Sign() <= 0 || n.BitLen() > 159 {

@@ -176,7 +176,7 @@ func (o *Order) hint() string {
 
 // Approve invites the contact with link.
 func (o *Order) Approve(by Actor, link Digest, p Policy, now time.Time) error {
-	if p.FourEyes && by == o.RequestedBy {
+	if p.FourEyes && by.ID == o.RequestedBy.ID {
 		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "you requested this order yourself", Hint: "somebody else must approve it (policy.four_eyes is on)"}
 	}
 	if err := o.move(ApproveVerb, InvitedState, now); err != nil {
