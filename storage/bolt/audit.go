@@ -1,0 +1,80 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// auditKey sorts the newest first.
+func auditKey(r issuance.AuditRecord) []byte {
+	return binary.BigEndian.AppendUint64(nil, ^r.Seq)
+}
+
+func auditIndex(r issuance.AuditRecord) [][]byte {
+	return [][]byte{
+		entry(byOrder, auditKey(r), r.Order),
+		entry(bySerial, auditKey(r), r.Serial),
+	}
+}
+
+func (t *tx) AppendAudit(r issuance.AuditRecord) (err error) {
+	if r.Seq, err = t.sequence(t.s.tables.audit.name); err != nil {
+		return err
+	}
+	return t.s.tables.audit.put(t, r)
+}
+
+func (t *tx) Audit(q issuance.AuditQuery) ([]issuance.AuditRecord, string, error) {
+	var m matching
+	match(&m, byOrder, q.Order)
+	match(&m, bySerial, q.Serial)
+	return t.s.tables.audit.list(t, query{prefixes: m.prefixes, Page: q.Page})
+}
+
+func (t *tx) Receipt(key string) (issuance.Receipt, error) {
+	return t.s.tables.receipts.get(t, []byte(key))
+}
+
+func (t *tx) PutReceipt(r issuance.Receipt) error { return t.s.tables.receipts.put(t, r) }
+
+func (t *tx) ForgetReceipts(before time.Time, limit int) (int, error) {
+	q := query{prefixes: [][]byte{prefix[string](byTime)}, before: instant(before)}
+	old, err := t.s.tables.receipts.take(t, q, limit)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range old {
+		if err := t.s.tables.receipts.remove(t, r); err != nil {
+			return 0, err
+		}
+	}
+	return len(old), nil
+}
+
+func (t *tx) Clock() (time.Time, error) {
+	b, err := t.get(metaBucket, []byte(clockKey))
+	if err != nil {
+		return time.Time{}, ignoreNotFound(err)
+	}
+	return timeOf(b), nil
+}
+
+// SetClock implements [issuance.Tx]: a time before the one that is kept changes
+// nothing, because transactions may commit in another order than they began.
+func (t *tx) SetClock(now time.Time) error {
+	last, err := t.Clock()
+	if err != nil || !now.After(last) {
+		return err
+	}
+	return t.put(metaBucket, []byte(clockKey), instant(now))
+}
+
+func ignoreNotFound(err error) error {
+	if errors.Is(err, issuance.ErrNotFound) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,262 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// maxBatch is the most callers whose transactions are committed together.
+const maxBatch = 256
+
+// call is one caller's Update. Its function runs in the caller's own goroutine,
+// to which the committer hands the transaction and from which it gets it back:
+// so a panic, with its stack, happens where it belongs.
+type call struct {
+	f     func(issuance.Tx) error
+	state atomic.Int32
+	steps chan step
+	ran   chan outcome
+}
+
+const (
+	queued int32 = iota
+	taken
+	withdrawn
+)
+
+// step is the transaction to run in, or, if that is nil, the end with its error.
+type step struct {
+	tx  *tx
+	err error
+}
+
+// outcome is how a run ended; it was aborted if the function did not return.
+type outcome struct {
+	err     error
+	aborted bool
+}
+
+func (o outcome) failed() bool { return o.aborted || o.err != nil }
+
+// Update implements [issuance.Store]. If ctx ends while the call is queued, f is
+// not run; once f runs, ctx is not looked at any more. A panic of f goes on in
+// the caller's goroutine, and changes nothing in the store.
+func (s *Store) Update(ctx context.Context, f func(issuance.Tx) error) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	c := &call{f: f, steps: make(chan step, 1), ran: make(chan outcome, 1)}
+	if !s.queue.push(c) {
+		return errClosed()
+	}
+	cancelled := ctx.Done()
+	for {
+		select {
+		case next := <-c.steps:
+			if next.tx == nil {
+				return next.err
+			}
+			c.run(next.tx)
+		case <-cancelled:
+			if c.state.CompareAndSwap(queued, withdrawn) {
+				return ctx.Err()
+			}
+			cancelled = nil
+		}
+	}
+}
+
+func (c *call) run(t *tx) {
+	out := outcome{aborted: true}
+	defer func() {
+		t.over = true
+		c.ran <- out
+	}()
+	out = outcome{err: c.f(t)}
+}
+
+// commitAll is the committer: the only goroutine that writes records.
+func (s *Store) commitAll() {
+	last := 1
+	for {
+		batch := s.queue.next(last, s.opts.Gather)
+		if batch == nil {
+			return
+		}
+		last = len(batch)
+		s.commit(slices.DeleteFunc(batch, func(c *call) bool {
+			return !c.state.CompareAndSwap(queued, taken)
+		}))
+	}
+}
+
+// commit runs the calls of batch, commits them together and answers them. A
+// call that fails after it wrote takes the whole transaction back; the others
+// then run again without it. Nobody is answered before the commit: an error,
+// too, may come of what another call of the batch has written.
+func (s *Store) commit(batch []*call) {
+	var out []*call
+	var failures []error
+	for len(batch) > 0 {
+		culprit, answers, err := s.try(batch)
+		if culprit < 0 {
+			for i, c := range batch {
+				c.steps <- step{err: first(err, answers[i].err)}
+			}
+			break
+		}
+		if !answers[culprit].aborted { // nobody waits after a panic
+			out, failures = append(out, batch[culprit]), append(failures, answers[culprit].err)
+		}
+		batch = slices.Delete(batch, culprit, culprit+1)
+	}
+	for i, c := range out {
+		c.steps <- step{err: failures[i]}
+	}
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// try runs the calls in one transaction and commits it, unless none has written.
+// If one failed after it wrote, try returns its index and has changed nothing.
+func (s *Store) try(batch []*call) (culprit int, answers []outcome, err error) {
+	b, err := s.db.Begin(true)
+	if err != nil {
+		return -1, make([]outcome, len(batch)), failed("writing", err)
+	}
+	wrote, deleted := false, false
+	for i, c := range batch {
+		t := &tx{b: b, s: s}
+		c.steps <- step{tx: t}
+		o := <-c.ran
+		answers = append(answers, o)
+		if o.aborted || o.failed() && t.wrote {
+			b.Rollback()
+			return i, answers, nil
+		}
+		wrote, deleted = wrote || t.wrote, deleted || t.deleted
+	}
+	s.stats.operations.Add(uint64(len(batch)))
+	if !wrote {
+		b.Rollback()
+		return -1, answers, nil
+	}
+	err = s.sync(b)
+	if deleted || err != nil { // a commit that failed leaves sealed bytes behind, too
+		s.markDeleted()
+	}
+	return -1, answers, err
+}
+
+// sync commits b. If that fails before bbolt has written the page that makes a
+// transaction valid, nothing has changed, as on a full disk. If it fails after,
+// nobody knows what is on the disk: then the store refuses all that comes, until
+// the process starts again and reads what is really there.
+func (s *Store) sync(b *bbolt.Tx) error {
+	id := b.ID()
+	err := b.Commit()
+	if err == nil {
+		s.stats.commits.Add(1)
+		s.stats.syncs.Add(2) // bbolt: one for the pages, one for the page that makes them valid
+		return nil
+	}
+	err = fmt.Errorf("committing: %w", err)
+	again, e := s.db.Begin(true)
+	if e == nil {
+		defer again.Rollback()
+	}
+	if e != nil || again.ID() != id {
+		err = fmt.Errorf("the database must be opened again: %w", err)
+		s.broken.Store(&err)
+	}
+	return err
+}
+
+// queue is the calls that wait for the committer.
+type queue struct {
+	mu     sync.Mutex
+	calls  []*call
+	want   int           // wake the committer when there are so many
+	wake   chan struct{} // holds one
+	closed bool
+}
+
+func (q *queue) push(c *call) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	q.calls = append(q.calls, c)
+	if len(q.calls) >= q.want {
+		q.ring()
+	}
+	return true
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.ring()
+}
+
+func (q *queue) ring() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// ask tells push to wake the committer at want calls, and reports whether there
+// is something to wait for.
+func (q *queue) ask(want int) (wait bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.want = want
+	return len(q.calls) < want && !q.closed
+}
+
+// next returns the calls to commit together; nil once the queue is closed and
+// empty. Callers that were answered together mostly come again together: if
+// there were several last time, next waits for as many, for up to gather.
+func (q *queue) next(last int, gather time.Duration) []*call {
+	for q.ask(1) {
+		<-q.wake
+	}
+	if last > 1 && q.ask(last) {
+		timer := time.NewTimer(gather)
+		defer timer.Stop()
+		for waiting := true; waiting && q.ask(last); {
+			select {
+			case <-q.wake:
+			case <-timer.C:
+				waiting = false
+			}
+		}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(len(q.calls), maxBatch)
+	batch := q.calls[:n:n]
+	q.calls = slices.Clone(q.calls[n:])
+	if n == 0 {
+		return nil
+	}
+	return batch
+}

@@ -1,0 +1,144 @@
+package bolt
+
+import (
+	"strings"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// tables is every table of the store.
+type tables struct {
+	organizations table[issuance.Organization]
+	contacts      table[issuance.Contact]
+	services      table[issuance.Service]
+	orders        table[issuance.Order]
+	certificates  table[issuance.Certificate]
+	revocations   table[issuance.Revocation]
+	notices       table[issuance.Notice]
+	tokens        table[issuance.Token]
+	audit         table[issuance.AuditRecord]
+	receipts      table[issuance.Receipt]
+}
+
+func newTables() tables {
+	return tables{
+		organizations: table[issuance.Organization]{
+			name:  "organizations",
+			key:   func(r issuance.Organization) []byte { return []byte(r.ID) },
+			index: func(issuance.Organization) [][]byte { return nil },
+		},
+		contacts: table[issuance.Contact]{
+			name:  "contacts",
+			key:   func(r issuance.Contact) []byte { return []byte(r.ID) },
+			index: contactIndex,
+		},
+		services: table[issuance.Service]{
+			name: "services",
+			key:  func(r issuance.Service) []byte { return []byte(r.ID) },
+			index: func(r issuance.Service) [][]byte {
+				return [][]byte{entry(byOrganization, []byte(r.ID), r.Organization)}
+			},
+		},
+		orders:       table[issuance.Order]{name: "orders", key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
+		certificates: table[issuance.Certificate]{name: "certificates", key: func(r issuance.Certificate) []byte { return []byte(r.Serial) }, index: certificateIndex},
+		revocations:  table[issuance.Revocation]{name: "revocations", key: revocationKey, index: revocationIndex},
+		notices:      table[issuance.Notice]{name: "notices", key: func(r issuance.Notice) []byte { return []byte(r.ID) }, index: noticeIndex},
+		tokens: table[issuance.Token]{
+			name:  "tokens",
+			key:   func(r issuance.Token) []byte { return []byte(r.ID) },
+			index: func(r issuance.Token) [][]byte { return [][]byte{entry(byDigest, nil, r.Digest)} },
+		},
+		audit: table[issuance.AuditRecord]{name: "audit", key: auditKey, index: auditIndex},
+		receipts: table[issuance.Receipt]{
+			name:  "receipts",
+			key:   func(r issuance.Receipt) []byte { return []byte(r.Key) },
+			index: func(r issuance.Receipt) [][]byte { return [][]byte{entry[string](byTime, oldest(r.At, r.Key))} },
+		},
+	}
+}
+
+// The tags of the index entries. They stand in the file: a number never gets
+// another meaning.
+const (
+	byAll          tag = 1
+	byOrganization tag = 2
+	byService      tag = 3
+	byContact      tag = 4
+	byOrder        tag = 5
+	byState        tag = 6
+	byDue          tag = 7
+	byDigest       tag = 8
+	byEmail        tag = 9
+	bySerial       tag = 10
+	byTime         tag = 11
+
+	// expiring is added to a tag for the same entries in the order of NotAfter.
+	expiring tag = 64
+)
+
+func contactIndex(r issuance.Contact) [][]byte {
+	return [][]byte{
+		entry(byOrganization, []byte(r.ID), r.Organization),
+		entry(byEmail, []byte(r.ID), strings.ToLower(r.Email)),
+	}
+}
+
+// matching returns the prefixes of the lists whose value is set.
+type matching struct{ prefixes [][]byte }
+
+func match[S ~string](m *matching, t tag, value S) {
+	if value != "" {
+		m.prefixes = append(m.prefixes, prefix(t, value))
+	}
+}
+
+func (t *tx) Organization(id issuance.OrgID) (issuance.Organization, error) {
+	return t.s.tables.organizations.get(t, []byte(id))
+}
+
+func (t *tx) PutOrganization(r issuance.Organization) error {
+	return t.s.tables.organizations.put(t, r)
+}
+
+func (t *tx) Organizations(p issuance.Page) ([]issuance.Organization, string, error) {
+	return t.s.tables.organizations.list(t, query{Page: p})
+}
+
+func (t *tx) Contact(id issuance.ContactID) (issuance.Contact, error) {
+	return t.s.tables.contacts.get(t, []byte(id))
+}
+
+func (t *tx) PutContact(r issuance.Contact) error { return t.s.tables.contacts.put(t, r) }
+
+func (t *tx) Contacts(q issuance.ContactQuery) ([]issuance.Contact, string, error) {
+	var m matching
+	match(&m, byOrganization, q.Organization)
+	match(&m, byEmail, strings.ToLower(q.Email))
+	return t.s.tables.contacts.list(t, query{prefixes: m.prefixes, Page: q.Page})
+}
+
+func (t *tx) Service(id issuance.ServiceID) (issuance.Service, error) {
+	return t.s.tables.services.get(t, []byte(id))
+}
+
+func (t *tx) PutService(r issuance.Service) error { return t.s.tables.services.put(t, r) }
+
+func (t *tx) Services(q issuance.ServiceQuery) ([]issuance.Service, string, error) {
+	var m matching
+	match(&m, byOrganization, q.Organization)
+	return t.s.tables.services.list(t, query{prefixes: m.prefixes, Page: q.Page})
+}
+
+func (t *tx) Token(id issuance.TokenID) (issuance.Token, error) {
+	return t.s.tables.tokens.get(t, []byte(id))
+}
+
+func (t *tx) TokenByDigest(d issuance.Digest) (issuance.Token, error) {
+	return t.s.tables.tokens.find(t, entry(byDigest, nil, d))
+}
+
+func (t *tx) PutToken(r issuance.Token) error { return t.s.tables.tokens.put(t, r) }
+
+func (t *tx) Tokens(p issuance.Page) ([]issuance.Token, string, error) {
+	return t.s.tables.tokens.list(t, query{Page: p})
+}

@@ -1,0 +1,114 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/storage/seal"
+)
+
+// The buckets beside those of the tables.
+const (
+	metaBucket    = "meta"
+	changesBucket = "changes"     // revocations by Seq
+	numbersBucket = "crl-numbers" // by issuer
+	secretsBucket = "secrets"     // sealed
+)
+
+// The keys of the meta bucket.
+const (
+	schemaKey = "schema"
+	clockKey  = "clock"
+	sealKey   = "seal" // a known secret, sealed, to know the right keys by
+)
+
+// migration takes the database from one version of the schema to the next.
+type migration func(*bbolt.Tx) error
+
+// migrations returns the steps from an empty file to the schema of this program,
+// whose version is their number. A step is never changed after it was released.
+func migrations() []migration {
+	return []migration{
+		func(b *bbolt.Tx) error {
+			return makeBuckets(b,
+				changesBucket, numbersBucket, secretsBucket,
+				"organizations", "organizations.index", "contacts", "contacts.index",
+				"services", "services.index", "orders", "orders.index",
+				"certificates", "certificates.index", "revocations", "revocations.index",
+				"notices", "notices.index", "tokens", "tokens.index",
+				"audit", "audit.index", "receipts", "receipts.index")
+		},
+	}
+}
+
+func makeBuckets(b *bbolt.Tx, names ...string) error {
+	for _, name := range names {
+		if _, err := b.CreateBucket([]byte(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrate runs the steps that the file has not seen, all in one transaction: a
+// step that fails leaves the file as it was.
+func migrate(db *bbolt.DB, steps []migration) error {
+	return db.Update(func(b *bbolt.Tx) error {
+		meta, err := b.CreateBucketIfNotExists([]byte(metaBucket))
+		if err != nil {
+			return fmt.Errorf("reading the schema version: %w", err)
+		}
+		have := number(meta.Get([]byte(schemaKey)))
+		want := uint64(len(steps))
+		if have > want {
+			return &issuance.Error{
+				Kind: issuance.Conflict, Code: issuance.CodeState,
+				Message: fmt.Sprintf("the database has schema version %d, and this program knows versions up to %d", have, want),
+				Hint:    "run the newer postern that wrote it, or restore the backup from before the update",
+			}
+		}
+		for v := have; v < want; v++ {
+			if err := steps[v](b); err != nil {
+				return fmt.Errorf("migrating the database to schema version %d: %w", v+1, err)
+			}
+		}
+		return meta.Put([]byte(schemaKey), binary.BigEndian.AppendUint64(nil, want))
+	})
+}
+
+// checkKey refuses a database whose secrets were sealed with keys that r has
+// not, before anything depends on them.
+func checkKey(db *bbolt.DB, r *seal.Ring) error {
+	ref := issuance.SecretRef{Kind: "check"}
+	known := []byte("postern")
+	return db.Update(func(b *bbolt.Tx) error {
+		meta := b.Bucket([]byte(metaBucket))
+		if old := meta.Get([]byte(sealKey)); old != nil {
+			got, err := r.Open(ref, old)
+			if err != nil || !bytes.Equal(got.Reveal(), known) {
+				return issuance.Invalidf("seal.key_file", "this key file does not belong to this database",
+					"bring back the key file that the database was made with; after a change of keys, the old one must still stand in it")
+			}
+			if r.Fresh(old) {
+				return nil
+			}
+		}
+		sealed, err := r.Seal(ref, issuance.NewSecret(known))
+		if err != nil {
+			return err
+		}
+		return meta.Put([]byte(sealKey), sealed)
+	})
+}
+
+// number reads what AppendUint64 wrote; 0 for nothing.
+func number(b []byte) uint64 {
+	if len(b) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}

@@ -1,0 +1,188 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// The bounds of one slice of a scrub: writers wait no longer than it takes.
+const (
+	sliceLook = 8192 // pages to look at
+	sliceZero = 256  // pages to overwrite
+	runPages  = 32   // neighbours that are read and written at once
+)
+
+// Scrub overwrites with zeros every page of the file that holds no data: bbolt
+// never changes a page, it writes the new one elsewhere, and so the sealed bytes
+// of a deleted secret stay in the file until their page happens to be used again.
+// The store scrubs by itself, soon after a secret was deleted and after each
+// opening; writers wait for a slice of the work at most, readers never.
+//
+// Why this is safe. Each slice runs inside of a write transaction, which is
+// rolled back at its end, so that nothing commits meanwhile and there is one
+// valid root: the last committed one.
+//   - bbolt's list of free pages (which Tx.Page consults) has no page that this
+//     root reaches. So whoever begins to read now reads no free page.
+//   - The list also has pages that an older root reaches and that a reader who
+//     began before the last commit may still read (bbolt calls them pending). A
+//     slice therefore begins only when no such reader is open. The store counts
+//     its readers itself: bbolt's own count (Stats.OpenTxN) is raised a moment
+//     after a reader has its root, which is a moment too late.
+//   - After a crash bbolt takes the newer of its two meta pages that is valid.
+//     The last committed one is durable before its transaction ends, and the next
+//     commit overwrites the other one. So no recovery looks at an older root,
+//     and the older root's pages may go; bbolt itself overwrites them in
+//     the next commit.
+//   - What a free page contains is never read: it is written as a whole before it
+//     is used. A kill between or in the middle of these writes leaves a file that
+//     is as valid as before, and its next opening scrubs it again.
+//   - Pages behind the last one in use, where a commit may have failed or been
+//     killed, are treated like free ones. The file grows only in a commit.
+//   - The zeros go through a second descriptor of the same file. The kernel keeps
+//     one copy of each page for writes, reads and the map that bbolt reads from;
+//     and bbolt's lock belongs to the descriptor that took it (flock), so that
+//     closing another one does not release it.
+//
+// It cannot reach copies that a file system with snapshots or a flash disk keeps
+// underneath; those hold what is sealed.
+func (s *Store) Scrub(ctx context.Context) error {
+	s.scrubbing.Lock()
+	defer s.scrubbing.Unlock()
+	zeroed := 0
+	for page := 2; page >= 0; { // 0 and 1 are the meta pages
+		if err := s.usable(ctx); err != nil {
+			return err
+		}
+		next, n, err := s.scrubSlice(page)
+		zeroed += n
+		wait := time.Millisecond // lets the committer in
+		switch {
+		case errors.Is(err, errReaders):
+			wait = 10 * time.Millisecond
+		case err != nil:
+			return failed("scrubbing", err)
+		}
+		page = next
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+	if zeroed == 0 {
+		return nil
+	}
+	if err := s.raw.Sync(); err != nil {
+		return failed("scrubbing", err)
+	}
+	s.stats.syncs.Add(1)
+	s.stats.zeroed.Add(uint64(zeroed))
+	return nil
+}
+
+// errReaders says that an older reader is open.
+var errReaders = errors.New("an older reader is open")
+
+// scrubSlice looks at pages from the first on, and returns where the next slice
+// begins, -1 at the end, and how many pages it has overwritten.
+func (s *Store) scrubSlice(from int) (next, zeroed int, err error) {
+	b, err := s.db.Begin(true)
+	if err != nil {
+		return from, 0, err
+	}
+	defer b.Rollback()
+	if !s.readers.current(b.ID() - 1) { // a writer's id is one above the root it began with
+		return from, 0, errReaders
+	}
+	info, err := s.raw.Stat()
+	if err != nil {
+		return from, 0, err
+	}
+	size := s.db.Info().PageSize
+	next = from
+	end := int(info.Size()) / size
+	to := min(end, from+sliceLook)
+	free := func(id int) (bool, error) {
+		p, err := b.Page(id)
+		return p == nil || p.Type == "free", err // nil: behind the last page in use
+	}
+	for id := from; id < to && zeroed < sliceZero; id = next {
+		next = id + 1
+		is, err := free(id)
+		if err != nil {
+			return id, zeroed, err
+		}
+		if !is {
+			continue
+		}
+		for next < to && next < id+runPages {
+			if is, err = free(next); err != nil || !is {
+				break
+			}
+			next++
+		}
+		n, err := zero(s.raw, id, next-id, size)
+		zeroed += n
+		if err != nil {
+			return id, zeroed, err
+		}
+	}
+	if next >= end {
+		return -1, zeroed, nil
+	}
+	return next, zeroed, nil
+}
+
+// zero overwrites those of n pages that are not zero yet.
+func zero(f *os.File, first, n, size int) (zeroed int, err error) {
+	buf, blank := make([]byte, n*size), make([]byte, size)
+	if _, err := f.ReadAt(buf, int64(first)*int64(size)); err != nil {
+		return 0, err
+	}
+	for i := range n {
+		if bytes.Equal(buf[i*size:(i+1)*size], blank) {
+			continue
+		}
+		if _, err := f.WriteAt(blank, int64(first+i)*int64(size)); err != nil {
+			return zeroed, fmt.Errorf("overwriting page %d: %w", first+i, err)
+		}
+		zeroed++
+	}
+	return zeroed, nil
+}
+
+func (s *Store) markDeleted() {
+	select {
+	case s.deleted <- struct{}{}:
+	default:
+	}
+}
+
+// scrubAll scrubs in the background, until ctx ends.
+func (s *Store) scrubAll(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.deleted:
+		}
+		timer := time.NewTimer(s.opts.ScrubAfter)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			s.markDeleted() // for Close
+			return
+		case <-timer.C:
+		}
+		if err := s.Scrub(ctx); err != nil {
+			s.markDeleted()
+			if ctx.Err() == nil {
+				s.opts.Log.Warn("deleted secrets are still in the database file; trying again", "error", err)
+			}
+		}
+	}
+}

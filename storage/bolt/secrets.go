@@ -1,0 +1,42 @@
+package bolt
+
+import (
+	"fmt"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+func secretKey(ref issuance.SecretRef) []byte {
+	return prefix(byAll, string(ref.Kind), string(ref.Order))
+}
+
+func (t *tx) Secret(ref issuance.SecretRef) (issuance.Secret, error) {
+	sealed, err := t.get(secretsBucket, secretKey(ref))
+	if err != nil {
+		return issuance.Secret{}, err
+	}
+	secret, err := t.s.opts.Key.Open(ref, sealed)
+	if err != nil {
+		return issuance.Secret{}, fmt.Errorf("opening the %s secret of order %s: %w", ref.Kind, ref.Order, err)
+	}
+	return secret, nil
+}
+
+func (t *tx) PutSecret(ref issuance.SecretRef, secret issuance.Secret) error {
+	if err := t.DeleteSecret(ref); err != nil { // the old one is to be scrubbed
+		return err
+	}
+	sealed, err := t.s.opts.Key.Seal(ref, secret)
+	if err != nil {
+		return err
+	}
+	return t.put(secretsBucket, secretKey(ref), sealed)
+}
+
+func (t *tx) DeleteSecret(ref issuance.SecretRef) error {
+	if _, err := t.get(secretsBucket, secretKey(ref)); err != nil {
+		return ignoreNotFound(err)
+	}
+	t.deleted = true
+	return t.delete(secretsBucket, secretKey(ref))
+}

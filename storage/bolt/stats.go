@@ -1,0 +1,21 @@
+package bolt
+
+import "sync/atomic"
+
+// Stats is what a store has done since it was opened.
+type Stats struct {
+	Operations  uint64 // Updates that ran to their end
+	Commits     uint64 // transactions made durable
+	Fdatasyncs  uint64 // calls of fdatasync by commits, and of fsync by scrubs
+	PagesZeroed uint64 // by scrubs
+}
+
+type counters struct{ operations, commits, syncs, zeroed atomic.Uint64 }
+
+// Stats returns what s has done since it was opened.
+func (s *Store) Stats() Stats {
+	return Stats{
+		Operations: s.stats.operations.Load(), Commits: s.stats.commits.Load(),
+		Fdatasyncs: s.stats.syncs.Load(), PagesZeroed: s.stats.zeroed.Load(),
+	}
+}

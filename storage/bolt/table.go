@@ -1,0 +1,210 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// table keeps the records of one type, each under its key, and their index
+// entries.
+type table[R any] struct {
+	name string
+	key  func(R) []byte
+	// index returns the record's entries, the same number for each record, nil
+	// where there is none.
+	index func(R) [][]byte
+}
+
+func (tb table[R]) get(t *tx, key []byte) (r R, err error) {
+	raw, err := t.get(tb.name, key)
+	if err != nil {
+		return r, err
+	}
+	return tb.decode(raw)
+}
+
+// find returns the record of the one index entry.
+func (tb table[R]) find(t *tx, entry []byte) (r R, err error) {
+	if entry == nil {
+		return r, issuance.ErrNotFound
+	}
+	key, err := t.get(tb.name+".index", entry)
+	if err != nil {
+		return r, err
+	}
+	return tb.get(t, key)
+}
+
+func (tb table[R]) decode(raw []byte) (r R, err error) {
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return r, fmt.Errorf("reading a record of %s: %w", tb.name, err)
+	}
+	return r, nil
+}
+
+// put adds or replaces r, and brings its index entries up to date.
+func (tb table[R]) put(t *tx, r R) error {
+	key := tb.key(r)
+	if len(key) == 0 {
+		return fmt.Errorf("keeping a record of %s: it has no id", tb.name)
+	}
+	utc(reflect.ValueOf(&r).Elem())
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("writing a record of %s: %w", tb.name, err)
+	}
+	was, err := t.get(tb.name, key)
+	if err == nil && bytes.Equal(was, raw) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, issuance.ErrNotFound) {
+		return err
+	}
+	entries := tb.index(r)
+	old := make([][]byte, len(entries))
+	if was != nil {
+		before, err := tb.decode(was)
+		if err != nil {
+			return err
+		}
+		old = tb.index(before)
+	}
+	for i, e := range entries {
+		if bytes.Equal(e, old[i]) {
+			continue
+		}
+		if err := tb.replace(t, old[i], e, key); err != nil {
+			return err
+		}
+	}
+	return t.put(tb.name, key, raw)
+}
+
+func (tb table[R]) replace(t *tx, old, entry, key []byte) error {
+	if old != nil {
+		if err := t.delete(tb.name+".index", old); err != nil {
+			return err
+		}
+	}
+	if entry == nil {
+		return nil
+	}
+	return t.put(tb.name+".index", entry, key)
+}
+
+// remove deletes r and its index entries.
+func (tb table[R]) remove(t *tx, r R) error {
+	for _, e := range tb.index(r) {
+		if err := tb.replace(t, e, nil, nil); err != nil {
+			return err
+		}
+	}
+	return t.delete(tb.name, tb.key(r))
+}
+
+// query asks for a part of a listing.
+type query struct {
+	order    string   // name of the order, if the table has several
+	prefixes [][]byte // of the index lists to intersect; none: all records by their keys
+	before   []byte   // the place where the listing ends, nil for none
+	issuance.Page
+}
+
+// list returns the records that q asks for and the cursor behind them.
+func (tb table[R]) list(t *tx, q query) (out []R, cursor string, err error) {
+	name := tb.name + q.order
+	from, err := placeOf(name, q.After)
+	if err != nil {
+		return nil, "", err
+	}
+	var last []byte
+	e := tb.walk(t, q, from, func(place []byte, r R) bool {
+		if len(out) == q.Size() {
+			cursor = cursorOf(name, last)
+			return false
+		}
+		out, last = append(out, r), place
+		return true
+	})
+	if e != nil {
+		return nil, "", e
+	}
+	return out, cursor, nil
+}
+
+// walk calls f with q's records from a place on, until f returns false.
+func (tb table[R]) walk(t *tx, q query, from []byte, f func(place []byte, r R) bool) error {
+	bucket := tb.name
+	if len(q.prefixes) > 0 {
+		bucket += ".index"
+	} else {
+		q.prefixes = [][]byte{nil}
+	}
+	b, err := t.bucket(bucket)
+	if err != nil {
+		return err
+	}
+	var lists []list
+	for _, p := range q.prefixes {
+		lists = append(lists, list{b, p})
+	}
+	walk(lists, from, func(place, value []byte) bool {
+		if q.before != nil && bytes.Compare(place, q.before) >= 0 {
+			return false
+		}
+		if bucket != tb.name {
+			if value, err = t.get(tb.name, value); err != nil {
+				err = fmt.Errorf("the index of %s has what is not there: %w", tb.name, err)
+				return false
+			}
+		}
+		var r R
+		if r, err = tb.decode(value); err != nil {
+			return false
+		}
+		return f(place, r)
+	})
+	return err
+}
+
+// take returns up to limit of q's records, from the first.
+func (tb table[R]) take(t *tx, q query, limit int) (out []R, err error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	err = tb.walk(t, q, nil, func(_ []byte, r R) bool {
+		out = append(out, r)
+		return len(out) < limit
+	})
+	return out, err
+}
+
+// utc turns all times in v to UTC. It changes nothing that v shares with others.
+func utc(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		if t, ok := v.Addr().Interface().(*time.Time); ok {
+			*t = t.UTC()
+			return
+		}
+		for i := range v.NumField() {
+			utc(v.Field(i))
+		}
+	case reflect.Slice:
+		if v.IsNil() || v.Type().Elem().Kind() != reflect.Struct {
+			return
+		}
+		own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(own, v)
+		v.Set(own)
+		for i := range v.Len() {
+			utc(v.Index(i))
+		}
+	}
+}
