@@ -1,0 +1,129 @@
+package ca
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// crlStore is as much of a Store as revocation needs, in memory. Like the real
+// ones it commits an Update in one piece, and gives a View what was committed.
+type crlStore struct {
+	mu      sync.RWMutex
+	certs   map[issuance.Serial]issuance.Certificate
+	present map[issuance.Serial]issuance.Revocation
+	log     []issuance.Revocation
+	numbers map[string]uint64
+	down    error  // what every transaction returns, if it is set
+	reading func() // called by look-ups of certificates, after they have read
+}
+
+func newCRLStore() *crlStore {
+	return &crlStore{
+		certs:   make(map[issuance.Serial]issuance.Certificate),
+		present: make(map[issuance.Serial]issuance.Revocation),
+		numbers: make(map[string]uint64),
+	}
+}
+
+func (s *crlStore) View(ctx context.Context, f func(issuance.Tx) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if err := errors.Join(s.down, ctx.Err()); err != nil {
+		return err
+	}
+	return f(crlTx{s: s})
+}
+
+func (s *crlStore) Update(ctx context.Context, f func(issuance.Tx) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := errors.Join(s.down, ctx.Err()); err != nil {
+		return err
+	}
+	return f(crlTx{s: s})
+}
+
+// fail makes every transaction fail with err, or none if it is nil.
+func (s *crlStore) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = err
+}
+
+// crlTx has the methods that revocation uses; any other panics.
+type crlTx struct {
+	issuance.Tx
+	s *crlStore
+}
+
+func (t crlTx) Certificate(serial issuance.Serial) (issuance.Certificate, error) {
+	c, ok := t.s.certs[serial]
+	if t.s.reading != nil {
+		t.s.reading()
+	}
+	if !ok {
+		return c, issuance.ErrNotFound
+	}
+	return c, nil
+}
+
+func (t crlTx) PutCertificate(c issuance.Certificate) error {
+	t.s.certs[c.Serial] = c
+	return nil
+}
+
+func (t crlTx) AppendRevocation(r issuance.Revocation) error {
+	r.Seq = uint64(len(t.s.log)) + 1
+	t.s.log = append(t.s.log, r)
+	if r.Status == issuance.Active {
+		delete(t.s.present, r.Serial)
+	} else {
+		t.s.present[r.Serial] = r
+	}
+	return nil
+}
+
+func (t crlTx) Revocations(issuer string, f func(issuance.Revocation) error) error {
+	for _, serial := range slices.Sorted(maps.Keys(t.s.present)) {
+		if r := t.s.present[serial]; r.Issuer == issuer {
+			if err := f(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t crlTx) ForgetRevocations(before time.Time, limit int) (int, error) {
+	var due []issuance.Revocation
+	for _, r := range t.s.present {
+		if r.NotAfter.Before(before) && len(due) < limit {
+			due = append(due, r)
+		}
+	}
+	for _, r := range due {
+		r.Status, r.Reason = issuance.Active, ""
+		if err := t.AppendRevocation(r); err != nil {
+			return 0, err
+		}
+	}
+	return len(due), nil
+}
+
+func (t crlTx) Changes(after uint64, limit int) ([]issuance.Revocation, error) {
+	rest := t.s.log[min(after, uint64(len(t.s.log))):]
+	return slices.Clone(rest[:min(limit, len(rest))]), nil
+}
+
+func (t crlTx) LastChange() (uint64, error) { return uint64(len(t.s.log)), nil }
+
+func (t crlTx) NextCRLNumber(issuer string) (uint64, error) {
+	t.s.numbers[issuer]++
+	return t.s.numbers[issuer], nil
+}

@@ -1,0 +1,203 @@
+package ca
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+const (
+	ocspLifetime = 5 * time.Minute
+	ocspCached   = 100_000
+)
+
+// Responder answers OCSP requests (RFC 6960) about the certificates of the
+// issuing CAs, with the status that the store has. Each issuer has a delegated
+// responder certificate whose key never leaves memory.
+//
+// Signed answers are kept until the status changes, a [Publisher] that has this
+// Responder has not heard from the store for a second, or half of their life is
+// over. Without a Publisher nothing is kept.
+//
+// The caller sets the fields and calls Load once.
+type Responder struct {
+	Store    issuance.Store
+	Issuers  []Issuer      // the issuing CAs, each with its signer
+	Lifetime time.Duration // of an answer; 0: 5 minutes. Proxies keep it that long: it is the delay of a revocation
+	MaxKept  int           // signed answers in memory; 0: 100,000
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	issuers []*ocspIssuer
+	cache   ocspCache
+}
+
+// Answer is an OCSP response. It must not be changed.
+type Answer struct {
+	DER    []byte
+	Status string // good, revoked, unknown; or malformed, unauthorized, try-later, which are not signed
+	// Cacheable is true for an answer that anybody may keep until NextUpdate.
+	// The fields below are set with it.
+	Cacheable  bool
+	ThisUpdate time.Time
+	NextUpdate time.Time
+	ETag       string // a strong entity tag, with its quotes
+}
+
+// Load makes the responder certificates. It returns an error if a field is not
+// set or a signer fails.
+func (r *Responder) Load() error {
+	switch {
+	case r.Store == nil, r.Now == nil, r.Log == nil, len(r.Issuers) == 0:
+		return errors.New("OCSP responder: Store, Now, Log and at least one issuer are needed")
+	case r.Lifetime < 0, r.Lifetime > delegateLife/4, r.MaxKept < 0:
+		return fmt.Errorf("OCSP responder: an answer lasts at most %v", delegateLife/4)
+	}
+	if r.Lifetime == 0 {
+		r.Lifetime = ocspLifetime
+	}
+	if r.MaxKept == 0 {
+		r.MaxKept = ocspCached
+	}
+	r.cache.max = r.MaxKept
+	r.issuers = nil
+	for _, issuer := range r.Issuers {
+		if err := issuer.checkSigner(); err != nil {
+			return err
+		}
+		i, err := newOCSPIssuer(issuer, r.Now())
+		if err != nil {
+			return err
+		}
+		r.issuers = append(r.issuers, i)
+	}
+	return nil
+}
+
+// Respond answers a request in DER. It always has an answer: for a request that
+// cannot be read, is for more than one certificate, or is of a CA that is not
+// ours, and when the store fails, it is the error that RFC 6960, section 2.3, has for it.
+func (r *Responder) Respond(ctx context.Context, request []byte) *Answer {
+	question, ok := parseOCSPRequest(request)
+	if !ok {
+		return &Answer{DER: ocsp.MalformedRequestErrorResponse, Status: "malformed"}
+	}
+	key, ok := r.find(question)
+	if !ok {
+		return &Answer{DER: ocsp.UnauthorizedErrorResponse, Status: "unauthorized"}
+	}
+	now := r.Now()
+	if a := r.cache.get(key, now); a != nil {
+		return a
+	}
+	a, err := r.make(ctx, key, now)
+	if err != nil {
+		if ctx.Err() == nil {
+			r.Log.Error("an OCSP request is not answered", "serial", string(key.serialNumber()), "error", err)
+		}
+		return &Answer{DER: ocsp.TryLaterErrorResponse, Status: "try-later"}
+	}
+	return a
+}
+
+// find returns what is asked for; false if it is not about one of our issuers.
+func (r *Responder) find(q ocspQuestion) (ocspKey, bool) {
+	for i, issuer := range r.issuers {
+		if issuer.isNamed(q) {
+			return ocspKey{issuer: i, hash: q.hash, serial: q.serial}, true
+		}
+	}
+	return ocspKey{}, false
+}
+
+// make signs an answer, and keeps it unless the status may have changed meanwhile.
+func (r *Responder) make(ctx context.Context, key ocspKey, now time.Time) (*Answer, error) {
+	issuer := r.issuers[key.issuer]
+	before := r.cache.changes()
+	template, err := r.status(ctx, issuer, key)
+	if err != nil {
+		return nil, err
+	}
+	by, err := issuer.delegate(now, r.Log)
+	if err != nil {
+		return nil, err
+	}
+	template.IssuerHash = key.hash.algorithm()
+	template.Certificate = by.certificate
+	template.ThisUpdate = now.UTC().Truncate(time.Second)
+	template.NextUpdate = template.ThisUpdate.Add(r.Lifetime)
+	if end := by.certificate.NotAfter; end.Before(template.NextUpdate) {
+		template.NextUpdate = end
+	}
+	der, err := ocsp.CreateResponse(issuer.Certificate, by.certificate, template, by.key)
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	a := &Answer{DER: der, Status: "unknown"}
+	if template.Status == ocsp.Unknown {
+		return a, nil // it may be issued at any moment
+	}
+	a.Status = "good"
+	if template.Status == ocsp.Revoked {
+		a.Status = "revoked"
+	}
+	a.Cacheable, a.ThisUpdate, a.NextUpdate, a.ETag = true, template.ThisUpdate, template.NextUpdate, etag(der)
+	r.cache.put(key, a, before)
+	return a, nil
+}
+
+// status reads what the store says. A serial number that was not issued, or by
+// another of our CAs, is unknown, never good.
+func (r *Responder) status(ctx context.Context, issuer *ocspIssuer, key ocspKey) (ocsp.Response, error) {
+	answer := ocsp.Response{Status: ocsp.Unknown, SerialNumber: new(big.Int).SetBytes(key.serial[:])}
+	var c issuance.Certificate
+	err := r.Store.View(ctx, func(tx issuance.Tx) (err error) {
+		c, err = tx.Certificate(key.serialNumber())
+		return err
+	})
+	if errors.Is(err, issuance.ErrNotFound) || err == nil && c.Issuer != issuer.ID {
+		return answer, nil
+	}
+	if err != nil {
+		return answer, fmt.Errorf("reading the status: %w", err)
+	}
+	switch c.Status {
+	case issuance.Active:
+		answer.Status = ocsp.Good
+	case issuance.Held:
+		answer.Status, answer.RevokedAt, answer.RevocationReason = ocsp.Revoked, c.ChangedAt, ocsp.CertificateHold
+	case issuance.Revoked:
+		answer.Status, answer.RevokedAt, answer.RevocationReason = ocsp.Revoked, c.ChangedAt, c.Reason.CRLReason()
+	}
+	return answer, nil
+}
+
+// changed forgets the answers about the certificates in changes. If at is not
+// zero, the store had no other changes then.
+func (r *Responder) changed(changes []issuance.Revocation, at time.Time) {
+	keys := make([]ocspKey, 0, len(changes)*int(ocspHashes))
+	for _, change := range changes {
+		serial := change.Serial.Int()
+		if serial.BitLen() > 8*maxSerialOctets {
+			continue
+		}
+		for i, issuer := range r.issuers {
+			if issuer.ID != change.Issuer {
+				continue
+			}
+			for hash := range ocspHashes {
+				key := ocspKey{issuer: i, hash: hash}
+				serial.FillBytes(key.serial[:])
+				keys = append(keys, key)
+			}
+		}
+	}
+	r.cache.changed(keys, at)
+}

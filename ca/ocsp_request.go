@@ -1,0 +1,114 @@
+package ca
+
+import (
+	"bytes"
+	"crypto"
+	_ "crypto/sha1" // for crypto.SHA1: what most clients name an issuer with
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// maxOCSPRequest is far more than a request for one certificate has, in octets.
+const maxOCSPRequest = 4 << 10
+
+// ocspHash is a hash that a request may name its issuer with.
+type ocspHash int
+
+const (
+	ocspSHA1 ocspHash = iota
+	ocspSHA256
+	ocspHashes // how many there are
+)
+
+func (h ocspHash) algorithm() crypto.Hash {
+	if h == ocspSHA256 {
+		return crypto.SHA256
+	}
+	return crypto.SHA1
+}
+
+// ocspQuestion is the CertID of a request. Its slices lie in the request.
+type ocspQuestion struct {
+	hash              ocspHash // ocspHashes if it is none of ours
+	nameHash, keyHash []byte
+	serial            [maxSerialOctets]byte
+}
+
+// parseOCSPRequest reads an OCSPRequest (RFC 6960, section 4.1.1) that asks for
+// one certificate. Signature, requestor and extensions are passed over: a nonce
+// is not answered, as RFC 5019 allows. False if it cannot be read.
+func parseOCSPRequest(der []byte) (ocspQuestion, bool) {
+	var q ocspQuestion
+	explicit := func(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific().Constructed() }
+	in := cryptobyte.String(der)
+	var request, tbs, list, one cryptobyte.String
+	ok := len(der) <= maxOCSPRequest &&
+		in.ReadASN1(&request, asn1.SEQUENCE) && in.Empty() &&
+		request.ReadASN1(&tbs, asn1.SEQUENCE) && request.SkipOptionalASN1(explicit(0)) && request.Empty() &&
+		tbs.SkipOptionalASN1(explicit(0)) && tbs.SkipOptionalASN1(explicit(1)) &&
+		tbs.ReadASN1(&list, asn1.SEQUENCE) && tbs.SkipOptionalASN1(explicit(2)) && tbs.Empty() &&
+		list.ReadASN1(&one, asn1.SEQUENCE) && list.Empty()
+	if !ok {
+		return q, false
+	}
+	var id, algorithm, oid, nameHash, keyHash, serial cryptobyte.String
+	ok = one.ReadASN1(&id, asn1.SEQUENCE) && one.SkipOptionalASN1(explicit(0)) && one.Empty() &&
+		id.ReadASN1(&algorithm, asn1.SEQUENCE) && algorithm.ReadASN1(&oid, asn1.OBJECT_IDENTIFIER) &&
+		id.ReadASN1(&nameHash, asn1.OCTET_STRING) && id.ReadASN1(&keyHash, asn1.OCTET_STRING) &&
+		id.ReadASN1(&serial, asn1.INTEGER) && id.Empty() && q.setSerial(serial)
+	if !ok {
+		return q, false
+	}
+	q.nameHash, q.keyHash = nameHash, keyHash
+	switch {
+	case bytes.Equal(oid, []byte{0x2b, 0x0e, 3, 2, 0x1a}):
+		q.hash = ocspSHA1
+	case bytes.Equal(oid, []byte{0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1}):
+		q.hash = ocspSHA256
+	default:
+		q.hash = ocspHashes
+	}
+	return q, true
+}
+
+// setSerial takes the contents of a DER integer; false if it is negative or longer
+// than a serial number may be.
+func (q *ocspQuestion) setSerial(content []byte) bool {
+	if len(content) == 0 || content[0] >= 0x80 {
+		return false
+	}
+	content = bytes.TrimLeft(content, "\x00")
+	if len(content) > len(q.serial) {
+		return false
+	}
+	copy(q.serial[len(q.serial)-len(content):], content)
+	return true
+}
+
+// RequestFromPath returns the request in the address of an OCSP request by GET:
+// what follows the responder's own path, escaped or not (RFC 6960, appendix
+// A.1). It forgives what clients and proxies do to base64: the alphabet for
+// URLs, a plus that became a space, slashes before it, padding that is missing.
+func RequestFromPath(path string) ([]byte, error) {
+	if len(path) > 3*maxOCSPRequest {
+		return nil, errors.New("the OCSP request is too long")
+	}
+	if strings.Contains(path, "%") {
+		unescaped, err := url.PathUnescape(path)
+		if err != nil {
+			return nil, errors.New("the OCSP request is not escaped as in an address")
+		}
+		path = unescaped
+	}
+	text := strings.NewReplacer(" ", "+", "-", "+", "_", "/").Replace(strings.TrimLeft(path, "/"))
+	request, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
+	if err != nil || len(request) == 0 {
+		return nil, errors.New("the OCSP request is not in base64")
+	}
+	return request, nil
+}

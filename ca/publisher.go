@@ -1,0 +1,267 @@
+package ca
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+const (
+	crlLifetime  = 24 * time.Hour
+	crlRefresh   = time.Hour
+	followEvery  = 250 * time.Millisecond // changes by another node are seen this soon
+	followPause  = 20 * time.Millisecond  // at least, between two looks at the store
+	buildPause   = 100 * time.Millisecond // at least, between two CRLs
+	buildLongest = 900 * time.Millisecond // at most, from a change to its CRL
+	changeBatch  = 1000
+	unhealthyAge = 10 * time.Second
+	logAgain     = time.Minute // while a failure lasts
+)
+
+// CodeCRLExpired is the code of the error for a CRL that could not be made anew in time.
+const CodeCRLExpired issuance.Code = "crl-expired"
+
+// Publisher keeps the CRLs of the issuing CAs as the store has them: each change
+// of a certificate's status is in a CRL within a second, several changes share
+// one, and CRLs stay fresh though nothing changes. It alone takes CRL numbers
+// from the store.
+//
+// The caller sets the fields, calls Load once, then Run in a goroutine. The
+// other methods may be called from any goroutine once Load has returned nil.
+type Publisher struct {
+	Store   issuance.Store
+	Issuers []Issuer // the issuing CAs, each with its signer
+	// RootCRL returns the root's own CRL in DER. It is asked at the start and
+	// with each refresh; nil if the bundle is to have none.
+	RootCRL func() ([]byte, error)
+	// Responder is told of each change before its CRL is made; may be nil.
+	Responder *Responder
+	Lifetime  time.Duration // from thisUpdate to nextUpdate; 0: 24 hours
+	Refresh   time.Duration // after which an unchanged CRL is made anew; 0: an hour, but at most a quarter of Lifetime
+	Now       func() time.Time
+	Log       *slog.Logger
+	// DropReasons leaves the reasons out of the CRLs, which makes them 28 % smaller.
+	DropReasons bool
+
+	mu        sync.Mutex // guards the fields up to the next empty line
+	lists     map[string]*crlEntries
+	seq       uint64    // the last change that is in lists
+	seenAt    time.Time // when the store last said that seq is its last change
+	currentAt time.Time // when the published CRLs last said what the store does
+	refreshAt time.Time // when the present round of regular CRLs began: older ones are due
+	forget    time.Time // certificates that expired before are still to be purged; zero: none
+	rootDue   bool
+
+	published atomic.Pointer[published]
+	wake      chan struct{} // look at the store
+	changed   chan struct{} // lists have changed
+}
+
+// published is what readers get. It is replaced, never changed.
+type published struct {
+	crls     map[string]*CRL
+	bundle   *Bundle
+	replaced chan struct{} // closed when there is a newer one
+}
+
+// Load reads all revocations from the store and makes the first CRLs. It returns
+// an error if a field is not set or the store, a signer or RootCRL fails.
+func (p *Publisher) Load(ctx context.Context) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	p.wake, p.changed = make(chan struct{}, 1), make(chan struct{}, 1)
+	at := p.Now()
+	var lists map[string]*crlEntries
+	var seq uint64
+	err := p.Store.View(ctx, func(tx issuance.Tx) (err error) {
+		if seq, err = tx.LastChange(); err != nil {
+			return err
+		}
+		lists, err = p.readLists(tx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reading the revocations: %w", err)
+	}
+	p.mu.Lock()
+	p.lists, p.seq, p.seenAt = lists, seq, at
+	p.mu.Unlock()
+	if p.Responder != nil {
+		p.Responder.changed(nil, at)
+	}
+	return p.publish(ctx)
+}
+
+// check refuses what cannot work, and sets the defaults.
+func (p *Publisher) check() error {
+	switch {
+	case p.Store == nil, p.Now == nil, p.Log == nil, len(p.Issuers) == 0:
+		return errors.New("publisher: Store, Now, Log and at least one issuer are needed")
+	case p.Lifetime < 0, p.Refresh < 0:
+		return errors.New("publisher: a negative lifetime or refresh")
+	}
+	for _, issuer := range p.Issuers {
+		if err := issuer.checkSigner(); err != nil {
+			return err
+		}
+	}
+	if p.Lifetime == 0 {
+		p.Lifetime = crlLifetime
+	}
+	if p.Refresh == 0 {
+		p.Refresh = min(crlRefresh, p.Lifetime/4)
+	}
+	if p.Refresh >= p.Lifetime {
+		return fmt.Errorf("publisher: CRLs that last %v cannot be refreshed every %v", p.Lifetime, p.Refresh)
+	}
+	return nil
+}
+
+// checkSigner refuses an issuer whose key is missing or is not its certificate's.
+func (i Issuer) checkSigner() error {
+	if i.Signer == nil || i.Certificate == nil {
+		return fmt.Errorf("issuer %s has no certificate or no key here: it cannot sign", i.ID)
+	}
+	pub, ok := i.Signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !pub.Equal(i.Certificate.PublicKey) {
+		return fmt.Errorf("the key of issuer %s is not the one in its certificate", i.ID)
+	}
+	if len(i.Certificate.SubjectKeyId) == 0 {
+		return fmt.Errorf("the certificate of issuer %s has no subject key identifier", i.ID)
+	}
+	return nil
+}
+
+// readLists reads the present revocations of every issuer.
+func (p *Publisher) readLists(tx issuance.Tx) (map[string]*crlEntries, error) {
+	lists := make(map[string]*crlEntries, len(p.Issuers))
+	for _, issuer := range p.Issuers {
+		list := &crlEntries{}
+		lists[issuer.ID] = list
+		var entry []byte
+		err := tx.Revocations(issuer.ID, func(r issuance.Revocation) (err error) {
+			if entry, err = appendEntry(entry[:0], r, p.DropReasons); err != nil {
+				return err
+			}
+			list.put(entry)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("issuer %s: %w", issuer.ID, err)
+		}
+	}
+	return lists, nil
+}
+
+// Wake tells that a certificate's status has changed in the store.
+func (p *Publisher) Wake() { signal(p.wake) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// CRL returns the list of issuer, or of [RootID]. Its error is an
+// [*issuance.Error]: NotFound for an issuer that there is not, Unavailable if
+// the list has expired, because no newer one could be made.
+func (p *Publisher) CRL(issuer string) (*CRL, error) {
+	c, ok := p.published.Load().crls[issuer]
+	if !ok {
+		return nil, &issuance.Error{
+			Kind: issuance.NotFound, Code: issuance.CodeNotFound, Message: "there is no CRL of this name",
+			Hint: "the certificates name the right address as their CRL distribution point",
+		}
+	}
+	return c, p.checkExpiry(c)
+}
+
+// checkExpiry returns an error if c has expired.
+func (p *Publisher) checkExpiry(c *CRL) error {
+	if !c.Expired(p.Now()) {
+		return nil
+	}
+	return &issuance.Error{
+		Kind: issuance.Unavailable, Code: CodeCRLExpired, Retry: time.Minute,
+		Message: "the CRL of " + c.Issuer + " expired at " + c.NextUpdate.Format(time.RFC3339) + ", and there is no newer one",
+		Hint:    "the server's log tells why; a root key kept offline must sign a new CRL in time",
+	}
+}
+
+// Bundle returns the CRLs of all issuers and the root in one PEM file. Its error
+// is an [*issuance.Error] of kind Unavailable if one of them has expired.
+func (p *Publisher) Bundle() (*Bundle, error) { return p.checkBundle(p.published.Load()) }
+
+func (p *Publisher) checkBundle(now *published) (*Bundle, error) {
+	for _, c := range now.bundle.CRLs {
+		if err := p.checkExpiry(c); err != nil {
+			return nil, err
+		}
+	}
+	return now.bundle, nil
+}
+
+// WaitBundle returns the bundle as soon as its entity tag is not etag; the
+// present one, whatever its tag, when ctx ends.
+func (p *Publisher) WaitBundle(ctx context.Context, etag string) (*Bundle, error) {
+	for {
+		now := p.published.Load()
+		b, err := p.checkBundle(now)
+		if err != nil || b.ETag != etag {
+			return b, err
+		}
+		select {
+		case <-now.replaced:
+		case <-ctx.Done():
+			return b, nil
+		}
+	}
+}
+
+// Age returns for how long the published CRLs may have been behind the store.
+func (p *Publisher) Age() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(p.Now().Sub(p.currentAt), 0)
+}
+
+// Healthy returns nil if the CRLs follow the store and none has expired, or else
+// an error that says what is wrong.
+func (p *Publisher) Healthy() error {
+	now := p.published.Load()
+	if now == nil {
+		return errors.New("the revocations are not loaded yet")
+	}
+	if _, err := p.checkBundle(now); err != nil {
+		return err
+	}
+	if age := p.Age(); age > unhealthyAge {
+		return fmt.Errorf("the CRLs have been behind the store for %v", age.Round(time.Second))
+	}
+	return nil
+}
+
+// replace gives readers the CRLs in crls, and wakes those who wait for the bundle.
+func (p *Publisher) replace(crls map[string]*CRL) {
+	var all []*CRL
+	for _, issuer := range p.Issuers {
+		all = append(all, crls[issuer.ID])
+	}
+	if root, ok := crls[RootID]; ok {
+		all = append(all, root)
+	}
+	old := p.published.Swap(&published{crls: crls, bundle: newBundle(slices.Clip(all)), replaced: make(chan struct{})})
+	if old != nil {
+		close(old.replaced)
+	}
+}

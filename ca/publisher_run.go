@@ -1,0 +1,308 @@
+package ca
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// Run follows the store and publishes until ctx ends; then it returns nil. What
+// fails is logged and tried again.
+func (p *Publisher) Run(ctx context.Context) error {
+	if p.published.Load() == nil {
+		return errors.New("publisher: Load must succeed before Run")
+	}
+	var both sync.WaitGroup
+	both.Go(func() { p.followOn(ctx) })
+	both.Go(func() { p.publishOn(ctx) })
+	both.Wait()
+	return nil
+}
+
+// followOn keeps the lists, and the OCSP responder, as the store is. Making a
+// CRL, which takes longer, does not hold it up.
+func (p *Publisher) followOn(ctx context.Context) {
+	trouble := trouble{what: "following revocations", log: p.Log}
+	for ctx.Err() == nil {
+		trouble.note(ctx, p.follow(ctx), p.Now())
+		sleep(ctx, followPause, nil)
+		sleep(ctx, followEvery-followPause, p.wake)
+	}
+}
+
+// publishOn makes the CRLs that are due.
+func (p *Publisher) publishOn(ctx context.Context) {
+	trouble := trouble{what: "publishing CRLs", log: p.Log}
+	for ctx.Err() == nil {
+		begin := time.Now()
+		trouble.note(ctx, errors.Join(p.purge(ctx), p.publish(ctx)), p.Now())
+		// At most a quarter of the time goes into CRLs, unless a change would have
+		// to wait for a second: for the rest of one CRL, the pause and its own CRL.
+		took := time.Since(begin)
+		sleep(ctx, max(buildPause, min(3*took, buildLongest-2*took)), nil)
+		sleep(ctx, followEvery, p.changed)
+	}
+}
+
+// sleep waits for d, a signal or the end of ctx.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}
+
+// follow catches up with the store.
+func (p *Publisher) follow(ctx context.Context) error {
+	for {
+		at := p.Now()
+		p.mu.Lock()
+		seq := p.seq
+		p.mu.Unlock()
+		var changes []issuance.Revocation
+		err := p.Store.View(ctx, func(tx issuance.Tx) error {
+			last, err := tx.LastChange()
+			if err != nil || last == seq {
+				return err
+			}
+			changes, err = tx.Changes(seq, changeBatch)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("reading changes: %w", err)
+		}
+		caughtUp := len(changes) < changeBatch
+		p.apply(changes, at, caughtUp)
+		if caughtUp {
+			return nil
+		}
+	}
+}
+
+// apply puts changes into the lists. If they are all there were at the time at,
+// the lists are as the store was then.
+func (p *Publisher) apply(changes []issuance.Revocation, at time.Time, caughtUp bool) {
+	p.mu.Lock()
+	for _, change := range changes {
+		p.seq = max(p.seq, change.Seq)
+		if list, ok := p.lists[change.Issuer]; ok {
+			if err := p.applyOne(list, change); err != nil {
+				p.Log.Error("a revocation is missing from its CRL", "serial", string(change.Serial), "error", err)
+			}
+		}
+	}
+	if caughtUp {
+		p.seenAt = at
+		p.markCurrent()
+	}
+	p.mu.Unlock()
+	if len(changes) > 0 {
+		signal(p.changed)
+	}
+	if p.Responder == nil {
+		return
+	}
+	if !caughtUp {
+		at = time.Time{}
+	}
+	p.Responder.changed(changes, at)
+}
+
+func (p *Publisher) applyOne(list *crlEntries, change issuance.Revocation) error {
+	if change.Status == issuance.Held || change.Status == issuance.Revoked {
+		entry, err := appendEntry(nil, change, p.DropReasons)
+		if err != nil {
+			return err
+		}
+		list.put(entry)
+		return nil
+	}
+	serial, err := appendSerial(nil, change.Serial)
+	if err != nil {
+		return err
+	}
+	list.remove(serial)
+	return nil
+}
+
+// behind reports whether issuer's published CRL is not the list. The caller holds p.mu.
+func (p *Publisher) behind(issuer Issuer) bool {
+	now := p.published.Load()
+	return now == nil || now.crls[issuer.ID].version != p.lists[issuer.ID].version
+}
+
+// due returns the issuers that need a new CRL, because of a change or because a
+// round of regular CRLs has begun, and whether the root does. The caller holds p.mu.
+func (p *Publisher) due() (issuers []Issuer, root bool) {
+	for _, issuer := range p.Issuers {
+		if p.behind(issuer) || p.published.Load().crls[issuer.ID].ThisUpdate.Before(p.refreshAt) {
+			issuers = append(issuers, issuer)
+		}
+	}
+	return issuers, p.rootDue
+}
+
+// beginRound begins a round of regular CRLs if it is time for one. It lets those
+// certificates go that had expired when the round before began: they were in its
+// CRLs, past their expiry (RFC 5280, section 3.3). The caller holds p.mu.
+func (p *Publisher) beginRound(now time.Time) {
+	if now.Before(p.refreshAt.Add(p.Refresh)) {
+		return
+	}
+	p.forget, p.refreshAt = p.refreshAt, now.Truncate(time.Second)
+	p.rootDue = p.RootCRL != nil
+	if published := p.published.Load(); published != nil {
+		for _, issuer := range p.Issuers { // of a round that failed there may be none
+			if c := published.crls[issuer.ID]; c.ThisUpdate.Before(p.forget) {
+				p.forget = c.ThisUpdate
+			}
+		}
+	}
+}
+
+// publish makes the CRLs that are due.
+func (p *Publisher) publish(ctx context.Context) error {
+	p.mu.Lock()
+	p.beginRound(p.Now())
+	issuers, root := p.due()
+	p.mu.Unlock()
+	if len(issuers) == 0 && !root {
+		return nil
+	}
+	crls := make(map[string]*CRL)
+	old := p.published.Load()
+	if old != nil {
+		maps.Copy(crls, old.crls)
+	}
+	err := p.make(ctx, issuers, crls)
+	if root {
+		err = errors.Join(err, p.makeRoot(crls))
+	}
+	if old == nil && err != nil || old != nil && maps.Equal(crls, old.crls) {
+		return err
+	}
+	p.replace(crls)
+	p.mu.Lock()
+	p.markCurrent()
+	p.mu.Unlock()
+	return err
+}
+
+// markCurrent remembers when the published CRLs last said what the store does.
+// The caller holds p.mu.
+func (p *Publisher) markCurrent() {
+	if !slices.ContainsFunc(p.Issuers, p.behind) {
+		p.currentAt = p.seenAt
+	}
+}
+
+// make puts new CRLs of issuers into crls. A list stays as it was if its signer fails.
+func (p *Publisher) make(ctx context.Context, issuers []Issuer, crls map[string]*CRL) error {
+	if len(issuers) == 0 {
+		return nil
+	}
+	// The numbers come before the snapshots: what was known when a number was
+	// given out is in the CRL that has it.
+	numbers := make([]uint64, len(issuers))
+	err := p.Store.Update(ctx, func(tx issuance.Tx) (err error) {
+		for i, issuer := range issuers {
+			if numbers[i], err = tx.NextCRLNumber(issuer.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("taking CRL numbers: %w", err)
+	}
+	var failed error
+	for i, issuer := range issuers {
+		p.mu.Lock()
+		entries := p.lists[issuer.ID].snapshot()
+		p.mu.Unlock()
+		now := p.Now()
+		draft := crlDraft{issuer: issuer, entries: entries, number: numbers[i], thisUpdate: now, nextUpdate: now.Add(p.Lifetime)}
+		c, err := draft.sign()
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("making the CRL of %s: %w", issuer.ID, err))
+			continue
+		}
+		crls[issuer.ID] = c
+		p.Log.Debug("CRL made", "issuer", c.Issuer, "number", c.Number, "entries", c.Entries)
+	}
+	return failed
+}
+
+// makeRoot puts the root's CRL into crls. The one before stays if it fails.
+func (p *Publisher) makeRoot(crls map[string]*CRL) error {
+	der, err := p.RootCRL()
+	if err != nil {
+		return fmt.Errorf("making the CRL of the root: %w", err)
+	}
+	root, err := readCRL(RootID, der)
+	if err != nil {
+		return err
+	}
+	crls[RootID] = root
+	p.mu.Lock()
+	p.rootDue = false
+	p.mu.Unlock()
+	return nil
+}
+
+// purge takes some of the certificates that are to be forgotten out of the
+// store's revocations. They leave the lists as all changes do.
+func (p *Publisher) purge(ctx context.Context) error {
+	p.mu.Lock()
+	before := p.forget
+	p.mu.Unlock()
+	if before.IsZero() {
+		return nil
+	}
+	var n int
+	err := p.Store.Update(ctx, func(tx issuance.Tx) (err error) {
+		n, err = tx.ForgetRevocations(before, changeBatch)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("purging expired revocations: %w", err)
+	}
+	if n < changeBatch {
+		p.mu.Lock()
+		p.forget = time.Time{}
+		p.mu.Unlock()
+	}
+	if n > 0 {
+		p.Wake()
+	}
+	return nil
+}
+
+// trouble logs a failure when it begins, once in a while as long as it lasts, and its end.
+type trouble struct {
+	what   string
+	log    *slog.Logger
+	logged time.Time // zero: all is well
+}
+
+func (t *trouble) note(ctx context.Context, err error, now time.Time) {
+	switch {
+	case ctx.Err() != nil:
+	case err == nil && !t.logged.IsZero():
+		t.logged = time.Time{}
+		t.log.Info("it works again", "what", t.what)
+	case err != nil && (t.logged.IsZero() || now.Sub(t.logged) >= logAgain):
+		t.logged = now
+		t.log.Error("it fails and is tried again", "what", t.what, "error", err)
+	}
+}
