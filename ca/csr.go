@@ -1,0 +1,114 @@
+package ca
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// maxCSR is the most octets of a CSR; an RSA-4096 one with every usual attribute has 3 kB.
+const maxCSR = 64 << 10
+
+// ReadCSR returns the public key of a PKCS #10 request (RFC 2986), in DER or as
+// one PEM block (RFC 7468), whose signature proves that the sender has the
+// private key. Nothing else of the request counts: subject, names, extensions
+// and attributes are not looked at. Every refusal is an [*issuance.Error] of
+// kind Invalid and code CodeCSR with a reason of its own.
+func ReadCSR(data []byte) (crypto.PublicKey, error) {
+	if len(data) > maxCSR {
+		return nil, refuseCSR("is larger than 64 kB", "send the CSR alone; it has about 1 kB")
+	}
+	der, err := csrDER(data)
+	if err != nil {
+		return nil, err
+	}
+	// Our own reading of the key comes first: it says why a key is refused, and
+	// no expensive arithmetic is done on what it refuses.
+	if err := checkCSRKey(der); err != nil {
+		return nil, err
+	}
+	csr, err := x509.ParseCertificateRequest(der)
+	if err != nil {
+		return nil, refuseCSR("cannot be read: "+strings.TrimPrefix(err.Error(), "x509: "), csrHint)
+	}
+	if err := checkCSRSignature(csr); err != nil {
+		return nil, err
+	}
+	if _, err := KeyAlgorithmOf(csr.PublicKey); err != nil {
+		return nil, refuseCSR(err.Error(), keyHint)
+	}
+	return csr.PublicKey, nil
+}
+
+const csrHint = "make the CSR again, with `postern csr create` or: openssl req -new -key client.key -subj /CN=client -out client.csr"
+
+func refuseCSR(message, hint string) *issuance.Error {
+	return &issuance.Error{Kind: issuance.Invalid, Code: issuance.CodeCSR, Field: "csr", Message: message, Hint: hint}
+}
+
+func checkCSRSignature(csr *x509.CertificateRequest) error {
+	switch csr.SignatureAlgorithm {
+	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
+		return refuseCSR("is signed with a broken hash, "+csr.SignatureAlgorithm.String(), "make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
+	case x509.UnknownSignatureAlgorithm:
+		return refuseCSR("is signed with an unknown algorithm", "make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
+	}
+	if err := csr.CheckSignature(); err != nil {
+		return refuseCSR("its signature is wrong: it does not show that you have the private key", "make the CSR again with the key that the certificate is for; if it was copied by hand, copy the whole file")
+	}
+	return nil
+}
+
+// csrDER takes a request out of its PEM armour, if it has one.
+func csrDER(data []byte) ([]byte, error) {
+	const begin = "-----BEGIN "
+	switch blocks := bytes.Count(data, []byte(begin)); {
+	case len(bytes.TrimSpace(data)) == 0:
+		return nil, refuseCSR("is empty", "send the file that begins with -----BEGIN CERTIFICATE REQUEST-----")
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}):
+		return nil, refuseCSR("is saved as UTF-16 text", "save the file as plain ASCII text, or send the file that the tool wrote")
+	case blocks == 0 && data[0] == 0x30:
+		return data, explainDER(data)
+	case blocks == 0:
+		return nil, refuseCSR("is neither PEM nor DER", "send the whole file that begins with -----BEGIN CERTIFICATE REQUEST-----")
+	case blocks > 1:
+		return nil, refuseCSR("has more than one PEM block", "send the CERTIFICATE REQUEST block alone")
+	}
+	block, rest := pem.Decode(data)
+	switch {
+	case block == nil:
+		return nil, refuseCSR("its PEM block is broken", "send the file as it was written, from -----BEGIN to the end of the last line")
+	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+		return nil, refuseCSR(privateKeyMessage, privateKeyHint)
+	case block.Type != "CERTIFICATE REQUEST" && block.Type != "NEW CERTIFICATE REQUEST":
+		return nil, refuseCSR("its PEM block is not a CERTIFICATE REQUEST", csrHint)
+	case len(block.Headers) > 0:
+		return nil, refuseCSR("its PEM block has headers", "send the CSR as it was written, unencrypted and without headers")
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, refuseCSR("there is something after its PEM block", "send the CERTIFICATE REQUEST block alone")
+	}
+	return block.Bytes, nil
+}
+
+const (
+	privateKeyMessage = "is a private key, which nobody else may ever see"
+	privateKeyHint    = "make a new key, since this one has left your machine, and send the CSR made with it"
+)
+
+// explainDER returns a reason for DER that is something else than a request.
+func explainDER(der []byte) error {
+	if _, err := x509.ParseCertificate(der); err == nil {
+		return refuseCSR("is a certificate, not a CSR", csrHint)
+	}
+	_, pkcs8 := x509.ParsePKCS8PrivateKey(der)
+	_, pkcs1 := x509.ParsePKCS1PrivateKey(der)
+	_, sec1 := x509.ParseECPrivateKey(der)
+	if pkcs8 == nil || pkcs1 == nil || sec1 == nil {
+		return refuseCSR(privateKeyMessage, privateKeyHint)
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package ca
+
+import (
+	"crypto/ecdh"
+	"encoding/asn1"
+	"encoding/hex"
+	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// checkCSRKey walks a CertificationRequest (RFC 2986, section 4) to its key and
+// returns the reason why that cannot be certified.
+func checkCSRKey(der []byte) error {
+	var request, info, name, spki cryptobyte.String
+	var version big.Int
+	input := cryptobyte.String(der)
+	switch {
+	case !input.ReadASN1(&request, cbasn1.SEQUENCE):
+		return refuseCSR("is not DER", csrHint)
+	case !input.Empty():
+		return refuseCSR("has more octets after its end", "send the CSR as it was written")
+	case !request.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1Integer(&version) ||
+		!info.ReadASN1(&name, cbasn1.SEQUENCE) || !info.ReadASN1(&spki, cbasn1.SEQUENCE):
+		return refuseCSR("is not a PKCS #10 request", csrHint)
+	case version.Sign() != 0:
+		return refuseCSR("is of another version than PKCS #10 version 1", csrHint)
+	}
+	var algorithm, parameters cryptobyte.String
+	var oid asn1.ObjectIdentifier
+	var key []byte
+	if !spki.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&oid) ||
+		!spki.ReadASN1BitStringAsBytes(&key) || !spki.Empty() {
+		return refuseCSR("its public key cannot be read", csrHint)
+	}
+	parameters = algorithm
+	reason := ""
+	switch oid.String() {
+	case "1.2.840.113549.1.1.1":
+		reason = rsaEncodingProblem(key)
+	case "1.2.840.10045.2.1":
+		reason = curveProblem(parameters, key)
+	case "1.3.101.112":
+		reason = ed25519Problem(key)
+	default:
+		reason = "its algorithm, " + algorithmName(oid.String()) + ", is not one of ours"
+	}
+	if reason != "" {
+		return refuseCSR("the key cannot be certified: "+reason, keyHint)
+	}
+	return nil
+}
+
+func algorithmName(oid string) string {
+	names := map[string]string{
+		"1.2.840.10040.4.1": "DSA", "1.2.840.10046.2.1": "Diffie-Hellman", "1.2.840.113549.1.1.10": "RSA-PSS",
+		"1.3.101.110": "X25519", "1.3.101.111": "X448", "1.3.101.113": "Ed448",
+		"2.16.840.1.101.3.4.3.17": "ML-DSA-44", "2.16.840.1.101.3.4.3.18": "ML-DSA-65", "2.16.840.1.101.3.4.3.19": "ML-DSA-87",
+	}
+	if name, ok := names[oid]; ok {
+		return name
+	}
+	return "number " + oid
+}
+
+func rsaEncodingProblem(key []byte) string {
+	var n, e big.Int
+	var sequence cryptobyte.String
+	input := cryptobyte.String(key)
+	if !input.ReadASN1(&sequence, cbasn1.SEQUENCE) || !input.Empty() ||
+		!sequence.ReadASN1Integer(&n) || !sequence.ReadASN1Integer(&e) || !sequence.Empty() {
+		return "its RSA numbers cannot be read"
+	}
+	return rsaProblem(&n, &e)
+}
+
+// curveProblem checks a named curve and an uncompressed point on it (RFC 5480).
+func curveProblem(parameters cryptobyte.String, point []byte) string {
+	var oid asn1.ObjectIdentifier
+	if !parameters.ReadASN1ObjectIdentifier(&oid) || !parameters.Empty() {
+		return "its curve is not a named one"
+	}
+	var curve ecdh.Curve
+	switch oid.String() {
+	case "1.2.840.10045.3.1.7":
+		curve = ecdh.P256()
+	case "1.3.132.0.34":
+		curve = ecdh.P384()
+	default:
+		return "its curve, " + curveName(oid.String()) + ", is neither P-256 nor P-384"
+	}
+	switch {
+	case len(point) == 0 || point[0] == 0:
+		return "its point is the one at infinity"
+	case point[0] == 2 || point[0] == 3:
+		return "its point is compressed, which many programs do not read"
+	}
+	if _, err := curve.NewPublicKey(point); err != nil {
+		return "its point does not lie on the curve"
+	}
+	return ""
+}
+
+func curveName(oid string) string {
+	names := map[string]string{
+		"1.2.840.10045.3.1.1": "P-192", "1.3.132.0.33": "P-224", "1.3.132.0.35": "P-521", "1.3.132.0.10": "secp256k1",
+		"1.3.36.3.3.2.8.1.1.7": "brainpoolP256r1",
+	}
+	if name, ok := names[oid]; ok {
+		return name
+	}
+	return "number " + oid
+}
+
+// ed25519Problem refuses the points of small order: signatures can be made for
+// them without any private key. A point is compared without its sign bit, as
+// RFC 7748, section 6.1, lists them for the other form of the curve.
+func ed25519Problem(key []byte) string {
+	if len(key) != 32 {
+		return "its Ed25519 point does not have 32 octets"
+	}
+	point := [32]byte(key)
+	point[31] &= 0x7f
+	switch hex.EncodeToString(point[:]) {
+	case "0000000000000000000000000000000000000000000000000000000000000000", // order 4
+		"0100000000000000000000000000000000000000000000000000000000000000", // order 1
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", // order 8
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", // order 8
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 2
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 4, written otherwise
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f": // order 1, written otherwise
+		return "its Ed25519 point has a small order, so that anybody can sign for it"
+	}
+	return ""
+}

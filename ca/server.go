@@ -1,0 +1,130 @@
+package ca
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// ServerProfile is what a server certificate is for.
+type ServerProfile struct {
+	Names    []string // DNS names in ASCII; the first is the CN as well
+	IPs      []net.IP
+	Validity time.Duration // from the present moment
+}
+
+func (p ServerProfile) check() error {
+	if len(p.Names)+len(p.IPs) == 0 {
+		return errors.New("a server certificate needs a name or an address")
+	}
+	for _, n := range p.Names {
+		if !isHostName(n) {
+			return fmt.Errorf("a server certificate cannot carry the name %.64q", n)
+		}
+	}
+	for _, ip := range p.IPs {
+		if ip.To16() == nil {
+			return errors.New("a server certificate cannot carry an address that is neither IPv4 nor IPv6")
+		}
+	}
+	return nil
+}
+
+// isHostName reports whether s is a host name of RFC 1123, section 2.1, in ASCII,
+// without wildcards: ours are for hosts we run.
+func isHostName(s string) bool {
+	if len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// ServerCertificate makes a P-256 key and a certificate for TLS servers, with the
+// chain but for the root. It is not in the register: OCSP does not know it.
+func (a *Authority) ServerCertificate(ctx context.Context, p ServerProfile) (tls.Certificate, error) {
+	if err := errors.Join(ctx.Err(), p.check()); err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := NewKey(issuance.P256)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	is := a.current()
+	subject := pkix.Name{Organization: is.Certificate.Subject.Organization}
+	if len(p.Names) > 0 && len(p.Names[0]) <= 64 {
+		subject.CommonName = p.Names[0]
+	}
+	l, err := newLeaf(issuance.NewSerial().Int(), subject, key.Public())
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	now := a.now().UTC().Truncate(time.Second)
+	l.notBefore, l.notAfter = now.Add(-time.Hour), now.Add(p.Validity)
+	l.extensions = is.profile.server(p.Names, p.IPs, l.keyID)
+	cert, err := is.sign(l)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("signing a server certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{cert.Raw, is.Certificate.Raw}, PrivateKey: key, Leaf: cert}, nil
+}
+
+// ServerKeys holds a server's key and certificate in memory, and makes new ones
+// when a third of their life is left.
+type ServerKeys struct {
+	Authority *Authority
+	Profile   ServerProfile
+	Log       *slog.Logger // nil: slog.Default()
+
+	mu      sync.Mutex
+	current *tls.Certificate
+}
+
+// GetCertificate is for tls.Config. If a new certificate cannot be made, it goes
+// on with the one it has until that expires.
+func (s *ServerKeys) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Authority.now()
+	if s.current != nil && now.Before(renewAt(s.current)) {
+		return s.current, nil
+	}
+	made, err := s.Authority.ServerCertificate(context.WithoutCancel(hello.Context()), s.Profile)
+	switch {
+	case err == nil:
+		s.current = &made
+	case s.current == nil || now.After(s.current.Leaf.NotAfter):
+		return nil, err
+	default:
+		log := s.Log
+		if log == nil {
+			log = slog.Default()
+		}
+		log.Error("renewing the server certificate failed", "error", err, "not_after", s.current.Leaf.NotAfter)
+	}
+	return s.current, nil
+}
+
+// renewAt is when two thirds of c's life are over.
+func renewAt(c *tls.Certificate) time.Time {
+	life := c.Leaf.NotAfter.Sub(c.Leaf.NotBefore)
+	return c.Leaf.NotAfter.Add(-life / 3)
+}

@@ -1,0 +1,45 @@
+package ca
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// URLs is where CRLs, OCSP answers and CA certificates are found. The addresses
+// stand in every certificate for as long as it lasts, so Base must stay true.
+type URLs struct {
+	// Base is a plain http URL, as in http://pki.example.com. It is not https:
+	// who fetches a CRL over TLS may need that CRL to do so (RFC 5280, section 8).
+	Base string
+}
+
+// CRL returns the address of issuer's CRL (RFC 5280, section 4.2.1.13).
+func (u URLs) CRL(issuer string) string { return u.base() + "/pki/crl/" + issuer + ".crl" }
+
+// OCSP returns the address of the OCSP responder (RFC 5280, section 4.2.2.1).
+func (u URLs) OCSP() string { return u.base() + "/ocsp" }
+
+// Certificate returns the address of issuer's certificate in DER (RFC 5280,
+// section 4.2.2.1, id-ad-caIssuers).
+func (u URLs) Certificate(issuer string) string { return u.base() + "/pki/" + issuer + ".cer" }
+
+func (u URLs) base() string { return strings.TrimRight(u.Base, "/") }
+
+// check returns an error of kind Invalid if certificates cannot carry u.
+func (u URLs) check() error {
+	p, err := url.Parse(u.Base)
+	switch {
+	case err != nil, p.Host == "", p.User != nil, p.RawQuery != "", p.Fragment != "", strings.ContainsAny(u.Base, " ?#"):
+		return issuance.Invalidf("plain.url", "is not an address that certificates can carry", "give scheme and host, as in http://pki.example.com")
+	case p.Scheme != "http":
+		return issuance.Invalidf("plain.url", "is not a plain http address", "give it as in http://pki.example.com: what it serves is signed, and RFC 5280, section 8, warns of https here")
+	}
+	for _, r := range u.Base {
+		if r <= ' ' || r > '~' {
+			return issuance.Invalidf("plain.url", "is not ASCII", "write the host name in its ASCII form, as in http://xn--pki-dma.example")
+		}
+	}
+	return nil
+}
