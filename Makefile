@@ -1,0 +1,51 @@
+# Everything a developer does to Postern. `make help` lists it.
+
+GO         ?= go
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS    := -s -w -X main.version=$(VERSION)
+TOOLS      := $(CURDIR)/.tools
+STATICCHECK_VERSION := v0.8.2
+GOFUMPT_VERSION     := v0.12.0
+
+.PHONY: help build test lint crash bench docs deps fmt clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## a static, stripped binary: ./postern
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o postern ./cmd/postern
+
+test: deps ## every test, with the race detector; installs what is missing when run as root
+	$(GO) test -race -timeout 25m ./...
+
+lint: $(TOOLS)/staticcheck $(TOOLS)/gofumpt ## vet, staticcheck, gofumpt, and the documents made from code
+	$(GO) vet ./...
+	$(TOOLS)/staticcheck ./...
+	@out=$$($(TOOLS)/gofumpt -l .); test -z "$$out" || { echo "not formatted (run 'make fmt'):"; echo "$$out"; exit 1; }
+	$(GO) mod verify >/dev/null
+	$(GO) mod tidy -diff
+
+fmt: $(TOOLS)/gofumpt ## format every file
+	$(TOOLS)/gofumpt -w .
+
+docs: ## make the documents that come from code (the diagram of an order's life)
+	$(GO) test ./issuance -run TestDiagram -update
+
+crash: deps ## 1,000 orders, the server killed at every fdatasync
+	POSTERN_CRASH_ORDERS=1000 $(GO) test -count=1 -timeout 60m -run TestKilledAtEveryFdatasync -v ./cmd/postern
+
+bench: ## what it costs, over HTTP and durably stored, next to the same work bare
+	$(GO) test -run '^$$' -bench . -benchtime 3s -timeout 60m ./cmd/postern
+
+deps: ## the programs that the tests drive
+	@.ci/deps
+
+clean: ## delete what was built
+	rm -rf postern $(TOOLS) dist
+
+$(TOOLS)/staticcheck:
+	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+
+$(TOOLS)/gofumpt:
+	GOBIN=$(TOOLS) $(GO) install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)

@@ -1,0 +1,643 @@
+package issuance_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+func TestTheLifeOfAnOrder(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id := h.invited()
+	token, code := h.delivered()
+	h.wantState(id, issuance.InvitedState)
+	if h.has(issuance.LinkSecret, id) {
+		t.Error("the link's token is still in the store after the mail was accepted")
+	}
+
+	session, err := h.Verify(ctx, token, code)
+	h.ok(err)
+	h.wantState(id, issuance.VerifiedState)
+
+	file, err := h.Claim(ctx, token, session, issuance.ClaimRequest{Target: "java"})
+	h.ok(err)
+	h.wantState(id, issuance.IssuedState)
+	if len(h.post(issuance.SMS)) != 0 {
+		t.Error("an SMS went out before the download")
+	}
+
+	h.ok(h.Download(ctx, token, session))
+	h.wantState(id, issuance.DownloadedState)
+	sent := h.post(issuance.SMS)
+	if len(sent) != 1 || sent[0].Notice.Kind != issuance.PasswordNotice || sent[0].Secret.Empty() {
+		t.Fatalf("after the download: sent %v, want the password", sent)
+	}
+	h.wantState(id, issuance.CompletedState)
+
+	again, err := h.Claim(ctx, token, session, issuance.ClaimRequest{Target: "compatible"})
+	h.ok(err)
+	if !bytes.Equal(file.PKCS12, again.PKCS12) {
+		t.Error("the second download is another file")
+	}
+	h.ok(h.Download(ctx, token, session))
+	if n := len(h.post(issuance.SMS)); n != 0 {
+		t.Errorf("%d more SMS after the second download, want none", n)
+	}
+
+	h.advance(h.Policy.ClaimWindow)
+	h.ok(h.Sweep(ctx))
+	for _, kind := range []issuance.SecretKind{issuance.LinkSecret, issuance.SeedSecret, issuance.PKCS12Secret, issuance.PasswordSecret} {
+		if h.has(kind, id) {
+			t.Errorf("the %s is still in the store after the claim window", kind)
+		}
+	}
+	_, err = h.Claim(ctx, token, session, issuance.ClaimRequest{})
+	h.wantCode(err, issuance.CodeWindow)
+
+	var verbs []issuance.Verb
+	h.ok(h.Read(ctx, func(tx issuance.Tx) error {
+		records, _, err := tx.Audit(issuance.AuditQuery{Order: id})
+		for _, r := range records {
+			verbs = append(verbs, r.Verb)
+		}
+		slices.Reverse(verbs)
+		return err
+	}))
+	want := []issuance.Verb{
+		issuance.RequestVerb, issuance.ApproveVerb, issuance.SendVerb, issuance.SendVerb, issuance.AttemptVerb, issuance.VerifyVerb,
+		issuance.ClaimVerb, issuance.IssueVerb, issuance.DownloadVerb, issuance.SendVerb, issuance.CompleteVerb, issuance.WipeVerb,
+	}
+	// The posted password is audited as sent before or after the order is complete: both in one transaction.
+	slices.Sort(verbs)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, verbs); diff != "" {
+		t.Errorf("audit records (-want +got):\n%s", diff)
+	}
+}
+
+func TestLifetimeIsWhatIsConfigured(t *testing.T) {
+	h := newHouse(t)
+	_, token, session := h.verified()
+	f, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+	h.ok(err)
+	if want := h.now().AddDate(2, 0, 0); !f.Certificate.NotAfter.Equal(want) {
+		t.Errorf("notAfter is %v, want %v", f.Certificate.NotAfter, want)
+	}
+	if want := h.now().Add(-time.Hour); !f.Certificate.NotBefore.Equal(want) {
+		t.Errorf("notBefore is %v, want %v", f.Certificate.NotBefore, want)
+	}
+	// Not beyond its issuer.
+	h.set(time.Date(2035, 6, 1, 0, 0, 0, 0, time.UTC))
+	_, token, session = h.verified()
+	f, err = h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+	h.ok(err)
+	if _, want := h.signer.Issuer(); !f.Certificate.NotAfter.Equal(want) {
+		t.Errorf("notAfter is %v, want the issuer's %v", f.Certificate.NotAfter, want)
+	}
+}
+
+func TestAThousandClaimsMakeOneCertificate(t *testing.T) {
+	h := newHouse(t)
+	_, token, session := h.verified()
+	files := make([][]byte, 1000)
+	var all sync.WaitGroup
+	for i := range files {
+		all.Go(func() {
+			for {
+				f, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+				if issuance.KindOf(err) == issuance.Unavailable {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				files[i] = f.PKCS12
+				return
+			}
+		})
+	}
+	all.Wait()
+	for i, f := range files {
+		if len(f) == 0 || !bytes.Equal(f, files[0]) {
+			t.Fatalf("claim %d got %q, claim 0 %q", i, f, files[0])
+		}
+	}
+	if n := h.signer.signed(); n != 1 {
+		t.Errorf("%d certificates were signed, want 1", n)
+	}
+	if n := len(h.certificates(issuance.CertificateQuery{})); n != 1 {
+		t.Errorf("%d certificates are recorded, want 1", n)
+	}
+}
+
+func TestAThousandWrongCodesAreComparedFiveTimes(t *testing.T) {
+	h := newHouse(t)
+	id := h.invited()
+	token, right := h.delivered()
+	var all sync.WaitGroup
+	for range 1000 {
+		all.Go(func() {
+			_, err := h.Verify(t.Context(), token, "00000000")
+			if code := issuance.CodeOf(err); code != issuance.CodeWrongCode && code != issuance.CodeSpent {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if n := h.compared.Load(); n != int64(h.Policy.CodeAttempts) {
+		t.Errorf("%d comparisons, want %d", n, h.Policy.CodeAttempts)
+	}
+	_, err := h.Verify(t.Context(), token, right)
+	h.wantCode(err, issuance.CodeSpent)
+	// The second code uses up the order's tries, and locks it.
+	h.advance(h.Policy.CodeCooldown)
+	h.ok(h.SendCode(t.Context(), token))
+	h.post(issuance.SMS)
+	for range 1000 {
+		all.Go(func() { h.Verify(t.Context(), token, "00000000") })
+	}
+	all.Wait()
+	if n := h.compared.Load(); n != int64(h.Policy.OrderAttempts) {
+		t.Errorf("%d comparisons, want %d", n, h.Policy.OrderAttempts)
+	}
+	h.wantState(id, issuance.LockedState)
+	h.wantCode(h.SendCode(t.Context(), token), issuance.CodeLocked)
+	if n := h.notices(issuance.NoticeQuery{Order: id}); n[0].Kind != issuance.AlertNotice {
+		t.Errorf("the newest notice is %s, want the alert to staff", n[0].Kind)
+	}
+
+	h.advance(h.Policy.CodeCooldown)
+	_, err = h.Unlock(t.Context(), h.staff, id, "spoke to Anna")
+	h.ok(err)
+	h.ok(h.SendCode(t.Context(), token))
+	sent := h.post(issuance.SMS)
+	_, err = h.Verify(t.Context(), token, string(sent[len(sent)-1].Secret.Reveal()))
+	h.ok(err)
+}
+
+func TestAnOutageOfTheProviderDoesNotEatTheCodesTime(t *testing.T) {
+	h := newHouse(t)
+	h.invited()
+	ctx := t.Context()
+	mails := h.post(issuance.Mail)
+	token := mails[0].Secret
+	var texts []string
+	for range 5 { // the provider is down for hours
+		out, err := h.TakeNotices(ctx, issuance.SMS, 10, time.Minute)
+		h.ok(err)
+		if len(out) != 1 {
+			t.Fatalf("took %d notices, want 1", len(out))
+		}
+		texts = append(texts, string(out[0].Secret.Reveal()))
+		h.ok(h.Settle(ctx, out[0].Notice.ID, issuance.Outcome{Err: errors.New("503"), RetryAfter: time.Hour}))
+		h.wantCode(h.SendCode(ctx, token), issuance.CodeDelayed)
+		h.advance(time.Hour)
+	}
+	if got := slices.Compact(texts); len(got) != 1 {
+		t.Errorf("the code changed from try to try: %d different ones", len(got))
+	}
+	sent := h.post(issuance.SMS)
+	code := string(sent[0].Secret.Reveal())
+	h.advance(30 * time.Minute)
+	_, err := h.Verify(ctx, token, code)
+	h.wantCode(err, issuance.CodeExpired)
+	h.advance(-time.Second)
+	_, err = h.Verify(ctx, token, code)
+	h.ok(err)
+}
+
+func TestAHopelessNoticeIsShownAndNothingIsLost(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id, _, _ := h.downloaded()
+	out, err := h.TakeNotices(ctx, issuance.SMS, 10, time.Minute)
+	h.ok(err)
+	h.ok(h.Settle(ctx, out[0].Notice.ID, issuance.Outcome{Err: errors.New("the number does not exist"), Permanent: true}))
+	failed := h.notices(issuance.NoticeQuery{State: issuance.Failed})
+	if len(failed) != 1 || failed[0].LastError != "the number does not exist" {
+		t.Fatalf("failed notices: %+v", failed)
+	}
+	if alerts := h.post(issuance.Mail); len(alerts) != 1 || alerts[0].Notice.Kind != issuance.AlertNotice || alerts[0].Notice.To != "duty@postern.example" {
+		t.Errorf("staff were not told: %+v", alerts)
+	}
+	// The claim window ends: the file goes, the password stays until it is delivered.
+	h.advance(h.Policy.ClaimWindow)
+	h.ok(h.Sweep(ctx))
+	if h.has(issuance.PKCS12Secret, id) || !h.has(issuance.PasswordSecret, id) {
+		t.Errorf("after the window: file kept %v, password kept %v; want false, true", h.has(issuance.PKCS12Secret, id), h.has(issuance.PasswordSecret, id))
+	}
+	_, err = h.ChangeContact(ctx, h.staff, h.contact.ID, func(c *issuance.Contact) { c.Mobile = "+41791234599" })
+	h.ok(err)
+	_, err = h.RetryNotice(ctx, h.staff, failed[0].ID)
+	h.ok(err)
+	again := h.post(issuance.SMS)
+	if len(again) != 1 || again[0].Notice.To != "+41791234599" || !again[0].Secret.Equal(out[0].Secret) {
+		t.Errorf("sent again: %+v", again)
+	}
+	h.wantState(id, issuance.CompletedState)
+	if h.has(issuance.PasswordSecret, id) {
+		t.Error("the password is still in the store after it was delivered and the window ended")
+	}
+}
+
+func TestANoticeIsGivenUpAfterItsTime(t *testing.T) {
+	h := newHouse(t)
+	h.invited()
+	for range 100 {
+		out, err := h.TakeNotices(t.Context(), issuance.SMS, 10, time.Minute)
+		h.ok(err)
+		for _, d := range out {
+			h.ok(h.Settle(t.Context(), d.Notice.ID, issuance.Outcome{Err: errors.New("503"), RetryAfter: 15 * time.Minute}))
+		}
+		h.advance(15 * time.Minute)
+	}
+	if failed := h.notices(issuance.NoticeQuery{State: issuance.Failed}); len(failed) != 1 || failed[0].Attempts < 40 {
+		t.Errorf("failed notices: %+v", failed)
+	}
+}
+
+func TestAWindowThatRunsOutRevokesAndReopens(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id, token, session := h.verified()
+	f, err := h.Claim(ctx, token, session, issuance.ClaimRequest{})
+	h.ok(err)
+	h.advance(h.Policy.ClaimWindow)
+	h.ok(h.Sweep(ctx))
+	h.wantState(id, issuance.InvitedState)
+	if c, err := h.Certificate(ctx, f.Certificate.Serial); err != nil || c.Status != issuance.Revoked {
+		t.Errorf("the certificate that nobody got is %s, %v", c.Status, err)
+	}
+	if h.has(issuance.PKCS12Secret, id) || h.has(issuance.PasswordSecret, id) {
+		t.Error("file or password are still in the store")
+	}
+	// The same link serves for another go.
+	h.ok(h.SendCode(ctx, token))
+	sent := h.post(issuance.SMS)
+	session, err = h.Verify(ctx, token, string(sent[0].Secret.Reveal()))
+	h.ok(err)
+	g, err := h.Claim(ctx, token, session, issuance.ClaimRequest{})
+	h.ok(err)
+	if g.Certificate.Serial == f.Certificate.Serial {
+		t.Error("a serial number was used twice")
+	}
+}
+
+func TestACSRNeedsNoPassword(t *testing.T) {
+	h := newHouse(t)
+	id, token, session := h.verified()
+	_, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{CSR: []byte("rubbish")})
+	h.wantCode(err, issuance.CodeCSR)
+	h.wantState(id, issuance.VerifiedState)
+	f, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{CSR: []byte("csr of a key")})
+	h.ok(err)
+	if f.PKCS12 != nil || len(f.Chain) != 3 {
+		t.Errorf("got a PKCS#12 of %d bytes and a chain of %d", len(f.PKCS12), len(f.Chain))
+	}
+	h.ok(h.Download(t.Context(), token, session))
+	h.wantState(id, issuance.CompletedState)
+	if n := len(h.post(issuance.SMS)); n != 0 {
+		t.Errorf("%d SMS were sent, want none", n)
+	}
+}
+
+func TestRevokeHoldReleaseAndTheirFeed(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id, _, _ := h.downloaded()
+	serial := h.order(id).Serial
+	_, err := h.Release(ctx, h.staff, serial, "")
+	h.wantCode(err, issuance.CodeState)
+	_, err = h.Hold(ctx, h.staff, serial, "lost laptop?")
+	h.ok(err)
+	_, err = h.Release(ctx, h.staff, serial, "found")
+	h.ok(err)
+	_, err = h.Revoke(ctx, h.staff, serial, "stolen", "")
+	h.wantCode(err, issuance.CodeInvalid)
+	_, err = h.Revoke(ctx, h.staff, serial, issuance.KeyCompromise, "stolen after all")
+	h.ok(err)
+	_, err = h.Revoke(ctx, h.staff, serial, issuance.KeyCompromise, "")
+	h.wantCode(err, issuance.CodeState)
+	_, err = h.Hold(ctx, h.staff, serial, "")
+	h.wantCode(err, issuance.CodeState)
+
+	// Revoked while the password was on its way: it is not sent any more.
+	h.wantState(id, issuance.CancelledState)
+	if n := len(h.post(issuance.SMS)); n != 0 || h.has(issuance.PasswordSecret, id) || h.has(issuance.PKCS12Secret, id) {
+		t.Errorf("%d SMS sent; password kept %v, file kept %v", n, h.has(issuance.PasswordSecret, id), h.has(issuance.PKCS12Secret, id))
+	}
+	var feed []issuance.Status
+	h.ok(h.Read(ctx, func(tx issuance.Tx) error {
+		changes, err := tx.Changes(0, 100)
+		for _, c := range changes {
+			feed = append(feed, c.Status)
+		}
+		return err
+	}))
+	if diff := cmp.Diff([]issuance.Status{issuance.Held, issuance.Active, issuance.Revoked}, feed); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if mails := h.post(issuance.Mail); len(mails) != 3 {
+		t.Errorf("the contact got %d mails, want one for each change", len(mails))
+	}
+}
+
+func TestAResendVoidsTheOldLinkAndSession(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id, token, session := h.verified()
+	h.advance(h.Policy.CodeCooldown)
+	_, err := h.Resend(ctx, h.staff, id, "")
+	h.ok(err)
+	_, err = h.Claim(ctx, token, session, issuance.ClaimRequest{})
+	h.wantCode(err, issuance.CodeLink)
+	h.wantCode(h.SendCode(ctx, token), issuance.CodeLink)
+	newToken, code := h.delivered()
+	_, err = h.Verify(ctx, newToken, code)
+	h.ok(err)
+}
+
+func TestALinkLapsesAndStaffCanSendANewOne(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id := h.invited()
+	token, code := h.delivered()
+	h.advance(h.Policy.LinkLifetime)
+	// Its time is over even before the sweep comes round.
+	_, err := h.Verify(ctx, token, code)
+	h.wantCode(err, issuance.CodeLinkExpired)
+	if alive, err := h.Alive(ctx, token); alive || err != nil {
+		t.Errorf("the link is alive: %v, %v", alive, err)
+	}
+	h.ok(h.Sweep(ctx))
+	h.wantState(id, issuance.LapsedState)
+	_, err = h.Resend(ctx, h.staff, id, "")
+	h.ok(err)
+	h.delivered()
+	h.wantState(id, issuance.InvitedState)
+}
+
+func TestALookChangesNothing(t *testing.T) {
+	h := newHouse(t)
+	id, token, session := h.verified()
+	before := h.order(id)
+	for range 100 {
+		if _, err := h.Look(t.Context(), token, session); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Look(t.Context(), token, issuance.Secret{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Alive(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(before, h.order(id)); diff != "" {
+		t.Errorf("looking changed the order:\n%s", diff)
+	}
+	if n := len(h.post(issuance.SMS)); n != 0 {
+		t.Errorf("looking sent %d SMS", n)
+	}
+}
+
+func TestAClockThatRunsBackwardsStopsIssuing(t *testing.T) {
+	h := newHouse(t)
+	id, token, session := h.verified()
+	h.advance(-time.Hour)
+	_, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+	h.wantCode(err, issuance.CodeClock)
+	h.wantState(id, issuance.VerifiedState)
+	if n := h.signer.signed(); n != 0 {
+		t.Errorf("%d certificates were signed", n)
+	}
+	h.advance(time.Hour)
+	_, err = h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+	h.ok(err)
+}
+
+func TestASignerThatFailsLeavesAnOrderThatCanBeClaimedAgain(t *testing.T) {
+	h := newHouse(t)
+	id, token, session := h.verified()
+	h.signer.broken = errors.New("the HSM is away")
+	if _, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{}); err == nil {
+		t.Fatal("the claim succeeded")
+	}
+	h.wantState(id, issuance.VerifiedState)
+	if got := h.certificates(issuance.CertificateQuery{Status: issuance.Abandoned}); len(got) != 1 {
+		t.Errorf("%d abandoned serial numbers, want 1", len(got))
+	}
+	h.signer.broken = nil
+	_, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+	h.ok(err)
+}
+
+func TestAReservationOfAKilledProcessIsGivenUp(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id, token, session := h.verified()
+	// The process dies while it signs: the claim never comes back.
+	reached, dead := make(chan struct{}), make(chan struct{})
+	h.signer.before = func() { close(reached); <-dead }
+	go h.Claim(ctx, token, session, issuance.ClaimRequest{})
+	<-reached
+	if got := h.certificates(issuance.CertificateQuery{Status: issuance.Reserved}); len(got) != 1 {
+		t.Fatalf("%d reservations before signing, want 1", len(got))
+	}
+	h.ok(h.Sweep(ctx)) // not yet: it may be alive
+	h.wantState(id, issuance.VerifiedState)
+	if got := h.certificates(issuance.CertificateQuery{Status: issuance.Abandoned}); len(got) != 0 {
+		t.Errorf("the sweep gave up a reservation before its time")
+	}
+	h.ok(h.Recover(ctx))
+	if got := h.certificates(issuance.CertificateQuery{Status: issuance.Abandoned}); len(got) != 1 {
+		t.Errorf("%d abandoned serial numbers after recovery, want 1", len(got))
+	}
+	// Should it come back from the dead, it must not store what was given up.
+	h.signer.before = nil
+	close(dead)
+	h.advance(time.Second)
+	for {
+		f, err := h.Claim(ctx, token, session, issuance.ClaimRequest{})
+		if err != nil {
+			h.wantCode(err, issuance.CodeBusy)
+			continue
+		}
+		if list := h.certificates(issuance.CertificateQuery{Order: id}); len(list) != 1 || list[0].Serial != f.Certificate.Serial {
+			t.Errorf("certificates of the order: %+v", list)
+		}
+		return
+	}
+}
+
+func TestTooManyClaimsAreTurnedAwayEarly(t *testing.T) {
+	h := newHouse(t)
+	_, token, session := h.verified()
+	stop := make(chan struct{})
+	h.signer.before = func() { <-stop }
+	type claimant struct{ token, session issuance.Secret }
+	claims := []claimant{{token, session}}
+	for range 60 {
+		_, token, session := h.verified()
+		claims = append(claims, claimant{token, session})
+	}
+	refused := make(chan error, len(claims))
+	var all sync.WaitGroup
+	for _, c := range claims {
+		all.Go(func() {
+			if _, err := h.Claim(t.Context(), c.token, c.session, issuance.ClaimRequest{}); err != nil {
+				refused <- err
+			}
+		})
+	}
+	// Two workers and 32 waiters; the others are refused while these still wait.
+	for range len(claims) - 2*17 {
+		err := <-refused
+		if e, ok := errors.AsType[*issuance.Error](err); !ok || e.Code != issuance.CodeBusy || e.Retry == 0 {
+			t.Errorf("got %v, want busy with a time to come again", err)
+		}
+	}
+	close(stop)
+	all.Wait()
+	if n := len(refused); n != 0 {
+		t.Errorf("%d more claims were turned away", n)
+	}
+}
+
+func TestAuditorsAndContactsChangeNothing(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id := h.invited()
+	for _, by := range []issuance.Actor{{Role: issuance.RoleAuditor, ID: "tok-9"}, {Role: issuance.RoleContact, ID: "con-1"}, {}} {
+		_, approve := h.Approve(ctx, by, id, "")
+		_, cancel := h.Cancel(ctx, by, id, "")
+		_, revoke := h.Revoke(ctx, by, "01", issuance.KeyCompromise, "")
+		_, add := h.AddOrganization(ctx, by, issuance.OrganizationRequest{Organization: issuance.Organization{ID: "x", Name: "X"}})
+		_, request := h.Request(ctx, by, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID})
+		_, _, token := h.AddToken(ctx, by, issuance.TokenRequest{Name: "x", Role: issuance.RoleAdministrator})
+		_, retry := h.RetryNotice(ctx, by, "msg-1")
+		for verb, err := range map[string]error{"approve": approve, "cancel": cancel, "revoke": revoke, "add": add, "request": request, "token": token, "retry": retry} {
+			if issuance.CodeOf(err) != issuance.CodeRole {
+				t.Errorf("%q may %s: %v", by.Role, verb, err)
+			}
+		}
+	}
+}
+
+func TestATokenOpensUntilItIsRevokedOrOver(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	admin := issuance.Actor{Role: issuance.RoleAdministrator, ID: "tok-0"}
+	tok, secret, err := h.AddToken(ctx, admin, issuance.TokenRequest{Name: "ci", Role: issuance.RoleOfficer, Lifetime: time.Hour})
+	h.ok(err)
+	if a, err := h.Authenticate(ctx, secret); err != nil || a.Role != issuance.RoleOfficer || a.ID != string(tok.ID) {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	_, err = h.Authenticate(ctx, issuance.NewSecret([]byte("pst_wrong")))
+	h.wantCode(err, issuance.CodeUnauthenticated)
+	h.advance(time.Hour)
+	_, err = h.Authenticate(ctx, secret)
+	h.wantCode(err, issuance.CodeUnauthenticated)
+	h.advance(-time.Hour)
+	_, err = h.RevokeToken(ctx, admin, tok.ID)
+	h.ok(err)
+	_, err = h.Authenticate(ctx, secret)
+	h.wantCode(err, issuance.CodeUnauthenticated)
+}
+
+func TestTheSameIdempotencyKeyMakesOneThing(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	once := issuance.Once{Key: "k1", Request: "digest-1"}
+	q := issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Once: once}
+	first, err := h.Request(ctx, h.staff, q)
+	h.ok(err)
+	second, err := h.Request(ctx, h.staff, q)
+	h.ok(err)
+	if first.ID != second.ID {
+		t.Errorf("two orders: %s, %s", first.ID, second.ID)
+	}
+	q.Once.Request = "digest-2"
+	_, err = h.Request(ctx, h.staff, q)
+	h.wantCode(err, issuance.CodeReused)
+	// Another token's key is another key.
+	third, err := h.Request(ctx, issuance.Actor{Role: issuance.RoleOfficer, ID: "tok-2"}, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Once: once})
+	h.ok(err)
+	if third.ID == first.ID {
+		t.Error("one token got what another made")
+	}
+}
+
+func TestRenewalIsANewOrderAndTheOldCertificateGoesOn(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id, _, _ := h.downloaded()
+	h.post(issuance.SMS)
+	old := h.order(id).Serial
+	o, err := h.Renew(ctx, h.staff, old, "", issuance.Once{})
+	h.ok(err)
+	if o.Renews != old || o.Service != h.service.ID || o.Contact != h.contact.ID || o.State != issuance.RequestedState {
+		t.Errorf("got %+v", o)
+	}
+	if c, err := h.Certificate(ctx, old); err != nil || !c.Stands(h.now()) {
+		t.Errorf("the old certificate is %s, %v", c.Status, err)
+	}
+}
+
+func TestCancelBeforeTheDownloadRevokesAndWipes(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id, token, session := h.verified()
+	f, err := h.Claim(ctx, token, session, issuance.ClaimRequest{})
+	h.ok(err)
+	_, err = h.Cancel(ctx, h.staff, id, "left the company")
+	h.ok(err)
+	if c, err := h.Certificate(ctx, f.Certificate.Serial); err != nil || c.Status != issuance.Revoked {
+		t.Errorf("the certificate is %s, %v", c.Status, err)
+	}
+	if h.has(issuance.PKCS12Secret, id) || h.has(issuance.PasswordSecret, id) {
+		t.Error("file or password are still in the store")
+	}
+	_, err = h.Look(ctx, token, session)
+	h.wantCode(err, issuance.CodeCancelled)
+}
+
+func TestCoolingOffAfterAChangedNumber(t *testing.T) {
+	h := newHouse(t, func(c *issuance.Config) { c.Policy.CoolingOff = 24 * time.Hour })
+	ctx := t.Context()
+	_, err := h.ChangeContact(ctx, h.staff, h.contact.ID, func(c *issuance.Contact) { c.Mobile = "+41791234500" })
+	h.ok(err)
+	h.invited()
+	token := h.post(issuance.Mail)[0].Secret
+	if n := len(h.post(issuance.SMS)); n != 0 {
+		t.Errorf("%d codes went to a number that had just changed", n)
+	}
+	h.wantCode(h.SendCode(ctx, token), issuance.CodeCoolingOff)
+	h.advance(24 * time.Hour)
+	h.ok(h.SendCode(ctx, token))
+	if sent := h.post(issuance.SMS); len(sent) != 1 || sent[0].Notice.To != "+41791234500" {
+		t.Errorf("sent %+v", sent)
+	}
+}
+
+func TestCodeOnRequestAlone(t *testing.T) {
+	h := newHouse(t, func(c *issuance.Config) { c.Policy.CodeOnRequest = true })
+	h.invited()
+	token := h.post(issuance.Mail)[0].Secret
+	if n := len(h.post(issuance.SMS)); n != 0 {
+		t.Errorf("%d codes went out unasked", n)
+	}
+	_, err := h.Verify(t.Context(), token, "12345678")
+	h.wantCode(err, issuance.CodeNone)
+	h.ok(h.SendCode(t.Context(), token))
+	if n := len(h.post(issuance.SMS)); n != 1 {
+		t.Errorf("%d codes went out, want 1", n)
+	}
+}
