@@ -117,12 +117,14 @@ func crlParse(t testing.TB, c *CRL, issuer Issuer) *x509.RevocationList {
 	return list
 }
 
+func crlLog(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+
 // crlPublisher returns a loaded publisher on a clock that the caller sets.
 func crlPublisher(t testing.TB, house crlHouse, store *crlStore, now *crlClock) *Publisher {
 	t.Helper()
 	p := &Publisher{
 		Store: store, Issuers: []Issuer{house.issuing}, RootCRL: func() ([]byte, error) { return house.rootCRL, nil },
-		Now: now.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Now: now.Now, Log: crlLog(t),
 	}
 	if err := p.Load(t.Context()); err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ const (
 	buildLongest = 900 * time.Millisecond // at most, from a change to its CRL
 	changeBatch  = 1000
 	unhealthyAge = 10 * time.Second
+	rootEvery    = time.Minute // a CRL that was copied here from an offline root is seen this soon
 	logAgain     = time.Minute // while a failure lasts
 )
 
@@ -39,8 +40,8 @@ const CodeCRLExpired issuance.Code = "crl-expired"
 type Publisher struct {
 	Store   issuance.Store
 	Issuers []Issuer // the issuing CAs, each with its signer
-	// RootCRL returns the root's own CRL in DER. It is asked at the start and
-	// with each refresh; nil if the bundle is to have none.
+	// RootCRL returns the root's own CRL in DER. It is asked once a minute, and
+	// what it returns is published if it has changed; nil if there is to be none.
 	RootCRL func() ([]byte, error)
 	// Responder is told of each change before its CRL is made; may be nil.
 	Responder *Responder
@@ -58,7 +59,7 @@ type Publisher struct {
 	currentAt time.Time // when the published CRLs last said what the store does
 	refreshAt time.Time // when the present round of regular CRLs began: older ones are due
 	forget    time.Time // certificates that expired before are still to be purged; zero: none
-	rootDue   bool
+	rootAt    time.Time // when RootCRL last answered
 
 	published atomic.Pointer[published]
 	wake      chan struct{} // look at the store

@@ -142,14 +142,15 @@ func (p *Publisher) behind(issuer Issuer) bool {
 }
 
 // due returns the issuers that need a new CRL, because of a change or because a
-// round of regular CRLs has begun, and whether the root does. The caller holds p.mu.
-func (p *Publisher) due() (issuers []Issuer, root bool) {
+// round of regular CRLs has begun, and whether the root is to be asked for its.
+// The caller holds p.mu.
+func (p *Publisher) due(now time.Time) (issuers []Issuer, root bool) {
 	for _, issuer := range p.Issuers {
 		if p.behind(issuer) || p.published.Load().crls[issuer.ID].ThisUpdate.Before(p.refreshAt) {
 			issuers = append(issuers, issuer)
 		}
 	}
-	return issuers, p.rootDue
+	return issuers, p.RootCRL != nil && !now.Before(p.rootAt.Add(rootEvery))
 }
 
 // beginRound begins a round of regular CRLs if it is time for one. It lets those
@@ -160,7 +161,6 @@ func (p *Publisher) beginRound(now time.Time) {
 		return
 	}
 	p.forget, p.refreshAt = p.refreshAt, now.Truncate(time.Second)
-	p.rootDue = p.RootCRL != nil
 	if published := p.published.Load(); published != nil {
 		for _, issuer := range p.Issuers { // of a round that failed there may be none
 			if c := published.crls[issuer.ID]; c.ThisUpdate.Before(p.forget) {
@@ -173,8 +173,9 @@ func (p *Publisher) beginRound(now time.Time) {
 // publish makes the CRLs that are due.
 func (p *Publisher) publish(ctx context.Context) error {
 	p.mu.Lock()
-	p.beginRound(p.Now())
-	issuers, root := p.due()
+	now := p.Now()
+	p.beginRound(now)
+	issuers, root := p.due(now)
 	p.mu.Unlock()
 	if len(issuers) == 0 && !root {
 		return nil
@@ -186,7 +187,7 @@ func (p *Publisher) publish(ctx context.Context) error {
 	}
 	err := p.make(ctx, issuers, crls)
 	if root {
-		err = errors.Join(err, p.makeRoot(crls))
+		err = errors.Join(err, p.makeRoot(crls, now))
 	}
 	if old == nil && err != nil || old != nil && maps.Equal(crls, old.crls) {
 		return err
@@ -244,7 +245,7 @@ func (p *Publisher) make(ctx context.Context, issuers []Issuer, crls map[string]
 }
 
 // makeRoot puts the root's CRL into crls. The one before stays if it fails.
-func (p *Publisher) makeRoot(crls map[string]*CRL) error {
+func (p *Publisher) makeRoot(crls map[string]*CRL, now time.Time) error {
 	der, err := p.RootCRL()
 	if err != nil {
 		return fmt.Errorf("making the CRL of the root: %w", err)
@@ -253,9 +254,11 @@ func (p *Publisher) makeRoot(crls map[string]*CRL) error {
 	if err != nil {
 		return err
 	}
-	crls[RootID] = root
+	if old, ok := crls[RootID]; !ok || old.ETag != root.ETag {
+		crls[RootID] = root
+	}
 	p.mu.Lock()
-	p.rootDue = false
+	p.rootAt = now
 	p.mu.Unlock()
 	return nil
 }

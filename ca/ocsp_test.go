@@ -1,0 +1,461 @@
+package ca
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/base64"
+	"errors"
+	"io"
+	"math/big"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// ocspResponder returns a loaded responder that a publisher keeps informed.
+func ocspResponder(t testing.TB, house crlHouse, store *crlStore, now *crlClock) (*Responder, *Publisher) {
+	t.Helper()
+	r := &Responder{Store: store, Issuers: []Issuer{house.issuing}, Now: now.Now, Log: crlLog(t)}
+	if err := r.Load(); err != nil {
+		t.Fatal(err)
+	}
+	p := &Publisher{Store: store, Issuers: r.Issuers, Responder: r, Now: now.Now, Log: r.Log}
+	if err := p.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r, p
+}
+
+// ocspRequest asks about serial, naming issuer by hash.
+func ocspRequest(t testing.TB, issuer *x509.Certificate, serial issuance.Serial, hash crypto.Hash) []byte {
+	t.Helper()
+	request, err := ocsp.CreateRequest(&x509.Certificate{SerialNumber: serial.Int()}, issuer, &ocsp.RequestOptions{Hash: hash})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return request
+}
+
+// ocspPut stores certificates of every status: 01 active, 02 held, 03 revoked, 04
+// reserved, 05 abandoned, 06 active but of another issuer.
+func ocspPut(t testing.TB, store *crlStore) {
+	t.Helper()
+	notAfter := crlStart.AddDate(2, 0, 0)
+	crlChange(t, store, issuance.SerialOf(big.NewInt(2)), issuance.Held, issuance.CertificateHold, crlStart.Add(-time.Hour), notAfter)
+	crlChange(t, store, issuance.SerialOf(big.NewInt(3)), issuance.Revoked, issuance.Superseded, crlStart.Add(-2*time.Hour), notAfter)
+	err := store.Update(t.Context(), func(tx issuance.Tx) error {
+		return errors.Join(
+			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(1)), Status: issuance.Active, Issuer: "issuing-1"}),
+			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(4)), Status: issuance.Reserved, Issuer: "issuing-1"}),
+			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(5)), Status: issuance.Abandoned, Issuer: "issuing-1"}),
+			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(6)), Status: issuance.Active, Issuer: "issuing-2"}),
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOCSPSaysWhatTheStoreSays(t *testing.T) {
+	for _, kind := range []string{"P-256", "P-384", "RSA-2048", "Ed25519"} {
+		house, store, now := newCRLHouse(t, crlKey(t, kind)), newCRLStore(), &crlClock{now: crlStart}
+		ocspPut(t, store)
+		r, _ := ocspResponder(t, house, store, now)
+		for serial, want := range map[string]ocsp.Response{
+			"1": {Status: ocsp.Good},
+			"2": {Status: ocsp.Revoked, RevokedAt: crlStart.Add(-time.Hour), RevocationReason: ocsp.CertificateHold},
+			"3": {Status: ocsp.Revoked, RevokedAt: crlStart.Add(-2 * time.Hour), RevocationReason: ocsp.Superseded},
+			"4": {Status: ocsp.Unknown},
+			"5": {Status: ocsp.Unknown},
+			"6": {Status: ocsp.Unknown},
+			"7": {Status: ocsp.Unknown},
+			"0": {Status: ocsp.Unknown},
+			"ffffffffffffffffffffffffffffffffffffffff": {Status: ocsp.Unknown},
+		} {
+			for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+				answer := r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, issuance.Serial(serial), hash))
+				got, err := ocsp.ParseResponse(answer.DER, house.issuing.Certificate)
+				if err != nil {
+					t.Fatalf("%s, serial %s: %v", kind, serial, err)
+				}
+				if got.Status != want.Status || !got.RevokedAt.Equal(want.RevokedAt) || got.RevocationReason != want.RevocationReason {
+					t.Errorf("%s, serial %s: status %d, at %v, reason %d, want %d, %v, %d", kind, serial, got.Status, got.RevokedAt, got.RevocationReason, want.Status, want.RevokedAt, want.RevocationReason)
+				}
+				if got.SerialNumber.Cmp(issuance.Serial(serial).Int()) != 0 || got.IssuerHash != hash {
+					t.Errorf("%s: the answer is about %x by %v, want %s by %v", kind, got.SerialNumber, got.IssuerHash, serial, hash)
+				}
+				if !got.ThisUpdate.Equal(crlStart) || !got.NextUpdate.Equal(crlStart.Add(ocspLifetime)) {
+					t.Errorf("%s, serial %s: from %v to %v", kind, serial, got.ThisUpdate, got.NextUpdate)
+				}
+				if wantKept := want.Status != ocsp.Unknown; answer.Cacheable != wantKept || (answer.ETag != "") != wantKept {
+					t.Errorf("%s, serial %s: cacheable %v, tag %s", kind, serial, answer.Cacheable, answer.ETag)
+				}
+			}
+		}
+	}
+}
+
+// ocspMany is a request for n certificates, which x/crypto/ocsp does not make.
+func ocspMany(t testing.TB, one []byte, n int) []byte {
+	t.Helper()
+	var request struct {
+		TBS struct{ List []asn1.RawValue }
+	}
+	if _, err := asn1.Unmarshal(one, &request); err != nil {
+		t.Fatal(err)
+	}
+	first := request.TBS.List[0]
+	request.TBS.List = nil
+	for range n {
+		request.TBS.List = append(request.TBS.List, first)
+	}
+	many, err := asn1.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return many
+}
+
+func TestOCSPErrors(t *testing.T) {
+	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
+	ocspPut(t, store)
+	r, _ := ocspResponder(t, house, store, now)
+	one := ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA1)
+	negative := bytes.Clone(one)
+	negative[len(negative)-1] = 0x80
+	long := ocspRequest(t, house.issuing.Certificate, "01ffffffffffffffffffffffffffffffffffffffff", crypto.SHA1)
+	sha512 := bytes.Replace(ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA256), []byte{0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1}, []byte{0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3}, 1)
+	for name, test := range map[string]struct {
+		request []byte
+		want    []byte
+		status  string
+	}{
+		"empty":          {nil, ocsp.MalformedRequestErrorResponse, "malformed"},
+		"text":           {[]byte("good morning"), ocsp.MalformedRequestErrorResponse, "malformed"},
+		"cut":            {one[:len(one)-1], ocsp.MalformedRequestErrorResponse, "malformed"},
+		"trailing octet": {append(bytes.Clone(one), 0), ocsp.MalformedRequestErrorResponse, "malformed"},
+		"none":           {ocspMany(t, one, 0), ocsp.MalformedRequestErrorResponse, "malformed"},
+		"two":            {ocspMany(t, one, 2), ocsp.MalformedRequestErrorResponse, "malformed"},
+		"thousands":      {ocspMany(t, one, 2000), ocsp.MalformedRequestErrorResponse, "malformed"},
+		"negative":       {negative, ocsp.MalformedRequestErrorResponse, "malformed"},
+		"21 octets":      {long, ocsp.MalformedRequestErrorResponse, "malformed"},
+		"foreign issuer": {ocspRequest(t, house.root.Certificate, "1", crypto.SHA1), ocsp.UnauthorizedErrorResponse, "unauthorized"},
+		"another hash":   {sha512, ocsp.UnauthorizedErrorResponse, "unauthorized"},
+	} {
+		got := r.Respond(t.Context(), test.request)
+		if !bytes.Equal(got.DER, test.want) || got.Status != test.status || got.Cacheable {
+			t.Errorf("%s: %s (%x), want %s (%x)", name, got.Status, got.DER, test.status, test.want)
+		}
+	}
+	if got := r.Respond(t.Context(), ocspMany(t, one, 1)); got.Status != "good" {
+		t.Errorf("the list of one: %s, want good", got.Status)
+	}
+	store.fail(errors.New("disk on fire"))
+	fresh := ocspRequest(t, house.issuing.Certificate, "2", crypto.SHA1)
+	if got := r.Respond(t.Context(), fresh); !bytes.Equal(got.DER, ocsp.TryLaterErrorResponse) || got.Status != "try-later" {
+		t.Errorf("without a store: %s, want try-later", got.Status)
+	}
+}
+
+func TestOCSPKeepsAnswers(t *testing.T) {
+	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
+	ocspPut(t, store)
+	r, p := ocspResponder(t, house, store, now)
+	request := ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA1)
+	first := r.Respond(t.Context(), request)
+	if again := r.Respond(t.Context(), request); again != first {
+		t.Error("the answer is made twice")
+	}
+	step := func(d time.Duration) {
+		now.Advance(d)
+		if err := p.follow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(ocspLifetime / 2)
+	if again := r.Respond(t.Context(), request); again != first {
+		t.Error("the answer is not kept for half of its life")
+	}
+	step(time.Second)
+	second := r.Respond(t.Context(), request)
+	if second == first {
+		t.Error("the answer is kept for more than half of its life")
+	}
+	// Nobody has heard from the store for more than a second: what it says now counts.
+	now.Advance(ocspTrust)
+	if again := r.Respond(t.Context(), request); again != second {
+		t.Error("the answer is not kept for a second without the store")
+	}
+	now.Advance(time.Millisecond)
+	store.fail(errors.New("disk on fire"))
+	if got := r.Respond(t.Context(), request); got.Status != "try-later" {
+		t.Errorf("%s while the store is away, want try-later", got.Status)
+	}
+}
+
+func TestOCSPForgetsAtOnce(t *testing.T) {
+	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
+	ocspPut(t, store)
+	r, p := ocspResponder(t, house, store, now)
+	serial := issuance.SerialOf(big.NewInt(1))
+	for _, step := range []struct {
+		status issuance.Status
+		reason issuance.Reason
+		want   string
+	}{
+		{issuance.Held, issuance.CertificateHold, "revoked"},
+		{issuance.Active, "", "good"},
+		{issuance.Revoked, issuance.KeyCompromise, "revoked"},
+	} {
+		for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+			r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, serial, hash)) // kept
+		}
+		crlChange(t, store, serial, step.status, step.reason, now.Now(), crlStart.AddDate(2, 0, 0))
+		if err := p.follow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+			if got := r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, serial, hash)).Status; got != step.want {
+				t.Errorf("%s by %v: %s, want %s", step.status, hash, got, step.want)
+			}
+		}
+	}
+}
+
+// An answer that was made of what the store said before a change is not kept
+// after it.
+func TestOCSPDoesNotKeepWhatIsOld(t *testing.T) {
+	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
+	ocspPut(t, store)
+	r, _ := ocspResponder(t, house, store, now)
+	request := ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA1)
+	serial := issuance.SerialOf(big.NewInt(1))
+	store.reading = func() { // the store has been read; before the answer is signed, the publisher tells of a revocation
+		store.reading = nil
+		r.changed([]issuance.Revocation{{Serial: serial, Issuer: "issuing-1", Status: issuance.Revoked}}, now.Now())
+	}
+	if got := r.Respond(t.Context(), request).Status; got != "good" {
+		t.Fatalf("the answer is %s, want good: it was read before", got)
+	}
+	crlChange(t, store, serial, issuance.Revoked, issuance.KeyCompromise, now.Now(), crlStart.AddDate(2, 0, 0))
+	if got := r.Respond(t.Context(), request).Status; got != "revoked" {
+		t.Errorf("the answer after the change is %s, want revoked", got)
+	}
+}
+
+// Readers never see an answer more than a second older than the status, however
+// many there are and whenever it changes.
+func TestOCSPRace(t *testing.T) {
+	house := newCRLHouse(t, crlKey(t, "P-256"))
+	synctest.Test(t, func(t *testing.T) {
+		store := newCRLStore()
+		p := crlRun(t, house, store, crlLog(t))
+		request := ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA1)
+		serial := issuance.SerialOf(big.NewInt(1))
+		var mu sync.Mutex
+		want, since := "", time.Now() // the status, and since when it is so
+		end := time.Now().Add(time.Minute)
+		var readers sync.WaitGroup
+		for range 4 {
+			readers.Go(func() {
+				for time.Now().Before(end) {
+					mu.Lock()
+					status, at := want, since
+					mu.Unlock()
+					got := p.Responder.Respond(t.Context(), request).Status
+					if time.Since(at) > time.Second && status != "" && got != status {
+						t.Errorf("%s %v after it became %s", got, time.Since(at), status)
+					}
+					time.Sleep(7 * time.Millisecond)
+				}
+			})
+		}
+		for i := 0; time.Now().Before(end); i++ {
+			status, says := issuance.Held, "revoked"
+			if i%2 == 1 {
+				status, says = issuance.Active, "good"
+			}
+			mu.Lock()
+			crlChange(t, store, serial, status, "", time.Now(), end.AddDate(2, 0, 0))
+			want, since = says, time.Now()
+			mu.Unlock()
+			time.Sleep(time.Duration(i%7) * 300 * time.Millisecond) // nobody calls Wake: as if another node did it
+		}
+		readers.Wait()
+	})
+}
+
+func TestOCSPCacheIsBounded(t *testing.T) {
+	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
+	r, _ := ocspResponder(t, house, store, now)
+	r.cache.max = 10
+	for i := range 100 {
+		serial := issuance.SerialOf(big.NewInt(int64(i) + 1))
+		crlChange(t, store, serial, issuance.Revoked, issuance.Superseded, crlStart, crlStart.AddDate(2, 0, 0))
+		r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, serial, crypto.SHA1))
+		if got := len(r.cache.young) + len(r.cache.old); got > 10 {
+			t.Fatalf("%d answers are kept, want at most 10", got)
+		}
+	}
+	r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, "ffff", crypto.SHA1))
+	if _, ok := r.cache.young[ocspKey{serial: [20]byte{18: 0xff, 19: 0xff}}]; ok {
+		t.Error("an unknown serial number is kept")
+	}
+}
+
+func TestOCSPRenewsItsCertificate(t *testing.T) {
+	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
+	ocspPut(t, store)
+	r, _ := ocspResponder(t, house, store, now)
+	by := func() (*x509.Certificate, string) {
+		t.Helper()
+		answer := r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA1))
+		if answer.Status != "good" {
+			return nil, answer.Status
+		}
+		response, err := ocsp.ParseResponse(answer.DER, house.issuing.Certificate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.NextUpdate.After(response.Certificate.NotAfter) {
+			t.Errorf("the answer lasts until %v, its certificate until %v", response.NextUpdate, response.Certificate.NotAfter)
+		}
+		return response.Certificate, answer.Status
+	}
+	first, _ := by()
+	now.Advance(delegateLife/2 - time.Minute)
+	if again, _ := by(); !again.Equal(first) {
+		t.Error("another certificate before half of its life")
+	}
+	now.Advance(time.Minute)
+	second, _ := by()
+	if second.Equal(first) || second.PublicKey.(interface{ Equal(crypto.PublicKey) bool }).Equal(first.PublicKey) {
+		t.Error("the same certificate, or the same key, after half of its life")
+	}
+	// The issuer's key fails from here on.
+	r.issuers[0].Signer = brokenSigner{house.issuing.Signer}
+	now.Advance(delegateLife - 2*time.Second)
+	if last, status := by(); last == nil || !last.Equal(second) {
+		t.Errorf("%s while the certificate lasts, want an answer signed with it", status)
+	}
+	now.Advance(3 * time.Second)
+	if _, status := by(); status != "try-later" {
+		t.Errorf("%s with an expired certificate, want try-later", status)
+	}
+	r.issuers[0].Signer = house.issuing.Signer
+	now.Advance(time.Minute)
+	if _, status := by(); status != "good" {
+		t.Errorf("%s when the key works again, want good", status)
+	}
+}
+
+// brokenSigner has a public key and does not sign.
+type brokenSigner struct{ crypto.Signer }
+
+func (brokenSigner) Sign(_ io.Reader, _ []byte, _ crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("the HSM is away")
+}
+
+func TestOCSPResponderRefuses(t *testing.T) {
+	house, now := newCRLHouse(t, crlKey(t, "P-256")), &crlClock{now: crlStart}
+	keyless := house.issuing
+	keyless.Signer = nil
+	for name, r := range map[string]*Responder{
+		"no store":      {Issuers: []Issuer{house.issuing}, Now: now.Now, Log: crlLog(t)},
+		"no issuer":     {Store: newCRLStore(), Now: now.Now, Log: crlLog(t)},
+		"no key":        {Store: newCRLStore(), Issuers: []Issuer{keyless}, Now: now.Now, Log: crlLog(t)},
+		"too long":      {Store: newCRLStore(), Issuers: []Issuer{house.issuing}, Now: now.Now, Log: crlLog(t), Lifetime: delegateLife},
+		"negative life": {Store: newCRLStore(), Issuers: []Issuer{house.issuing}, Now: now.Now, Log: crlLog(t), Lifetime: -1},
+	} {
+		if err := r.Load(); err == nil {
+			t.Errorf("%s: Load returned no error", name)
+		}
+	}
+}
+
+func TestRequestFromPath(t *testing.T) {
+	// These octets give a plus, a slash and padding.
+	want := []byte{0x30, 0x03, 0x01, 0xfb, 0xef, 0xbe, 0xff, 0xff, 0xff, 0x01}
+	text := base64.StdEncoding.EncodeToString(want)
+	if !strings.Contains(text, "/") || !strings.Contains(text, "+") || !strings.HasSuffix(text, "=") {
+		t.Fatalf("%s does not have all the symbols", text)
+	}
+	for name, path := range map[string]string{
+		"plain":             text,
+		"slash before":      "/" + text,
+		"slashes before":    "//" + text,
+		"escaped":           url.PathEscape(text),
+		"query-escaped":     url.QueryEscape(text),
+		"lower-case escape": strings.NewReplacer("+", "%2b", "/", "%2f", "=", "%3d").Replace(text),
+		"no padding":        strings.TrimRight(text, "="),
+		"space for plus":    strings.ReplaceAll(text, "+", " "),
+		"for URLs":          base64.URLEncoding.EncodeToString(want),
+		"for URLs, bare":    base64.RawURLEncoding.EncodeToString(want),
+	} {
+		got, err := RequestFromPath(path)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s (%s): %x, %v, want %x", name, path, got, err, want)
+		}
+	}
+	for _, path := range []string{"", "/", "====", "%", "%zz", "*", "MA", strings.Repeat("A", 1<<20)} {
+		if got, err := RequestFromPath(path); err == nil && len(got) > 1 {
+			t.Errorf("%.20q: %x, want an error", path, got)
+		}
+	}
+}
+
+func FuzzRequestFromPath(f *testing.F) {
+	f.Add("MEUwQzBBMD8wPTAJBgUrDgMCGgUABBQ%2B/")
+	f.Add("%2f%%")
+	f.Fuzz(func(t *testing.T, path string) {
+		request, err := RequestFromPath(path)
+		if err != nil {
+			return
+		}
+		again, err := RequestFromPath(base64.StdEncoding.EncodeToString(request))
+		if err != nil && len(request) <= maxOCSPRequest || err == nil && !bytes.Equal(again, request) {
+			t.Errorf("%q gives %x, which gives %x, %v", path, request, again, err)
+		}
+	})
+}
+
+// What x/crypto/ocsp cannot read is malformed here too, and whatever is not is
+// answered about the serial number that it reads.
+func FuzzRespond(f *testing.F) {
+	house, store, now := newCRLHouse(f, crlKey(f, "P-256")), newCRLStore(), &crlClock{now: crlStart}
+	ocspPut(f, store)
+	r, _ := ocspResponder(f, house, store, now)
+	for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+		f.Add(ocspRequest(f, house.issuing.Certificate, "1", hash))
+		f.Add(ocspRequest(f, house.root.Certificate, "3", hash))
+	}
+	f.Fuzz(func(t *testing.T, request []byte) {
+		answer := r.Respond(t.Context(), request)
+		if answer == nil || len(answer.DER) == 0 {
+			t.Fatal("no answer")
+		}
+		if answer.Status == "malformed" || answer.Status == "unauthorized" {
+			return
+		}
+		question, err := ocsp.ParseRequest(request)
+		if err != nil {
+			return // x/crypto is stricter in places that do not matter
+		}
+		response, err := ocsp.ParseResponse(answer.DER, house.issuing.Certificate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.SerialNumber.Cmp(question.SerialNumber) != 0 || response.IssuerHash != question.HashAlgorithm {
+			t.Errorf("asked about %x by %v, answered about %x by %v", question.SerialNumber, question.HashAlgorithm, response.SerialNumber, response.IssuerHash)
+		}
+	})
+}
