@@ -1,0 +1,247 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// Config is the whole configuration. Begin with [Defaults] or [Load]; a field's
+// key is its path of yaml names, as in sms.twilio.auth_token. Fields marked path
+// are relative to the file that names them.
+type Config struct {
+	Data    string  `yaml:"data" config:"path"`
+	Public  Front   `yaml:"public"`
+	Plain   Plain   `yaml:"plain"`
+	Admin   Front   `yaml:"admin"`
+	MTLS    MTLS    `yaml:"mtls"`
+	Storage Storage `yaml:"storage"`
+	Seal    Seal    `yaml:"seal"`
+	CA      CA      `yaml:"ca"`
+	Mail    Mail    `yaml:"mail"`
+	SMS     SMS     `yaml:"sms"`
+	Rules   Rules   `yaml:"policy"`
+	Reports Reports `yaml:"reports"`
+	Brand   Brand   `yaml:"brand"`
+	Log     Log     `yaml:"log"`
+
+	file    string            // that was read, "" for none
+	origins map[string]string // where each key was set: "postern.yaml:12", a variable, a flag
+}
+
+// Front is a listener for browsers and programs without a client certificate.
+type Front struct {
+	Listen string   `yaml:"listen"`
+	URL    string   `yaml:"url"`
+	TLS    FrontTLS `yaml:"tls"`
+}
+
+// FrontTLS says where a listener's certificate comes from. Without any of it the
+// listener gets one from Postern's own CA, or speaks plain HTTP if its URL does.
+type FrontTLS struct {
+	Cert  string `yaml:"cert" config:"path"`
+	Key   string `yaml:"key" config:"path"`
+	Proxy bool   `yaml:"proxy"` // a proxy in front ends TLS: speak plain HTTP
+}
+
+// Cleartext reports whether the listener speaks plain HTTP: behind a proxy, or
+// where its URL says so, which is allowed on loopback alone.
+func (f Front) Cleartext() bool { return f.TLS.Proxy || schemeOf(f.URL) == "http" }
+
+// Base returns the path that the listener's pages live under, "" for the root of
+// its host.
+func (f Front) Base() string {
+	u, err := url.Parse(f.URL)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(u.Path, "/")
+}
+
+// Plain is the listener for CRLs, OCSP and CA certificates over plain HTTP. Its
+// URL stands in every certificate.
+type Plain struct {
+	Listen string `yaml:"listen"`
+	URL    string `yaml:"url"`
+}
+
+// MTLS is the listener with two-way TLS.
+type MTLS struct {
+	Listen string  `yaml:"listen"`
+	URL    string  `yaml:"url"`
+	TLS    MTLSTLS `yaml:"tls"`
+}
+
+// MTLSTLS is the server certificate of the two-way TLS listener; without it
+// Postern's own CA makes one.
+type MTLSTLS struct {
+	Cert string `yaml:"cert" config:"path"`
+	Key  string `yaml:"key" config:"path"`
+}
+
+// Storage says what keeps everything.
+type Storage struct {
+	Driver string `yaml:"driver"` // bolt
+}
+
+// Seal says where the key is that seals secrets in the database.
+type Seal struct {
+	KeyFile string `yaml:"key_file" config:"path"`
+}
+
+// CA is what certificates carry, and how long what the CA signs lasts.
+type CA struct {
+	TrustDomain  string          `yaml:"trust_domain"`
+	Organization string          `yaml:"organization"` // O of the CAs, when they are made
+	Validity     issuance.Period `yaml:"validity"`     // of a client certificate
+	Passphrase   issuance.Secret `yaml:"passphrase"`   // of the CA's keys
+	CRLLifetime  time.Duration   `yaml:"crl_lifetime"`
+	CRLReasons   bool            `yaml:"crl_reasons"`
+	OCSPLifetime time.Duration   `yaml:"ocsp_lifetime"`
+}
+
+// Mail says how mail leaves.
+type Mail struct {
+	Provider string `yaml:"provider"` // smtp or outbox
+	From     string `yaml:"from"`
+	SMTP     SMTP   `yaml:"smtp"`
+}
+
+// SMTP is a mail server that takes mail for others.
+type SMTP struct {
+	Host     string          `yaml:"host"`
+	Port     int             `yaml:"port"`
+	Username string          `yaml:"username"`
+	Password issuance.Secret `yaml:"password"`
+	TLS      string          `yaml:"tls"` // starttls, implicit or none
+}
+
+// SMS says how text messages leave, and to which countries.
+type SMS struct {
+	Provider  string   `yaml:"provider"`  // twilio, webhook or outbox
+	Countries []string `yaml:"countries"` // ISO 3166-1 alpha-2; empty for all
+	Twilio    Twilio   `yaml:"twilio"`
+	Webhook   Webhook  `yaml:"webhook"`
+}
+
+// Twilio is an account there.
+type Twilio struct {
+	AccountSID          string          `yaml:"account_sid"`
+	AuthToken           issuance.Secret `yaml:"auth_token"`
+	From                string          `yaml:"from"`
+	MessagingServiceSID string          `yaml:"messaging_service_sid"`
+	BaseURL             string          `yaml:"base_url"`
+}
+
+// Webhook is any other gateway that takes a text message by HTTP.
+type Webhook struct {
+	URL     string                     `yaml:"url"`
+	Method  string                     `yaml:"method"`
+	Headers map[string]issuance.Secret `yaml:"headers"`
+	Body    string                     `yaml:"body"`
+}
+
+// Rules is the operator's part of [issuance.Policy].
+type Rules struct {
+	Strict        bool          `yaml:"strict"`
+	CodeLifetime  time.Duration `yaml:"code_lifetime"`
+	CodeOnRequest bool          `yaml:"code_on_request"`
+	CodeAttempts  int           `yaml:"code_attempts"`
+	OrderAttempts int           `yaml:"order_attempts"`
+	CodeCooldown  time.Duration `yaml:"code_cooldown"`
+	CodesPerDay   int           `yaml:"codes_per_day"`
+	LinkLifetime  time.Duration `yaml:"link_lifetime"`
+	ClaimWindow   time.Duration `yaml:"claim_window"`
+	FourEyes      bool          `yaml:"four_eyes"`
+	CoolingOff    time.Duration `yaml:"cooling_off"`
+}
+
+// Reports says who is told what needs a person.
+type Reports struct {
+	To []string `yaml:"to"`
+}
+
+// Brand is whose name stands on pages and in messages.
+type Brand struct {
+	Name         string `yaml:"name"`
+	Logo         string `yaml:"logo" config:"path"` // SVG or PNG
+	Colour       string `yaml:"colour"`             // #rrggbb
+	SupportEmail string `yaml:"support_email"`
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn or error
+	Format string `yaml:"format"` // text or json
+}
+
+// Defaults returns the configuration of an empty file.
+func Defaults() *Config {
+	p := issuance.DefaultPolicy()
+	return &Config{
+		Data:    "postern-data",
+		Public:  Front{Listen: ":8443"},
+		Plain:   Plain{Listen: ":8080"},
+		Admin:   Front{Listen: "127.0.0.1:9443"},
+		MTLS:    MTLS{Listen: ":8444"},
+		Storage: Storage{Driver: "bolt"},
+		CA:      CA{Validity: p.Validity, CRLLifetime: 24 * time.Hour, CRLReasons: true, OCSPLifetime: 5 * time.Minute},
+		Mail:    Mail{Provider: "smtp", SMTP: SMTP{Port: 587, TLS: "starttls"}},
+		SMS:     SMS{Provider: "twilio", Twilio: Twilio{BaseURL: "https://api.twilio.com"}, Webhook: Webhook{Method: "POST"}},
+		Rules: Rules{
+			CodeLifetime: p.CodeLifetime, CodeAttempts: p.CodeAttempts, OrderAttempts: p.OrderAttempts,
+			CodeCooldown: p.CodeCooldown, CodesPerDay: p.CodesPerDay, LinkLifetime: p.LinkLifetime, ClaimWindow: p.ClaimWindow,
+		},
+		Brand: Brand{Name: "Postern"},
+		Log:   Log{Level: "info", Format: "text"},
+	}
+}
+
+// File returns the file that was read, "" if there was none.
+func (c *Config) File() string { return c.file }
+
+// complete fills in what follows from other keys.
+func (c *Config) complete() {
+	if c.Seal.KeyFile == "" {
+		c.Seal.KeyFile = filepath.Join(c.Data, "seal.key")
+	}
+	if c.CA.Organization == "" {
+		c.CA.Organization = c.Brand.Name
+	}
+	if c.Admin.URL == "" {
+		c.Admin.URL = urlOf("127.0.0.1", c.Admin.Listen)
+	}
+	if u, err := url.Parse(c.Public.URL); c.MTLS.URL == "" && err == nil && u.Hostname() != "" {
+		c.MTLS.URL = urlOf(u.Hostname(), c.MTLS.Listen)
+	}
+}
+
+// urlOf returns the https address of a listener; host stands in for one that
+// listens on every address.
+func urlOf(host, listen string) string {
+	on, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(on); on != "" && (ip == nil || !ip.IsUnspecified()) {
+		host = on
+	}
+	return "https://" + net.JoinHostPort(host, port)
+}
+
+// Policy returns the numbers that the registrar goes by.
+func (c *Config) Policy() issuance.Policy {
+	p, r := issuance.DefaultPolicy(), c.Rules
+	p.Validity = c.CA.Validity
+	p.CodeLifetime, p.CodeOnRequest, p.CodeAttempts = r.CodeLifetime, r.CodeOnRequest, r.CodeAttempts
+	p.OrderAttempts, p.CodeCooldown, p.CodesPerDay = r.OrderAttempts, r.CodeCooldown, r.CodesPerDay
+	p.LinkLifetime, p.ClaimWindow, p.FourEyes, p.CoolingOff = r.LinkLifetime, r.ClaimWindow, r.FourEyes, r.CoolingOff
+	if r.Strict {
+		p = p.Strict()
+	}
+	return p
+}
