@@ -1,0 +1,127 @@
+package storagetest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+func testAudit(t *testing.T, fresh Fresh) {
+	open := fresh(t)
+	s := open()
+	record := func(i int) issuance.AuditRecord {
+		return issuance.AuditRecord{
+			At: after(time.Duration(i)), Actor: issuance.Actor{Role: issuance.RoleOfficer, ID: "t", Name: "Olga"}, Verb: issuance.ApproveVerb,
+			Organization: "acme", Order: issuance.OrderID(fmt.Sprint("o", i%2)), Serial: issuance.Serial(fmt.Sprint("s", i%3)),
+			Subject: "x", Detail: map[string]string{"a": "b"},
+		}
+	}
+	appendRecords := func(from, to int) {
+		update(t, s, func(tx issuance.Tx) error {
+			for i := from; i <= to; i++ {
+				if err := tx.AppendAudit(record(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	appendRecords(1, 6)
+	list := func(q issuance.AuditQuery) []issuance.AuditRecord {
+		return collect(t, s, 2, func(tx issuance.Tx, p issuance.Page) ([]issuance.AuditRecord, string, error) {
+			q.Page = p
+			return tx.Audit(q)
+		})
+	}
+	seqs := func(q issuance.AuditQuery) []string {
+		return ids(list(q), func(r issuance.AuditRecord) string { return fmt.Sprint(r.Seq) })
+	}
+	want := record(6)
+	want.Seq = 6
+	same(t, "the newest", want, list(issuance.AuditQuery{})[0])
+	same(t, "all", []string{"6", "5", "4", "3", "2", "1"}, seqs(issuance.AuditQuery{}))
+	same(t, "of an order", []string{"5", "3", "1"}, seqs(issuance.AuditQuery{Order: "o1"}))
+	same(t, "of a serial number", []string{"6", "3"}, seqs(issuance.AuditQuery{Serial: "s0"}))
+	same(t, "of both", []string{"3"}, seqs(issuance.AuditQuery{Order: "o1", Serial: "s0"}))
+	same(t, "of nobody", []string{}, seqs(issuance.AuditQuery{Order: "none"}))
+	s = open()
+	appendRecords(7, 7)
+	same(t, "after opening again", []string{"7", "6"}, seqs(issuance.AuditQuery{})[:2])
+}
+
+func testReceipts(t *testing.T, fresh Fresh) {
+	s := fresh(t)()
+	receipt := func(i int) issuance.Receipt {
+		return issuance.Receipt{Key: name("olga ", i), Request: "digest", Made: "order1", At: after(time.Duration(i) * time.Hour)}
+	}
+	update(t, s, func(tx issuance.Tx) error {
+		for i := range 5 {
+			if err := tx.PutReceipt(receipt(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	same(t, "Receipt", receipt(3), read(t, s, func(tx issuance.Tx) (issuance.Receipt, error) { return tx.Receipt("olga 00003") }))
+	forget := func(before time.Time, limit int) (n int) {
+		update(t, s, func(tx issuance.Tx) (err error) {
+			n, err = tx.ForgetReceipts(before, limit)
+			return err
+		})
+		return n
+	}
+	same(t, "nothing old", 0, forget(start(), 10))
+	same(t, "limited", 2, forget(after(3*time.Hour), 2))
+	same(t, "the rest of them", 1, forget(after(3*time.Hour), 10))
+	view(t, s, func(tx issuance.Tx) error {
+		for i := range 5 {
+			if _, err := tx.Receipt(receipt(i).Key); isNotFound(err) != (i < 3) {
+				t.Errorf("receipt %d: %v", i, err)
+			}
+		}
+		return nil
+	})
+}
+
+func testClock(t *testing.T, fresh Fresh) {
+	open := fresh(t)
+	s := open()
+	clock := func() time.Time { return read(t, s, issuance.Tx.Clock) }
+	same(t, "never set", time.Time{}, clock())
+	set := func(at time.Time) { update(t, s, func(tx issuance.Tx) error { return tx.SetClock(at) }) }
+	set(after(1))
+	same(t, "set", after(1), clock())
+	set(after(time.Hour).In(time.FixedZone("east", 3600)))
+	same(t, "set again", after(time.Hour), clock())
+	set(start())
+	s = open()
+	same(t, "the latest, after an earlier one", after(time.Hour), clock())
+}
+
+// testTimes puts times that are not in UTC and asks for them back in UTC, and
+// that what was put is left as it was.
+func testTimes(t *testing.T, fresh Fresh) {
+	s := fresh(t)()
+	east := time.FixedZone("east", 5*3600)
+	made := []time.Time{after(1).In(east)}
+	o := order(1, func(o *issuance.Order) {
+		o.RequestedAt, o.Link.ExpiresAt, o.Code.MadeAt = o.RequestedAt.In(east), after(2).In(east), made
+	})
+	putOrders(t, s, o)
+	if made[0].Location() != east {
+		t.Error("PutOrder changed the caller's own slice")
+	}
+	got := read(t, s, func(tx issuance.Tx) (issuance.Order, error) { return tx.Order(o.ID) })
+	for what, times := range map[string][2]time.Time{
+		"RequestedAt": {o.RequestedAt, got.RequestedAt}, "Link.ExpiresAt": {o.Link.ExpiresAt, got.Link.ExpiresAt}, "Code.MadeAt": {made[0], got.Code.MadeAt[0]},
+	} {
+		if !times[0].Equal(times[1]) || times[1].Location() != time.UTC {
+			t.Errorf("%s: got %v, want %v in UTC", what, times[1], times[0])
+		}
+	}
+	if !got.DueAt.IsZero() || !got.DecidedAt.IsZero() {
+		t.Error("a zero time did not come back as zero")
+	}
+}

@@ -1,0 +1,145 @@
+package storagetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+func contact(i int, org issuance.OrgID, email string) issuance.Contact {
+	return issuance.Contact{
+		ID: issuance.ContactID(name("contact", i)), Organization: org, Name: "Anna Ä. \"Quote\" 😀", Email: email, Mobile: "+41790000042",
+		Language: "de", MayOrder: true, MayReceive: true, CreatedAt: start(), MobileChangedAt: after(time.Second),
+	}
+}
+
+func testRegister(t *testing.T, fresh Fresh) {
+	s := fresh(t)()
+	org := issuance.Organization{ID: "acme", Name: "Acme <Corp> & Söhne", CreatedAt: start()}
+	service := issuance.Service{
+		ID: "acme.payments", Organization: "acme", Name: "payments", Environment: issuance.Test,
+		Key: issuance.P384, Target: issuance.Compatible, CreatedAt: start(),
+	}
+	token := issuance.Token{ID: "t1", Name: "ci", Role: issuance.RoleOfficer, Digest: "d1", CreatedAt: start(), ExpiresAt: after(time.Hour)}
+	contacts := []issuance.Contact{
+		contact(1, "acme", "anna@acme.example"), contact(2, "acme", "Bob@acme.example"),
+		contact(3, "zeta", "anna@acme.example"),
+	}
+	update(t, s, func(tx issuance.Tx) error {
+		for _, c := range contacts {
+			if err := tx.PutContact(c); err != nil {
+				return err
+			}
+		}
+		return firstError(
+			tx.PutOrganization(org), tx.PutOrganization(issuance.Organization{ID: "zeta"}), tx.PutOrganization(issuance.Organization{ID: "beta"}),
+			tx.PutService(service), tx.PutService(issuance.Service{ID: "zeta.x", Organization: "zeta"}),
+			tx.PutToken(token),
+		)
+	})
+	view(t, s, func(tx issuance.Tx) error {
+		gotOrg, err1 := tx.Organization("acme")
+		gotService, err2 := tx.Service("acme.payments")
+		gotToken, err3 := tx.Token("t1")
+		byDigest, err4 := tx.TokenByDigest("d1")
+		gotContact, err5 := tx.Contact("contact00001")
+		same(t, "Organization", org, gotOrg)
+		same(t, "Service", service, gotService)
+		same(t, "Token", token, gotToken)
+		same(t, "TokenByDigest", token, byDigest)
+		same(t, "Contact", contacts[0], gotContact)
+		return firstError(err1, err2, err3, err4, err5)
+	})
+	same(t, "Organizations", []string{"acme", "beta", "zeta"}, ids(collect(t, s, 2, func(tx issuance.Tx, p issuance.Page) ([]issuance.Organization, string, error) {
+		return tx.Organizations(p)
+	}), func(o issuance.Organization) string { return string(o.ID) }))
+	same(t, "Tokens", []issuance.Token{token}, collect(t, s, 0, func(tx issuance.Tx, p issuance.Page) ([]issuance.Token, string, error) {
+		return tx.Tokens(p)
+	}))
+	services := func(q issuance.ServiceQuery) []string {
+		return ids(collect(t, s, 1, func(tx issuance.Tx, p issuance.Page) ([]issuance.Service, string, error) {
+			q.Page = p
+			return tx.Services(q)
+		}), func(s issuance.Service) string { return string(s.ID) })
+	}
+	same(t, "Services", []string{"acme.payments", "zeta.x"}, services(issuance.ServiceQuery{}))
+	same(t, "Services of zeta", []string{"zeta.x"}, services(issuance.ServiceQuery{Organization: "zeta"}))
+	same(t, "Services of nobody", []string{}, services(issuance.ServiceQuery{Organization: "zet"}))
+	testContactQueries(t, s, contacts)
+
+	// A token with another digest is not found by the old one.
+	token.Digest = "d2"
+	update(t, s, func(tx issuance.Tx) error { return tx.PutToken(token) })
+	view(t, s, func(tx issuance.Tx) error {
+		if _, err := tx.TokenByDigest("d1"); !isNotFound(err) {
+			t.Errorf("TokenByDigest of the old digest: got %v, want ErrNotFound", err)
+		}
+		got, err := tx.TokenByDigest("d2")
+		same(t, "TokenByDigest", token, got)
+		return err
+	})
+}
+
+func testContactQueries(t *testing.T, s issuance.Store, contacts []issuance.Contact) {
+	list := func(q issuance.ContactQuery) []string {
+		return ids(collect(t, s, 1, func(tx issuance.Tx, p issuance.Page) ([]issuance.Contact, string, error) {
+			q.Page = p
+			return tx.Contacts(q)
+		}), func(c issuance.Contact) string { return string(c.ID)[7:] })
+	}
+	same(t, "all contacts", []string{"00001", "00002", "00003"}, list(issuance.ContactQuery{}))
+	same(t, "of acme", []string{"00001", "00002"}, list(issuance.ContactQuery{Organization: "acme"}))
+	same(t, "by e-mail", []string{"00001", "00003"}, list(issuance.ContactQuery{Email: "ANNA@acme.example"}))
+	same(t, "by e-mail in any case", []string{"00002"}, list(issuance.ContactQuery{Email: "bob@ACME.example"}))
+	same(t, "by half an e-mail", []string{}, list(issuance.ContactQuery{Email: "anna@acme"}))
+	same(t, "by both", []string{"00003"}, list(issuance.ContactQuery{Organization: "zeta", Email: "anna@acme.example"}))
+
+	moved := contacts[0]
+	moved.Email = "new@acme.example"
+	update(t, s, func(tx issuance.Tx) error { return tx.PutContact(moved) })
+	same(t, "by the old e-mail", []string{"00003"}, list(issuance.ContactQuery{Email: "anna@acme.example"}))
+	same(t, "by the new e-mail", []string{"00001"}, list(issuance.ContactQuery{Email: "new@acme.example"}))
+}
+
+func testNotFound(t *testing.T, fresh Fresh) {
+	s := fresh(t)()
+	// Records whose index entries are empty must not be found by nothing.
+	update(t, s, func(tx issuance.Tx) error {
+		return firstError(tx.PutOrder(issuance.Order{ID: "o"}), tx.PutToken(issuance.Token{ID: "t"}), tx.PutNotice(issuance.Notice{ID: "n"}))
+	})
+	view(t, s, func(tx issuance.Tx) error {
+		for what, err := range map[string]error{
+			"Organization":        second(tx.Organization("none")),
+			"Contact":             second(tx.Contact("none")),
+			"Service":             second(tx.Service("none")),
+			"Order":               second(tx.Order("none")),
+			"Order of no id":      second(tx.Order("")),
+			"OrderByLink":         second(tx.OrderByLink("none")),
+			"OrderByLink of ''":   second(tx.OrderByLink("")),
+			"Certificate":         second(tx.Certificate("none")),
+			"Notice":              second(tx.Notice("none")),
+			"Secret":              second(tx.Secret(issuance.SecretRef{Kind: issuance.SeedSecret, Order: "none"})),
+			"Token":               second(tx.Token("none")),
+			"TokenByDigest":       second(tx.TokenByDigest("none")),
+			"TokenByDigest of ''": second(tx.TokenByDigest("")),
+			"Receipt":             second(tx.Receipt("none")),
+		} {
+			if !isNotFound(err) {
+				t.Errorf("%s: got %v, want ErrNotFound", what, err)
+			}
+		}
+		return nil
+	})
+}
+
+func second[R any](_ R, err error) error { return err }
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

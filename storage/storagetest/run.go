@@ -1,0 +1,155 @@
+// Package storagetest is the suite that every [issuance.Store] passes. It asks
+// for nothing but what the port says, and knows no store.
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// Fresh makes an empty place for a store and returns what opens a store on it.
+// Each call of open ends the store that was opened before, and returns one with
+// the same data. What is open at the end of the test is closed by Fresh's own
+// cleanup.
+type Fresh func(t testing.TB) (open func() issuance.Store)
+
+// Run runs the whole suite.
+func Run(t *testing.T, fresh Fresh) {
+	for _, test := range []struct {
+		name string
+		f    func(*testing.T, Fresh)
+	}{
+		{"Register", testRegister},
+		{"RoundTrip", testRoundTrip},
+		{"NotFound", testNotFound},
+		{"Orders", testOrders},
+		{"OrderByLink", testOrderByLink},
+		{"DueOrders", testDueOrders},
+		{"Certificates", testCertificates},
+		{"CertificatesByExpiry", testCertificatesByExpiry},
+		{"Revocations", testRevocations},
+		{"ForgetRevocations", testForgetRevocations},
+		{"Changes", testChanges},
+		{"CRLNumbers", testCRLNumbers},
+		{"Notices", testNotices},
+		{"DueNotices", testDueNotices},
+		{"Secrets", testSecrets},
+		{"Audit", testAudit},
+		{"Receipts", testReceipts},
+		{"Clock", testClock},
+		{"Times", testTimes},
+		{"Pages", testPages},
+		{"PagesWhileThingsChange", testPagesWhileThingsChange},
+		{"Cursors", testCursors},
+		{"Atomicity", testAtomicity},
+		{"Panic", testPanic},
+		{"Isolation", testIsolation},
+		{"TxAfterItsEnd", testTxAfterItsEnd},
+		{"ViewCannotWrite", testViewCannotWrite},
+		{"CompareAndSet", testCompareAndSet},
+		{"ParallelUpdates", testParallelUpdates},
+		{"FailuresAmongOthers", testFailuresAmongOthers},
+		{"Cancellation", testCancellation},
+		{"Reopen", testReopen},
+		{"Model", testModel},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.f(t, fresh) })
+	}
+}
+
+// start is when the tests' world begins; its nanoseconds must survive.
+func start() time.Time { return time.Date(2026, 11, 3, 9, 30, 15, 123456789, time.UTC) }
+
+func after(d time.Duration) time.Time { return start().Add(d) }
+
+// update and view fail the test on an error.
+func update(t failer, s issuance.Store, f func(issuance.Tx) error) {
+	t.Helper()
+	if err := s.Update(context.Background(), f); err != nil {
+		t.Fatalf("Update: %v", err)
+	}
+}
+
+func view(t failer, s issuance.Store, f func(issuance.Tx) error) {
+	t.Helper()
+	if err := s.View(context.Background(), f); err != nil {
+		t.Fatalf("View: %v", err)
+	}
+}
+
+// read returns what f reads in a View.
+func read[R any](t failer, s issuance.Store, f func(issuance.Tx) (R, error)) (r R) {
+	t.Helper()
+	view(t, s, func(tx issuance.Tx) (err error) {
+		r, err = f(tx)
+		return err
+	})
+	return r
+}
+
+// lister is a listing with its query but for the page.
+type lister[R any] func(issuance.Tx, issuance.Page) ([]R, string, error)
+
+// collect returns all records of a listing, in parts of limit.
+func collect[R any](t failer, s issuance.Store, limit int, list lister[R]) (all []R) {
+	t.Helper()
+	page := issuance.Page{Limit: limit}
+	for range 100_000 {
+		var part []R
+		var next string
+		view(t, s, func(tx issuance.Tx) (err error) {
+			part, next, err = list(tx, page)
+			return err
+		})
+		if len(part) > page.Size() {
+			t.Fatalf("a part has %d records, the page asks for %d", len(part), page.Size())
+		}
+		if next != "" && len(part) == 0 {
+			t.Fatal("an empty part has a cursor")
+		}
+		all = append(all, part...)
+		if next == "" {
+			return all
+		}
+		page.After = next
+	}
+	t.Fatal("the listing has no end")
+	return nil
+}
+
+// ids returns what id says of each record.
+func ids[R any](records []R, id func(R) string) []string {
+	out := []string{}
+	for _, r := range records {
+		out = append(out, id(r))
+	}
+	return out
+}
+
+func orderID(o issuance.Order) string      { return string(o.ID) }
+func serial(c issuance.Certificate) string { return string(c.Serial) }
+func noticeID(n issuance.Notice) string    { return string(n.ID) }
+func revoked(r issuance.Revocation) string { return string(r.Serial) + " " + string(r.Status) }
+func name(prefix string, i int) string     { return fmt.Sprintf("%s%05d", prefix, i) }
+func isNotFound(err error) bool            { return errors.Is(err, issuance.ErrNotFound) }
+func same(t failer, what string, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// failer is what the suite needs of a *testing.T or a *rapid.T.
+type failer interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Fatal(args ...any)
+}

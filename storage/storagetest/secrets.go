@@ -1,0 +1,47 @@
+package storagetest
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+func testSecrets(t *testing.T, fresh Fresh) {
+	open := fresh(t)
+	s := open()
+	seed := issuance.SecretRef{Kind: issuance.SeedSecret, Order: "o1"}
+	file := issuance.SecretRef{Kind: issuance.PKCS12Secret, Order: "o1"}
+	other := issuance.SecretRef{Kind: issuance.SeedSecret, Order: "o2"}
+	get := func(ref issuance.SecretRef) string {
+		var out string
+		view(t, s, func(tx issuance.Tx) error {
+			got, err := tx.Secret(ref)
+			if isNotFound(err) {
+				out, err = "not found", nil
+			} else {
+				out = string(got.Reveal())
+			}
+			return err
+		})
+		return out
+	}
+	long := bytes.Repeat([]byte{0, 1, 2, 0xff}, 5000)
+	update(t, s, func(tx issuance.Tx) error {
+		return firstError(
+			tx.PutSecret(seed, issuance.NewSecret([]byte("the seed"))), tx.PutSecret(file, issuance.NewSecret(long)),
+			tx.PutSecret(other, issuance.NewSecret([]byte("another seed"))), tx.DeleteSecret(issuance.SecretRef{Kind: "none", Order: "o1"}))
+	})
+	same(t, "seed", "the seed", get(seed))
+	same(t, "file", string(long), get(file))
+	same(t, "another order's seed", "another seed", get(other))
+	same(t, "another kind", "not found", get(issuance.SecretRef{Kind: issuance.LinkSecret, Order: "o1"}))
+
+	update(t, s, func(tx issuance.Tx) error {
+		return firstError(tx.PutSecret(seed, issuance.NewSecret([]byte("a new seed"))), tx.DeleteSecret(file))
+	})
+	s = open()
+	same(t, "replaced", "a new seed", get(seed))
+	same(t, "deleted", "not found", get(file))
+	same(t, "left alone", "another seed", get(other))
+}
