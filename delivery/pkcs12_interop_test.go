@@ -170,6 +170,42 @@ func TestPackOpensEverywhere(t *testing.T) {
 	}
 }
 
+// The algorithms and iterations that the design promises, as OpenSSL sees them.
+func TestPackFormats(t *testing.T) {
+	t.Parallel()
+	ca := newPKCS12CA(t)
+	key := pkcs12Key(t, issuance.P256)
+	modern := []string{
+		"MAC: sha256, Iteration 100000",
+		"MAC length: 32, salt length: 16",
+		"PKCS7 Encrypted data: PBES2, PBKDF2, AES-256-CBC, Iteration 100000, PRF hmacWithSHA256",
+		"Certificate bag", "Certificate bag", "Certificate bag",
+		"PKCS7 Data",
+		"Shrouded Keybag: PBES2, PBKDF2, AES-256-CBC, Iteration 100000, PRF hmacWithSHA256",
+	}
+	compatible := []string{
+		"MAC: sha1, Iteration 100000",
+		"MAC length: 20, salt length: 8",
+		"PKCS7 Encrypted data: pbeWithSHA1And3-KeyTripleDES-CBC, Iteration 100000",
+		"Certificate bag", "Certificate bag", "Certificate bag",
+		"PKCS7 Data",
+		"Shrouded Keybag: pbeWithSHA1And3-KeyTripleDES-CBC, Iteration 100000",
+	}
+	for target, want := range map[issuance.Target][]string{
+		issuance.Modern: modern, issuance.JavaTarget: modern, issuance.WindowsTarget: modern,
+		issuance.Compatible: compatible, issuance.WindowsOldTarget: compatible, issuance.AppleTarget: compatible,
+	} {
+		f := pkcs12Write(t, ca.bundle(t, key, target))
+		out, err := pkcs12Program(t, "openssl", "openssl", "pkcs12", "-in", f.path, "-passin", "file:"+f.password, "-info", "-noout").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(string(out)), "\n")); diff != "" {
+			t.Errorf("%s: %s", target, diff)
+		}
+	}
+}
+
 func TestPackStaysShutWithoutPassword(t *testing.T) {
 	t.Parallel()
 	ca := newPKCS12CA(t)

@@ -19,6 +19,8 @@ import (
 
 // iterations of every key derivation, in both formats. Readers have limits of
 // their own: Java 5,000,000, .NET 300,000 for one derivation and 1,000,000 in all.
+// Readers of the compatible format know this count from keytool, which wrote its
+// SHA-1 MAC with it before Java 16.
 const iterations = 100_000
 
 // protection is how one file is encrypted and authenticated under its password.

@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"math/big"
 	"net"
@@ -195,23 +196,55 @@ func TestPackRefuses(t *testing.T) {
 	}
 }
 
-// Two files of the same contents have no salt, vector or ciphertext in common.
+// Every salt and vector is new, within a file and between two of the same
+// contents, and nothing of the contents shows.
 func TestPackNeverRepeatsItself(t *testing.T) {
 	t.Parallel()
 	ca := newPKCS12CA(t)
 	for _, target := range []issuance.Target{issuance.Modern, issuance.Compatible} {
 		b := ca.bundle(t, pkcs12Key(t, issuance.P256), target)
-		first, second := pkcs12Pack(t, b), pkcs12Pack(t, b)
-		if bytes.Equal(first[len(first)-60:], second[len(second)-60:]) {
-			t.Errorf("%s: the MAC is the same twice", target)
-		}
 		plain, err := x509.MarshalPKCS8PrivateKey(b.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(first, plain[len(plain)-32:]) || bytes.Contains(first, b.Certificate[:64]) {
-			t.Errorf("%s: the file has the key or the certificate in the clear", target)
+		seen := map[string]bool{}
+		for range 2 {
+			file := pkcs12Pack(t, b)
+			for _, random := range pkcs12Randoms(t, file) {
+				if seen[string(random)] {
+					t.Errorf("%s: %x comes twice", target, random)
+				}
+				seen[string(random)] = true
+			}
+			if bytes.Contains(file, plain[len(plain)-32:]) || bytes.Contains(file, b.Certificate[:64]) {
+				t.Errorf("%s: the file has the key or the certificate in the clear", target)
+			}
 		}
+	}
+}
+
+// pkcs12Randoms returns the salt of file's MAC, and of each encrypted part the
+// parameters and the first block.
+func pkcs12Randoms(t *testing.T, file []byte) [][]byte {
+	t.Helper()
+	var p pfx
+	var safe authenticatedSafe
+	var keys []keyBag
+	pkcs12Unmarshal(t, file, &p)
+	pkcs12Unmarshal(t, p.AuthSafe.Content, &safe)
+	pkcs12Unmarshal(t, safe.Key.Content, &keys)
+	certificates, key := safe.Certificates.Content.Content, keys[0].Value
+	return [][]byte{
+		p.MAC.Salt,
+		certificates.Algorithm.Parameters.FullBytes, certificates.Content[:16],
+		key.Algorithm.Parameters.FullBytes, key.Data[:16],
+	}
+}
+
+func pkcs12Unmarshal(t *testing.T, der []byte, to any) {
+	t.Helper()
+	if rest, err := asn1.Unmarshal(der, to); err != nil || len(rest) > 0 {
+		t.Fatalf("%v, %d bytes more", err, len(rest))
 	}
 }
 
