@@ -1,0 +1,209 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
+)
+
+// Prefix is where the API begins.
+const Prefix = "/api/v1"
+
+// Options says what the admin listener serves. Registrar, Log and Now are needed.
+type Options struct {
+	Registrar *issuance.Registrar
+	Log       *slog.Logger
+	Now       func() time.Time
+	Checks    []server.Check // of /readyz
+	Metrics   http.Handler   // /metrics; nil: there is none
+	// Outbox is the development page of mails and SMS, under /outbox; nil: there is none.
+	Outbox http.Handler
+	// Public is the URL of the public listener, for links to the pages of trust
+	// and of contacts; empty: no links.
+	Public string
+}
+
+// API is the handler of the admin listener.
+type API struct {
+	opts     Options
+	problems server.Problems
+	router   *mux.Router
+	handler  http.Handler
+}
+
+// New returns the handler of the admin listener.
+func New(o Options) (*API, error) {
+	if o.Registrar == nil || o.Log == nil || o.Now == nil {
+		return nil, errors.New("admin: Registrar, Log and Now are needed")
+	}
+	a := &API{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true)}
+	a.router.Use(server.Routes)
+	for _, e := range a.endpoints() {
+		a.router.HandleFunc(Prefix+e.path, a.serve(e.do)).Methods(e.methods()...)
+	}
+	a.document(Prefix+"/openapi.json", http.HandlerFunc(serveDocument))
+	a.document("/healthz", http.HandlerFunc(server.Live))
+	a.document("/readyz", server.Readiness{Checks: o.Checks})
+	a.document("/", http.HandlerFunc(a.index))
+	if o.Metrics != nil {
+		a.document("/metrics", o.Metrics)
+	}
+	if o.Outbox != nil {
+		a.router.PathPrefix("/outbox").Handler(o.Outbox)
+	}
+	a.router.NotFoundHandler = http.HandlerFunc(a.notFound)
+	a.router.MethodNotAllowedHandler = http.HandlerFunc(a.notAllowed)
+	a.handler = server.Harden(server.DocumentPolicy, a.router)
+	return a, nil
+}
+
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// document serves what can only be read.
+func (a *API) document(path string, h http.Handler) {
+	a.router.Handle(path, h).Methods(http.MethodGet, http.MethodHead)
+}
+
+// endpoint is one row of the API: a method, a path under Prefix, and what it does.
+type endpoint struct {
+	method string
+	path   string
+	do     func(*call) (any, error)
+}
+
+func (e endpoint) methods() []string {
+	if e.method == http.MethodGet {
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{e.method}
+}
+
+// endpoints is the whole API. Its document has the same rows; a test compares them.
+func (a *API) endpoints() []endpoint {
+	const get, post, patch = http.MethodGet, http.MethodPost, http.MethodPatch
+	return []endpoint{
+		{get, "/organizations", a.listOrganizations},
+		{post, "/organizations", a.addOrganization},
+		{get, "/organizations/{id}", a.showOrganization},
+
+		{get, "/contacts", a.listContacts},
+		{post, "/contacts", a.addContact},
+		{get, "/contacts/{id}", a.showContact},
+		{patch, "/contacts/{id}", a.changeContact},
+		{post, "/contacts/{id}/disable", a.disableContact},
+		{post, "/contacts/{id}/enable", a.enableContact},
+
+		{get, "/services", a.listServices},
+		{post, "/services", a.addService},
+		{get, "/services/{id}", a.showService},
+		{patch, "/services/{id}", a.changeService},
+		{post, "/services/{id}/disable", a.disableService},
+		{post, "/services/{id}/enable", a.enableService},
+
+		{get, "/orders", a.listOrders},
+		{post, "/orders", a.requestOrder},
+		{get, "/orders/{id}", a.showOrder},
+		{post, "/orders/{id}/approve", a.onOrder(a.opts.Registrar.Approve)},
+		{post, "/orders/{id}/reject", a.onOrder(a.opts.Registrar.Reject)},
+		{post, "/orders/{id}/cancel", a.onOrder(a.opts.Registrar.Cancel)},
+		{post, "/orders/{id}/unlock", a.onOrder(a.opts.Registrar.Unlock)},
+		{post, "/orders/{id}/resend", a.onOrder(a.opts.Registrar.Resend)},
+
+		{get, "/certificates", a.listCertificates},
+		{get, "/certificates/{serial}", a.showCertificate},
+		{post, "/certificates/{serial}/revoke", a.revokeCertificate},
+		{post, "/certificates/{serial}/hold", a.onCertificate(a.opts.Registrar.Hold)},
+		{post, "/certificates/{serial}/release", a.onCertificate(a.opts.Registrar.Release)},
+		{post, "/certificates/{serial}/renew", a.renewCertificate},
+
+		{get, "/messages", a.listMessages},
+		{get, "/messages/{id}", a.showMessage},
+		{post, "/messages/{id}/retry", a.retryMessage},
+
+		{get, "/tokens", a.listTokens},
+		{post, "/tokens", a.addToken},
+		{get, "/tokens/{id}", a.showToken},
+		{post, "/tokens/{id}/revoke", a.revokeToken},
+
+		{get, "/audit", a.listAudit},
+	}
+}
+
+// created is the answer of an endpoint that made something.
+type created struct {
+	path string // under Prefix, where it can be seen from now on
+	body any
+}
+
+// serve does one call: who is it, what do they want, here is the answer.
+func (a *API) serve(do func(*call) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		by, err := a.opts.Registrar.Authenticate(r.Context(), bearer(r))
+		if err != nil {
+			a.problems.Write(w, r, err)
+			return
+		}
+		answer, err := do(&call{r: r, w: w, by: by})
+		if err != nil {
+			a.problems.Write(w, r, err)
+			return
+		}
+		status := http.StatusOK
+		if made, ok := answer.(created); ok {
+			status, answer = http.StatusCreated, made.body
+			w.Header().Set("Location", Prefix+made.path)
+		}
+		body, err := json.Marshal(answer)
+		if err != nil {
+			a.problems.Write(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_, _ = w.Write(append(body, '\n')) // the client may be gone
+	}
+}
+
+// bearer returns the token of r (RFC 6750, section 2.1), empty if there is none.
+func bearer(r *http.Request) issuance.Secret {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return issuance.Secret{}
+	}
+	return issuance.NewSecret([]byte(strings.TrimSpace(token)))
+}
+
+func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
+	a.problems.Write(w, r, &issuance.Error{
+		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address",
+		Hint: Prefix + "/openapi.json describes what there is",
+	})
+}
+
+// notAllowed says which methods there are (RFC 9110, section 15.5.6).
+func (a *API) notAllowed(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch} {
+		try := r.Clone(r.Context())
+		try.Method = method
+		var match mux.RouteMatch
+		if a.router.Match(try, &match) && match.MatchErr == nil && !slices.Contains(allowed, method) {
+			allowed = append(allowed, method)
+		}
+	}
+	list := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", list)
+	a.problems.Write(w, r, &issuance.Error{
+		Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address does not take that method", Hint: "use " + list,
+	})
+}

@@ -1,0 +1,39 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+type auditRecord struct {
+	Seq          uint64            `json:"seq"`
+	At           time.Time         `json:"at"`
+	Actor        issuance.Actor    `json:"actor"`
+	Verb         issuance.Verb     `json:"verb"`
+	Organization issuance.OrgID    `json:"organization"`
+	Order        issuance.OrderID  `json:"order"`
+	Serial       issuance.Serial   `json:"serial"`
+	Subject      string            `json:"subject"`
+	Detail       map[string]string `json:"detail"`
+}
+
+func viewAudit(r issuance.AuditRecord) auditRecord {
+	detail := r.Detail
+	if detail == nil {
+		detail = map[string]string{}
+	}
+	return auditRecord{
+		Seq: r.Seq, At: r.At, Actor: r.Actor, Verb: r.Verb, Organization: r.Organization,
+		Order: r.Order, Serial: r.Serial, Subject: r.Subject, Detail: detail,
+	}
+}
+
+func (a *API) listAudit(c *call) (any, error) {
+	q := c.listing("order", "serial")
+	find := issuance.AuditQuery{Order: issuance.OrderID(q.text("order")), Serial: q.serial("serial"), Page: q.page()}
+	if q.err != nil {
+		return nil, q.err
+	}
+	return listOf(a, c, func(tx issuance.Tx) ([]issuance.AuditRecord, string, error) { return tx.Audit(find) }, viewAudit)
+}

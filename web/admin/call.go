@@ -1,0 +1,183 @@
+package admin
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
+)
+
+// maxBody bounds what is read of a request; bodies are a few hundred octets.
+const maxBody = 1 << 20
+
+// maxText bounds a parameter in the address.
+const maxText = 512
+
+// call is one request to the API, and who makes it.
+type call struct {
+	r  *http.Request
+	w  http.ResponseWriter
+	by issuance.Actor
+}
+
+// part returns a variable of the path.
+func (c *call) part(name string) string { return mux.Vars(c.r)[name] }
+
+func (c *call) serial() (issuance.Serial, error) { return issuance.ParseSerial(c.part("serial")) }
+
+// read reads the body into fields. Whatever is not in fields, or not of its
+// type, is an error that names it. An empty body has no fields.
+func (c *call) read(fields fields) ([]byte, error) {
+	if err := c.noQuery(); err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	if err != nil {
+		return nil, readError(err)
+	}
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	if err := checkMediaType(c.r.Header.Get("Content-Type")); err != nil {
+		return nil, err
+	}
+	return raw, decode(raw, fields)
+}
+
+// readNothing is read for verbs that need to be told nothing. An empty comment
+// is what a client sends that has the same form for all verbs; any other would
+// be lost, and is refused.
+func (c *call) readNothing() error {
+	var comment string
+	if _, err := c.read(fields{"comment": text(&comment)}); err != nil {
+		return err
+	}
+	if comment != "" {
+		return issuance.Invalidf("comment", "is not kept with this", "leave it out")
+	}
+	return nil
+}
+
+// create is read for requests that make something: the same Idempotency-Key
+// makes it once.
+func (c *call) create(fields fields) (issuance.Once, error) {
+	raw, err := c.read(fields)
+	if err != nil {
+		return issuance.Once{}, err
+	}
+	keys := c.r.Header.Values("Idempotency-Key")
+	if len(keys) == 0 {
+		return issuance.Once{}, nil
+	}
+	key := strings.Trim(keys[0], `"`)
+	printable := !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+	if len(keys) > 1 || key == "" || len(key) > 255 || !printable {
+		return issuance.Once{}, issuance.Invalidf("Idempotency-Key", "is not a key", "give one of 1 to 255 printable ASCII characters without spaces, as a UUID is")
+	}
+	whole := c.r.Method + " " + c.r.URL.Path + "\n" + string(raw)
+	return issuance.Once{Key: key, Request: issuance.DigestOf(issuance.NewSecret([]byte(whole)))}, nil
+}
+
+// noQuery refuses parameters in the address of an endpoint that takes none.
+func (c *call) noQuery() error { return c.query().err }
+
+// query reads the address's parameters; those not in names, cursor or limit are an error.
+func (c *call) query(names ...string) *query {
+	q := &query{}
+	if c.r.URL.RawQuery == "" {
+		return q
+	}
+	q.values, q.err = url.ParseQuery(c.r.URL.RawQuery)
+	if q.err != nil {
+		q.err = &issuance.Error{Kind: issuance.Invalid, Code: server.CodeSyntax, Message: "the address's parameters are not well formed", Hint: "write them as name=value, joined by & and percent-encoded"}
+		return q
+	}
+	for _, name := range slices.Sorted(keysOf(q.values)) {
+		values := q.values[name]
+		switch {
+		case !slices.Contains(names, name):
+			q.refuse(shorten(name), "there is no such parameter here", "leave it out"+orUse(names))
+		case len(values) > 1:
+			q.refuse(name, "is given more than once", "give it once")
+		case len(values[0]) > maxText:
+			q.refuse(name, "is longer than "+strconv.Itoa(maxText)+" characters", "shorten it")
+		}
+	}
+	return q
+}
+
+// listing is query with the parameters that every list has.
+func (c *call) listing(names ...string) *query {
+	return c.query(append(names, "cursor", "limit")...)
+}
+
+// query is the parameters of an address. The first error stays in err.
+type query struct {
+	values url.Values
+	err    error
+}
+
+func (q *query) refuse(name, message, hint string) {
+	if q.err == nil {
+		q.err = issuance.Invalidf(name, message, hint)
+	}
+}
+
+func (q *query) text(name string) string { return q.values.Get(name) }
+
+func (q *query) page() issuance.Page {
+	p := issuance.Page{After: q.text("cursor")}
+	if !q.values.Has("limit") {
+		return p
+	}
+	n, err := strconv.Atoi(q.text("limit"))
+	if err != nil || n < 1 || n > issuance.MaxPage {
+		q.refuse("limit", "is not a number from 1 to "+strconv.Itoa(issuance.MaxPage), "give one, or leave it out for 50")
+	}
+	p.Limit = n
+	return p
+}
+
+func (q *query) serial(name string) issuance.Serial {
+	if !q.values.Has(name) {
+		return ""
+	}
+	s, err := issuance.ParseSerial(q.text(name))
+	if err != nil {
+		q.refuse(name, "is not a serial number", "give it in hexadecimal, as in the list of certificates")
+	}
+	return s
+}
+
+func (q *query) time(name string) time.Time {
+	if !q.values.Has(name) {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, q.text(name))
+	if err != nil {
+		q.refuse(name, "is not a time", "write it as RFC 3339 does, as in 2027-01-31T00:00:00Z")
+	}
+	return t
+}
+
+// oneOf returns the parameter name, which must be one of choices if it is given.
+func oneOf[T ~string](q *query, name string, choices ...T) T {
+	v := T(q.text(name))
+	if !q.values.Has(name) || slices.Contains(choices, v) {
+		return v
+	}
+	all := make([]string, len(choices))
+	for i, c := range choices {
+		all[i] = string(c)
+	}
+	q.refuse(name, "there is no "+strconv.Quote(shorten(string(v))), "choose one of "+strings.Join(all, ", "))
+	return ""
+}

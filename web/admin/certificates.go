@@ -1,0 +1,115 @@
+package admin
+
+import (
+	"context"
+	"encoding/pem"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+type certificate struct {
+	Serial       issuance.Serial       `json:"serial"`
+	Status       issuance.Status       `json:"status"`
+	Expired      bool                  `json:"expired"`
+	Order        issuance.OrderID      `json:"order"`
+	Organization issuance.OrgID        `json:"organization"`
+	Service      issuance.ServiceID    `json:"service"`
+	Contact      issuance.ContactID    `json:"contact"`
+	Issuer       string                `json:"issuer"`
+	IssuedAt     time.Time             `json:"issued_at,omitzero"`
+	NotBefore    time.Time             `json:"not_before,omitzero"`
+	NotAfter     time.Time             `json:"not_after,omitzero"`
+	Key          issuance.KeyAlgorithm `json:"key"`
+	Fingerprint  string                `json:"fingerprint"`
+	FromCSR      bool                  `json:"from_csr"`
+	Renews       issuance.Serial       `json:"renews"`
+	Reason       issuance.Reason       `json:"reason"`
+	Comment      string                `json:"comment"`
+	ChangedAt    time.Time             `json:"changed_at,omitzero"`
+	ChangedBy    issuance.Actor        `json:"changed_by,omitzero"`
+	PEM          string                `json:"pem,omitempty"` // where one certificate is shown
+}
+
+func (a *API) viewCertificate(c issuance.Certificate) certificate {
+	return certificate{
+		Serial: c.Serial, Status: c.Status, Expired: !c.NotAfter.IsZero() && c.Expired(a.opts.Now()), Order: c.Order,
+		Organization: c.Organization, Service: c.Service, Contact: c.Contact, Issuer: c.Issuer, IssuedAt: c.IssuedAt,
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Key: c.Key, Fingerprint: c.Fingerprint, FromCSR: c.FromCSR,
+		Renews: c.Renews, Reason: c.Reason, Comment: c.Comment, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+	}
+}
+
+func (a *API) listCertificates(c *call) (any, error) {
+	q := c.listing("status", "organization", "service", "order", "expires_before")
+	find := issuance.CertificateQuery{
+		Status:       oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Reserved, issuance.Abandoned),
+		Organization: issuance.OrgID(q.text("organization")), Service: issuance.ServiceID(q.text("service")),
+		Order: issuance.OrderID(q.text("order")), ExpiresBefore: q.time("expires_before"), Page: q.page(),
+	}
+	if q.err != nil {
+		return nil, q.err
+	}
+	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Certificate, string, error) { return tx.Certificates(find) }, a.viewCertificate)
+}
+
+func (a *API) showCertificate(c *call) (any, error) {
+	serial, err := c.serial()
+	if err == nil {
+		err = c.noQuery()
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.opts.Registrar.Certificate(c.r.Context(), serial)
+	if err != nil {
+		return nil, err
+	}
+	view := a.viewCertificate(found)
+	view.PEM = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: found.DER}))
+	return view, nil
+}
+
+func (a *API) revokeCertificate(c *call) (any, error) {
+	var reason issuance.Reason
+	var comment string
+	if _, err := c.read(fields{"reason": text(&reason), "comment": text(&comment)}); err != nil {
+		return nil, err
+	}
+	serial, err := c.serial()
+	if err != nil {
+		return nil, err
+	}
+	revoked, err := a.opts.Registrar.Revoke(c.r.Context(), c.by, serial, reason, comment)
+	return viewed(revoked, err, a.viewCertificate)
+}
+
+func (a *API) renewCertificate(c *call) (any, error) {
+	var comment string
+	once, err := c.create(fields{"comment": text(&comment)})
+	if err != nil {
+		return nil, err
+	}
+	serial, err := c.serial()
+	if err != nil {
+		return nil, err
+	}
+	o, err := a.opts.Registrar.Renew(c.r.Context(), c.by, serial, comment, once)
+	return created{"/orders/" + string(o.ID), viewOrder(o)}, err
+}
+
+// onCertificate is the endpoint of a verb of the registrar on one certificate.
+func (a *API) onCertificate(verb func(context.Context, issuance.Actor, issuance.Serial, string) (issuance.Certificate, error)) func(*call) (any, error) {
+	return func(c *call) (any, error) {
+		var comment string
+		if _, err := c.read(fields{"comment": text(&comment)}); err != nil {
+			return nil, err
+		}
+		serial, err := c.serial()
+		if err != nil {
+			return nil, err
+		}
+		changed, err := verb(c.r.Context(), c.by, serial, comment)
+		return viewed(changed, err, a.viewCertificate)
+	}
+}

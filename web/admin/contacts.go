@@ -1,0 +1,88 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+type contact struct {
+	ID              issuance.ContactID `json:"id"`
+	Organization    issuance.OrgID     `json:"organization"`
+	Name            string             `json:"name"`
+	Email           string             `json:"email"`
+	Mobile          string             `json:"mobile"`
+	Language        string             `json:"language"`
+	MayOrder        bool               `json:"may_order"`
+	MayReceive      bool               `json:"may_receive"`
+	Disabled        bool               `json:"disabled"`
+	CreatedAt       time.Time          `json:"created_at"`
+	MobileChangedAt time.Time          `json:"mobile_changed_at,omitzero"`
+}
+
+func viewContact(c issuance.Contact) contact {
+	return contact{
+		ID: c.ID, Organization: c.Organization, Name: c.Name, Email: c.Email, Mobile: c.Mobile, Language: c.Language,
+		MayOrder: c.MayOrder, MayReceive: c.MayReceive, Disabled: c.Disabled, CreatedAt: c.CreatedAt, MobileChangedAt: c.MobileChangedAt,
+	}
+}
+
+func (a *API) listContacts(c *call) (any, error) {
+	q := c.listing("organization", "email")
+	find := issuance.ContactQuery{Organization: issuance.OrgID(q.text("organization")), Email: q.text("email"), Page: q.page()}
+	if q.err != nil {
+		return nil, q.err
+	}
+	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Contact, string, error) { return tx.Contacts(find) }, viewContact)
+}
+
+func (a *API) showContact(c *call) (any, error) {
+	id := issuance.ContactID(c.part("id"))
+	return shown(a, c, "contact", func(tx issuance.Tx) (issuance.Contact, error) { return tx.Contact(id) }, viewContact)
+}
+
+func (a *API) addContact(c *call) (any, error) {
+	var q issuance.ContactRequest
+	once, err := c.create(fields{
+		"organization": text(&q.Organization), "name": text(&q.Name), "email": text(&q.Email), "mobile": text(&q.Mobile),
+		"language": text(&q.Language), "may_order": flag(&q.MayOrder), "may_receive": flag(&q.MayReceive),
+	})
+	if err != nil {
+		return nil, err
+	}
+	q.Once = once
+	made, err := a.opts.Registrar.AddContact(c.r.Context(), c.by, q)
+	return created{"/contacts/" + string(made.ID), viewContact(made)}, err
+}
+
+func (a *API) changeContact(c *call) (any, error) {
+	var e edits[issuance.Contact]
+	_, err := c.read(fields{
+		"name":        editText(&e, func(c *issuance.Contact) *string { return &c.Name }),
+		"email":       editText(&e, func(c *issuance.Contact) *string { return &c.Email }),
+		"mobile":      editText(&e, func(c *issuance.Contact) *string { return &c.Mobile }),
+		"language":    editText(&e, func(c *issuance.Contact) *string { return &c.Language }),
+		"may_order":   editFlag(&e, func(c *issuance.Contact) *bool { return &c.MayOrder }),
+		"may_receive": editFlag(&e, func(c *issuance.Contact) *bool { return &c.MayReceive }),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.editContact(c, e.apply)
+}
+
+func (a *API) disableContact(c *call) (any, error) { return a.switchContact(c, true) }
+
+func (a *API) enableContact(c *call) (any, error) { return a.switchContact(c, false) }
+
+func (a *API) switchContact(c *call, disabled bool) (any, error) {
+	if err := c.readNothing(); err != nil {
+		return nil, err
+	}
+	return a.editContact(c, func(p *issuance.Contact) { p.Disabled = disabled })
+}
+
+func (a *API) editContact(c *call, change func(*issuance.Contact)) (any, error) {
+	changed, err := a.opts.Registrar.ChangeContact(c.r.Context(), c.by, issuance.ContactID(c.part("id")), change)
+	return viewed(changed, err, viewContact)
+}

@@ -1,0 +1,106 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// order is what staff see of an order: nothing of its link, codes and session
+// but how many tries were wrong and when the link ends.
+type order struct {
+	ID            issuance.OrderID      `json:"id"`
+	State         issuance.OrderState   `json:"state"`
+	Organization  issuance.OrgID        `json:"organization"`
+	Service       issuance.ServiceID    `json:"service"`
+	Contact       issuance.ContactID    `json:"contact"`
+	Key           issuance.KeyAlgorithm `json:"key"`
+	Target        issuance.Target       `json:"target"`
+	Renews        issuance.Serial       `json:"renews"`
+	RequestedBy   issuance.Actor        `json:"requested_by"`
+	RequestedAt   time.Time             `json:"requested_at"`
+	DecidedBy     issuance.Actor        `json:"decided_by,omitzero"`
+	DecidedAt     time.Time             `json:"decided_at,omitzero"`
+	Comment       string                `json:"comment"`
+	Attempts      int                   `json:"attempts"`
+	LinkExpiresAt time.Time             `json:"link_expires_at,omitzero"`
+	Serial        issuance.Serial       `json:"serial"`
+	FromCSR       bool                  `json:"from_csr"`
+	IssuedAt      time.Time             `json:"issued_at,omitzero"`
+	DownloadedAt  time.Time             `json:"downloaded_at,omitzero"`
+	CompletedAt   time.Time             `json:"completed_at,omitzero"`
+	UpdatedAt     time.Time             `json:"updated_at"`
+}
+
+func viewOrder(o issuance.Order) order {
+	return order{
+		ID: o.ID, State: o.State, Organization: o.Organization, Service: o.Service, Contact: o.Contact, Key: o.Key, Target: o.Target,
+		Renews: o.Renews, RequestedBy: o.RequestedBy, RequestedAt: o.RequestedAt, DecidedBy: o.DecidedBy, DecidedAt: o.DecidedAt,
+		Comment: o.Comment, Attempts: o.Attempts, LinkExpiresAt: o.Link.ExpiresAt, Serial: o.Serial, FromCSR: o.FromCSR,
+		IssuedAt: o.IssuedAt, DownloadedAt: o.DownloadedAt, CompletedAt: o.CompletedAt, UpdatedAt: o.UpdatedAt,
+	}
+}
+
+func (a *API) listOrders(c *call) (any, error) {
+	q := c.listing("state", "organization", "service", "contact")
+	find := issuance.OrderQuery{
+		State: oneOf(q, "state", issuance.OrderStates()...), Organization: issuance.OrgID(q.text("organization")),
+		Service: issuance.ServiceID(q.text("service")), Contact: issuance.ContactID(q.text("contact")), Page: q.page(),
+	}
+	if q.err != nil {
+		return nil, q.err
+	}
+	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Order, string, error) { return tx.Orders(find) }, viewOrder)
+}
+
+func (a *API) showOrder(c *call) (any, error) {
+	id := issuance.OrderID(c.part("id"))
+	return shown(a, c, "order", func(tx issuance.Tx) (issuance.Order, error) { return tx.Order(id) }, viewOrder)
+}
+
+func (a *API) requestOrder(c *call) (any, error) {
+	var q issuance.OrderRequest
+	var renews string
+	once, err := c.create(fields{
+		"service": text(&q.Service), "contact": text(&q.Contact), "key": text(&q.Key), "target": text(&q.Target),
+		"renews": text(&renews), "comment": text(&q.Comment),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if renews != "" {
+		if q.Renews, err = a.renewable(c, renews); err != nil {
+			return nil, err
+		}
+	}
+	q.Once = once
+	o, err := a.opts.Registrar.Request(c.r.Context(), c.by, q)
+	return created{"/orders/" + string(o.ID), viewOrder(o)}, err
+}
+
+// renewable returns the serial number of a certificate that there is.
+func (a *API) renewable(c *call, s string) (issuance.Serial, error) {
+	serial, err := issuance.ParseSerial(s)
+	if err != nil {
+		return "", issuance.Invalidf("renews", "is not a serial number", "give it in hexadecimal, as in the list of certificates")
+	}
+	if _, err := a.opts.Registrar.Certificate(c.r.Context(), serial); issuance.KindOf(err) == issuance.NotFound {
+		return "", issuance.Invalidf("renews", "there is no certificate "+string(serial), "`postern cert list` prints those there are")
+	} else if err != nil {
+		return "", err
+	}
+	return serial, nil
+}
+
+// onOrder is the endpoint of a verb of the registrar on one order.
+func (a *API) onOrder(verb func(context.Context, issuance.Actor, issuance.OrderID, string) (issuance.Order, error)) func(*call) (any, error) {
+	return func(c *call) (any, error) {
+		var comment string
+		if _, err := c.read(fields{"comment": text(&comment)}); err != nil {
+			return nil, err
+		}
+		o, err := verb(c.r.Context(), c.by, issuance.OrderID(c.part("id")), comment)
+		return viewed(o, err, viewOrder)
+	}
+}

@@ -1,0 +1,42 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+type organization struct {
+	ID        issuance.OrgID `json:"id"`
+	Name      string         `json:"name"`
+	CreatedAt time.Time      `json:"created_at"`
+}
+
+func viewOrganization(o issuance.Organization) organization {
+	return organization{ID: o.ID, Name: o.Name, CreatedAt: o.CreatedAt}
+}
+
+func (a *API) listOrganizations(c *call) (any, error) {
+	q := c.listing()
+	find := q.page()
+	if q.err != nil {
+		return nil, q.err
+	}
+	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Organization, string, error) { return tx.Organizations(find) }, viewOrganization)
+}
+
+func (a *API) showOrganization(c *call) (any, error) {
+	id := issuance.OrgID(c.part("id"))
+	return shown(a, c, "org", func(tx issuance.Tx) (issuance.Organization, error) { return tx.Organization(id) }, viewOrganization)
+}
+
+func (a *API) addOrganization(c *call) (any, error) {
+	var q issuance.OrganizationRequest
+	once, err := c.create(fields{"id": text(&q.ID), "name": text(&q.Name)})
+	if err != nil {
+		return nil, err
+	}
+	q.Once = once
+	o, err := a.opts.Registrar.AddOrganization(c.r.Context(), c.by, q)
+	return created{"/organizations/" + string(o.ID), viewOrganization(o)}, err
+}

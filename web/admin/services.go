@@ -1,0 +1,82 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+type service struct {
+	ID           issuance.ServiceID    `json:"id"`
+	Organization issuance.OrgID        `json:"organization"`
+	Name         string                `json:"name"`
+	Environment  issuance.Environment  `json:"environment"`
+	Key          issuance.KeyAlgorithm `json:"key"`
+	Target       issuance.Target       `json:"target"`
+	Disabled     bool                  `json:"disabled"`
+	CreatedAt    time.Time             `json:"created_at"`
+}
+
+func viewService(s issuance.Service) service {
+	return service{
+		ID: s.ID, Organization: s.Organization, Name: s.Name, Environment: s.Environment,
+		Key: s.Key, Target: s.Target, Disabled: s.Disabled, CreatedAt: s.CreatedAt,
+	}
+}
+
+func (a *API) listServices(c *call) (any, error) {
+	q := c.listing("organization")
+	find := issuance.ServiceQuery{Organization: issuance.OrgID(q.text("organization")), Page: q.page()}
+	if q.err != nil {
+		return nil, q.err
+	}
+	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Service, string, error) { return tx.Services(find) }, viewService)
+}
+
+func (a *API) showService(c *call) (any, error) {
+	id := issuance.ServiceID(c.part("id"))
+	return shown(a, c, "service", func(tx issuance.Tx) (issuance.Service, error) { return tx.Service(id) }, viewService)
+}
+
+func (a *API) addService(c *call) (any, error) {
+	var q issuance.ServiceRequest
+	once, err := c.create(fields{
+		"organization": text(&q.Organization), "name": text(&q.Name), "environment": text(&q.Environment),
+		"key": text(&q.Key), "target": text(&q.Target),
+	})
+	if err != nil {
+		return nil, err
+	}
+	q.Once = once
+	s, err := a.opts.Registrar.AddService(c.r.Context(), c.by, q)
+	return created{"/services/" + string(s.ID), viewService(s)}, err
+}
+
+func (a *API) changeService(c *call) (any, error) {
+	var e edits[issuance.Service]
+	_, err := c.read(fields{
+		"environment": editText(&e, func(s *issuance.Service) *issuance.Environment { return &s.Environment }),
+		"key":         editText(&e, func(s *issuance.Service) *issuance.KeyAlgorithm { return &s.Key }),
+		"target":      editText(&e, func(s *issuance.Service) *issuance.Target { return &s.Target }),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.editService(c, e.apply)
+}
+
+func (a *API) disableService(c *call) (any, error) { return a.switchService(c, true) }
+
+func (a *API) enableService(c *call) (any, error) { return a.switchService(c, false) }
+
+func (a *API) switchService(c *call, disabled bool) (any, error) {
+	if err := c.readNothing(); err != nil {
+		return nil, err
+	}
+	return a.editService(c, func(s *issuance.Service) { s.Disabled = disabled })
+}
+
+func (a *API) editService(c *call, change func(*issuance.Service)) (any, error) {
+	s, err := a.opts.Registrar.ChangeService(c.r.Context(), c.by, issuance.ServiceID(c.part("id")), change)
+	return viewed(s, err, viewService)
+}

@@ -1,0 +1,63 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+type token struct {
+	ID        issuance.TokenID `json:"id"`
+	Name      string           `json:"name"`
+	Role      issuance.Role    `json:"role"`
+	CreatedAt time.Time        `json:"created_at"`
+	ExpiresAt time.Time        `json:"expires_at,omitzero"`
+	RevokedAt time.Time        `json:"revoked_at,omitzero"`
+	Token     string           `json:"token,omitempty"` // in the answer to its creation alone
+}
+
+func viewToken(t issuance.Token) token {
+	return token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: t.RevokedAt}
+}
+
+func (a *API) listTokens(c *call) (any, error) {
+	q := c.listing()
+	find := q.page()
+	if q.err != nil {
+		return nil, q.err
+	}
+	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Token, string, error) { return tx.Tokens(find) }, viewToken)
+}
+
+func (a *API) showToken(c *call) (any, error) {
+	id := issuance.TokenID(c.part("id"))
+	return shown(a, c, "token", func(tx issuance.Tx) (issuance.Token, error) { return tx.Token(id) }, viewToken)
+}
+
+// addToken ignores an Idempotency-Key: what it makes can be shown once only, so
+// a repeated request could not be answered with the same token.
+func (a *API) addToken(c *call) (any, error) {
+	var q issuance.TokenRequest
+	var lifetime string
+	if _, err := c.read(fields{"name": text(&q.Name), "role": text(&q.Role), "lifetime": text(&lifetime)}); err != nil {
+		return nil, err
+	}
+	if lifetime != "" {
+		var err error
+		if q.Lifetime, err = time.ParseDuration(lifetime); err != nil {
+			return nil, issuance.Invalidf("lifetime", "is not a length of time", "write it like 2160h or 45m, or leave it out for a token without end")
+		}
+	}
+	t, secret, err := a.opts.Registrar.AddToken(c.r.Context(), c.by, q)
+	view := viewToken(t)
+	view.Token = string(secret.Reveal())
+	return created{"/tokens/" + string(t.ID), view}, err
+}
+
+func (a *API) revokeToken(c *call) (any, error) {
+	if err := c.readNothing(); err != nil {
+		return nil, err
+	}
+	t, err := a.opts.Registrar.RevokeToken(c.r.Context(), c.by, issuance.TokenID(c.part("id")))
+	return viewed(t, err, viewToken)
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Check is one thing that must be well before the server is ready.
+type Check struct {
+	Name string
+	Hint string // what to do if it is not
+	Run  func(context.Context) error
+}
+
+// checkLimit bounds the time of all checks together.
+const checkLimit = 5 * time.Second
+
+// Live answers that the process runs.
+func Live(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = fmt.Fprintln(w, "ok")
+}
+
+// Readiness runs checks: 200 if all are well, 503 otherwise. It answers in text,
+// or in JSON to those who ask for it.
+type Readiness struct {
+	Checks []Check
+	// Brief leaves out what is wrong: for a listener that strangers reach.
+	Brief bool
+}
+
+// Finding is what came of one check.
+type Finding struct {
+	Name    string `json:"name"`
+	Ready   bool   `json:"ready"`
+	Problem string `json:"problem,omitempty"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func (c Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), checkLimit)
+	defer cancel()
+	ready := true
+	findings := make([]Finding, 0, len(c.Checks))
+	for _, check := range c.Checks {
+		f := Finding{Name: check.Name, Ready: true}
+		if err := check.Run(ctx); err != nil {
+			ready = false
+			f = Finding{Name: check.Name, Problem: err.Error(), Hint: check.Hint}
+		}
+		findings = append(findings, f)
+	}
+	if c.Brief {
+		findings = findings[:0]
+	}
+	status := http.StatusOK
+	if !ready {
+		status = http.StatusServiceUnavailable
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Accept")
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(struct {
+			Ready  bool      `json:"ready"`
+			Checks []Finding `json:"checks"`
+		}{ready, findings})
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprint(w, readyText(ready, findings))
+}
+
+func readyText(ready bool, findings []Finding) string {
+	var b strings.Builder
+	b.WriteString(map[bool]string{true: "ready\n", false: "not ready\n"}[ready])
+	for _, f := range findings {
+		if f.Ready {
+			fmt.Fprintf(&b, "%s: ok\n", f.Name)
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Problem)
+		if f.Hint != "" {
+			fmt.Fprintf(&b, "  %s\n", f.Hint)
+		}
+	}
+	return b.String()
+}

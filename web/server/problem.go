@@ -1,0 +1,132 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// The codes of what is wrong with a request before anybody looks at what it asks for.
+const (
+	CodeSyntax    issuance.Code = "malformed"    // 400: not what the endpoint reads
+	CodeMediaType issuance.Code = "media-type"   // 415
+	CodeTooLarge  issuance.Code = "too-large"    // 413
+	CodeMethod    issuance.Code = "method"       // 405
+	CodeHost      issuance.Code = "host"         // 421
+	CodeInternal  issuance.Code = "internal"     // 500
+	CodePath      issuance.Code = "no-such-path" // 404
+)
+
+// Problem is a problem document (RFC 9457). Detail says what happened, Hint what
+// to do next, and Code is for programs.
+type Problem struct {
+	Type       string        `json:"type"` // /problems/<code>
+	Title      string        `json:"title"`
+	Status     int           `json:"status"`
+	Detail     string        `json:"detail"`
+	Code       issuance.Code `json:"code"`
+	Field      string        `json:"field,omitempty"` // the input at fault
+	Hint       string        `json:"hint,omitempty"`
+	RetryAfter int           `json:"retry_after,omitempty"` // seconds
+	Request    string        `json:"request,omitempty"`     // names the log event
+}
+
+// Problems writes errors as problem documents.
+type Problems struct{ Log *slog.Logger }
+
+// Write answers err. An [*issuance.Error] is shown as it is; anything else is
+// logged here, once, and shown as "internal error". Nothing is written if the
+// client has gone away.
+func (p Problems) Write(w http.ResponseWriter, r *http.Request, err error) {
+	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		err = &issuance.Error{
+			Kind: issuance.Invalid, Code: CodeTooLarge, Message: "the request is longer than " + strconv.FormatInt(tooBig.Limit, 10) + " octets",
+			Hint: "send less at a time",
+		}
+	}
+	e, ok := errors.AsType[*issuance.Error](err)
+	if !ok || e.Kind == issuance.Internal {
+		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+			return
+		}
+		p.Log.Error("a request could not be answered", "request", w.Header().Get(RequestIDHeader), "error", err)
+		p.internal(w)
+		return
+	}
+	p.write(w, e)
+}
+
+// internal tells nothing but that it is not the caller's fault.
+func (p Problems) internal(w http.ResponseWriter) {
+	p.write(w, &issuance.Error{Kind: issuance.Internal, Code: CodeInternal, Message: "internal error", Hint: "the server's log has the rest under this request's id; try again, or tell the people who run this server"})
+}
+
+func (p Problems) write(w http.ResponseWriter, e *issuance.Error) {
+	status := StatusOf(e)
+	doc := Problem{
+		Type: "/problems/" + string(e.Code), Title: http.StatusText(status), Status: status, Detail: e.Error(),
+		Code: e.Code, Field: e.Field, Hint: e.Hint, Request: w.Header().Get(RequestIDHeader),
+	}
+	h := w.Header()
+	if status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="postern"`)
+	}
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		doc.RetryAfter = max(1, int(math.Ceil(e.Retry.Seconds())))
+		h.Set("Retry-After", strconv.Itoa(doc.RetryAfter))
+	}
+	if e.Code == CodeTooLarge {
+		h.Set("Connection", "close")
+	}
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Del("Content-Length")
+	h.Del("ETag")
+	w.WriteHeader(status)
+	body, err := json.Marshal(doc)
+	if err != nil {
+		p.Log.Error("a problem could not be written", "error", err)
+		return
+	}
+	_, _ = w.Write(append(body, '\n')) // the client may be gone
+}
+
+// StatusOf returns the status that e is answered with.
+func StatusOf(e *issuance.Error) int {
+	switch e.Code {
+	case CodeSyntax:
+		return http.StatusBadRequest
+	case CodeMediaType:
+		return http.StatusUnsupportedMediaType
+	case CodeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case CodeMethod:
+		return http.StatusMethodNotAllowed
+	case CodeHost:
+		return http.StatusMisdirectedRequest
+	case issuance.CodeUnauthenticated:
+		return http.StatusUnauthorized
+	}
+	switch e.Kind {
+	case issuance.Invalid:
+		return http.StatusUnprocessableEntity
+	case issuance.NotFound:
+		return http.StatusNotFound
+	case issuance.Conflict:
+		return http.StatusConflict
+	case issuance.Denied:
+		return http.StatusForbidden
+	case issuance.Limited:
+		return http.StatusTooManyRequests
+	case issuance.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}

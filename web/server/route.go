@@ -1,0 +1,35 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+)
+
+// Route names the route of a request for its log event and its measurements: a
+// template such as /c/{token}, never the path itself, which may hold a secret.
+func Route(w http.ResponseWriter, template string) {
+	for {
+		switch t := w.(type) {
+		case *recorder:
+			t.route = template
+			return
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return
+		}
+	}
+}
+
+// Routes is a middleware for mux that calls Route with the template that matched.
+func Routes(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if route := mux.CurrentRoute(r); route != nil {
+			if template, err := route.GetPathTemplate(); err == nil {
+				Route(w, template)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}

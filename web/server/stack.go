@@ -1,0 +1,168 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// RequestIDHeader is the answer's header that names the request, as its log
+// event does. It says nothing of the request itself.
+const RequestIDHeader = "X-Request-Id"
+
+// stack is what every request passes: it names, limits, measures and logs it,
+// and turns a panic into an answer.
+type stack struct {
+	opts  Options
+	hosts map[string]bool
+	runID string // of this process, so that ids of two do not meet
+	count atomic.Uint64
+}
+
+func newStack(o Options) *stack {
+	var id [4]byte
+	rand.Read(id[:])
+	s := &stack{opts: o, runID: hex.EncodeToString(id[:]) + "-"}
+	if len(o.Hosts) > 0 {
+		s.hosts = make(map[string]bool)
+		for _, h := range o.Hosts {
+			s.hosts[hostName(h)] = true
+		}
+	}
+	return s
+}
+
+func (s *stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	rec := &recorder{ResponseWriter: w}
+	w.Header().Set(RequestIDHeader, s.runID+strconv.FormatUint(s.count.Add(1), 10))
+	defer s.finish(rec, r, start)
+	if s.hosts != nil && !s.hosts[hostName(r.Host)] {
+		Problems{s.opts.Log}.Write(rec, r, &issuance.Error{
+			Kind: issuance.Invalid, Code: CodeHost, Message: "this listener is not called by that name",
+			Hint: "use the address that the configuration names",
+		})
+		return
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(rec, r.Body, s.opts.MaxBody)
+	}
+	s.opts.Handler.ServeHTTP(rec, r)
+}
+
+// finish answers a panic, then logs and measures the request.
+func (s *stack) finish(rec *recorder, r *http.Request, start time.Time) {
+	panicked := recover()
+	if panicked != nil {
+		s.failed(rec, r, panicked)
+	}
+	status := rec.status
+	if status == 0 {
+		status = http.StatusOK // net/http writes it
+	}
+	took := time.Since(start)
+	route, method := rec.route, knownMethod(r.Method)
+	if route == "" {
+		route = "unmatched"
+	}
+	s.opts.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		slog.String("listener", s.opts.Name), slog.String("method", method), slog.String("route", route),
+		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("duration", took),
+		slog.String("request", rec.Header().Get(RequestIDHeader)))
+	s.opts.Metrics.observe(seen{listener: s.opts.Name, route: route, method: method, status: status, took: took})
+	if panicked != nil && rec.cut {
+		panic(http.ErrAbortHandler) // what was written is not the whole answer: cut the connection
+	}
+}
+
+func (s *stack) failed(rec *recorder, r *http.Request, panicked any) {
+	if err, ok := panicked.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		rec.cut = true
+		return
+	}
+	s.opts.Log.Error("a request panicked", "listener", s.opts.Name, "route", rec.route, "request", rec.Header().Get(RequestIDHeader),
+		"panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+	if rec.status != 0 {
+		rec.cut = true
+		return
+	}
+	header := rec.Header()
+	for name := range header {
+		if name != RequestIDHeader {
+			header.Del(name)
+		}
+	}
+	if s.opts.Failed != nil {
+		s.opts.Failed(rec, r)
+		return
+	}
+	Problems{s.opts.Log}.internal(rec)
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	route  string
+	status int
+	bytes  int64
+	cut    bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the writer below.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// hostName returns the name in a Host header, in lower case and without its port.
+func hostName(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
+
+// LoopbackHosts are the names of this computer for itself, for Options.Hosts.
+func LoopbackHosts() []string { return []string{"localhost", "127.0.0.1", "::1"} }
+
+// IsLoopbackHost reports whether a Host header names this computer for itself.
+func IsLoopbackHost(host string) bool {
+	name := hostName(host)
+	ip := net.ParseIP(name)
+	return name == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// knownMethod returns method if it is one of HTTP's: a stranger must not make up
+// labels of measurements.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	}
+	return "other"
+}
