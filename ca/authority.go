@@ -155,7 +155,7 @@ func (a *Authority) load(id string) error {
 	if err != nil {
 		return err
 	}
-	service, err := softcas.New(context.Background(), casapi.Options{CertificateChain: []*x509.Certificate{cert, a.root}, Signer: key})
+	service, err := newService(cert, a.root, key)
 	if err != nil {
 		return err
 	}
@@ -165,6 +165,11 @@ func (a *Authority) load(id string) error {
 	}
 	a.issuing = append(a.issuing, &issuing{Issuer: Issuer{ID: id, Certificate: cert, Signer: key}, service: service, profile: p})
 	return nil
+}
+
+// newService returns smallstep's CA that signs with key.
+func newService(cert, root *x509.Certificate, key crypto.Signer) (casapi.CertificateAuthorityService, error) {
+	return softcas.New(context.Background(), casapi.Options{CertificateChain: []*x509.Certificate{cert, root}, Signer: key})
 }
 
 // checkChain returns an error unless cert is a CA under a's root at now, of a's trust domain.
