@@ -1,0 +1,275 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// CourierConfig is what a Courier needs. Registrar, Channel, Sender, Texts, Now
+// and Log must be set; zero durations and numbers take the defaults.
+type CourierConfig struct {
+	Registrar *issuance.Registrar
+	Channel   issuance.Channel
+	Sender    Sender
+	Texts     *Texts
+	Now       func() time.Time
+	Log       *slog.Logger
+
+	Workers int           // messages sent at the same time; 0 for 4
+	Timeout time.Duration // of one try to send; 0 for 45 seconds
+	Lease   time.Duration // after this a notice that nobody settled is sent again; 0 for twice Timeout and a minute
+	Probe   time.Duration // between two tries while the channel is paused; 0 for a minute
+	Drain   time.Duration // for which Run waits for what is on its way when it must end; 0 for 15 seconds
+}
+
+// Courier takes the notices of one channel as they fall due, sends each, and
+// tells the registrar what became of it: at least once, and the same each time.
+type Courier struct {
+	CourierConfig
+	wake chan struct{}
+
+	mu     sync.Mutex
+	status Status
+}
+
+// Status is how a channel is doing.
+type Status struct {
+	Paused       bool      // the account or settings must be mended; notices wait, none is lost
+	Since        time.Time // when it was paused
+	Reason       string    // for staff: what to mend; no secrets
+	LastAccepted time.Time // zero if none was since the start
+	Accepted     uint64    // messages that the provider took, since the start
+	Retried      uint64    // tries that will be made again
+	Failed       uint64    // messages that were given up at once
+}
+
+// NewCourier returns a courier that does nothing until it is Run, or an error
+// that names what c lacks.
+func NewCourier(c CourierConfig) (*Courier, error) {
+	if c.Registrar == nil || c.Channel == "" || c.Sender == nil || c.Texts == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("delivery: a field of the courier's configuration is not set")
+	}
+	if c.Workers == 0 {
+		c.Workers = 4
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.Timeout, 45 * time.Second},
+		{&c.Lease, 2*c.Timeout + time.Minute},
+		{&c.Probe, time.Minute},
+		{&c.Drain, 15 * time.Second},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if c.Workers < 0 || c.Timeout < 0 || c.Probe < 0 || c.Drain < 0 || c.Lease <= c.Timeout {
+		return nil, errors.New("delivery: the courier's lease must be longer than its timeout, and no number negative")
+	}
+	c.Log = c.Log.With("channel", string(c.Channel))
+	return &Courier{CourierConfig: c, wake: make(chan struct{}, 1)}, nil
+}
+
+// Wake tells the courier that a notice is waiting. It never blocks.
+func (c *Courier) Wake() {
+	select {
+	case c.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// Status returns how the channel is doing at this moment.
+func (c *Courier) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+// Run delivers until ctx is done. Then it takes no more, waits for what is on
+// its way for as long as Drain, cuts off the rest, which is sent again after the
+// next start, and returns nil.
+func (c *Courier) Run(ctx context.Context) error {
+	sending, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutOff()
+	free := make(chan struct{}, c.Workers)
+	for range c.Workers {
+		free <- struct{}{}
+	}
+	var running sync.WaitGroup
+	for ctx.Err() == nil {
+		if c.Status().Paused {
+			c.probe(ctx, sending)
+			continue
+		}
+		n := acquire(ctx, free)
+		taken := c.take(ctx, n)
+		for range n - len(taken) {
+			free <- struct{}{}
+		}
+		for _, d := range taken {
+			running.Go(func() {
+				c.deliver(sending, d)
+				free <- struct{}{}
+			})
+		}
+		if len(taken) < n {
+			c.sleep(ctx, c.untilNext(ctx), c.wake)
+		}
+	}
+	limit := time.AfterFunc(c.Drain, cutOff)
+	defer limit.Stop()
+	running.Wait()
+	return nil
+}
+
+// acquire waits for a free worker, takes all that are free, and returns how
+// many; 0 if ctx is done. A notice is leased only when somebody can send it.
+func acquire(ctx context.Context, free <-chan struct{}) (n int) {
+	select {
+	case <-free:
+		n++
+	case <-ctx.Done():
+		return 0
+	}
+	for {
+		select {
+		case <-free:
+			n++
+		default:
+			return n
+		}
+	}
+}
+
+// take leases up to n due notices; none if the store has a bad moment.
+func (c *Courier) take(ctx context.Context, n int) []issuance.Dispatch {
+	if n == 0 {
+		return nil
+	}
+	taken, err := c.Registrar.TakeNotices(ctx, c.Channel, n, c.Lease)
+	if err != nil && ctx.Err() == nil {
+		c.Log.Error("taking notices", "error", err)
+		c.sleep(ctx, storeRest, nil)
+	}
+	return taken
+}
+
+// probe tries one notice of a paused channel; the others stay where they are.
+func (c *Courier) probe(ctx, sending context.Context) {
+	c.sleep(ctx, c.Probe, nil)
+	for _, d := range c.take(ctx, 1) {
+		c.deliver(sending, d)
+	}
+}
+
+// The courier looks at least as often as longestSleep, because another node may
+// have queued a notice, or the clock may have been set; and it does not look
+// more often than shortestSleep when what is due is not to be had.
+const (
+	longestSleep  = 15 * time.Second
+	shortestSleep = 250 * time.Millisecond
+	storeRest     = 2 * time.Second // after the store has returned an error
+)
+
+// untilNext returns how long nothing will be due.
+func (c *Courier) untilNext(ctx context.Context) time.Duration {
+	var next time.Time
+	err := c.Registrar.Read(ctx, func(tx issuance.Tx) (err error) {
+		next, err = tx.NextNotice(c.Channel)
+		return err
+	})
+	if err != nil || next.IsZero() {
+		return longestSleep
+	}
+	return min(max(next.Sub(c.Now()), shortestSleep), longestSleep)
+}
+
+func (c *Courier) sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}
+
+// deliver sends one notice and settles it.
+func (c *Courier) deliver(ctx context.Context, d issuance.Dispatch) {
+	out := c.send(ctx, d)
+	c.record(d, out)
+	if err := c.settle(ctx, d.Notice.ID, out); err != nil {
+		// Its lease runs out, and it is sent again: the same message.
+		c.Log.Error("settling a notice", "message", string(d.Notice.ID), "order", string(d.Order.ID), "error", err)
+	}
+	if out.Err != nil {
+		c.Wake() // it is due again before Run would look
+	}
+}
+
+// send renders d and hands it to the provider.
+func (c *Courier) send(ctx context.Context, d issuance.Dispatch) issuance.Outcome {
+	m, err := c.Texts.Render(d)
+	if err != nil {
+		return issuance.Outcome{Err: err, Permanent: true}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	id, err := c.Sender.Send(ctx, m)
+	if err == nil {
+		return issuance.Outcome{ProviderID: id}
+	}
+	refusal, ok := errors.AsType[*SendError](err)
+	if !ok {
+		refusal = &SendError{Message: m.quote(err.Error())}
+	}
+	out := issuance.Outcome{Err: refusal, Permanent: refusal.Permanent, Uncharged: refusal.Pause}
+	switch {
+	case refusal.Pause:
+		out.RetryAfter = c.Probe
+	case !refusal.Permanent:
+		out.RetryAfter = backoff(d.Notice.Attempts, refusal.RetryAfter)
+	}
+	return out
+}
+
+// The first wait before a message is sent again, and the longest; a provider may
+// ask for more, up to longestAsked.
+const (
+	firstBackoff   = 5 * time.Second
+	longestBackoff = 15 * time.Minute
+	longestAsked   = time.Hour
+)
+
+// backoff returns how long to wait after the given number of tries: 5, 15, 45
+// seconds and so on up to 15 minutes, give or take a fifth so that many do not
+// come back together; never less than the provider asked for.
+func backoff(attempts int, asked time.Duration) time.Duration {
+	wait := firstBackoff
+	for range min(attempts, 10) - 1 {
+		wait = min(3*wait, longestBackoff)
+	}
+	jitter := time.Duration(rand.Int64N(int64(wait)*2/5)) - wait/5
+	return max(wait+jitter, min(asked, longestAsked))
+}
+
+// settle tells the registrar, also while the server stops: an acceptance that is
+// forgotten is a message sent twice. A store with a bad moment is asked again.
+func (c *Courier) settle(ctx context.Context, id issuance.NoticeID, out issuance.Outcome) error {
+	ctx = context.WithoutCancel(ctx)
+	for wait := 100 * time.Millisecond; ; wait *= 4 {
+		err := c.Registrar.Settle(ctx, id, out)
+		if err == nil || wait > 10*time.Second {
+			return err
+		}
+		c.sleep(ctx, wait, nil)
+	}
+}

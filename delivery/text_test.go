@@ -1,0 +1,342 @@
+package delivery
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+func updateGoldens() bool { return flag.Lookup("update").Value.String() == "true" }
+
+func TestMain(m *testing.M) {
+	flag.Bool("update", false, "write the golden files anew")
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+func sampleTexts(t testing.TB) *Texts {
+	t.Helper()
+	texts, err := NewTexts(Brand{Name: "Example Bank", SupportEmail: "certificates@bank.example", URL: "https://certs.bank.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
+}
+
+// sampleDispatch is a notice of kind with everything that its text needs.
+func sampleDispatch(kind issuance.NoticeKind, language string) issuance.Dispatch {
+	secrets := map[issuance.NoticeKind]string{
+		issuance.InvitationNotice: "pLanTedTokenpLanTedTokenpLanTedTokenpLanTed",
+		issuance.CodeNotice:       "83920174",
+		issuance.PasswordNotice:   "h7kd-2mqx-9e4r-vt3a-bzn8-6wyc",
+	}
+	created := time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
+	d := issuance.Dispatch{
+		Notice: issuance.Notice{
+			ID: "msg-01kabcdefghjkmnpqrstvwxyz0", Kind: kind, Channel: kind.Channel(), To: "anna@acme.example", Language: language,
+			Order: "ord-01kabcdefghjkmnpqrstvwxyz0", Attempts: 1, CreatedAt: created,
+		},
+		Contact:      issuance.Contact{Name: "Anna Muster", Email: "anna@acme.example", Mobile: "+41791234542", Language: language},
+		Organization: issuance.Organization{ID: "acme", Name: "Acme AG"},
+		Service:      issuance.Service{ID: "acme.payments", Name: "payments"},
+		CodeLifetime: 30 * time.Minute,
+		LinkExpires:  created.Add(7 * 24 * time.Hour),
+		Secret:       issuance.NewSecret([]byte(secrets[kind])),
+	}
+	switch kind {
+	case issuance.CodeNotice:
+		d.Notice.To = d.Contact.Mobile
+	case issuance.PasswordNotice:
+		d.Notice.To, d.Notice.Serial = d.Contact.Mobile, "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b"
+	case issuance.RevokedNotice:
+		d.Notice.Serial = "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b"
+		d.Certificate = issuance.Certificate{Serial: d.Notice.Serial, Status: issuance.Revoked, Reason: issuance.KeyCompromise, ChangedAt: created}
+	case issuance.AlertNotice:
+		d.Contact = issuance.Contact{}
+		d.Notice.To, d.Notice.Text = "staff@bank.example", "The code sms for order ord-01kabcdefghjkmnpqrstvwxyz0 could not be delivered.\nMend the reason."
+	}
+	return d
+}
+
+func mustRender(t testing.TB, texts *Texts, d issuance.Dispatch) Message {
+	t.Helper()
+	m, err := texts.Render(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", "texts", name)
+	if updateGoldens() {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got); if it should, run the test with -update:\n%s", path, diff)
+	}
+}
+
+func TestGoldens(t *testing.T) {
+	texts := sampleTexts(t)
+	for _, language := range issuance.Languages() {
+		for _, kind := range []issuance.NoticeKind{issuance.CodeNotice, issuance.PasswordNotice} {
+			m := mustRender(t, texts, sampleDispatch(kind, language))
+			golden(t, language+"-"+string(kind)+".sms", string(m.Text.Reveal())+"\n")
+		}
+		mails := map[string]issuance.Dispatch{}
+		for _, kind := range []issuance.NoticeKind{issuance.InvitationNotice, issuance.RevokedNotice, issuance.AlertNotice} {
+			mails[string(kind)] = sampleDispatch(kind, language)
+		}
+		for name, status := range map[string]issuance.Status{"held": issuance.Held, "released": issuance.Active} {
+			d := sampleDispatch(issuance.RevokedNotice, language)
+			d.Certificate.Status, d.Certificate.Reason = status, ""
+			mails[name] = d
+		}
+		for name, d := range mails {
+			m := mustRender(t, texts, d)
+			golden(t, language+"-"+name+".txt", "Subject: "+m.Subject+"\n\n"+string(m.Text.Reveal()))
+			golden(t, language+"-"+name+".html", string(m.HTML.Reveal()))
+		}
+	}
+}
+
+func TestLanguagesHaveEqualKeys(t *testing.T) {
+	keys := func(language string) []string {
+		b, err := textFiles.ReadFile("texts/" + language + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		catalogue := map[string]string{}
+		if err := yaml.Unmarshal(b, &catalogue); err != nil {
+			t.Fatalf("%s: %v", language, err)
+		}
+		var out []string
+		for key, text := range catalogue {
+			// The same facts in every language, too.
+			facts := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && r != '.' && r != '{' && r != '}' })
+			facts = slices.DeleteFunc(facts, func(s string) bool { return !strings.HasPrefix(s, "{{.") })
+			for i, f := range facts {
+				facts[i] = strings.TrimRight(f, ".")
+			}
+			slices.Sort(facts)
+			out = append(out, key+" "+strings.Join(facts, " "))
+		}
+		slices.Sort(out)
+		return out
+	}
+	want := keys(issuance.Languages()[0])
+	for _, language := range issuance.Languages()[1:] {
+		if diff := cmp.Diff(want, keys(language)); diff != "" {
+			t.Errorf("keys or facts of %s (-en +%s):\n%s", language, language, diff)
+		}
+	}
+	for _, reason := range issuance.Reasons() {
+		if !slices.ContainsFunc(want, func(s string) bool { return strings.HasPrefix(s, "reason."+string(reason)+" ") }) {
+			t.Errorf("no text for reason %s", reason)
+		}
+	}
+}
+
+// septets is an independent count: of the basic table one, of the extension table two.
+func septets(t *testing.T, s string) int {
+	t.Helper()
+	n := 0
+	for _, r := range s {
+		switch {
+		case r == '\n', strings.ContainsRune(gsm, r):
+			n++
+		case strings.ContainsRune("^{}\\[~]|€\f", r):
+			n += 2
+		default:
+			t.Errorf("%q is not in the GSM 7-bit alphabet: the SMS would be UCS-2: %q", r, s)
+			n++
+		}
+	}
+	return n
+}
+
+// hostile are names that people have, or that somebody would like to have.
+func hostile() []string {
+	return []string{
+		"Ångström & Søn Œuvre", "O'Brien \"Bob\" <b@evil.example>", "line\r\nBcc: all@evil.example\r\n\r\nbody", "👩‍🚀🚀 Raumfahrt", "\u202egnp.exe\u202c", "\u2066x\u2069\u200b\ufeff",
+		"株式会社", "Общество", "مرحبا", "<script>alert(1)</script>", "{{.Code}} %s %n $(id)", "\x00\x1b[31m", strings.Repeat("Ж", 10_000), strings.Repeat("W", 10_000),
+		"\xff\xfe broken", "@evil.example #000000", "a\u2028b\u2029c\vd\u0085e", "[x]{y}|z\\~^€", "ŁódźçêôïñÑ",
+	}
+}
+
+func TestSMSIsOneSegmentForAnyName(t *testing.T) {
+	hosts := []string{"https://certs.bank.example", "http://127.0.0.1:8443", "https://" + strings.Repeat("long.", 10) + "example", "https://" + strings.Repeat("longer.", 34) + "example"}
+	for _, host := range hosts {
+		for _, brand := range append(hostile(), "Example Bank") {
+			texts, err := NewTexts(Brand{Name: brand, URL: host})
+			if err != nil {
+				continue // an empty name is refused
+			}
+			for _, service := range append(hostile(), strings.Repeat("s", 40), "a") {
+				for _, language := range issuance.Languages() {
+					for _, kind := range []issuance.NoticeKind{issuance.CodeNotice, issuance.PasswordNotice} {
+						d := sampleDispatch(kind, language)
+						d.Service.Name = service
+						d.CodeLifetime = 24 * time.Hour
+						text := string(mustRender(t, texts, d).Text.Reveal())
+						if n := septets(t, text); n > 160 {
+							t.Fatalf("%d septets: %q", n, text)
+						}
+						if !strings.Contains(text, string(d.Secret.Reveal())) {
+							t.Errorf("the secret is not whole in %q", text)
+						}
+						lines := strings.Split(text, "\n")
+						if kind == issuance.PasswordNotice && (len(lines) != 3 || lines[1] != string(d.Secret.Reveal())) {
+							t.Errorf("a name broke the lines of %q", text)
+						}
+						if kind == issuance.CodeNotice && len(lines) != 1 && (len(lines) != 3 || lines[1] != "" || !strings.HasPrefix(lines[2], "@"+texts.host+" #")) {
+							t.Errorf("a name broke the lines of %q", text)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestCodeIsBoundToTheSite(t *testing.T) {
+	for _, c := range []struct{ url, want string }{
+		{"https://certs.bank.example", "@certs.bank.example #83920174"},
+		{"https://certs.bank.example:8443/portal/", "@certs.bank.example #83920174"},
+		{"https://" + strings.Repeat("long.", 10) + "example", "@" + strings.Repeat("long.", 10) + "example #83920174"},
+	} {
+		texts, err := NewTexts(Brand{Name: strings.Repeat("Bank ", 20), URL: c.url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, language := range issuance.Languages() {
+			m := mustRender(t, texts, sampleDispatch(issuance.CodeNotice, language))
+			lines := strings.Split(string(m.Text.Reveal()), "\n")
+			if got := lines[len(lines)-1]; got != c.want {
+				t.Errorf("last line of the SMS in %s is %q, want %q", language, got, c.want)
+			}
+			if m.Lifetime != 30*time.Minute {
+				t.Errorf("lifetime is %v", m.Lifetime)
+			}
+		}
+	}
+}
+
+func TestLinkBeginsWithTheConfiguredURL(t *testing.T) {
+	texts, err := NewTexts(Brand{Name: "Bank", URL: "https://certs.bank.example/portal/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := mustRender(t, texts, sampleDispatch(issuance.InvitationNotice, "en"))
+	want := "https://certs.bank.example/portal/c/pLanTedTokenpLanTedTokenpLanTedTokenpLanTed"
+	if !strings.Contains(string(m.Text.Reveal()), "\n"+want+"\n") {
+		t.Errorf("the link is not on a line of its own:\n%s", m.Text.Reveal())
+	}
+	if got := strings.Count(string(m.HTML.Reveal()), want); got != 3 { // button, and visible with its own link
+		t.Errorf("the link is %d times in the HTML, want 3", got)
+	}
+}
+
+func TestNamesAreHarmlessInMails(t *testing.T) {
+	for _, name := range hostile() {
+		texts, err := NewTexts(Brand{Name: name + " Bank", SupportEmail: "x@bank.example", URL: "https://certs.bank.example"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []issuance.NoticeKind{issuance.InvitationNotice, issuance.RevokedNotice, issuance.AlertNotice} {
+			d := sampleDispatch(kind, "fr")
+			d.Contact.Name, d.Organization.Name, d.Service.Name, d.Notice.Text = name, name, name, name
+			m := mustRender(t, texts, d)
+			for what, s := range map[string]string{"subject": m.Subject, "text": string(m.Text.Reveal()), "html": string(m.HTML.Reveal())} {
+				for _, r := range s {
+					if unicode.Is(unicode.Bidi_Control, r) || unicode.IsControl(r) && (r != '\n' || what == "subject") || r == '\u2028' || r == unicode.ReplacementChar {
+						t.Errorf("%s of %s has %q for name %.40q", what, kind, r, name)
+						break
+					}
+				}
+			}
+			if len(m.Subject) > 600 || len(m.Text.Reveal()) > 8000 {
+				t.Errorf("%s grew to %d and %d bytes for a long name", kind, len(m.Subject), len(m.Text.Reveal()))
+			}
+			if strings.Contains(strings.ToLower(string(m.HTML.Reveal())), "<script") {
+				t.Errorf("HTML of %s has the name as markup", kind)
+			}
+		}
+	}
+}
+
+func TestUnknownLanguageIsWrittenInTheDefault(t *testing.T) {
+	texts := sampleTexts(t)
+	for _, language := range []string{"", "it", "de-CH", "../en", "EN"} {
+		d := sampleDispatch(issuance.CodeNotice, language)
+		if got, want := string(mustRender(t, texts, d).Text.Reveal()), string(mustRender(t, texts, sampleDispatch(issuance.CodeNotice, "en")).Text.Reveal()); got != want {
+			t.Errorf("language %q: %q, want %q", language, got, want)
+		}
+	}
+}
+
+func TestBrandIsChecked(t *testing.T) {
+	for _, b := range []Brand{
+		{Name: "", URL: "https://x.example"},
+		{Name: "\u200b", URL: "https://x.example"},
+		{Name: "Bank", URL: ""},
+		{Name: "Bank", URL: "certs.bank.example"},
+		{Name: "Bank", URL: "javascript:alert(1)"},
+		{Name: "Bank", URL: "https://user:pw@x.example"},
+		{Name: "Bank", URL: "https://x.example/?a=b"},
+	} {
+		if _, err := NewTexts(b); issuance.KindOf(err) != issuance.Invalid {
+			t.Errorf("%+v: got error %v, want an invalid one", b, err)
+		}
+	}
+}
+
+func TestMessageDoesNotPrint(t *testing.T) {
+	texts := sampleTexts(t)
+	for _, kind := range []issuance.NoticeKind{issuance.InvitationNotice, issuance.CodeNotice, issuance.PasswordNotice} {
+		m := mustRender(t, texts, sampleDispatch(kind, "en"))
+		if printed := fmt.Sprintf("%v %+v %#v %s", m, m, m, m); m.leaks(printed) {
+			t.Errorf("a printed message shows its secret: %s", printed)
+		}
+	}
+}
+
+func FuzzToGSM(f *testing.F) {
+	for _, s := range hostile() {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := toGSM(s)
+		if n := septets(t, got); n > 4*nameLimit {
+			t.Errorf("%d septets", n)
+		}
+		if strings.ContainsAny(got, "\r\n") {
+			t.Errorf("%q has a line break", got)
+		}
+		if again := toGSM(got); again != got {
+			t.Errorf("toGSM(%q) is %q, and of that %q", s, got, again)
+		}
+	})
+}
