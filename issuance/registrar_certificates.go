@@ -34,14 +34,12 @@ func (r *Registrar) Release(ctx context.Context, by Actor, serial Serial, note s
 }
 
 // Renew places an order for the successor of a certificate: the same service
-// and contact, and the same process as the first time. The old one goes on.
+// and contact, and the same process as the first time. The old one goes on as
+// it is; one that was revoked may have a successor too, with a new key.
 func (r *Registrar) Renew(ctx context.Context, by Actor, serial Serial, note string, once Once) (Order, error) {
 	c, err := r.Certificate(ctx, serial)
 	if err != nil {
 		return Order{}, err
-	}
-	if c.Status == Revoked {
-		return Order{}, &Error{Kind: Conflict, Code: CodeState, Message: "a revoked certificate is not renewed", Hint: "place a new order for the service"}
 	}
 	return r.Request(ctx, by, OrderRequest{Service: c.Service, Contact: c.Contact, Renews: serial, Comment: note, Once: once})
 }
