@@ -25,7 +25,8 @@ type Options struct {
 	Now       func() time.Time
 	Checks    []server.Check // of /readyz
 	Metrics   http.Handler   // /metrics; nil: there is none
-	// Outbox is the development page of mails and SMS, under /outbox; nil: there is none.
+	// Outbox is the development page of mails and SMS, under /outbox, with its
+	// /assets; nil: there is none.
 	Outbox http.Handler
 	// Public is the URL of the public listener, for links to the pages of trust
 	// and of contacts; empty: no links.
@@ -58,7 +59,9 @@ func New(o Options) (*API, error) {
 		a.document("/metrics", o.Metrics)
 	}
 	if o.Outbox != nil {
-		a.router.PathPrefix("/outbox").Handler(o.Outbox)
+		for _, path := range []string{"/outbox", "/outbox.json", "/assets/{name}"} {
+			a.document(path, o.Outbox)
+		}
 	}
 	a.router.NotFoundHandler = http.HandlerFunc(a.notFound)
 	a.router.MethodNotAllowedHandler = http.HandlerFunc(a.notAllowed)

@@ -1,0 +1,110 @@
+package mtls
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
+)
+
+// CodeMissing is the code of a request without a client certificate.
+const CodeMissing issuance.Code = "certificate-missing"
+
+// Options says what the listener needs; all fields must be set.
+type Options struct {
+	// Check returns what is known of a client certificate whose key the client
+	// has proven to have, or why it does not stand at this moment: an
+	// [*issuance.Error] of kind Denied.
+	Check func(context.Context, *x509.Certificate) (issuance.Certificate, error)
+	Log   *slog.Logger
+}
+
+// New returns the handler of the two-way TLS listener.
+func New(o Options) (http.Handler, error) {
+	if o.Check == nil || o.Log == nil {
+		return nil, errors.New("mtls: Check and Log are needed")
+	}
+	l := listener{o.Check, server.Problems{Log: o.Log}}
+	router := mux.NewRouter()
+	router.Use(server.Routes)
+	router.Handle("/whoami", l.checked(whoAmI)).Methods(http.MethodGet, http.MethodHead)
+	router.NotFoundHandler = l.checked(l.notFound)
+	router.MethodNotAllowedHandler = l.checked(l.notAllowed)
+	return server.Harden(server.DocumentPolicy, router), nil
+}
+
+type listener struct {
+	check    func(context.Context, *x509.Certificate) (issuance.Certificate, error)
+	problems server.Problems
+}
+
+// caller is who makes a request: the certificate, and what is known of it.
+type caller struct {
+	presented *x509.Certificate
+	known     issuance.Certificate
+}
+
+// checked lets a request through to do if its certificate stands. Otherwise the
+// connection ends with the answer: the next one meets the check of the handshake.
+func (l listener) checked(do func(http.ResponseWriter, *http.Request, caller)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := l.caller(r)
+		if err != nil {
+			w.Header().Set("Connection", "close")
+			l.problems.Write(w, r, err)
+			return
+		}
+		do(w, r, c)
+	})
+}
+
+func (l listener) caller(r *http.Request) (caller, error) {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return caller{}, &issuance.Error{
+			Kind: issuance.Denied, Code: CodeMissing, Message: "no client certificate was presented",
+			Hint: "configure your client with the certificate and key that you downloaded",
+		}
+	}
+	presented := r.TLS.PeerCertificates[0]
+	known, err := l.check(r.Context(), presented)
+	return caller{presented, known}, err
+}
+
+func whoAmI(w http.ResponseWriter, _ *http.Request, c caller) {
+	answer := struct {
+		Organization issuance.OrgID     `json:"organization"`
+		Service      issuance.ServiceID `json:"service"`
+		Serial       issuance.Serial    `json:"serial"`
+		NotAfter     time.Time          `json:"not_after"`
+		Subject      string             `json:"subject"`
+		SPIFFEID     string             `json:"spiffe_id"`
+	}{c.known.Organization, c.known.Service, c.known.Serial, c.known.NotAfter, c.presented.Subject.String(), spiffeID(c.presented)}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+}
+
+// spiffeID returns the certificate's one URI name; ours have one.
+func spiffeID(c *x509.Certificate) string {
+	if len(c.URIs) != 1 {
+		return ""
+	}
+	return c.URIs[0].String()
+}
+
+func (l listener) notFound(w http.ResponseWriter, r *http.Request, _ caller) {
+	l.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "GET /whoami tells who you are"})
+}
+
+func (l listener) notAllowed(w http.ResponseWriter, r *http.Request, _ caller) {
+	w.Header().Set("Allow", "GET, HEAD")
+	l.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address can only be read", Hint: "use GET"})
+}

@@ -1,0 +1,112 @@
+package outbox
+
+import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/page"
+	"github.com/postern-ca/postern/web/server"
+)
+
+//go:embed templates text assets
+var own embed.FS
+
+// Message is one mail or SMS.
+type Message struct {
+	At      time.Time        `json:"at"`
+	Channel issuance.Channel `json:"channel"`
+	To      string           `json:"to"`
+	Subject string           `json:"subject"` // of a mail
+	Text    string           `json:"text"`
+	HTML    string           `json:"-"` // of a mail that has it
+}
+
+// Options says what the page shows; all fields must be set.
+type Options struct {
+	Messages func() []Message // in any order; kept by the caller
+	Site     *page.Site
+	Log      *slog.Logger
+}
+
+// New returns the handler of /outbox and /outbox.json, with the page's assets.
+func New(o Options) (http.Handler, error) {
+	if o.Messages == nil || o.Site == nil || o.Log == nil {
+		return nil, errors.New("outbox: all options are needed")
+	}
+	pages, err := o.Site.Pages(own)
+	if err != nil {
+		return nil, err
+	}
+	b := &box{Options: o, pages: pages, problems: server.Problems{Log: o.Log}, link: regexp.MustCompile(`https?://[^\s<>"]+`), code: regexp.MustCompile(`\b\d{8}\b|\b(?:[0-9A-Za-z]{4}[- ]){5}[0-9A-Za-z]{4}\b`)}
+	router := mux.NewRouter()
+	router.Use(server.Routes)
+	router.HandleFunc("/outbox", b.page).Methods(http.MethodGet, http.MethodHead)
+	router.HandleFunc("/outbox.json", b.json).Methods(http.MethodGet, http.MethodHead)
+	router.Handle("/assets/{name}", o.Site.Assets()).Methods(http.MethodGet, http.MethodHead)
+	router.NotFoundHandler = http.HandlerFunc(b.notFound)
+	router.MethodNotAllowedHandler = http.HandlerFunc(b.notAllowed)
+	return page.Headers(b.local(router)), nil
+}
+
+type box struct {
+	Options
+	pages      *page.Pages
+	problems   server.Problems
+	link, code *regexp.Regexp
+}
+
+// local refuses requests under a name that is not this computer's own: a foreign
+// page whose name was made to lead here (DNS rebinding) must not read codes.
+func (b *box) local(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !server.IsLoopbackHost(r.Host) {
+			b.problems.Write(w, r, &issuance.Error{
+				Kind: issuance.Invalid, Code: server.CodeHost, Message: "the outbox is shown to this computer alone",
+				Hint: "open it as http://127.0.0.1 or http://localhost, with its port",
+			})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// newest returns the messages, the last one first.
+func (b *box) newest() []Message {
+	messages := slices.Clone(b.Messages())
+	slices.SortStableFunc(messages, func(x, y Message) int { return y.At.Compare(x.At) })
+	return messages
+}
+
+func (b *box) json(w http.ResponseWriter, r *http.Request) {
+	messages := b.newest()
+	if messages == nil {
+		messages = []Message{}
+	}
+	body, err := json.Marshal(struct {
+		Items []Message `json:"items"`
+	}{messages})
+	if err != nil {
+		b.problems.Write(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(body, '\n')) // the client may be gone
+}
+
+func (b *box) notFound(w http.ResponseWriter, r *http.Request) {
+	b.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "the messages are at /outbox"})
+}
+
+func (b *box) notAllowed(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	b.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "the outbox can only be read", Hint: "use GET"})
+}

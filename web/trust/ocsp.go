@@ -1,0 +1,93 @@
+package trust
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
+)
+
+const (
+	ocspPath     = "/ocsp"
+	ocspRequest  = "application/ocsp-request"
+	ocspResponse = "application/ocsp-response"
+	// maxOCSPRequest bounds a request; one for one certificate has about a hundred octets.
+	maxOCSPRequest = 16 << 10
+)
+
+// fixed are header values that are the same in every OCSP answer: one slice each
+// instead of one for each request. They must not be changed.
+type fixed struct {
+	mediaType, noStore, nosniff []string
+}
+
+func newFixed() fixed {
+	return fixed{mediaType: []string{ocspResponse}, noStore: []string{"no-store"}, nosniff: []string{"nosniff"}}
+}
+
+func isOCSP(path string) bool {
+	return strings.HasPrefix(path, ocspPath) && (len(path) == len(ocspPath) || path[len(ocspPath)] == '/')
+}
+
+// ocsp answers OCSP requests over HTTP (RFC 6960, appendix A), with the caching
+// headers of RFC 5019, section 6.2. What cannot be read gets an OCSP error, which
+// its clients understand better than one of HTTP.
+func (t *Trust) ocsp(w http.ResponseWriter, r *http.Request) {
+	var request []byte
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		server.Route(w, "/ocsp/{request}")
+		// An error leaves the request empty, which no OCSP request is.
+		request, _ = t.opts.OCSPFromPath(strings.TrimPrefix(r.URL.Path[len(ocspPath):], "/"))
+	case http.MethodPost:
+		server.Route(w, ocspPath)
+		if kind := r.Header.Get("Content-Type"); kind != ocspRequest && !isOCSPRequest(kind) {
+			t.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "this is not announced as an OCSP request", Hint: "send it with Content-Type: " + ocspRequest})
+			return
+		}
+		var err error
+		if request, err = io.ReadAll(io.LimitReader(r.Body, maxOCSPRequest+1)); err != nil || len(request) > maxOCSPRequest {
+			request = nil
+		}
+	default:
+		server.Route(w, ocspPath)
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		t.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "OCSP requests come by GET or POST", Hint: "RFC 6960, appendix A, describes both"})
+		return
+	}
+	t.answer(w, r, t.opts.OCSP(r.Context(), request))
+}
+
+func (t *Trust) answer(w http.ResponseWriter, r *http.Request, a Answer) {
+	h := w.Header()
+	h["X-Content-Type-Options"] = t.fixed.nosniff
+	if !a.Cacheable {
+		h["Cache-Control"] = t.fixed.noStore
+	} else {
+		left := max(0, a.NextUpdate.Sub(t.opts.Now())/time.Second)
+		h["Cache-Control"] = []string{"max-age=" + strconv.FormatInt(int64(left), 10) + ", public, no-transform, must-revalidate"}
+		h["Etag"] = []string{a.ETag}
+		h["Last-Modified"] = []string{a.ThisUpdate.UTC().Format(http.TimeFormat)}
+		h["Expires"] = []string{a.NextUpdate.UTC().Format(http.TimeFormat)}
+		if r.Method != http.MethodPost && matches(r.Header["If-None-Match"], a.ETag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	h["Content-Type"] = t.fixed.mediaType
+	if r.Method == http.MethodHead {
+		h["Content-Length"] = []string{strconv.Itoa(len(a.DER))}
+		return
+	}
+	_, _ = w.Write(a.DER) // the client may be gone
+}
+
+func isOCSPRequest(header string) bool {
+	kind, _, err := mime.ParseMediaType(header)
+	return err == nil && kind == ocspRequest
+}

@@ -1,0 +1,78 @@
+package trust
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxWait is how long a request may wait for a change, and retryAfter when, in
+// seconds, one that could not wait may come again.
+const (
+	maxWait    = time.Minute
+	retryAfter = 5
+)
+
+// waitPreferred returns the wait that Prefer headers ask for (RFC 7240, section
+// 4.3), at most maxWait; 0 if they ask for none.
+func waitPreferred(headers []string) time.Duration {
+	for _, header := range headers {
+		for preference := range strings.SplitSeq(header, ",") {
+			preference, _, _ = strings.Cut(preference, ";")
+			name, value, _ := strings.Cut(preference, "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+				continue
+			}
+			n, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 32)
+			if err != nil {
+				return 0
+			}
+			return min(time.Duration(n)*time.Second, maxWait)
+		}
+	}
+	return 0
+}
+
+// waiters bounds how many requests wait, in all and of one address: each holds a
+// connection, and a stranger must not take them all.
+type waiters struct {
+	mu       sync.Mutex
+	max      int
+	all      int
+	of       map[string]int
+	maxOfOne int
+}
+
+func newWaiters(limit int) *waiters {
+	return &waiters{max: limit, maxOfOne: max(1, limit/8), of: make(map[string]int)}
+}
+
+// enter takes a place; the caller gives it back with leave.
+func (w *waiters) enter(address string) (leave func(), ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.all >= w.max || w.of[address] >= w.maxOfOne {
+		return nil, false
+	}
+	w.all++
+	w.of[address]++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.all--
+		if w.of[address]--; w.of[address] == 0 {
+			delete(w.of, address)
+		}
+	}, true
+}
+
+func clientAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
