@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+func certificates(n *connection) *cobra.Command {
+	return group("cert", "Certificates, and taking them back",
+		listCertificates(n), showCertificate(n), revokeCertificate(n),
+		verbCommand(n, verb[certificateRecord]{name: "hold", short: "Suspend a certificate until it is released or revoked", arg: "serial", path: atSerial, comment: true, told: certificateStands}),
+		verbCommand(n, verb[certificateRecord]{name: "release", short: "Make a held certificate active again", arg: "serial", path: atSerial, comment: true, told: certificateStands}),
+		renewCertificate(n))
+}
+
+func certificateStands(c certificateRecord) string {
+	return "certificate " + c.Serial + " of " + c.Service + " is " + c.status()
+}
+
+func listCertificates(n *connection) *cobra.Command {
+	return listCommand(n, listing[certificateRecord]{
+		short: "List certificates, the newest first", plural: "certificates", path: "api/v1/certificates",
+		filters: []filter{
+			{name: "status", parameter: "status", usage: "active, held or revoked"},
+			{name: "org", parameter: "organization", usage: "of this organisation"},
+			{name: "service", parameter: "service", usage: "of this service"},
+			{name: "order", parameter: "order", usage: "of this order"},
+			{name: "expires-before", parameter: "expires_before", usage: "that end before this day (2027-01-31) or time; the earliest first", read: readTime},
+		},
+		head: []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "SERIAL"},
+		row: func(contact namer, c certificateRecord) []string {
+			return []string{c.status(), c.Service, contact(c.Contact), when(c.IssuedAt), when(c.NotAfter), c.Serial}
+		},
+	})
+}
+
+// readTime reads a day or a time and returns it as the API takes it.
+func readTime(s string) (string, error) {
+	if day, err := time.Parse(time.DateOnly, s); err == nil {
+		return day.Format(time.RFC3339), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return "", issuance.Invalidf("expires-before", "is not a day or time", "write it as in 2027-01-31 or 2027-01-31T12:00:00Z")
+	}
+	return t.Format(time.RFC3339), nil
+}
+
+func showCertificate(n *connection) *cobra.Command {
+	var asPEM bool
+	c := showCommand(n, showing[certificateRecord]{
+		arg: "serial", short: "Show a certificate", path: atSerial,
+		lines: func(contact namer, c certificateRecord, s *sheet) {
+			if asPEM {
+				return
+			}
+			s.add("serial", c.Serial)
+			s.add("status", c.status())
+			if !c.ChangedAt.IsZero() {
+				s.add("since", when(c.ChangedAt)+" by "+who(c.ChangedBy))
+			}
+			s.add("reason", c.Reason)
+			s.add("comment", c.Comment)
+			s.add("service", c.Service)
+			s.add("organisation", c.Organization)
+			s.add("contact", contact(c.Contact))
+			s.add("order", c.Order)
+			s.add("issued", when(c.IssuedAt))
+			s.add("valid", when(c.NotBefore)+" to "+when(c.NotAfter))
+			s.add("key", c.Key)
+			if c.FromCSR {
+				s.add("from", "a CSR")
+			}
+			s.add("issuer", c.Issuer)
+			s.add("renews", c.Renews)
+			s.add("SHA-256", c.Fingerprint)
+		},
+		after: func(cmd *cobra.Command, _ *client, c certificateRecord) error {
+			if asPEM {
+				for line := range strings.SplitSeq(strings.TrimSpace(c.PEM), "\n") {
+					say(cmd.OutOrStdout(), "%s", line)
+				}
+			}
+			return nil
+		},
+	})
+	c.Flags().BoolVar(&asPEM, "pem", false, "print the certificate in PEM, and nothing else")
+	return c
+}
+
+func revokeCertificate(n *connection) *cobra.Command {
+	var reason, comment string
+	var sure bool
+	var names []string
+	for _, r := range issuance.Reasons() {
+		names = append(names, string(r))
+	}
+	c := &cobra.Command{
+		Use: "revoke SERIAL --reason REASON", Short: "End a certificate, for good",
+		Long:    "Ends a certificate, for good; within a second every CRL and OCSP answer says so.\n\nREASON is one of " + strings.Join(names, ", ") + ".",
+		Example: `  postern cert revoke 3f0c... --reason keyCompromise --comment "laptop stolen"`,
+		Args:    args("SERIAL"),
+		RunE: func(c *cobra.Command, args []string) error {
+			why, err := issuance.ParseReason(reason)
+			if err != nil {
+				return Usagef(c, "--reason must be one of %s", strings.Join(names, ", "))
+			}
+			path, err := atSerial(c.Context(), nil, args[0])
+			if err != nil {
+				return err
+			}
+			api, err := n.client()
+			if err != nil {
+				return err
+			}
+			if err := confirm(c, sure, "Revoke certificate "+args[0]+"? This cannot be undone."); err != nil {
+				return err
+			}
+			return send(n, c, api.post, path+"/revoke", map[string]string{"reason": string(why), "comment": comment}, certificateStands)
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why, as CRL and OCSP say it")
+	commentFlag(c, &comment)
+	sureFlag(c, &sure)
+	require(c, "reason")
+	return c
+}
+
+func renewCertificate(n *connection) *cobra.Command {
+	var comment string
+	c := &cobra.Command{
+		Use: "renew SERIAL", Short: "Order the successor of a certificate, which works until it ends", Args: args("SERIAL"),
+		RunE: func(c *cobra.Command, args []string) error {
+			path, err := atSerial(c.Context(), nil, args[0])
+			if err != nil {
+				return err
+			}
+			api, err := n.client()
+			if err != nil {
+				return err
+			}
+			return send(n, c, api.create, path+"/renew", map[string]string{"comment": comment}, orderStands)
+		},
+	}
+	commentFlag(c, &comment)
+	return c
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func contacts(n *connection) *cobra.Command {
+	told := func(what string) func(contactRecord) string {
+		return func(p contactRecord) string { return what + " contact " + p.Name + " (" + p.ID + ")" }
+	}
+	return group("contact", "Persons who order and receive certificates",
+		listCommand(n, listing[contactRecord]{
+			short: "List contacts", plural: "contacts", path: "api/v1/contacts",
+			filters: []filter{
+				{name: "org", parameter: "organization", usage: "of this organisation"},
+				{name: "email", parameter: "email", usage: "with this address"},
+			},
+			head: []string{"NAME", "ORGANISATION", "EMAIL", "MOBILE", "MAY", "CONTACT"},
+			row: func(_ namer, p contactRecord) []string {
+				return []string{p.Name, p.Organization, p.Email, p.Mobile, p.may(), p.ID}
+			},
+		}),
+		showCommand(n, showing[contactRecord]{
+			arg: "contact", short: "Show a contact, named by id or e-mail address", path: atContact,
+			lines: func(_ namer, p contactRecord, s *sheet) {
+				s.add("contact", p.ID)
+				s.add("name", p.Name)
+				s.add("organisation", p.Organization)
+				s.add("email", p.Email)
+				s.add("mobile", p.Mobile)
+				s.add("mobile changed", when(p.MobileChangedAt))
+				s.add("language", p.Language)
+				s.add("may", p.may())
+				s.add("since", when(p.CreatedAt))
+			},
+		}),
+		addContact(n), changeContact(n),
+		verbCommand(n, verb[contactRecord]{name: "disable", short: "Let a contact order and receive nothing more", arg: "contact", path: atContact, told: told("disabled")}),
+		verbCommand(n, verb[contactRecord]{name: "enable", short: "Let a contact order and receive again", arg: "contact", path: atContact, told: told("enabled")}))
+}
+
+// may says what the contact is authorised to do.
+func (p contactRecord) may() string {
+	switch {
+	case p.Disabled:
+		return "disabled"
+	case p.MayOrder && p.MayReceive:
+		return "order, receive"
+	case p.MayOrder:
+		return "order"
+	case p.MayReceive:
+		return "receive"
+	}
+	return ""
+}
+
+func contactFlags(c *cobra.Command) {
+	c.Flags().String("name", "", "first and last name")
+	c.Flags().String("email", "", "where the link is sent")
+	c.Flags().String("mobile", "", "where codes and passwords are sent, as in +41 79 123 45 67")
+	c.Flags().String("language", "", "of pages and messages: en, de or fr (default en)")
+	c.Flags().Bool("may-order", true, "may order certificates")
+	c.Flags().Bool("may-receive", true, "may receive certificates")
+}
+
+func addContact(n *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use: "add --org ORGANISATION --name NAME --email EMAIL --mobile NUMBER", Aliases: []string{"create"},
+		Short:   "Add a contact",
+		Example: `  postern contact add --org acme --name "Anna Muster" --email anna@acme.example --mobile +41791234567`,
+		Args:    args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			api, err := n.client()
+			if err != nil {
+				return err
+			}
+			body := changed(c)
+			for _, name := range []string{"may_order", "may_receive"} {
+				if _, given := body[name]; !given {
+					body[name] = true
+				}
+			}
+			return send(n, c, api.create, "api/v1/contacts", body,
+				func(p contactRecord) string { return "added contact " + p.ID + ", " + p.Name + " of " + p.Organization })
+		},
+	}
+	c.Flags().String("org", "", "organisation")
+	contactFlags(c)
+	require(c, "org", "name", "email", "mobile")
+	return c
+}
+
+func changeContact(n *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use: "change CONTACT", Short: "Change a contact, named by id or e-mail address", Args: args("CONTACT"),
+		RunE: func(c *cobra.Command, args []string) error {
+			api, err := n.client()
+			if err != nil {
+				return err
+			}
+			path, err := atContact(c.Context(), api, args[0])
+			if err != nil {
+				return err
+			}
+			return change(n, c, path, func(p contactRecord) string { return "changed contact " + p.Name + " (" + p.ID + ")" })
+		},
+	}
+	contactFlags(c)
+	return c
+}

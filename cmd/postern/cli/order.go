@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+func orders(n *connection) *cobra.Command {
+	short := map[string]string{
+		"approve": "Approve an order: the contact gets the link by e-mail and the code by SMS",
+		"reject":  "Turn an order down",
+		"cancel":  "Withdraw an order before the download; what was issued is revoked",
+		"unlock":  "Give a locked order its tries back",
+		"resend":  "Send a new link; the old one is void",
+	}
+	final := map[string]string{
+		"reject": "Turn order %s down? This cannot be undone.",
+		"cancel": "Withdraw order %s? This cannot be undone; what was issued is revoked.",
+	}
+	c := group("order", "Orders, from request to password",
+		listOrders(n), showOrder(n), createOrder(n))
+	for _, name := range []string{"approve", "reject", "cancel", "unlock", "resend"} {
+		c.AddCommand(verbCommand(n, verb[orderRecord]{
+			name: name, short: short[name], arg: "order", path: at("orders"), comment: true, final: final[name], told: orderStands,
+		}))
+	}
+	return c
+}
+
+func orderStands(o orderRecord) string {
+	return "order " + o.ID + " for " + o.Service + " is " + o.State
+}
+
+func listOrders(n *connection) *cobra.Command {
+	return listCommand(n, listing[orderRecord]{
+		short: "List orders, the newest first", plural: "orders", path: "api/v1/orders",
+		filters: []filter{
+			{name: "state", parameter: "state", usage: "in this state: requested, invited, ..."},
+			{name: "org", parameter: "organization", usage: "of this organisation"},
+			{name: "service", parameter: "service", usage: "for this service"},
+			{name: "contact", parameter: "contact", usage: "to be received by this contact (id)"},
+		},
+		head: []string{"STATE", "SERVICE", "CONTACT", "REQUESTED", "BY", "ORDER"},
+		row: func(contact namer, o orderRecord) []string {
+			return []string{o.State, o.Service, contact(o.Contact), when(o.RequestedAt), first(o.RequestedBy.Name, o.RequestedBy.ID), o.ID}
+		},
+	})
+}
+
+func showOrder(n *connection) *cobra.Command {
+	return showCommand(n, showing[orderRecord]{
+		arg: "order", short: "Show an order and its messages", path: at("orders"),
+		lines: func(contact namer, o orderRecord, s *sheet) {
+			s.add("order", o.ID)
+			s.add("state", o.State)
+			s.add("service", o.Service)
+			s.add("contact", contact(o.Contact)+" ("+o.Contact+")")
+			s.add("key", o.Key)
+			s.add("target", o.Target)
+			s.add("renews", o.Renews)
+			s.add("requested", when(o.RequestedAt)+" by "+who(o.RequestedBy))
+			if !o.DecidedAt.IsZero() {
+				s.add("decided", when(o.DecidedAt)+" by "+who(o.DecidedBy))
+			}
+			s.add("comment", o.Comment)
+			if o.Attempts > 0 {
+				s.add("wrong codes", strconv.Itoa(o.Attempts))
+			}
+			s.add("link ends", when(o.LinkExpiresAt))
+			s.add("issued", when(o.IssuedAt))
+			s.add("certificate", o.Serial)
+			s.add("downloaded", when(o.DownloadedAt))
+			s.add("completed", when(o.CompletedAt))
+		},
+		after: func(c *cobra.Command, api *client, o orderRecord) error {
+			sent, err := fetch(c.Context(), api, "api/v1/messages", url.Values{"order": {o.ID}}, paging{limit: 20})
+			if err != nil || len(sent.Items) == 0 {
+				return err
+			}
+			return printMessages(c, sent)
+		},
+	})
+}
+
+func createOrder(n *connection) *cobra.Command {
+	var q struct{ service, contact, key, target, renews, comment string }
+	c := &cobra.Command{
+		Use: "create --service SERVICE --contact CONTACT", Aliases: []string{"add"}, Short: "Place an order",
+		Long: `Places an order for a certificate for a service, to be received by a contact, who is
+named by id or e-mail address. Nothing is made in the CA before it is claimed.`,
+		Example: "  postern order create --service acme.payments --contact anna@acme.example",
+		Args:    args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			api, err := n.client()
+			if err != nil {
+				return err
+			}
+			organization, _, _ := strings.Cut(q.service, ".")
+			contact, err := contactID(c.Context(), api, q.contact, organization)
+			if err != nil {
+				return err
+			}
+			body := map[string]string{"service": q.service, "contact": contact, "key": q.key, "target": q.target, "comment": q.comment}
+			if q.renews != "" {
+				serial, err := issuance.ParseSerial(q.renews)
+				if err != nil {
+					return err
+				}
+				body["renews"] = string(serial)
+			}
+			return send(n, c, api.create, "api/v1/orders", body, orderStands)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&q.service, "service", "", "as in acme.payments")
+	f.StringVar(&q.contact, "contact", "", "who receives it")
+	f.StringVar(&q.key, "key", "", "key algorithm (default what the service prefers)")
+	f.StringVar(&q.target, "target", "", "where it will be installed (default what the service prefers)")
+	f.StringVar(&q.renews, "renews", "", "serial number of the certificate that it follows")
+	commentFlag(c, &q.comment)
+	require(c, "service", "contact")
+	return c
+}

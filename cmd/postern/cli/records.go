@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// The records as the API shows them; only what is printed.
+type (
+	organizationRecord struct {
+		ID, Name  string
+		CreatedAt time.Time `json:"created_at"`
+	}
+	contactRecord struct {
+		ID, Organization, Name, Email, Mobile, Language string
+		MayOrder                                        bool `json:"may_order"`
+		MayReceive                                      bool `json:"may_receive"`
+		Disabled                                        bool
+		CreatedAt                                       time.Time `json:"created_at"`
+		MobileChangedAt                                 time.Time `json:"mobile_changed_at"`
+	}
+	serviceRecord struct {
+		ID, Organization, Name, Environment, Key, Target string
+		Disabled                                         bool
+		CreatedAt                                        time.Time `json:"created_at"`
+	}
+	orderRecord struct {
+		ID, State, Organization, Service, Contact, Key, Target, Renews, Comment, Serial string
+		RequestedBy                                                                     issuance.Actor `json:"requested_by"`
+		RequestedAt                                                                     time.Time      `json:"requested_at"`
+		DecidedBy                                                                       issuance.Actor `json:"decided_by"`
+		DecidedAt                                                                       time.Time      `json:"decided_at"`
+		Attempts                                                                        int
+		LinkExpiresAt                                                                   time.Time `json:"link_expires_at"`
+		FromCSR                                                                         bool      `json:"from_csr"`
+		IssuedAt                                                                        time.Time `json:"issued_at"`
+		DownloadedAt                                                                    time.Time `json:"downloaded_at"`
+		CompletedAt                                                                     time.Time `json:"completed_at"`
+	}
+	certificateRecord struct {
+		Serial, Status, Order, Organization, Service, Contact, Issuer, Key, Fingerprint, Renews, Reason, Comment, PEM string
+		Expired                                                                                                       bool
+		IssuedAt                                                                                                      time.Time      `json:"issued_at"`
+		NotBefore                                                                                                     time.Time      `json:"not_before"`
+		NotAfter                                                                                                      time.Time      `json:"not_after"`
+		FromCSR                                                                                                       bool           `json:"from_csr"`
+		ChangedAt                                                                                                     time.Time      `json:"changed_at"`
+		ChangedBy                                                                                                     issuance.Actor `json:"changed_by"`
+	}
+	messageRecord struct {
+		ID, Kind, Channel, State, Order, Serial, Contact, To, Language, Text string
+		Attempts                                                             int
+		NextAt                                                               time.Time `json:"next_at"`
+		LastError                                                            string    `json:"last_error"`
+		CreatedAt                                                            time.Time `json:"created_at"`
+		SettledAt                                                            time.Time `json:"settled_at"`
+		ProviderID                                                           string    `json:"provider_id"`
+	}
+	tokenRecord struct {
+		ID, Name, Role, Token string
+		CreatedAt             time.Time `json:"created_at"`
+		ExpiresAt             time.Time `json:"expires_at"`
+		RevokedAt             time.Time `json:"revoked_at"`
+	}
+	auditRecord struct {
+		Seq                                        uint64
+		At                                         time.Time
+		Actor                                      issuance.Actor
+		Verb, Organization, Order, Serial, Subject string
+		Detail                                     map[string]string
+	}
+)
+
+// status is what a person asks for: a certificate that has expired is that,
+// whatever else it was, unless it was revoked.
+func (c certificateRecord) status() string {
+	if c.Expired && c.Status != "revoked" {
+		return "expired"
+	}
+	return c.Status
+}
+
+func who(a issuance.Actor) string {
+	if a.Role == "" {
+		return ""
+	}
+	return first(a.Name, a.ID) + " (" + string(a.Role) + ")"
+}

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func organizations(n *connection) *cobra.Command {
+	return group("org", "Customers, whose services get certificates",
+		listCommand(n, listing[organizationRecord]{
+			short: "List organisations", plural: "organisations", path: "api/v1/organizations",
+			head: []string{"ORGANISATION", "NAME", "SINCE"},
+			row:  func(_ namer, o organizationRecord) []string { return []string{o.ID, o.Name, when(o.CreatedAt)} },
+		}),
+		showCommand(n, showing[organizationRecord]{
+			arg: "organisation", short: "Show an organisation", path: at("organizations"),
+			lines: func(_ namer, o organizationRecord, s *sheet) {
+				s.add("organisation", o.ID)
+				s.add("name", o.Name)
+				s.add("since", when(o.CreatedAt))
+			},
+		}),
+		addOrganization(n))
+}
+
+func addOrganization(n *connection) *cobra.Command {
+	var name string
+	c := &cobra.Command{
+		Use: "add ORGANISATION --name NAME", Aliases: []string{"create"}, Short: "Add an organisation",
+		Long: `Adds a customer. ORGANISATION is its short name, for good: 1 to 40 of a-z, 0-9 and
+hyphens. NAME is its legal name, which stands in certificates.`,
+		Example: `  postern org add acme --name "Acme Ltd"`,
+		Args:    args("ORGANISATION"),
+		RunE: func(c *cobra.Command, args []string) error {
+			api, err := n.client()
+			if err != nil {
+				return err
+			}
+			return send(n, c, api.create, "api/v1/organizations", map[string]string{"id": args[0], "name": name},
+				func(o organizationRecord) string { return "added organisation " + o.ID + ", " + o.Name })
+		},
+	}
+	c.Flags().StringVar(&name, "name", "", "legal name: O of its certificates")
+	require(c, "name")
+	return c
+}
+
+// require marks flags that must be given; the caller has defined them.
+func require(c *cobra.Command, flags ...string) {
+	for _, f := range flags {
+		if err := c.MarkFlagRequired(f); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func services(n *connection) *cobra.Command {
+	told := func(what string) func(serviceRecord) string {
+		return func(s serviceRecord) string { return what + " service " + s.ID }
+	}
+	return group("service", "Client applications, which get certificates",
+		listCommand(n, listing[serviceRecord]{
+			short: "List services", plural: "services", path: "api/v1/services",
+			filters: []filter{{name: "org", parameter: "organization", usage: "of this organisation"}},
+			head:    []string{"SERVICE", "ENVIRONMENT", "KEY", "TARGET", "DISABLED"},
+			row: func(_ namer, s serviceRecord) []string {
+				return []string{s.ID, s.Environment, s.Key, s.Target, yes(s.Disabled)}
+			},
+		}),
+		showCommand(n, showing[serviceRecord]{
+			arg: "service", short: "Show a service", path: at("services"),
+			lines: func(_ namer, s serviceRecord, l *sheet) {
+				l.add("service", s.ID)
+				l.add("organisation", s.Organization)
+				l.add("environment", s.Environment)
+				l.add("key", s.Key)
+				l.add("target", s.Target)
+				l.add("disabled", yes(s.Disabled))
+				l.add("since", when(s.CreatedAt))
+			},
+		}),
+		addService(n), changeService(n),
+		verbCommand(n, verb[serviceRecord]{name: "disable", short: "Let no more be ordered for a service", arg: "service", path: at("services"), told: told("disabled")}),
+		verbCommand(n, verb[serviceRecord]{name: "enable", short: "Let certificates be ordered for a service again", arg: "service", path: at("services"), told: told("enabled")}))
+}
+
+func serviceFlags(c *cobra.Command) {
+	c.Flags().String("environment", "", "production or test (default production)")
+	c.Flags().String("key", "", "preferred key: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 (default P-256)")
+	c.Flags().String("target", "", "where files are mostly opened: modern, compatible, windows, java, openssl, ... (default modern)")
+}
+
+func addService(n *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use: "add ORGANISATION.NAME", Aliases: []string{"create"}, Short: "Add a service",
+		Long: `Adds a client application of a customer. NAME is its short name, for good: it
+stands in every certificate.`,
+		Example: "  postern service add acme.payments --environment test",
+		Args:    args("ORGANISATION.NAME"),
+		RunE: func(c *cobra.Command, args []string) error {
+			organization, name, ok := strings.Cut(args[0], ".")
+			if !ok {
+				return Usagef(c, "%q has no dot: write organisation and name, as in acme.payments", args[0])
+			}
+			api, err := n.client()
+			if err != nil {
+				return err
+			}
+			body := changed(c)
+			body["organization"], body["name"] = organization, name
+			return send(n, c, api.create, "api/v1/services", body, func(s serviceRecord) string { return "added service " + s.ID })
+		},
+	}
+	serviceFlags(c)
+	return c
+}
+
+func changeService(n *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use: "change SERVICE", Short: "Change where a service runs and what it prefers", Args: args("SERVICE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return change(n, c, "api/v1/services/"+url.PathEscape(args[0]), func(s serviceRecord) string { return "changed service " + s.ID })
+		},
+	}
+	serviceFlags(c)
+	return c
+}
+
+// change patches the record at path with the flags that were given.
+func change[T any](n *connection, c *cobra.Command, path string, told func(T) string) error {
+	body := changed(c)
+	if len(body) == 0 {
+		return Usagef(c, "there is nothing to change: give what is new as flags")
+	}
+	api, err := n.client()
+	if err != nil {
+		return err
+	}
+	return send(n, c, api.patch, path, body, told)
+}

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses of every command.
+const (
+	StatusDone   = 0
+	StatusFailed = 1
+	StatusUsage  = 2
+)
+
+// Options is what the commands need from the process.
+type Options struct {
+	Args     []string // without the program's name
+	Environ  []string // as os.Environ returns it
+	In       io.Reader
+	Out, Err io.Writer
+	Version  string           // of a release; "" for what the build knows
+	Commands []*cobra.Command // those of the server
+}
+
+// variable returns the value of an environment variable, "" if it is not set.
+func (o Options) variable(name string) string {
+	value := ""
+	for _, pair := range o.Environ {
+		if v, ok := strings.CutPrefix(pair, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// commands returns every command of the package.
+func commands(o Options) []*cobra.Command {
+	api := &connection{options: o}
+	staff := []*cobra.Command{
+		organizations(api), contacts(api), services(api), orders(api),
+		certificates(api), messages(api), tokens(api), audit(api),
+	}
+	for _, c := range staff {
+		api.addFlags(c)
+		c.GroupID = staffGroup
+	}
+	return append(staff, claim(o), version(o), health(o))
+}
+
+const (
+	staffGroup  = "staff"
+	serverGroup = "server"
+)
+
+// Root returns the command postern with all others below it.
+func Root(o Options) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "postern",
+		Short: "A private authority for client certificates",
+		Long: `Postern gives each of your customers' client applications a certificate, safely,
+and takes it back at once.
+
+Exit status: 0 done, 1 failed, 2 not called as it should be.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetArgs(o.Args)
+	root.SetIn(o.In)
+	root.SetOut(o.Out)
+	root.SetErr(o.Err)
+	root.AddGroup(&cobra.Group{ID: serverGroup, Title: "The server:"}, &cobra.Group{ID: staffGroup, Title: "Daily work (these talk to a running server):"})
+	for _, c := range o.Commands {
+		c.GroupID = serverGroup
+	}
+	root.AddCommand(o.Commands...)
+	root.AddCommand(commands(o)...)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return Usagef(c, "%v", err) })
+	strict(root)
+	return root
+}
+
+// strict makes wrong arguments a usage error everywhere, and a command that only
+// has others below it refuse what is none of them.
+func strict(c *cobra.Command) {
+	if !c.Runnable() {
+		c.Args = cobra.ArbitraryArgs
+		c.RunE = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				return Usagef(c, "there is no command %q; did you mean %s?", args[0], near[0])
+			}
+			return Usagef(c, "there is no command %q", args[0])
+		}
+	} else {
+		check := c.Args
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := cmp.Or(c.ValidateRequiredFlags(), c.ValidateFlagGroups())
+			if err == nil && check != nil {
+				err = check(c, args)
+			}
+			if err != nil {
+				return Usagef(c, "%v", err)
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		strict(sub)
+	}
+}
+
+// Run does what o.Args say and returns the exit status. An error is told on
+// o.Err: what happened, then what to do.
+func Run(ctx context.Context, o Options) int {
+	err := Root(o).ExecuteContext(ctx)
+	if err == nil {
+		return StatusDone
+	}
+	tell(o.Err, err)
+	return statusOf(err)
+}
+
+// args returns a check for exactly the arguments that names names.
+func args(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, given []string) error {
+		switch {
+		case len(given) < len(names):
+			return fmt.Errorf("%s is missing", names[len(given)])
+		case len(given) > len(names):
+			return fmt.Errorf("%q is one argument too many", given[len(names)])
+		}
+		return nil
+	}
+}
+
+// say prints one line for people.
+func say(w io.Writer, format string, a ...any) {
+	fmt.Fprintln(w, clean(fmt.Sprintf(format, a...))) //nolint:errcheck // nobody is left to be told
+}

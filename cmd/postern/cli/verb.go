@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// group is a command that only has others below it.
+func group(name, short string, below ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: name, Short: short}
+	c.AddCommand(below...)
+	return c
+}
+
+// send posts body to path and prints the record that comes back: as JSON, or as
+// the one line that told says of it.
+func send[T any](n *connection, c *cobra.Command, how func(context.Context, string, any, any) error, path string, body any, told func(T) string) error {
+	var raw json.RawMessage
+	if err := how(c.Context(), path, body, &raw); err != nil {
+		return err
+	}
+	if n.json {
+		return printJSON(c.OutOrStdout(), raw)
+	}
+	var record T
+	if err := json.Unmarshal(raw, &record); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	say(c.OutOrStdout(), "%s", told(record))
+	return nil
+}
+
+// verb is a command that does one thing to one record.
+type verb[T any] struct {
+	name  string
+	short string
+	arg   string
+	path  func(context.Context, *client, string) (string, error) // of the record that the argument names
+	// comment is whether the verb keeps one.
+	comment bool
+	// final is what a person is asked before, with the argument in it as %s; "" for nothing.
+	final string
+	told  func(T) string
+}
+
+func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
+	var comment string
+	var sure bool
+	c := &cobra.Command{
+		Use: v.name + " " + strings.ToUpper(v.arg), Short: v.short, Args: args(strings.ToUpper(v.arg)),
+		RunE: func(c *cobra.Command, args []string) error {
+			api, err := n.client()
+			if err != nil {
+				return err
+			}
+			path, err := v.path(c.Context(), api, args[0])
+			if err != nil {
+				return err
+			}
+			if v.final != "" {
+				if err := confirm(c, sure, fmt.Sprintf(v.final, args[0])); err != nil {
+					return err
+				}
+			}
+			body := map[string]string{}
+			if comment != "" {
+				body["comment"] = comment
+			}
+			return send(n, c, api.post, path+"/"+v.name, body, v.told)
+		},
+	}
+	if v.comment {
+		commentFlag(c, &comment)
+	}
+	if v.final != "" {
+		sureFlag(c, &sure)
+	}
+	return c
+}
+
+func commentFlag(c *cobra.Command, to *string) {
+	c.Flags().StringVar(to, "comment", "", "why, for the record")
+}
+
+func sureFlag(c *cobra.Command, to *bool) {
+	c.Flags().BoolVar(to, "yes", false, "do not ask")
+}
+
+// at returns the path of a record of the kind that a folder of the API has.
+func at(folder string) func(context.Context, *client, string) (string, error) {
+	return func(_ context.Context, _ *client, id string) (string, error) {
+		return "api/v1/" + folder + "/" + url.PathEscape(id), nil
+	}
+}
+
+// atSerial is at for a certificate, whose serial number people write in many ways.
+func atSerial(_ context.Context, _ *client, s string) (string, error) {
+	serial, err := issuance.ParseSerial(s)
+	return "api/v1/certificates/" + string(serial), err
+}
+
+// atContact is at for a contact, who may be named by e-mail address too.
+func atContact(ctx context.Context, api *client, name string) (string, error) {
+	id, err := contactID(ctx, api, name, "")
+	return "api/v1/contacts/" + url.PathEscape(id), err
+}
+
+// contactID returns the id of the contact with the id or e-mail address name;
+// organization narrows the search, "" for everywhere.
+func contactID(ctx context.Context, api *client, name, organization string) (string, error) {
+	if !strings.Contains(name, "@") {
+		return name, nil
+	}
+	q := url.Values{"email": {name}}
+	if organization != "" {
+		q.Set("organization", organization)
+	}
+	var found struct{ Items []contactRecord }
+	if err := api.get(ctx, "api/v1/contacts", q, &found); err != nil {
+		return "", err
+	}
+	switch len(found.Items) {
+	case 1:
+		return found.Items[0].ID, nil
+	case 0:
+		return "", issuance.Invalidf("contact", "there is no contact with the address "+name, "`postern contact list` prints those there are")
+	}
+	var ids []string
+	for _, c := range found.Items {
+		ids = append(ids, c.ID+" ("+c.Organization+")")
+	}
+	return "", issuance.Invalidf("contact", "the address "+name+" belongs to several contacts", "name one by its id: "+strings.Join(ids, ", "))
+}
