@@ -20,6 +20,7 @@ const maxBatch = 256
 // to which the committer hands the transaction and from which it gets it back:
 // so a panic, with its stack, happens where it belongs.
 type call struct {
+	ctx   context.Context
 	f     func(issuance.Tx) error
 	state atomic.Int32
 	steps chan step
@@ -53,7 +54,7 @@ func (s *Store) Update(ctx context.Context, f func(issuance.Tx) error) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
-	c := &call{f: f, steps: make(chan step, 1), ran: make(chan outcome, 1)}
+	c := &call{ctx: ctx, f: f, steps: make(chan step, 1), ran: make(chan outcome, 1)}
 	if !s.queue.push(c) {
 		return errClosed()
 	}
@@ -92,10 +93,20 @@ func (s *Store) commitAll() {
 			return
 		}
 		last = len(batch)
-		s.commit(slices.DeleteFunc(batch, func(c *call) bool {
-			return !c.state.CompareAndSwap(queued, taken)
-		}))
+		s.commit(slices.DeleteFunc(batch, func(c *call) bool { return !c.take() }))
 	}
+}
+
+// take reports whether c is to run. If its context has ended, it is answered.
+func (c *call) take() bool {
+	if !c.state.CompareAndSwap(queued, taken) {
+		return false
+	}
+	err := c.ctx.Err()
+	if err != nil {
+		c.steps <- step{err: err}
+	}
+	return err == nil
 }
 
 // commit runs the calls of batch, commits them together and answers them. A
@@ -157,7 +168,10 @@ func (s *Store) try(batch []*call) (culprit int, answers []outcome, err error) {
 		return -1, answers, nil
 	}
 	err = s.sync(b)
-	if deleted || err != nil { // a commit that failed leaves sealed bytes behind, too
+	if err != nil { // what it has written of secrets is in the file
+		s.tail.Store(true)
+	}
+	if deleted || err != nil {
 		s.markDeleted()
 	}
 	return -1, answers, err

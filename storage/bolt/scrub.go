@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"go.etcd.io/bbolt"
 )
 
 // The bounds of one slice of a scrub: writers wait no longer than it takes.
 const (
-	sliceLook = 8192 // pages to look at
-	sliceZero = 256  // pages to overwrite
-	runPages  = 32   // neighbours that are read and written at once
+	sliceTime = 2 * time.Millisecond
+	runPages  = 32 // neighbours that are looked at together
 )
 
 // Scrub overwrites with zeros every page of the file that holds no data: bbolt
@@ -41,7 +42,8 @@ const (
 //     is used. A kill between or in the middle of these writes leaves a file that
 //     is as valid as before, and its next opening scrubs it again.
 //   - Pages behind the last one in use, where a commit may have failed or been
-//     killed, are treated like free ones. The file grows only in a commit.
+//     killed, are treated like free ones: in the first scrub after an opening or a
+//     failed commit. The file grows only in a commit.
 //   - The zeros go through a second descriptor of the same file. The kernel keeps
 //     one copy of each page for writes, reads and the map that bbolt reads from;
 //     and bbolt's lock belongs to the descriptor that took it (flock), so that
@@ -52,36 +54,48 @@ const (
 func (s *Store) Scrub(ctx context.Context) error {
 	s.scrubbing.Lock()
 	defer s.scrubbing.Unlock()
-	zeroed := 0
+	tail := s.tail.Swap(false)
+	zeroed, err := s.scrubPages(ctx, tail)
+	if zeroed > 0 { // after an error, too: the next scrub will find zeros, and not sync them
+		s.stats.syncs.Add(1)
+		s.stats.zeroed.Add(uint64(zeroed))
+		err = first(err, s.raw.Sync())
+	}
+	if err != nil && tail {
+		s.tail.Store(true)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return failed("scrubbing", err)
+}
+
+// scrubPages scrubs slice by slice, with the tail of the file or without, and
+// returns how many pages it has overwritten.
+func (s *Store) scrubPages(ctx context.Context, tail bool) (zeroed int, err error) {
 	for page := 2; page >= 0; { // 0 and 1 are the meta pages
 		if err := s.usable(ctx); err != nil {
-			return err
+			return zeroed, err
 		}
-		next, n, err := s.scrubSlice(page)
+		next, n, err := s.scrubSlice(page, tail)
 		zeroed += n
 		wait := time.Millisecond // lets the committer in
-		switch {
-		case errors.Is(err, errReaders):
+		if errors.Is(err, errReaders) {
 			wait = 10 * time.Millisecond
-		case err != nil:
-			return failed("scrubbing", err)
+		} else if err != nil {
+			return zeroed, err
 		}
 		page = next
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return zeroed, ctx.Err()
 		case <-time.After(wait):
 		}
 	}
-	if zeroed == 0 {
-		return nil
-	}
-	if err := s.raw.Sync(); err != nil {
-		return failed("scrubbing", err)
-	}
-	s.stats.syncs.Add(1)
-	s.stats.zeroed.Add(uint64(zeroed))
-	return nil
+	return zeroed, nil
 }
 
 // errReaders says that an older reader is open.
@@ -89,7 +103,7 @@ var errReaders = errors.New("an older reader is open")
 
 // scrubSlice looks at pages from the first on, and returns where the next slice
 // begins, -1 at the end, and how many pages it has overwritten.
-func (s *Store) scrubSlice(from int) (next, zeroed int, err error) {
+func (s *Store) scrubSlice(from int, tail bool) (next, zeroed int, err error) {
 	b, err := s.db.Begin(true)
 	if err != nil {
 		return from, 0, err
@@ -98,47 +112,53 @@ func (s *Store) scrubSlice(from int) (next, zeroed int, err error) {
 	if !s.readers.current(b.ID() - 1) { // a writer's id is one above the root it began with
 		return from, 0, errReaders
 	}
-	info, err := s.raw.Stat()
-	if err != nil {
-		return from, 0, err
-	}
 	size := s.db.Info().PageSize
-	next = from
-	end := int(info.Size()) / size
-	to := min(end, from+sliceLook)
-	free := func(id int) (bool, error) {
-		p, err := b.Page(id)
-		return p == nil || p.Type == "free", err // nil: behind the last page in use
-	}
-	for id := from; id < to && zeroed < sliceZero; id = next {
-		next = id + 1
-		is, err := free(id)
+	end := int(b.Size()) / size
+	if tail {
+		info, err := s.raw.Stat()
 		if err != nil {
-			return id, zeroed, err
+			return from, 0, err
 		}
-		if !is {
-			continue
+		end = int(info.Size()) / size
+	}
+	for began := time.Now(); from < end; from = next {
+		if time.Since(began) > sliceTime {
+			return from, zeroed, nil
 		}
-		for next < to && next < id+runPages {
-			if is, err = free(next); err != nil || !is {
-				break
-			}
-			next++
+		n := 0
+		if n, next, err = free(b, from, end); err != nil {
+			return from, zeroed, err
 		}
-		n, err := zero(s.raw, id, next-id, size)
-		zeroed += n
+		overwritten, err := zero(s.raw, from, n, size)
+		zeroed += overwritten
 		if err != nil {
-			return id, zeroed, err
+			return from, zeroed, err
 		}
 	}
-	if next >= end {
-		return -1, zeroed, nil
+	return -1, zeroed, nil
+}
+
+// free returns how many pages from the first on are free, up to runPages, and
+// where to go on.
+func free(b *bbolt.Tx, from, end int) (n, next int, err error) {
+	for next = from; next < end && next < from+runPages; next++ {
+		p, err := b.Page(next)
+		if err != nil {
+			return 0, from, err
+		}
+		if p != nil && p.Type != "free" { // nil: behind the last page in use
+			return n, next + 1, nil
+		}
+		n++
 	}
-	return next, zeroed, nil
+	return n, next, nil
 }
 
 // zero overwrites those of n pages that are not zero yet.
 func zero(f *os.File, first, n, size int) (zeroed int, err error) {
+	if n == 0 {
+		return 0, nil
+	}
 	buf, blank := make([]byte, n*size), make([]byte, size)
 	if _, err := f.ReadAt(buf, int64(first)*int64(size)); err != nil {
 		return 0, err

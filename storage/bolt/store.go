@@ -73,6 +73,7 @@ type Store struct {
 
 	scrubbing sync.Mutex
 	deleted   chan struct{} // holds one: a secret was deleted since the last scrub
+	tail      atomic.Bool   // there may be something behind the last page in use
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 }
@@ -114,7 +115,8 @@ func open(o Options, steps []migration) (_ *Store, err error) {
 	s := &Store{opts: o, db: db, raw: raw, tables: newTables(), stop: stop, deleted: make(chan struct{}, 1)}
 	s.queue.wake = make(chan struct{}, 1)
 	s.readers.open = make(map[int]int)
-	s.markDeleted() // the process before may have been killed before it scrubbed
+	s.tail.Store(true) // the process before may have been killed in a commit,
+	s.markDeleted()    // or before it scrubbed
 	s.running.Go(s.commitAll)
 	s.running.Go(func() { s.scrubAll(ctx) })
 	return s, nil
