@@ -56,6 +56,9 @@ func (c *Clients) TLSConfig(base *tls.Config) *tls.Config {
 	config.GetConfigForClient = nil
 	config.VerifyPeerCertificate = nil
 	config.VerifyConnection = c.VerifyConnection
+	if config.Time == nil {
+		config.Time = c.Now
+	}
 	return config
 }
 

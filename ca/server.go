@@ -100,14 +100,15 @@ type ServerKeys struct {
 
 // GetCertificate is for tls.Config. If a new certificate cannot be made, it goes
 // on with the one it has until that expires.
-func (s *ServerKeys) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (s *ServerKeys) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.Authority.now()
 	if s.current != nil && now.Before(renewAt(s.current)) {
 		return s.current, nil
 	}
-	made, err := s.Authority.ServerCertificate(context.WithoutCancel(hello.Context()), s.Profile)
+	// A client that hangs up must not cost the others their new certificate.
+	made, err := s.Authority.ServerCertificate(context.Background(), s.Profile)
 	switch {
 	case err == nil:
 		s.current = &made
