@@ -277,7 +277,7 @@ func (t *smtpTry) refusal(ctx context.Context, err error) *SendError {
 	case answer.Code/100 != 5:
 		return &SendError{Message: said + "; it is sent again, the same"}
 	case t.stage == authenticating, answer.Code == 530, answer.Code == 534, answer.Code == 535, answer.Code == 538:
-		return &SendError{Pause: true, Message: said + "; check mail.smtp.username and mail.smtp.password"}
+		return &SendError{Pause: true, Message: said + "; check mail.smtp.username, mail.smtp.password and mail.smtp.tls"}
 	case t.stage == connecting:
 		return &SendError{Pause: true, Message: said + "; check mail.smtp.host, mail.smtp.port and mail.smtp.tls"}
 	case t.stage == mailing:
