@@ -13,6 +13,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -103,7 +104,7 @@ func (c *client) do(ctx context.Context, q request, out any) error {
 // problem returns the error that an answer tells (RFC 9457).
 func problem(base *url.URL, answer *http.Response, text []byte) error {
 	var p struct {
-		Title, Detail, Field, Hint string
+		Type, Title, Detail, Field, Hint string
 		Code                       issuance.Code
 		RetryAfter                 int `json:"retry_after"`
 		Left                       int
@@ -113,6 +114,12 @@ func problem(base *url.URL, answer *http.Response, text []byte) error {
 		return foreignAnswer(base, answer.Status)
 	}
 	e := &issuance.Error{Code: p.Code, Field: p.Field, Message: p.Detail, Hint: p.Hint, Left: p.Left, Retry: time.Duration(p.RetryAfter) * time.Second}
+	if strings.HasPrefix(p.Type, "urn:postern:problem:") { // of the contacts' site
+		e.Message, e.Hint = p.Title, p.Detail
+	}
+	if after, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && e.Retry == 0 {
+		e.Retry = time.Duration(after) * time.Second
+	}
 	if e.Field != "" { // which it begins with, as e will
 		e.Message = strings.TrimPrefix(e.Message, e.Field+": ")
 	}

@@ -26,9 +26,6 @@ func Usagef(c *cobra.Command, format string, a ...any) error {
 	return &usageError{fmt.Sprintf(format, a...), c.CommandPath()}
 }
 
-// Silent is an error that was told already: only the exit status is left of it.
-var Silent = errors.New("told already")
-
 func statusOf(err error) int {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return StatusUsage
@@ -38,14 +35,14 @@ func statusOf(err error) int {
 
 // tell prints what happened, then what to do.
 func tell(w io.Writer, err error) {
-	if errors.Is(err, Silent) {
-		return
-	}
 	message, hint := err.Error(), ""
 	if u, ok := errors.AsType[*usageError](err); ok {
 		hint = "`" + u.command + " --help` tells how it is called"
 	} else if e, ok := errors.AsType[*issuance.Error](err); ok {
 		hint = e.Hint
+		if e.Left > 0 {
+			message += fmt.Sprintf(" (%d tries left)", e.Left)
+		}
 	} else if errors.Is(err, context.Canceled) {
 		message = "interrupted"
 	}

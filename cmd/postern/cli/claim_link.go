@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// claimTries is how often a claim is asked for whose answer did not arrive.
+const claimTries = 5
+
+// link is the e-mailed URL, with the session that the right code opened.
+type link struct {
+	base    *url.URL // with the token: never to be printed
+	http    *http.Client
+	cookies []*http.Cookie
+}
+
+// newLink reads the URL from the e-mail.
+func newLink(address string, client *http.Client) (*link, error) {
+	wrong := issuance.Invalidf("url", "is not the link from the e-mail", "copy it whole, as in https://certs.example.com/c/...")
+	u, err := url.Parse(strings.TrimSpace(address))
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, wrong
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	for _, verb := range []string{"/claim", "/code"} { // as the instructions for curl have it
+		u.Path = strings.TrimSuffix(u.Path, verb)
+	}
+	parts := strings.Split(u.Path, "/")
+	if n := len(parts); n < 3 || parts[n-2] != "c" || parts[n-1] == "" {
+		return nil, wrong
+	}
+	switch {
+	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+		return &link{base: u, http: client}, nil
+	case u.Scheme == "http":
+		return nil, issuance.Invalidf("url", "is plain http on another machine: the code would travel in the clear", "write it with https")
+	}
+	return nil, wrong
+}
+
+// sendCode has a new one-time password sent.
+func (l *link) sendCode(ctx context.Context) error {
+	answer, err := l.post(ctx, "code", nil)
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
+}
+
+// post sends a form and returns a good answer, whose body the caller must close,
+// or the error that the answer tells.
+func (l *link) post(ctx context.Context, verb string, fields map[string]string) (*http.Response, error) {
+	form := url.Values{}
+	for name, value := range fields {
+		form.Set(name, value)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, l.base.JoinPath(verb).String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, errors.New("making the request")
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/problem+json, */*;q=0.5")
+	for _, c := range l.cookies {
+		r.AddCookie(c)
+	}
+	answer, err := l.http.Do(r)
+	if err != nil {
+		return nil, brokenError{unreachable(l.base, err)}
+	}
+	if set := answer.Cookies(); len(set) > 0 {
+		l.cookies = set
+	}
+	if answer.StatusCode < 300 {
+		return answer, nil
+	}
+	defer answer.Body.Close() //nolint:errcheck // it was read
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+	if err != nil {
+		return nil, brokenError{unreachable(l.base, err)}
+	}
+	return nil, problem(l.base, answer, text)
+}
+
+// brokenError is an answer that did not arrive, or not whole: nobody here knows
+// what the server did.
+type brokenError struct{ error }
+
+func (e brokenError) Unwrap() error { return e.error }
+
+// received is what a claim brought.
+type received struct {
+	name string // that the server gave it, "" for none
+}
+
+// claim sends fields and writes what comes to into. When the answer breaks off, it
+// asks again: the session that the right code opened gets the same file.
+func (l *link) claim(ctx context.Context, fields map[string]string, into *files, progress func(string, ...any)) (received, error) {
+	for try := 1; ; try++ {
+		got, err := l.download(ctx, fields, into)
+		wait, again := l.worth(err)
+		if !again || try == claimTries {
+			return got, err
+		}
+		progress("%s; trying again", err)
+		if wait == 0 {
+			wait = time.Duration(try-1) * time.Second
+		}
+		select {
+		case <-ctx.Done():
+			return received{}, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// worth reports whether the same request may bring what err did not, and when.
+func (l *link) worth(err error) (wait time.Duration, again bool) {
+	if e, ok := errors.AsType[*issuance.Error](err); ok && e.Code == issuance.CodeBusy {
+		return min(max(e.Retry, time.Second), time.Minute), true
+	}
+	_, broken := errors.AsType[brokenError](err)
+	return 0, broken && !errors.Is(err, context.Canceled)
+}
+
+// download asks once. With a session the code is not sent again: it was used.
+func (l *link) download(ctx context.Context, fields map[string]string, into *files) (got received, err error) {
+	if len(l.cookies) > 0 {
+		rest := make(map[string]string)
+		for name, value := range fields {
+			if name != "code" {
+				rest[name] = value
+			}
+		}
+		fields = rest
+	}
+	into.asked = true
+	answer, err := l.post(ctx, "claim", fields)
+	if err != nil {
+		_, broken := errors.AsType[brokenError](err)
+		into.asked = broken
+		return got, err
+	}
+	defer answer.Body.Close() //nolint:errcheck // it was read to its end
+	if err := into.receive(io.LimitReader(answer.Body, mostAnswer)); err != nil {
+		return got, err
+	}
+	if _, params, err := mime.ParseMediaType(answer.Header.Get("Content-Disposition")); err == nil {
+		got.name = params["filename"]
+	}
+	return got, nil
+}
+
+// arrived turns an error of reading an answer into one that is worth another try.
+func arrived(err error) error {
+	return brokenError{fmt.Errorf("the file arrived in part: %w", err)}
+}
