@@ -156,11 +156,11 @@ func (s *Store) try(batch []*call) (culprit int, answers []outcome, err error) {
 		c.steps <- step{tx: t}
 		o := <-c.ran
 		answers = append(answers, o)
-		if o.aborted || o.failed() && t.wrote {
+		if o.aborted || o.failed() && t.writes > 0 {
 			b.Rollback()
 			return i, answers, nil
 		}
-		wrote, deleted = wrote || t.wrote, deleted || t.deleted
+		wrote, deleted = wrote || t.writes > 0, deleted || t.deleted
 	}
 	s.stats.operations.Add(uint64(len(batch)))
 	if !wrote {

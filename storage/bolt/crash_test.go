@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,10 +20,14 @@ import (
 	"github.com/postern-ca/postern/storage/seal"
 )
 
-// TestMain is also the program that TestKilled kills.
+// TestMain is also the program that TestKilled kills, and TestFaults lets fail.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("CRASH_DIR"); dir != "" {
-		if err := crashWriter(dir, os.Getenv("CRASH_ROUND")); err != nil {
+		write := crashWriter
+		if os.Getenv("CRASH_FAULTS") != "" {
+			write = faultWriter
+		}
+		if err := write(dir, os.Getenv("CRASH_ROUND")); err != nil {
 			fmt.Println("error", err)
 			os.Exit(2)
 		}
@@ -34,11 +39,7 @@ func TestMain(m *testing.M) {
 // crashWriter places orders and finishes them from eight goroutines, and tells
 // on standard output what was acknowledged. It has a second.
 func crashWriter(dir, round string) error {
-	key, err := seal.Load(filepath.Join(dir, "seal.key"))
-	if err != nil {
-		return err
-	}
-	s, err := bolt.Open(bolt.Options{Path: filepath.Join(dir, "postern.db"), Key: key, ScrubAfter: time.Millisecond})
+	s, err := openIn(dir)
 	if err != nil {
 		return err
 	}
@@ -68,6 +69,17 @@ func crashWriter(dir, round string) error {
 	return s.Close()
 }
 
+// openIn opens the store in dir.
+func openIn(dir string) (*bolt.Store, error) {
+	key, err := seal.Load(filepath.Join(dir, "seal.key"))
+	if err != nil {
+		return nil, err
+	}
+	return bolt.Open(bolt.Options{
+		Path: filepath.Join(dir, "postern.db"), Key: key, ScrubAfter: time.Millisecond, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
 func ofOrder(id issuance.OrderID) issuance.SecretRef {
 	return issuance.SecretRef{Kind: issuance.PKCS12Secret, Order: id}
 }
@@ -93,29 +105,20 @@ func finished(tx issuance.Tx, id issuance.OrderID) error {
 // thread: before and between those of a commit, and in a scrub. What was
 // acknowledged must be there, and nothing half.
 func TestKilled(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Fatal("this test needs strace: apt-get install strace")
-	}
 	o := options(t)
 	dir := filepath.Dir(o.Path)
 	all := make(map[string]string) // by order: what was acknowledged last
 	kills := 0
 	for n := 1; n <= 30; n++ {
-		cmd := exec.Command(strace, "-f", "-qq", "-o", filepath.Join(dir, "trace"), "-e", "trace=fdatasync,fsync",
-			"-e", fmt.Sprintf("inject=fdatasync,fsync:signal=SIGKILL:when=%d", n), os.Args[0])
-		cmd.Env = append(os.Environ(), "CRASH_DIR="+dir, fmt.Sprint("CRASH_ROUND=", n))
-		out, err := cmd.Output()
+		said, err := underStrace(t, dir, fmt.Sprintf("fdatasync,fsync:signal=SIGKILL:when=%d", n), fmt.Sprint("CRASH_ROUND=", n))
 		if err != nil {
 			kills++
 		}
-		lines := bufio.NewScanner(bytes.NewReader(out))
-		for lines.Scan() {
-			what, id, ok := strings.Cut(lines.Text(), " ")
-			if !ok || what == "error" {
-				t.Fatalf("kill %d: the writer says %q", n, lines.Text())
+		for _, line := range said {
+			if line[0] == "error" {
+				t.Fatalf("kill %d: the writer says %q", n, line)
 			}
-			all[id] = what
+			all[line[1]] = line[0]
 		}
 		s := open(t, o)
 		checkWhole(t, s, all)
@@ -129,6 +132,24 @@ func TestKilled(t *testing.T) {
 	if kills < 25 || len(all) == 0 {
 		t.Error("the test is blind: too few kills, or nothing was acknowledged")
 	}
+}
+
+// underStrace runs the writer with a fault, and returns the words of what it said.
+func underStrace(t *testing.T, dir, fault string, env ...string) (said [][]string, err error) {
+	t.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Fatal("this test needs strace: apt-get install strace")
+	}
+	calls, _, _ := strings.Cut(fault, ":")
+	cmd := exec.Command(strace, "-f", "-qq", "-o", filepath.Join(dir, "trace"), "-e", "trace="+calls, "-e", "inject="+fault, os.Args[0])
+	cmd.Env = append(append(os.Environ(), "CRASH_DIR="+dir), env...)
+	out, err := cmd.Output()
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	for lines.Scan() {
+		said = append(said, strings.Fields(lines.Text()))
+	}
+	return said, err
 }
 
 // checkWhole looks whether all that was acknowledged is there, and whether all

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -43,19 +44,28 @@ func (t *tx) AppendRevocation(r issuance.Revocation) error {
 }
 
 func (t *tx) Revocations(issuer string, f func(issuance.Revocation) error) error {
-	head := prefix(byAll, issuer)
-	var stop error
-	err := t.s.tables.revocations.walk(t, query{}, head, func(place []byte, r issuance.Revocation) bool {
-		if r.Issuer != issuer {
-			return false
-		}
-		stop = f(r)
-		return stop == nil
-	})
-	if stop != nil {
-		return stop
+	b, err := t.bucket(t.s.tables.revocations.name)
+	if err != nil {
+		return err
 	}
-	return err
+	head := prefix(byAll, issuer)
+	c := b.Cursor()
+	for k, v := c.Seek(head); bytes.HasPrefix(k, head); {
+		r, err := t.s.tables.revocations.decode(v)
+		if err != nil {
+			return err
+		}
+		writes := t.writes
+		if err := f(r); err != nil {
+			return err
+		}
+		if t.writes == writes {
+			k, v = c.Next()
+		} else { // a write may have moved what the cursor stands on
+			k, v = c.Seek(after(revocationKey(r)))
+		}
+	}
+	return nil
 }
 
 func (t *tx) ForgetRevocations(before time.Time, limit int) (int, error) {
@@ -73,15 +83,15 @@ func (t *tx) ForgetRevocations(before time.Time, limit int) (int, error) {
 	return len(expired), nil
 }
 
-func (t *tx) Changes(after uint64, limit int) ([]issuance.Revocation, error) {
+func (t *tx) Changes(since uint64, limit int) ([]issuance.Revocation, error) {
 	b, err := t.bucket(changesBucket)
 	if err != nil {
 		return nil, err
 	}
 	var out []issuance.Revocation
 	c := b.Cursor()
-	k, v := c.Seek(binary.BigEndian.AppendUint64(nil, after))
-	if number(k) == after && k != nil {
+	k, v := c.Seek(binary.BigEndian.AppendUint64(nil, since))
+	if number(k) == since && k != nil {
 		k, v = c.Next()
 	}
 	for ; k != nil && len(out) < limit; k, v = c.Next() {

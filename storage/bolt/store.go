@@ -81,7 +81,7 @@ type Store struct {
 // virtual is how much address space the file is mapped into from the start, so
 // that a growing file need not be mapped anew, for which all readers must
 // finish. It takes no memory.
-const virtual = 4 << 30
+const virtual = 1 << 30
 
 // Open opens the file, makes it if it is not there, and brings an older schema
 // up to date. It refuses a file that another process serves, one of a newer

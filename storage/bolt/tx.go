@@ -13,7 +13,7 @@ import (
 type tx struct {
 	b       *bbolt.Tx
 	s       *Store
-	wrote   bool
+	writes  int
 	deleted bool // a secret: its bytes are still in the file
 	over    bool
 }
@@ -36,7 +36,7 @@ func (t *tx) writable(name string) (*bbolt.Bucket, error) {
 	if !t.b.Writable() {
 		return nil, errors.New("a View cannot write")
 	}
-	t.wrote = true
+	t.writes++
 	return b, nil
 }
 
