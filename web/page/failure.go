@@ -63,17 +63,22 @@ func (t text) Wait(d time.Duration) (string, error) {
 	return t.T("wait.hours", "Count", up(time.Hour))
 }
 
-// Fail shows the error page for err, with the status of its kind. The caller
-// logs err if it is internal. Back is the address to go on with, or "".
-func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error, back string) {
+// Fail shows the error page for cause, with the status of its kind; back is the
+// address to go on with, or "". The caller logs cause if it is internal, and the
+// error returned, which says that even this page could not be shown.
+func (s *Site) Fail(w http.ResponseWriter, r *http.Request, cause error, back string) error {
 	lang := Language(r)
-	f := s.common.Failure(lang, err)
+	f := s.common.Failure(lang, cause)
 	f.Back = back
-	title, textErr := s.common.Text(lang, "failure."+string(f.Code)+".title")
-	SetRetryAfter(w, err)
-	if renderErr := s.common.Render(w, r, Page{Status: Status(err), Name: "failure", Language: lang, Title: title, Data: f}); errors.Join(textErr, renderErr) != nil {
+	title, err := s.common.Text(lang, "failure."+string(f.Code)+".title")
+	if err == nil {
+		SetRetryAfter(w, cause)
+		err = s.common.Render(w, r, Page{Status: Status(cause), Name: "failure", Language: lang, Title: title, Data: f})
+	}
+	if err != nil {
 		http.Error(w, "something went wrong; please try again later", http.StatusInternalServerError)
 	}
+	return err
 }
 
 // Status returns the HTTP status for err (RFC 9110, section 15).

@@ -37,6 +37,12 @@ func (f frame) Asset(name string) (string, error) {
 	return f.site.base + "/assets/" + name + "?v=" + a.version, nil
 }
 
+// With returns f with other data, for a template within the page's.
+func (f frame) With(data any) frame {
+	f.Data = data
+	return f
+}
+
 // HasLogo reports whether the brand has a logo of its own.
 func (f frame) HasLogo() bool { return len(f.Brand.Logo) > 0 }
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-//go:embed templates text assets
+//go:embed all:templates text assets
 var files embed.FS
 
 // Brand is what tells people whose pages these are.
@@ -73,7 +73,7 @@ func (s *Site) Pages(own fs.FS) (*Pages, error) {
 			return nil, err
 		}
 	}
-	layout := template.New("layout")
+	layout := template.New("")
 	for _, source := range sources {
 		shared, err := fs.Glob(source, "templates/_*.html")
 		if err != nil {

@@ -1,0 +1,92 @@
+package contact
+
+import (
+	"context"
+	"net"
+	"syscall"
+	"time"
+)
+
+// wireKey is the context key of a request's TCP connection.
+type wireKey struct{}
+
+// ConnContext is for http.Server's field of that name: it lets the site see
+// whether a download arrived. Without it a download counts as complete once the
+// operating system has taken its last byte.
+func ConnContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, wireKey{}, c)
+}
+
+// wire returns the TCP connection of the request with ctx, under TLS or not; nil
+// if there is none.
+func wire(ctx context.Context) syscall.RawConn {
+	c, _ := ctx.Value(wireKey{}).(net.Conn)
+	for c != nil {
+		if tcp, ok := c.(*net.TCPConn); ok {
+			raw, err := tcp.SyscallConn()
+			if err != nil {
+				return nil
+			}
+			return raw
+		}
+		under, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		c = under.NetConn()
+	}
+	return nil
+}
+
+// traffic is what a TCP connection tells of the bytes that were written to it.
+type traffic int
+
+const (
+	underway traffic = iota // not all are acknowledged
+	taken                   // all are acknowledged, the peer is still there
+	closed                  // all are acknowledged, and the peer has closed: it wanted no more
+	broken                  // the peer has reset the connection, or it timed out
+	unknown                 // this system does not tell
+)
+
+const (
+	// arrivalLimit is how long the last bytes may be on their way.
+	arrivalLimit = time.Minute
+	// closeGrace is how long a peer that has all bytes may take to close, as
+	// Connection: close asks it to. One that does not is believed to be content;
+	// one that was cut off resets the connection instead.
+	closeGrace = 1500 * time.Millisecond
+)
+
+// arrived waits until everything written to the connection of ctx has arrived,
+// and reports whether it has. A false alarm costs little: the same session
+// fetches the same file again.
+func arrived(ctx context.Context) bool {
+	raw := wire(ctx)
+	if raw == nil {
+		return true
+	}
+	start := time.Now()
+	var takenAt time.Time
+	for pause := time.Millisecond; ; pause = min(pause*2, 50*time.Millisecond) {
+		switch look(raw) {
+		case closed, unknown:
+			return true
+		case broken:
+			return false
+		case underway:
+			takenAt = time.Time{}
+			if time.Since(start) > arrivalLimit {
+				return false
+			}
+		case taken:
+			if takenAt.IsZero() {
+				takenAt = time.Now()
+			}
+			if time.Since(takenAt) > closeGrace {
+				return true
+			}
+		}
+		time.Sleep(pause)
+	}
+}

@@ -1,0 +1,139 @@
+package contact
+
+import (
+	"embed"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/page"
+)
+
+//go:embed all:templates text assets
+var files embed.FS
+
+// Config is what the contact site needs. Limit, TrustedProxies and Location may be zero.
+type Config struct {
+	Registrar *issuance.Registrar
+	Site      *page.Site
+	PublicURL *url.URL // where contacts reach the site, with its path if it has one
+	Log       *slog.Logger
+	Now       func() time.Time
+	Limit     Limit // of POSTs, for each address
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	Location       *time.Location // of the times shown where no script runs; nil for UTC
+}
+
+// site is the handler of all of the contact's pages.
+type site struct {
+	Config
+	pages   *page.Pages
+	limiter *limiter
+}
+
+// New returns the handler of /c/, /claim and /assets/, or an error that says
+// what c lacks. Its server must use ConnContext and must not offer HTTP/2.
+func New(c Config) (http.Handler, error) {
+	if c.Registrar == nil || c.Site == nil || c.PublicURL == nil || c.Log == nil || c.Now == nil {
+		return nil, errors.New("contact: a field of the configuration is not set")
+	}
+	if c.Location == nil {
+		c.Location = time.UTC
+	}
+	pages, err := c.Site.Pages(files)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{Config: c, pages: pages, limiter: newLimiter(c.Limit, c.Now)}
+	foreign := http.NewCrossOriginProtection()
+	if err := foreign.AddTrustedOrigin(c.PublicURL.Scheme + "://" + c.PublicURL.Host); err != nil {
+		return nil, err
+	}
+	foreign.SetDenyHandler(http.HandlerFunc(s.denyForeign))
+	return page.Headers(s.rooted(foreign.Handler(s.routes()))), nil
+}
+
+// routes says what is where. Every POST passes the limiter and is read in part only.
+func (s *site) routes() http.Handler {
+	r := mux.NewRouter()
+	get := func(path string, h http.HandlerFunc) {
+		r.Path(path).Methods(http.MethodGet, http.MethodHead).HandlerFunc(h)
+	}
+	post := func(path string, h http.HandlerFunc) { r.Path(path).Methods(http.MethodPost).Handler(s.limited(h)) }
+	get("/c/{token}", s.open)
+	post("/c/{token}/code", s.scriptCode)
+	post("/c/{token}/claim", s.scriptClaim)
+	get("/claim", s.claim)
+	get("/claim/status", s.status)
+	post("/claim/code", s.sendCode)
+	post("/claim/verify", s.verify)
+	post("/claim/download", s.download)
+	r.PathPrefix("/assets/").Methods(http.MethodGet, http.MethodHead).Handler(s.Site.Assets())
+	r.NotFoundHandler = http.HandlerFunc(s.noPage)
+	r.MethodNotAllowedHandler = http.HandlerFunc(s.noMethod)
+	return r
+}
+
+// rooted serves the site with or without the path of its public URL before it:
+// some proxies take the path away, others don't.
+func (s *site) rooted(next http.Handler) http.Handler {
+	base := s.Site.Base()
+	if base == "" {
+		return next
+	}
+	stripped := http.StripPrefix(base, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, base+"/") {
+			stripped.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *site) noPage(w http.ResponseWriter, r *http.Request) {
+	s.fail(w, r, &issuance.Error{Kind: issuance.NotFound, Code: page.CodePage, Message: "there is no such page"}, "")
+}
+
+// noMethod answers OPTIONS, and refuses every other method that a page has not.
+func (s *site) noMethod(w http.ResponseWriter, r *http.Request) {
+	allow := "GET, HEAD, OPTIONS"
+	if strings.HasPrefix(r.URL.Path, "/c/") && strings.Count(r.URL.Path, "/") > 2 || strings.HasPrefix(r.URL.Path, "/claim/") && r.URL.Path != "/claim/status" {
+		allow = "POST, OPTIONS"
+	}
+	w.Header().Set("Allow", allow)
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	s.fail(w, r, &issuance.Error{Kind: issuance.Invalid, Code: page.CodeMethod, Message: "this address allows " + allow}, s.path("/claim"))
+}
+
+func (s *site) denyForeign(w http.ResponseWriter, r *http.Request) {
+	s.fail(w, r, &issuance.Error{Kind: issuance.Denied, Code: page.CodeForeign, Message: "the form was sent from another site"}, "")
+}
+
+// path returns the address of one of the site's pages.
+func (s *site) path(p string) string { return s.Site.Base() + p }
+
+// fail shows people what went wrong.
+func (s *site) fail(w http.ResponseWriter, r *http.Request, cause error, back string) {
+	if err := s.Site.Fail(w, r, cause, back); err != nil {
+		s.Log.ErrorContext(r.Context(), "showing the error page", "error", err)
+	}
+}
+
+// report logs err if it is nobody's fault but ours.
+func (s *site) report(r *http.Request, err error, order issuance.OrderID) {
+	if err != nil && issuance.KindOf(err) == issuance.Internal && r.Context().Err() == nil {
+		s.Log.ErrorContext(r.Context(), "serving a contact", "order", order, "error", err)
+	}
+}

@@ -1,0 +1,25 @@
+// Package contact is the site of the people who claim a certificate: they open
+// the e-mailed link, enter the one-time password, say where they will install
+// the certificate, and download it; scripts do the same in one request.
+//
+// It decides nothing: every rule is the registrar's. A GET changes nothing, ever.
+// The package logs no address, because the address has the link's token in it;
+// whoever logs requests in front of it must log the route, not the path.
+//
+// # Knowing that a file arrived
+//
+// The password is texted only once the file has arrived, so the server watches
+// the TCP connection after the last byte (see ConnContext). That needs HTTP/1.1:
+// the public listener must not offer HTTP/2, where a stream has no connection of
+// its own that could be watched.
+//
+// # Scripts
+//
+//	curl -OJ --fail-with-body -c jar -b jar --data-urlencode code=12345678 https://host/c/TOKEN/claim
+//
+// makes and fetches the file in one request. The answer sets the cookie
+// __Host-postern-session; with the cookies of -c and -b the same command fetches
+// the same file again after a cut, until the claim window closes. Without them it
+// cannot, because a code works once. Errors are plain text, or a problem document
+// (RFC 9457) where Accept asks for JSON.
+package contact

@@ -1,0 +1,131 @@
+package contact
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// download makes the file of the browser's claim, or fetches it again, and sends
+// it. What was chosen wrongly is said on the same page, with what was entered.
+func (s *site) download(w http.ResponseWriter, r *http.Request) {
+	j, p, ok := s.posted(w, r)
+	if !ok {
+		return
+	}
+	if r.PostForm.Get("arrived") != "" {
+		s.goOn(w, r, j.with(p), s.confirm(r, p))
+		return
+	}
+	q, err := choice(r)
+	if err != nil {
+		s.fail(w, r, err, s.path("/claim"))
+		return
+	}
+	f, err := s.Registrar.Claim(r.Context(), p.link, p.session, q)
+	switch issuance.CodeOf(err) {
+	case issuance.CodeCSR, issuance.CodeInvalid:
+		s.showChoice(w, r, p, q, err)
+		return
+	}
+	if err != nil {
+		s.goOn(w, r, j.with(p), err)
+		return
+	}
+	s.deliver(w, r, p, f)
+}
+
+// confirm takes the contact's word that the file is there: some networks reset
+// the connection after every download, and then it never seems to have arrived.
+func (s *site) confirm(r *http.Request, p pass) error {
+	v, err := s.Registrar.Look(r.Context(), p.link, p.session)
+	if err != nil || v.Stage != issuance.DownloadStage {
+		return err
+	}
+	return s.Registrar.Download(r.Context(), p.link, p.session)
+}
+
+// choice reads what is asked for: a target and a key, or a CSR as text or file.
+func choice(r *http.Request) (q issuance.ClaimRequest, err error) {
+	q.Target, q.Key = r.PostForm.Get("target"), r.PostForm.Get("key")
+	if csr := strings.TrimSpace(r.PostForm.Get("csr")); csr != "" {
+		q.CSR = []byte(csr)
+	}
+	if r.MultipartForm == nil {
+		return q, nil
+	}
+	for _, name := range []string{"csr_file", "csr"} {
+		file, _, err := r.FormFile(name)
+		if err != nil {
+			continue
+		}
+		content, err := io.ReadAll(file)
+		if file.Close(); err != nil {
+			return q, issuance.Invalidf("csr", "the file cannot be read", "choose it again")
+		}
+		if len(content) > 0 {
+			q.CSR = content
+		}
+	}
+	return q, nil
+}
+
+// deliver sends f and, once it has arrived, records the download: only then is
+// the password texted.
+func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuance.File) {
+	body, mediaType, extension := f.PKCS12, "application/x-pkcs12", ".p12"
+	if f.PKCS12 == nil {
+		body, mediaType, extension = chainPEM(f.Chain), "application/x-pem-file", ".pem"
+	}
+	_, name, _ := strings.Cut(string(f.Certificate.Service), ".")
+	h := w.Header()
+	h.Set("Content-Type", mediaType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Disposition", `attachment; filename="`+name+extension+`"`)
+	h.Set("Connection", "close") // the peer's closing says that it has all of it
+	if !send(w, r, body) {
+		s.Log.InfoContext(r.Context(), "a download was cut", "order", f.Certificate.Order, "serial", f.Certificate.Serial)
+		return
+	}
+	// The contact may have closed the connection; that is how we know.
+	ctx := context.WithoutCancel(r.Context())
+	if err := s.Registrar.Download(ctx, p.link, p.session); err != nil {
+		s.Log.ErrorContext(ctx, "recording a download", "order", f.Certificate.Order, "serial", f.Certificate.Serial, "error", err)
+	}
+}
+
+// send writes body as a whole answer and reports whether all of it arrived.
+func send(w http.ResponseWriter, r *http.Request, body []byte) bool {
+	rc := http.NewResponseController(w)
+	if err := rc.SetWriteDeadline(time.Now().Add(2 * time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return false
+	}
+	if _, err := w.Write(body); err != nil {
+		return false
+	}
+	if err := rc.Flush(); err != nil {
+		return false
+	}
+	return arrived(r.Context())
+}
+
+// chainPEM returns the certificate, its issuer and the root, in this order.
+func chainPEM(chain [][]byte) (out []byte) {
+	for _, der := range chain {
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return out
+}
+
+// tooLarge reports whether err says that a body was longer than is read.
+func tooLarge(err error) bool {
+	_, ok := errors.AsType[*http.MaxBytesError](err)
+	return ok
+}

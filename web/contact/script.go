@@ -1,0 +1,107 @@
+package contact
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/page"
+)
+
+// scriptCode sends a new code, for a script that has the link.
+func (s *site) scriptCode(w http.ResponseWriter, r *http.Request) {
+	if err := s.Registrar.SendCode(r.Context(), linkOf(r)); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(http.StatusAccepted)
+	fmt.Fprintln(w, "a new code is on its way by SMS")
+}
+
+// scriptClaim takes the code and returns the file in one request. Its answer
+// sets the session cookie; a script that sends it back gets the same file again,
+// without a code, until the claim window closes.
+func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
+	if err := parse(r); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	q, err := choice(r)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	if err := s.precheck(q); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	link := linkOf(r)
+	p := pass{link, s.session(r, link)}
+	if p.session, err = s.scriptSession(r, p); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	s.keep(w, jar{p})
+	f, err := s.Registrar.Claim(r.Context(), p.link, p.session, q)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	s.deliver(w, r, p, f)
+}
+
+// scriptSession returns the session that p has, if it still is the order's, or
+// opens one with the code of r.
+func (s *site) scriptSession(r *http.Request, p pass) (issuance.Secret, error) {
+	if !p.session.Empty() {
+		v, err := s.Registrar.Look(r.Context(), p.link, p.session)
+		if err != nil {
+			return issuance.Secret{}, err
+		}
+		if v.Stage != issuance.EnterStage {
+			return p.session, nil
+		}
+	}
+	return s.Registrar.Verify(r.Context(), p.link, r.PostForm.Get("code"))
+}
+
+// precheck refuses a choice that cannot stand before the code is used up for it.
+func (s *site) precheck(q issuance.ClaimRequest) error {
+	if len(q.CSR) > 0 {
+		_, err := s.Registrar.ReadCSR(q.CSR)
+		return err
+	}
+	_, keyErr := issuance.ParseKeyAlgorithm(q.Key)
+	_, targetErr := issuance.ParseTarget(q.Target)
+	return errors.Join(keyErr, targetErr)
+}
+
+// refuse tells a script what happened and what to do, as text or, where it
+// accepts JSON, as a problem document.
+func (s *site) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	s.report(r, err, "")
+	page.SetRetryAfter(w, err)
+	problem := page.ProblemOf(err)
+	if page.WantsProblem(r) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(problem.Status)
+		json.NewEncoder(w).Encode(problem)
+		return
+	}
+	var b strings.Builder
+	b.WriteString(problem.Title)
+	if e, ok := errors.AsType[*issuance.Error](err); ok && e.Code == issuance.CodeWrongCode {
+		fmt.Fprintf(&b, " (%d tries left)", e.Left)
+	}
+	b.WriteString("\n")
+	if problem.Detail != "" {
+		b.WriteString(problem.Detail + "\n")
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(problem.Status)
+	w.Write([]byte(b.String()))
+}
