@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/postern-ca/postern/delivery"
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
+)
+
+// checks are those of /readyz: without these parts the house cannot do its work.
+func (h *house) checks() []server.Check {
+	return []server.Check{
+		{Name: "store", Hint: "look at the log and at the disk of the data directory", Run: func(ctx context.Context) error {
+			return h.registrar.Read(ctx, func(tx issuance.Tx) error { _, err := tx.Clock(); return err })
+		}},
+		{Name: "revocation", Hint: "look at the log: CRLs and OCSP answers grow old", Run: func(context.Context) error { return h.publisher.Healthy() }},
+		{Name: "mail", Hint: "mend the mail server's settings; nothing is lost meanwhile", Run: h.channelCheck(issuance.Mail)},
+		{Name: "sms", Hint: "mend the SMS provider's settings; nothing is lost meanwhile", Run: h.channelCheck(issuance.SMS)},
+	}
+}
+
+func (h *house) channelCheck(c issuance.Channel) func(context.Context) error {
+	return func(context.Context) error {
+		if s := h.couriers[c].Status(); s.Paused {
+			return fmt.Errorf("paused since %s: %s", s.Since.Format("2006-01-02 15:04 MST"), s.Reason)
+		}
+		return nil
+	}
+}
+
+// measure registers what /metrics tells beyond HTTP. No label holds anything of a person.
+func (h *house) measure(registry *prometheus.Registry) error {
+	all := []prometheus.Collector{
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		gauge("postern_crl_age_seconds", "How far the CRLs are behind the store.", nil, func() float64 { return h.publisher.Age().Seconds() }),
+		counter("postern_store_operations_total", "Transactions that changed the store.", nil, func() float64 { return float64(h.store.Stats().Operations) }),
+		counter("postern_store_commits_total", "Commits that those transactions shared.", nil, func() float64 { return float64(h.store.Stats().Commits) }),
+		gauge("postern_notices", "Notices that failed and wait for a person, up to 500.", prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
+	}
+	for channel, c := range h.couriers {
+		labels := prometheus.Labels{"channel": string(channel)}
+		status := func(pick func(delivery.Status) float64) func() float64 {
+			return func() float64 { return pick(c.Status()) }
+		}
+		all = append(all,
+			gauge("postern_channel_paused", "1 while the provider refuses our account.", labels, status(func(s delivery.Status) float64 {
+				if s.Paused {
+					return 1
+				}
+				return 0
+			})),
+			counter("postern_notices_accepted_total", "Notices that a provider took.", labels, status(func(s delivery.Status) float64 { return float64(s.Accepted) })),
+			counter("postern_notices_retried_total", "Tries to send that will be made again.", labels, status(func(s delivery.Status) float64 { return float64(s.Retried) })),
+			counter("postern_notices_failed_total", "Notices that were given up.", labels, status(func(s delivery.Status) float64 { return float64(s.Failed) })),
+		)
+	}
+	for _, c := range all {
+		if err := registry.Register(c); err != nil {
+			return fmt.Errorf("registering measurements: %w", err)
+		}
+	}
+	return nil
+}
+
+func gauge(name, help string, labels prometheus.Labels, f func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, f)
+}
+
+func counter(name, help string, labels prometheus.Labels, f func() float64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, f)
+}
+
+// failedNotices counts what waits for a person.
+func (h *house) failedNotices() float64 {
+	n := 0
+	_ = h.registrar.Read(context.Background(), func(tx issuance.Tx) error {
+		failed, _, err := tx.Notices(issuance.NoticeQuery{State: issuance.Failed, Page: issuance.Page{Limit: issuance.MaxPage}})
+		n = len(failed)
+		return err
+	})
+	return float64(n)
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/postern-ca/postern/ca"
+	"github.com/postern-ca/postern/cmd/postern/config"
+	"github.com/postern-ca/postern/delivery"
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/storage/bolt"
+	"github.com/postern-ca/postern/storage/seal"
+)
+
+// The files in the data directory.
+const (
+	databaseFile = "postern.db"
+	caDirectory  = "ca"
+)
+
+// house is everything that runs, wired: the only place where the packages meet.
+type house struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	now       func() time.Time
+	store     *bolt.Store
+	authority *ca.Authority
+	responder *ca.Responder
+	publisher *ca.Publisher
+	registrar *issuance.Registrar
+	outbox    *delivery.Outbox // nil unless a channel ends there
+	couriers  map[issuance.Channel]*delivery.Courier
+	listeners listeners
+}
+
+// open opens the store and the CA and wires the rest; nothing listens or runs yet.
+// The caller must close the house.
+func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (h *house, err error) {
+	h = &house{cfg: cfg, log: log, now: now}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	key, err := seal.Load(cfg.Seal.KeyFile)
+	if err != nil {
+		return h, err
+	}
+	if h.authority, err = ca.Open(ca.OpenOptions{
+		Dir: filepath.Join(cfg.Data, caDirectory), TrustDomain: cfg.CA.TrustDomain, Passphrase: cfg.CA.Passphrase,
+		URLs: ca.URLs{Base: cfg.Plain.URL}, Now: now,
+	}); err != nil {
+		return h, err
+	}
+	if h.store, err = bolt.Open(bolt.Options{Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log}); err != nil {
+		return h, err
+	}
+	if err := h.revocation(ctx); err != nil {
+		return h, err
+	}
+	if h.registrar, err = h.newRegistrar(); err != nil {
+		return h, err
+	}
+	// bbolt has one process: whatever is reserved was so by one that is dead.
+	if err := h.registrar.Recover(ctx); err != nil {
+		return h, err
+	}
+	if err := h.newCouriers(); err != nil {
+		return h, err
+	}
+	return h, h.listen(ctx)
+}
+
+// close gives everything up that open took. It may be called on half a house.
+func (h *house) close() error {
+	err := h.listeners.close()
+	if h.store != nil {
+		err = errors.Join(err, h.store.Close())
+	}
+	return err
+}
+
+// revocation wires CRLs and OCSP and loads them.
+func (h *house) revocation(ctx context.Context) error {
+	h.responder = &ca.Responder{Store: h.store, Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Now: h.now, Log: h.log}
+	if err := h.responder.Load(); err != nil {
+		return err
+	}
+	h.publisher = &ca.Publisher{
+		Store: h.store, Issuers: h.authority.Issuers(), RootCRL: h.authority.RootCRL, Responder: h.responder,
+		Lifetime: h.cfg.CA.CRLLifetime, DropReasons: !h.cfg.CA.CRLReasons, Now: h.now, Log: h.log,
+	}
+	return h.publisher.Load(ctx)
+}
+
+func (h *house) newRegistrar() (*issuance.Registrar, error) {
+	return issuance.New(issuance.Config{
+		Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(), Now: h.now, Log: h.log,
+		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
+		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
+		CheckMobile: delivery.CheckMobile(h.cfg.SMS.Countries),
+		Workers:     runtime.GOMAXPROCS(0), Alerts: h.cfg.Reports.To,
+		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
+		WakePublisher: func() { h.publisher.Wake() },
+	})
+}
+
+// The timers of the house.
+const (
+	sweepEvery = 5 * time.Second
+	rootEvery  = time.Hour // looks whether the root's CRL is due
+)
+
+// run serves until ctx ends or something breaks that the house cannot do
+// without. ready is called once every listener serves.
+func (h *house) run(ctx context.Context, ready func()) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var all sync.WaitGroup
+	part := func(name string, f func(context.Context) error) {
+		all.Go(func() {
+			if err := f(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				stop(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	for channel, c := range h.couriers {
+		part("courier for "+string(channel), c.Run)
+	}
+	part("publisher", h.publisher.Run)
+	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
+	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.now()) }))
+	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
+	for _, s := range h.listeners.all() {
+		part("listener", s.Serve)
+	}
+	ready()
+	<-ctx.Done()
+	all.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// every returns a part that calls f now and then each interval, and logs what
+// goes wrong: the next round may do better.
+func (h *house) every(interval time.Duration, what string, f func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				h.log.Error(what, "error", err)
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// newLog returns a logger as the configuration asks for.
+func newLog(c config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// initialized reports whether dir has a CA and a seal key.
+func initialized(cfg *config.Config) bool {
+	for _, path := range []string{filepath.Join(cfg.Data, caDirectory, ca.RootID+".pem"), cfg.Seal.KeyFile} {
+		if _, err := os.Stat(path); err != nil {
+			return false
+		}
+	}
+	return true
+}

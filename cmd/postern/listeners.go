@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/postern-ca/postern/cmd/postern/config"
+	"github.com/postern-ca/postern/web/admin"
+	"github.com/postern-ca/postern/web/contact"
+	"github.com/postern-ca/postern/web/mtls"
+	"github.com/postern-ca/postern/web/outbox"
+	"github.com/postern-ca/postern/web/page"
+	"github.com/postern-ca/postern/web/server"
+	"github.com/postern-ca/postern/web/trust"
+)
+
+// listeners are the addresses of the house, one for each audience.
+type listeners struct{ public, plain, admin, mtls *server.Server }
+
+func (l listeners) all() []*server.Server {
+	var out []*server.Server
+	for _, s := range []*server.Server{l.public, l.plain, l.admin, l.mtls} {
+		if s != nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (l listeners) close() error {
+	var err error
+	for _, s := range l.all() {
+		err = errors.Join(err, s.Close())
+	}
+	return err
+}
+
+// listen makes the handlers and takes the addresses; nothing is served before run.
+func (h *house) listen(ctx context.Context) error {
+	site, err := h.site()
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	metrics, err := server.NewMetrics(registry)
+	if err != nil {
+		return err
+	}
+	if err := h.measure(registry); err != nil {
+		return err
+	}
+	trusted, err := h.trust(ctx, site)
+	if err != nil {
+		return err
+	}
+	public, err := h.public(site, trusted)
+	if err != nil {
+		return err
+	}
+	staff, err := h.admin(site, promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	if err != nil {
+		return err
+	}
+	if err := h.listenPublic(public, metrics); err != nil {
+		return err
+	}
+	if h.listeners.plain, err = server.New(server.Options{Name: "plain", Addr: h.cfg.Plain.Listen, Handler: trusted, Log: h.log, Metrics: metrics}); err != nil {
+		return err
+	}
+	if err := h.listenAdmin(staff, metrics); err != nil {
+		return err
+	}
+	return h.listenClients(metrics)
+}
+
+func (h *house) listenPublic(handler http.Handler, metrics *server.Metrics) (err error) {
+	o := server.Options{Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext}
+	if o, err = h.fronted(o, h.cfg.Public); err == nil {
+		h.listeners.public, err = server.New(o)
+	}
+	return err
+}
+
+func (h *house) listenAdmin(handler http.Handler, metrics *server.Metrics) (err error) {
+	o := server.Options{Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true}
+	if h.outbox != nil {
+		o.Hosts = server.LoopbackHosts()
+	}
+	if o, err = h.fronted(o, h.cfg.Admin); err == nil {
+		h.listeners.admin, err = server.New(o)
+	}
+	return err
+}
+
+func (h *house) listenClients(metrics *server.Metrics) error {
+	clients, config, err := h.clients()
+	if err != nil {
+		return err
+	}
+	handler, err := mtls.New(mtls.Options{Check: clients.Check, Log: h.log})
+	if err != nil {
+		return err
+	}
+	h.listeners.mtls, err = server.New(server.Options{
+		Name: "mtls", Addr: h.cfg.MTLS.Listen, Handler: handler, TLSConfig: config, HTTP2: true, Log: h.log, Metrics: metrics,
+	})
+	return err
+}
+
+// fronted gives o the TLS side that f asks for.
+func (h *house) fronted(o server.Options, f config.Front) (server.Options, error) {
+	if f.Cleartext() {
+		return o, nil
+	}
+	c, err := h.serverTLS(f.TLS.Cert, f.TLS.Key, f.URL)
+	o.TLSConfig = c
+	return o, err
+}
+
+// site returns the layout that the pages of all audiences share.
+func (h *house) site() (*page.Site, error) {
+	b := page.Brand{Name: h.cfg.Brand.Name, Colour: h.cfg.Brand.Colour, SupportEmail: h.cfg.Brand.SupportEmail}
+	if h.cfg.Brand.Logo != "" {
+		var err error
+		if b.Logo, err = os.ReadFile(h.cfg.Brand.Logo); err != nil {
+			return nil, err
+		}
+	}
+	return page.New(b, "")
+}
+
+// public returns the handler of the listener that contacts reach.
+func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, error) {
+	u, err := url.Parse(h.cfg.Public.URL)
+	if err != nil {
+		return nil, err
+	}
+	contacts, err := contact.New(contact.Config{Registrar: h.registrar, Site: site, PublicURL: u, Log: h.log, Now: h.now})
+	if err != nil {
+		return nil, err
+	}
+	paths := http.NewServeMux()
+	paths.HandleFunc("GET /healthz", server.Live)
+	paths.Handle("GET /readyz", server.Readiness{Checks: h.checks(), Brief: true})
+	paths.Handle("/", trusted.Before(contacts))
+	return paths, nil
+}
+
+// admin returns the handler of the listener for staff.
+func (h *house) admin(site *page.Site, metrics http.Handler) (http.Handler, error) {
+	o := admin.Options{
+		Registrar: h.registrar, Log: h.log, Now: h.now, Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL,
+	}
+	if h.outbox != nil {
+		var err error
+		if o.Outbox, err = outbox.New(outbox.Options{Messages: h.outboxMessages, Site: site, Log: h.log}); err != nil {
+			return nil, err
+		}
+	}
+	return admin.New(o)
+}
+
+// outboxMessages gives the development page what its senders kept.
+func (h *house) outboxMessages() []outbox.Message {
+	kept := h.outbox.Messages()
+	out := make([]outbox.Message, len(kept))
+	for i, m := range kept {
+		out[i] = outbox.Message{
+			At: m.Date, Channel: m.Channel, To: m.To, Subject: m.Subject,
+			Text: string(m.Text.Reveal()), HTML: string(m.HTML.Reveal()),
+		}
+	}
+	return out
+}
+
+// trust returns the handler of everything that is signed and public.
+func (h *house) trust(ctx context.Context, site *page.Site) (*trust.Trust, error) {
+	return trust.New(trust.Options{
+		Root: h.authority.Root(), Issuers: h.issuers, CRL: h.crl, Bundle: h.bundle, WaitBundle: h.waitBundle,
+		OCSP: h.ocsp, OCSPFromPath: ocspFromPath, Site: site, URL: h.cfg.Plain.URL, Now: h.now, Log: h.log, Closing: ctx.Done(),
+	})
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"fmt"
+	"net"
+)
+
+// notify tells systemd what state the service is in (sd_notify(3)), if systemd
+// started it: socket is $NOTIFY_SOCKET.
+func notify(socket, state string) error {
+	if socket == "" {
+		return nil
+	}
+	if socket[0] == '@' { // the abstract namespace
+		socket = "\x00" + socket[1:]
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		return fmt.Errorf("telling systemd: %w", err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte(state)); err != nil {
+		return fmt.Errorf("telling systemd: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/cmd/postern/config"
+	"github.com/postern-ca/postern/issuance"
+)
+
+// tokenFile is where quickstart keeps the administrator's token, so that it can
+// print the sign-in again.
+const tokenFile = "admin.token"
+
+// quickstartCommand tries the product out without any account anywhere.
+func quickstartCommand() *cobra.Command {
+	var data string
+	c := &cobra.Command{
+		Use:   "quickstart",
+		Short: "try Postern out on this machine: a CA, a sample order, an outbox page",
+		Long: `Makes a CA in the data directory, with a sample organisation, service, contact,
+an order that waits for approval, and an administrator; then serves on loopback.
+Mail and SMS land in an outbox page in the browser. Running it again goes on with
+the same data.
+
+It is for trying things out: the outbox shows every secret.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return quickstart(cmd, data) },
+	}
+	c.Flags().StringVar(&data, "data", "./postern-data", "the directory that everything is kept in")
+	return c
+}
+
+func quickstart(cmd *cobra.Command, data string) error {
+	ctx := cmd.Context()
+	cfg, err := quickstartConfig(data)
+	if err != nil {
+		return err
+	}
+	if !initialized(cfg) {
+		if err := initialize(cfg, time.Now); err != nil {
+			return err
+		}
+	}
+	h, err := open(ctx, cfg, newLog(cfg.Log, cmd.ErrOrStderr()), time.Now)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	token, order, err := h.sample(ctx)
+	if err != nil {
+		return err
+	}
+	return h.run(ctx, func() {
+		out := cmd.OutOrStdout()
+		fmt.Fprintf(out, "contacts     %s\n", cfg.Public.URL)
+		fmt.Fprintf(out, "outbox       %s/outbox\n", cfg.Admin.URL)
+		fmt.Fprintf(out, "staff        %s\n", cfg.Admin.URL)
+		fmt.Fprintf(out, "trust, CRL   %s/pki/\n", cfg.Plain.URL)
+		fmt.Fprintf(out, "two-way TLS  %s/whoami\n", cfg.MTLS.URL)
+		fmt.Fprintf(out, "sign-in      export POSTERN_SERVER=%s POSTERN_TOKEN=%s\n", cfg.Admin.URL, token.Reveal())
+		if order != "" {
+			fmt.Fprintf(out, "first order  postern order approve %s\n", order)
+		}
+	})
+}
+
+// quickstartConfig reads the configuration in data, or writes one: plain HTTP on
+// loopback, mail and SMS to the outbox.
+func quickstartConfig(data string) (*config.Config, error) {
+	path := filepath.Join(data, config.DefaultFile)
+	if found, err := exists(path); err != nil {
+		return nil, err
+	} else if !found {
+		if err := writeQuickstartConfig(data, path); err != nil {
+			return nil, err
+		}
+	}
+	return config.Load(config.Options{Path: path})
+}
+
+func writeQuickstartConfig(data, path string) error {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	if _, err := passphrase(filepath.Join(data, passphraseFile)); err != nil {
+		return err
+	}
+	cfg := config.Defaults()
+	cfg.Data = "." // beside the file
+	cfg.CA.TrustDomain, cfg.CA.Organization = "postern.example", "Postern Quickstart"
+	cfg.Mail.Provider, cfg.SMS.Provider, cfg.Mail.From = "outbox", "outbox", "Postern <postern@postern.example>"
+	cfg.Log.Level = "warn"
+	if err := loopback(cfg, []int{8080, 8081, 9443, 8444}); err != nil {
+		return err
+	}
+	text, err := config.Template(cfg, passphraseFile)
+	if err != nil {
+		return err
+	}
+	return writeNew(path, text, 0o600)
+}
+
+// loopback gives the listeners the wanted ports (public, plain, admin, mtls), or
+// free ones where those are taken, on loopback and over plain HTTP. The ports
+// stay, because addresses stand in certificates.
+func loopback(cfg *config.Config, wanted []int) error {
+	var ports []int
+	for _, p := range wanted {
+		free, err := freePort(p)
+		if err != nil {
+			return err
+		}
+		ports = append(ports, free)
+	}
+	cfg.Public.Listen, cfg.Public.URL = on("http", ports[0])
+	cfg.Plain.Listen, cfg.Plain.URL = on("http", ports[1])
+	cfg.Admin.Listen, cfg.Admin.URL = on("http", ports[2])
+	cfg.MTLS.Listen, cfg.MTLS.URL = on("https", ports[3])
+	return nil
+}
+
+func on(scheme string, port int) (listen, url string) {
+	return fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("%s://localhost:%d", scheme, port)
+}
+
+// freePort returns want if nothing listens there, and any free port otherwise.
+func freePort(want int) (int, error) {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", want))
+	if err != nil {
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return 0, fmt.Errorf("looking for a free port: %w", err)
+		}
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// sample makes what quickstart begins with, unless it is there, and returns the
+// administrator's token and the first order that waits for approval, if any does.
+func (h *house) sample(ctx context.Context) (token issuance.Secret, order issuance.OrderID, err error) {
+	if token, err = h.keptToken(ctx); err != nil {
+		return token, "", err
+	}
+	staff, err := h.registrar.Authenticate(ctx, token)
+	if err != nil {
+		return token, "", fmt.Errorf("using the token in %s: %w", filepath.Join(h.cfg.Data, tokenFile), err)
+	}
+	if err := h.sampleOrder(ctx, staff); err != nil {
+		return token, "", err
+	}
+	err = h.registrar.Read(ctx, func(tx issuance.Tx) error {
+		waiting, _, err := tx.Orders(issuance.OrderQuery{State: issuance.RequestedState, Page: issuance.Page{Limit: 1}})
+		if len(waiting) > 0 {
+			order = waiting[0].ID
+		}
+		return err
+	})
+	return token, order, err
+}
+
+// keptToken returns the token in the data directory, which it makes at the first start.
+func (h *house) keptToken(ctx context.Context) (issuance.Secret, error) {
+	path := filepath.Join(h.cfg.Data, tokenFile)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		return issuance.NewSecret([]byte(strings.TrimSpace(string(text)))), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return issuance.Secret{}, fmt.Errorf("reading the administrator's token: %w", err)
+	}
+	_, token, err := h.registrar.AddToken(ctx, issuance.System("quickstart"), issuance.TokenRequest{Name: "quickstart", Role: issuance.RoleAdministrator})
+	if err != nil {
+		return token, err
+	}
+	return token, writeNew(path, append(token.Reveal(), '\n'), 0o600)
+}
+
+// sampleOrder places an order, unless there is one.
+func (h *house) sampleOrder(ctx context.Context, staff issuance.Actor) error {
+	contact, service, err := h.sampleParties(ctx, staff)
+	if err != nil {
+		return err
+	}
+	var begun bool
+	err = h.registrar.Read(ctx, func(tx issuance.Tx) error {
+		orders, _, err := tx.Orders(issuance.OrderQuery{Page: issuance.Page{Limit: 1}})
+		begun = len(orders) > 0
+		return err
+	})
+	if err != nil || begun {
+		return err
+	}
+	_, err = h.registrar.Request(ctx, staff, issuance.OrderRequest{Service: service, Contact: contact})
+	return err
+}
+
+// sampleParties registers an organisation with a contact and a service, as far
+// as they are not there.
+func (h *house) sampleParties(ctx context.Context, staff issuance.Actor) (issuance.ContactID, issuance.ServiceID, error) {
+	_, err := h.registrar.AddOrganization(ctx, staff, issuance.OrganizationRequest{
+		Organization: issuance.Organization{ID: "acme", Name: "Acme Trading Ltd"},
+	})
+	if err != nil && issuance.KindOf(err) != issuance.Conflict {
+		return "", "", err
+	}
+	contact := issuance.Contact{
+		Organization: "acme", Name: "Anna Example", Email: "anna@acme.example", Mobile: "+12025550142",
+		Language: "en", MayOrder: true, MayReceive: true,
+	}
+	_, err = h.registrar.AddContact(ctx, staff, issuance.ContactRequest{Contact: contact})
+	if err != nil && issuance.KindOf(err) != issuance.Conflict {
+		return "", "", err
+	}
+	_, err = h.registrar.AddService(ctx, staff, issuance.ServiceRequest{
+		Service: issuance.Service{Organization: "acme", Name: "payments"},
+	})
+	if err != nil && issuance.KindOf(err) != issuance.Conflict {
+		return "", "", err
+	}
+	var id issuance.ContactID
+	err = h.registrar.Read(ctx, func(tx issuance.Tx) error {
+		found, _, err := tx.Contacts(issuance.ContactQuery{Organization: "acme", Email: contact.Email})
+		if err == nil && len(found) == 0 {
+			err = errors.New("the sample contact is not in the register")
+		}
+		if err == nil {
+			id = found[0].ID
+		}
+		return err
+	})
+	return id, "acme.payments", err
+}

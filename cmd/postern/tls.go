@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/postern-ca/postern/ca"
+)
+
+// serverValidity is that of the server certificates our own CA makes; they live
+// in memory and are renewed at two thirds of it.
+const serverValidity = 30 * 24 * time.Hour
+
+// serverTLS returns the TLS side of a listener with the certificate in the files
+// cert and key, or one of our own CA for the host of address if there are none.
+func (h *house) serverTLS(cert, key, address string) (*tls.Config, error) {
+	base := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cert != "" {
+		f := &certificateFiles{cert: cert, key: key, log: h.log, now: h.now}
+		if _, err := f.get(nil); err != nil {
+			return nil, err
+		}
+		base.GetCertificate = f.get
+		return base, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("reading the address of a listener: %w", err)
+	}
+	keys := &ca.ServerKeys{Authority: h.authority, Log: h.log, Profile: ca.ServerProfile{Validity: serverValidity}}
+	if ip := net.ParseIP(u.Hostname()); ip != nil {
+		keys.Profile.IPs = []net.IP{ip}
+	} else {
+		keys.Profile.Names = []string{u.Hostname()}
+	}
+	if u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback() {
+		keys.Profile.Names = []string{"localhost"}
+		keys.Profile.IPs = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	}
+	base.GetCertificate = keys.GetCertificate
+	return base, nil
+}
+
+// filesEvery is how often the files of a certificate are looked at.
+const filesEvery = 10 * time.Second
+
+// certificateFiles is a server certificate that somebody else renews: when the
+// files change, the new ones are used without a restart.
+type certificateFiles struct {
+	cert, key string
+	log       *slog.Logger
+	now       func() time.Time
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	changed time.Time // modification time of the files that current is made of
+	looked  time.Time
+}
+
+// get is for tls.Config. Files that cannot be read, or do not belong together
+// (as in the moment between two renames), leave the certificate as it was.
+func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	if f.current != nil && now.Sub(f.looked) < filesEvery {
+		return f.current, nil
+	}
+	f.looked = now
+	changed, err := newest(f.cert, f.key)
+	if err == nil && f.current != nil && changed.Equal(f.changed) {
+		return f.current, nil
+	}
+	if err == nil {
+		var pair tls.Certificate
+		if pair, err = tls.LoadX509KeyPair(f.cert, f.key); err == nil {
+			f.current, f.changed = &pair, changed
+			return f.current, nil
+		}
+	}
+	if f.current == nil {
+		return nil, fmt.Errorf("reading the server certificate %s: %w", f.cert, err)
+	}
+	f.log.Error("reading a server certificate again", "file", f.cert, "error", err)
+	return f.current, nil
+}
+
+func newest(paths ...string) (t time.Time, err error) {
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		if err != nil {
+			return t, err
+		}
+		if info.ModTime().After(t) {
+			t = info.ModTime()
+		}
+	}
+	return t, nil
+}
+
+// clients returns the check of client certificates, and the TLS side of the
+// listener with two-way TLS, which makes it at each handshake.
+func (h *house) clients() (*ca.Clients, *tls.Config, error) {
+	base, err := h.serverTLS(h.cfg.MTLS.TLS.Cert, h.cfg.MTLS.TLS.Key, h.cfg.MTLS.URL)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now}
+	return c, c.TLSConfig(base), nil
+}
