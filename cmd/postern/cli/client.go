@@ -105,9 +105,9 @@ func (c *client) do(ctx context.Context, q request, out any) error {
 func problem(base *url.URL, answer *http.Response, text []byte) error {
 	var p struct {
 		Type, Title, Detail, Field, Hint string
-		Code                       issuance.Code
-		RetryAfter                 int `json:"retry_after"`
-		Left                       int
+		Code                             issuance.Code
+		RetryAfter                       int `json:"retry_after"`
+		Left                             int
 	}
 	kind, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	if err != nil || kind != "application/problem+json" || json.Unmarshal(text, &p) != nil {

@@ -42,7 +42,7 @@ func syntax(file string, err error) Problem {
 	if m := regexp.MustCompile(`^line (\d+): (.*)`).FindStringSubmatch(message); m != nil {
 		file, message = file+":"+m[1], m[2]
 	}
-	return Problem{Where: file, Message: "this is not YAML: " + message, Hint: "look at the indentation, colons and quotes on this line and the one before"}
+	return Problem{Where: file, Message: "this is not YAML: " + message, Hint: "look at indentation, colons, quotes and brackets on this line and those around it"}
 }
 
 func (c *Config) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", c.file, n.Line) }
