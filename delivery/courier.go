@@ -104,20 +104,24 @@ func (c *Courier) Run(ctx context.Context) error {
 		free <- struct{}{}
 	}
 	var running sync.WaitGroup
+	release := func(n int) {
+		for range n {
+			free <- struct{}{}
+		}
+	}
 	for ctx.Err() == nil {
+		n := acquire(ctx, free)
 		if c.Status().Paused {
+			release(n)
 			c.probe(ctx, sending)
 			continue
 		}
-		n := acquire(ctx, free)
 		taken := c.take(ctx, n)
-		for range n - len(taken) {
-			free <- struct{}{}
-		}
+		release(n - len(taken))
 		for _, d := range taken {
 			running.Go(func() {
 				c.deliver(sending, d)
-				free <- struct{}{}
+				release(1)
 			})
 		}
 		if len(taken) < n {
