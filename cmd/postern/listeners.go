@@ -81,7 +81,7 @@ func (h *house) listen(ctx context.Context) error {
 
 func (h *house) listenPublic(handler http.Handler, metrics *server.Metrics) (err error) {
 	o := server.Options{Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext}
-	if o, err = h.fronted(o, h.cfg.Public); err == nil {
+	if o, err = h.fronted(o, h.cfg.Public.Front()); err == nil {
 		h.listeners.public, err = server.New(o)
 	}
 	return err
@@ -141,7 +141,11 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 	if err != nil {
 		return nil, err
 	}
-	contacts, err := contact.New(contact.Config{Registrar: h.registrar, Site: site, PublicURL: u, Log: h.log, Now: h.now})
+	contacts, err := contact.New(contact.Config{
+		Registrar: h.registrar, Site: site, PublicURL: u, Log: h.log, Now: h.now,
+		Limit:          contact.Limit{PerSecond: float64(h.cfg.Public.PostsPerMinute) / 60, Burst: h.cfg.Public.PostsBurst},
+		TrustedProxies: h.cfg.Public.Proxies(),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ type checker struct {
 func (c *Config) check(p *problems) {
 	k := checker{c, p}
 	k.need("data", c.Data, "name the directory that everything is kept in")
-	k.front("public", c.Public)
+	k.public(c.Public)
 	k.front("admin", c.Admin)
 	k.plain()
 	k.mtls()
@@ -85,6 +85,20 @@ func (k checker) front(section string, f Front) {
 		k.say(section+".url", "is plain http, and there is a certificate for it", "write it with https, or take "+section+".tls.cert and key out")
 	case schemeOf(f.URL) == "http" && !f.TLS.Proxy && !on:
 		k.say(section+".listen", "is reached from other machines, without TLS", "listen on 127.0.0.1, or give "+section+".url with https")
+	}
+}
+
+func (k checker) public(p Public) {
+	k.front("public", p.Front())
+	for _, s := range p.TrustedProxies {
+		if _, err := parseNetwork(s); err != nil {
+			k.say("public.trusted_proxies", quoted(s)+" is not an address or network", "write it as in 10.0.0.7 or 10.0.0.0/8")
+		}
+	}
+	for key, n := range map[string]int{"public.posts_per_minute": p.PostsPerMinute, "public.posts_burst": p.PostsBurst} {
+		if n < 1 || n > 1_000_000 {
+			k.say(key, strconv.Itoa(n)+" is out of range", "give between 1 and 1000000")
+		}
 	}
 }
 

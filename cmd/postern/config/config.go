@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // are relative to the file that names them.
 type Config struct {
 	Data    string  `yaml:"data" config:"path"`
-	Public  Front   `yaml:"public"`
+	Public  Public  `yaml:"public"`
 	Plain   Plain   `yaml:"plain"`
 	Admin   Front   `yaml:"admin"`
 	MTLS    MTLS    `yaml:"mtls"`
@@ -32,6 +33,21 @@ type Config struct {
 	file    string            // that was read, "" for none
 	origins map[string]string // where each key was set: "postern.yaml:12", a variable, a flag
 }
+
+// Public is the listener that contacts reach.
+type Public struct {
+	Listen string   `yaml:"listen"`
+	URL    string   `yaml:"url"`
+	TLS    FrontTLS `yaml:"tls"`
+	// TrustedProxies are those whose X-Forwarded-For is believed: addresses or networks.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	// What one address may POST: so many at once, then so many a minute.
+	PostsPerMinute int `yaml:"posts_per_minute"`
+	PostsBurst     int `yaml:"posts_burst"`
+}
+
+// Front returns what p has in common with other listeners.
+func (p Public) Front() Front { return Front{p.Listen, p.URL, p.TLS} }
 
 // Front is a listener for browsers and programs without a client certificate.
 type Front struct {
@@ -184,7 +200,7 @@ func Defaults() *Config {
 	p := issuance.DefaultPolicy()
 	return &Config{
 		Data:    "postern-data",
-		Public:  Front{Listen: ":8443"},
+		Public:  Public{Listen: ":8443", PostsPerMinute: 30, PostsBurst: 20},
 		Plain:   Plain{Listen: ":8080"},
 		Admin:   Front{Listen: "127.0.0.1:9443"},
 		MTLS:    MTLS{Listen: ":8444"},
@@ -231,6 +247,25 @@ func urlOf(host, listen string) string {
 		host = on
 	}
 	return "https://" + net.JoinHostPort(host, port)
+}
+
+// Proxies returns the networks of public.trusted_proxies; Check has seen that they are.
+func (p Public) Proxies() []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range p.TrustedProxies {
+		if n, err := parseNetwork(s); err == nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// parseNetwork reads an address, or a network as in 10.0.0.0/8.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Prefix(a.BitLen())
+	}
+	return netip.ParsePrefix(s)
 }
 
 // Policy returns the numbers that the registrar goes by.
