@@ -1,0 +1,299 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"github.com/postern-ca/postern/ca"
+	"github.com/postern-ca/postern/delivery"
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/storage/bolt"
+	"github.com/postern-ca/postern/storage/seal"
+	"github.com/postern-ca/postern/web/admin"
+	"github.com/postern-ca/postern/web/server"
+)
+
+// adminHouse is the admin API on a real store and a real CA, with a clock that
+// is set by hand. Every answer that a test gets from it was checked against the
+// OpenAPI document.
+type adminHouse struct {
+	t         *testing.T
+	registrar *issuance.Registrar
+	store     *bolt.Store
+	authority *ca.Authority
+	api       http.Handler
+	log       *bytes.Buffer
+	document  routers.Router
+	paths     []string // "METHOD /api/v1/path" of every operation in the document
+	clock     *atomic.Int64
+	tokens    map[issuance.Role]string
+	// seen are the operations and statuses that were answered.
+	seen map[string]bool
+	// failing makes the store fail, if it is set.
+	failing error
+}
+
+// openAdmin opens a house with the policy that change makes of the default.
+func openAdmin(t *testing.T, change ...func(*issuance.Policy)) *adminHouse {
+	t.Helper()
+	h := &adminHouse{t: t, log: new(bytes.Buffer), clock: new(atomic.Int64), tokens: map[issuance.Role]string{}, seen: map[string]bool{}}
+	h.clock.Store(time.Now().UnixNano())
+	h.registrar = h.newRegistrar(change)
+	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	api, err := admin.New(admin.Options{
+		Registrar: h.registrar, Log: log, Now: h.now,
+		Checks: []server.Check{{Name: "store", Hint: "look at the disk", Run: func(context.Context) error { return h.failing }}},
+	})
+	h.ok(err)
+	h.api = api
+	for _, role := range []issuance.Role{issuance.RoleAdministrator, issuance.RoleOfficer, issuance.RoleAuditor} {
+		_, secret, err := h.registrar.AddToken(t.Context(), issuance.System("test"), issuance.TokenRequest{Name: string(role), Role: role})
+		h.ok(err)
+		h.tokens[role] = string(secret.Reveal())
+	}
+	h.readDocument()
+	return h
+}
+
+func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Registrar {
+	h.t.Helper()
+	dir := h.t.TempDir()
+	key, err := seal.Create(filepath.Join(dir, "seal.key"))
+	h.ok(err)
+	quiet := slog.New(slog.DiscardHandler)
+	h.store, err = bolt.Open(bolt.Options{Path: filepath.Join(dir, "postern.db"), Key: key, Log: quiet})
+	h.ok(err)
+	h.t.Cleanup(func() { h.store.Close() })
+	urls, passphrase := ca.URLs{Base: "http://pki.example.com"}, issuance.NewSecret([]byte("a passphrase for tests"))
+	h.ok(ca.Create(ca.CreateOptions{Dir: filepath.Join(dir, "ca"), TrustDomain: "example.com", OrganizationName: "Example Ltd", Passphrase: passphrase, URLs: urls, Now: h.now}))
+	h.authority, err = ca.Open(ca.OpenOptions{Dir: filepath.Join(dir, "ca"), TrustDomain: "example.com", Passphrase: passphrase, URLs: urls, Now: h.now})
+	h.ok(err)
+	policy := issuance.DefaultPolicy()
+	for _, f := range change {
+		f(&policy)
+	}
+	registrar, err := issuance.New(issuance.Config{
+		Store: faultyStore{h.store, h}, Signer: h.authority, Policy: policy, Now: h.now, Log: quiet,
+		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
+		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
+		CheckMobile: delivery.CheckMobile(nil), Workers: 1,
+	})
+	h.ok(err)
+	return registrar
+}
+
+// faultyStore is the real store, until its house says that it fails.
+type faultyStore struct {
+	issuance.Store
+	h *adminHouse
+}
+
+func (s faultyStore) View(ctx context.Context, f func(issuance.Tx) error) error {
+	if s.h.failing != nil {
+		return s.h.failing
+	}
+	return s.Store.View(ctx, f)
+}
+
+func (h *adminHouse) now() time.Time          { return time.Unix(0, h.clock.Load()).UTC() }
+func (h *adminHouse) advance(d time.Duration) { h.clock.Add(int64(d)) }
+
+func (h *adminHouse) ok(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *adminHouse) readDocument() {
+	h.t.Helper()
+	w := httptest.NewRecorder()
+	h.api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/openapi.json", nil))
+	doc, err := openapi3.NewLoader().LoadFromData(w.Body.Bytes())
+	h.ok(err)
+	h.ok(doc.Validate(h.t.Context()))
+	h.document, err = gorillamux.NewRouter(doc)
+	h.ok(err)
+	for path, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			h.paths = append(h.paths, method+" /api/v1"+path)
+		}
+	}
+}
+
+// apiRequest is one call of the API.
+type apiRequest struct {
+	method, path string
+	body         string
+	role         issuance.Role // "" for the administrator's token
+	header       http.Header
+}
+
+// apiAnswer is what came back.
+type apiAnswer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a apiAnswer) into(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal(a.body, v); err != nil {
+		t.Fatalf("%v in %s", err, a.body)
+	}
+}
+
+// field returns a member of the answer's object as text.
+func (a apiAnswer) field(t *testing.T, name string) string {
+	t.Helper()
+	var v map[string]any
+	a.into(t, &v)
+	s, _ := v[name].(string)
+	return s
+}
+
+// do makes a call and checks its answer against the document.
+func (h *adminHouse) do(q apiRequest) apiAnswer {
+	h.t.Helper()
+	r := httptest.NewRequest(q.method, q.path, strings.NewReader(q.body))
+	if q.body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if q.role == "" {
+		q.role = issuance.RoleAdministrator
+	}
+	if token := h.tokens[q.role]; token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for name, values := range q.header {
+		r.Header[name] = values
+	}
+	w := httptest.NewRecorder()
+	h.api.ServeHTTP(w, r)
+	a := apiAnswer{w.Code, w.Result().Header, w.Body.Bytes()}
+	h.check(r, a)
+	return a
+}
+
+// check holds an answer against the document.
+func (h *adminHouse) check(r *http.Request, a apiAnswer) {
+	h.t.Helper()
+	if r.Method == http.MethodHead {
+		return // GET without its body (RFC 9110, section 9.3.2)
+	}
+	route, params, err := h.document.FindRoute(r)
+	if err != nil {
+		if a.status < 400 {
+			h.t.Errorf("%s %s is answered with %d and is not in the document", r.Method, r.URL, a.status)
+		}
+		return
+	}
+	h.seen[route.Method+" /api/v1"+route.Path+" "+http.StatusText(a.status)] = true
+	input := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route}
+	response := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: a.status, Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	}
+	if err := openapi3filter.ValidateResponse(h.t.Context(), response); err != nil {
+		h.t.Errorf("%s %s: the answer is not as the document says: %v\n%s", r.Method, r.URL, err, a.body)
+	}
+}
+
+// want makes a call that must be answered with status.
+func (h *adminHouse) want(status int, q apiRequest) apiAnswer {
+	h.t.Helper()
+	a := h.do(q)
+	if a.status != status {
+		h.t.Fatalf("%s %s is answered with %d, want %d: %s", q.method, q.path, a.status, status, a.body)
+	}
+	return a
+}
+
+func (h *adminHouse) get(path string) apiAnswer {
+	h.t.Helper()
+	return h.want(http.StatusOK, apiRequest{method: http.MethodGet, path: "/api/v1" + path})
+}
+
+func (h *adminHouse) post(status int, path, body string) apiAnswer {
+	h.t.Helper()
+	return h.want(status, apiRequest{method: http.MethodPost, path: "/api/v1" + path, body: body})
+}
+
+// register adds an organisation, a service and a contact, whose id it returns.
+func (h *adminHouse) register() (contact string) {
+	h.t.Helper()
+	h.post(http.StatusCreated, "/organizations", `{"id":"acme","name":"Acme Corporation"}`)
+	h.post(http.StatusCreated, "/services", `{"organization":"acme","name":"payments"}`)
+	made := h.post(http.StatusCreated, "/contacts", `{"organization":"acme","name":"Ada Lovelace","email":"ada@acme.example","mobile":"+41 79 123 45 67","may_receive":true}`)
+	return made.field(h.t, "id")
+}
+
+// order requests and approves an order, and returns its id.
+func (h *adminHouse) order(contact string) (id string) {
+	h.t.Helper()
+	id = h.post(http.StatusCreated, "/orders", `{"service":"acme.payments","contact":"`+contact+`"}`).field(h.t, "id")
+	h.post(http.StatusOK, "/orders/"+id+"/approve", "")
+	return id
+}
+
+// sent takes all notices of channel, as accepted by their provider.
+func (h *adminHouse) sent(channel issuance.Channel) (list []issuance.Dispatch) {
+	h.t.Helper()
+	list, err := h.registrar.TakeNotices(h.t.Context(), channel, 100, time.Minute)
+	h.ok(err)
+	for _, d := range list {
+		h.ok(h.registrar.Settle(h.t.Context(), d.Notice.ID, issuance.Outcome{ProviderID: "provider-1"}))
+	}
+	return list
+}
+
+// claim takes an order that was approved through to the downloaded file, and
+// returns its certificate's serial number.
+func (h *adminHouse) claim() (serial string) {
+	h.t.Helper()
+	ctx := h.t.Context()
+	var link, code issuance.Secret
+	for _, d := range h.sent(issuance.Mail) {
+		if d.Notice.Kind == issuance.InvitationNotice {
+			link = d.Secret
+		}
+	}
+	for _, d := range h.sent(issuance.SMS) {
+		if d.Notice.Kind == issuance.CodeNotice {
+			code = d.Secret
+		}
+	}
+	session, err := h.registrar.Verify(ctx, link, string(code.Reveal()))
+	h.ok(err)
+	f, err := h.registrar.Claim(ctx, link, session, issuance.ClaimRequest{})
+	h.ok(err)
+	if _, err := x509.ParseCertificate(f.Certificate.DER); err != nil {
+		h.t.Fatal(err)
+	}
+	h.ok(h.registrar.Download(ctx, link, session))
+	return string(f.Certificate.Serial)
+}
+
+// issued is register, order and claim.
+func (h *adminHouse) issued() (contact, order, serial string) {
+	h.t.Helper()
+	contact = h.register()
+	order = h.order(contact)
+	return contact, order, h.claim()
+}
