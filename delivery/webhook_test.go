@@ -1,0 +1,164 @@
+package delivery
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// gateway records requests and gives the same answer to each.
+type gateway struct {
+	status int
+	header http.Header
+	body   []string
+	seen   []http.Header
+	method string
+}
+
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	g.body, g.seen, g.method = append(g.body, string(b)), append(g.seen, r.Header), r.Method
+	maps.Copy(w.Header(), g.header)
+	w.WriteHeader(g.status)
+	_, _ = w.Write(b) // many repeat the request
+}
+
+func (g *gateway) sender(t *testing.T, c WebhookConfig) *Webhook {
+	t.Helper()
+	server := httptest.NewServer(g)
+	t.Cleanup(server.Close)
+	c.URL = server.URL
+	w, err := NewWebhook(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func TestWebhookEscapes(t *testing.T) {
+	text := "quote \" backslash \\ & < > % +\nnew line é {{to}}"
+	m := Message{ID: "msg-1", To: "+41791234542", Text: issuance.NewSecret([]byte(text))}
+	for contentType, c := range map[string]struct {
+		body string
+		read func(string) (to, text string, err error)
+	}{
+		"application/json; charset=utf-8": {`{"to": "{{to}}", "text": "{{text}}", "ref": "{{id}}"}`, func(s string) (string, string, error) {
+			var v struct{ To, Text string }
+			err := json.Unmarshal([]byte(s), &v)
+			return v.To, v.Text, err
+		}},
+		"application/x-www-form-urlencoded": {"recipient={{to}}&message={{text}}", func(s string) (string, string, error) {
+			v, err := url.ParseQuery(s)
+			return v.Get("recipient"), v.Get("message"), err
+		}},
+		"text/xml": {`<sms to="{{to}}"><text>{{text}}</text></sms>`, func(s string) (string, string, error) {
+			var v struct {
+				To   string `xml:"to,attr"`
+				Text string `xml:"text"`
+			}
+			err := xml.Unmarshal([]byte(s), &v)
+			return v.To, v.Text, err
+		}},
+	} {
+		g := &gateway{status: 202}
+		sender := g.sender(t, WebhookConfig{Method: "PUT", Body: c.body, Headers: map[string]issuance.Secret{
+			"content-type": issuance.NewSecret([]byte(contentType)), "Authorization": issuance.NewSecret([]byte("Bearer pLanTed")),
+		}})
+		for range 2 {
+			if _, err := sender.Send(t.Context(), m); err != nil {
+				t.Fatalf("%s: %v", contentType, err)
+			}
+		}
+		to, got, err := c.read(g.body[0])
+		if err != nil || to != m.To || got != text {
+			t.Errorf("%s: got to %q, text %q, error %v", contentType, to, got, err)
+		}
+		if g.body[0] != g.body[1] {
+			t.Errorf("%s: sent %q, then %q", contentType, g.body[0], g.body[1])
+		}
+		h := g.seen[0]
+		if h.Get("Content-Type") != contentType || h.Get("Authorization") != "Bearer pLanTed" || h.Get("Idempotency-Key") != "msg-1" || g.method != "PUT" {
+			t.Errorf("%s: %s with headers %v", contentType, g.method, h)
+		}
+	}
+}
+
+func TestWebhookAnswers(t *testing.T) {
+	m := mustRender(t, sampleTexts(t), sampleDispatch(issuance.CodeNotice, "en"))
+	for status, want := range map[int]SendError{
+		301: {Pause: true}, 307: {Pause: true}, 400: {Permanent: true}, 401: {Pause: true}, 403: {Pause: true}, 404: {Pause: true}, 405: {Pause: true},
+		408: {}, 422: {Permanent: true}, 429: {RetryAfter: 9 * time.Second}, 500: {}, 503: {RetryAfter: 9 * time.Second},
+	} {
+		g := &gateway{status: status, header: http.Header{"Location": {"http://127.0.0.1:1/elsewhere"}}}
+		if want.RetryAfter > 0 {
+			g.header.Set("Retry-After", "9")
+		}
+		_, err := g.sender(t, WebhookConfig{Body: `{"to":"{{to}}","text":"{{text}}"}`}).Send(t.Context(), m)
+		got, ok := errors.AsType[*SendError](err)
+		if !ok || got.Permanent != want.Permanent || got.Pause != want.Pause || got.RetryAfter != want.RetryAfter || m.leaks(got.Message) {
+			t.Errorf("%d: got %+v, want %+v", status, err, want)
+		}
+		if len(g.body) != 1 {
+			t.Errorf("%d: %d requests", status, len(g.body))
+		}
+	}
+}
+
+func TestWebhookSettings(t *testing.T) {
+	header := func(name, value string) map[string]issuance.Secret {
+		return map[string]issuance.Secret{name: issuance.NewSecret([]byte(value))}
+	}
+	good := WebhookConfig{URL: "https://sms.example.com/send", Body: "{{to}}{{text}}"}
+	if _, err := NewWebhook(good); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		field  string
+		change func(*WebhookConfig)
+	}{
+		"url":            {"sms.webhook.url", func(c *WebhookConfig) { c.URL = "sms.example.com" }},
+		"method":         {"sms.webhook.method", func(c *WebhookConfig) { c.Method = "GET" }},
+		"header line":    {"sms.webhook.headers", func(c *WebhookConfig) { c.Headers = header("X", "a\r\nY: b") }},
+		"header name":    {"sms.webhook.headers", func(c *WebhookConfig) { c.Headers = header("X Y", "a") }},
+		"content type":   {"sms.webhook.headers", func(c *WebhookConfig) { c.Headers = header("Content-Type", "text/plain") }},
+		"no text":        {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{to}}" }},
+		"no recipient":   {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{text}}" }},
+		"unknown":        {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{to}}{{text}}{{From}}" }},
+		"unknown spaced": {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{to}}{{text}}{{ to }}" }},
+	} {
+		bad := good
+		c.change(&bad)
+		_, err := NewWebhook(bad)
+		if e, ok := errors.AsType[*issuance.Error](err); !ok || e.Field != c.field || e.Hint == "" {
+			t.Errorf("%s: got %v, want an error on %s", name, err, c.field)
+		}
+	}
+}
+
+func TestOutboxKeepsTheLast(t *testing.T) {
+	o := new(Outbox)
+	for i := range 250 {
+		if _, err := o.Send(t.Context(), Message{ID: issuance.NoticeID(strings.Repeat("x", i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := o.Messages()
+	if len(got) != 200 || len(got[0].ID) != 249 || len(got[199].ID) != 50 {
+		t.Errorf("%d messages, from %d to %d", len(got), len(got[0].ID), len(got[199].ID))
+	}
+	slices.Reverse(got)
+	if len(o.Messages()[0].ID) != 249 {
+		t.Error("the caller's slice is the outbox's own")
+	}
+}
