@@ -19,7 +19,7 @@ const crlChunk = 8 << 10
 // that every length in it is one octet.
 type crlEntries struct {
 	chunks  [][]byte
-	last    []byte // serial number of the last entry
+	last    []byte // no serial number is higher
 	size    int64  // octets of all entries
 	count   int
 	version uint64 // rises with every change
@@ -103,22 +103,6 @@ func (e *crlEntries) replace(i, at, end int, entry []byte) {
 	case i+1 < len(e.chunks) && len(chunk)+len(e.chunks[i+1]) < crlChunk/2:
 		e.chunks[i] = slices.Concat(chunk, e.chunks[i+1])
 		e.chunks = slices.Delete(e.chunks, i+1, i+2)
-	}
-	if i >= len(e.chunks)-2 {
-		e.findLast()
-	}
-}
-
-// findLast walks the last chunk to its last entry.
-func (e *crlEntries) findLast() {
-	e.last = nil
-	if len(e.chunks) == 0 {
-		return
-	}
-	for rest := e.chunks[len(e.chunks)-1]; len(rest) > 0; {
-		entry, serial := entryAt(rest)
-		e.last = bytes.Clone(serial)
-		rest = rest[len(entry):]
 	}
 }
 

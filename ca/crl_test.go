@@ -36,7 +36,7 @@ func newCRLHouse(t testing.TB, key crypto.Signer) crlHouse {
 	root := crlCertify(t, Issuer{}, Issuer{ID: RootID, Signer: rootKey}, "Test root")
 	issuing := crlCertify(t, root, Issuer{ID: "issuing-1", Signer: key}, "Test issuing CA 1")
 	list, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
-		Number: issuance.NewSerial().Int().SetInt64(1), ThisUpdate: crlStart.Add(-time.Hour), NextUpdate: crlStart.AddDate(1, 0, 0),
+		Number: issuance.NewSerial().Int().SetInt64(1), ThisUpdate: crlStart.AddDate(-30, 0, 0), NextUpdate: crlStart.AddDate(30, 0, 0),
 	}, root.Certificate, rootKey)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"errors"
@@ -125,11 +126,47 @@ func ocspMany(t testing.TB, one []byte, n int) []byte {
 	return many
 }
 
+// ocspPadded is the request with an extension of n octets.
+func ocspPadded(t testing.TB, one []byte, n int) []byte {
+	t.Helper()
+	var request struct {
+		TBS struct {
+			List       asn1.RawValue
+			Extensions []pkix.Extension `asn1:"optional,explicit,tag:2"`
+		}
+	}
+	if _, err := asn1.Unmarshal(one, &request); err != nil {
+		t.Fatal(err)
+	}
+	request.TBS.Extensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, n)}}
+	padded, err := asn1.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return padded
+}
+
+// ocspFlipped is the request with one bit of hash turned over.
+func ocspFlipped(t testing.TB, one, hash []byte) []byte {
+	t.Helper()
+	at := bytes.Index(one, hash)
+	if at < 0 {
+		t.Fatalf("%x is not in the request", hash)
+	}
+	flipped := bytes.Clone(one)
+	flipped[at] ^= 1
+	return flipped
+}
+
 func TestOCSPErrors(t *testing.T) {
 	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
 	ocspPut(t, store)
 	r, _ := ocspResponder(t, house, store, now)
 	one := ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA1)
+	parsed, err := ocsp.ParseRequest(one)
+	if err != nil {
+		t.Fatal(err)
+	}
 	negative := bytes.Clone(one)
 	negative[len(negative)-1] = 0x80
 	long := ocspRequest(t, house.issuing.Certificate, "01ffffffffffffffffffffffffffffffffffffffff", crypto.SHA1)
@@ -146,9 +183,12 @@ func TestOCSPErrors(t *testing.T) {
 		"none":           {ocspMany(t, one, 0), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"two":            {ocspMany(t, one, 2), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"thousands":      {ocspMany(t, one, 2000), ocsp.MalformedRequestErrorResponse, "malformed"},
+		"too large":      {ocspPadded(t, one, maxOCSPRequest), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"negative":       {negative, ocsp.MalformedRequestErrorResponse, "malformed"},
 		"21 octets":      {long, ocsp.MalformedRequestErrorResponse, "malformed"},
 		"foreign issuer": {ocspRequest(t, house.root.Certificate, "1", crypto.SHA1), ocsp.UnauthorizedErrorResponse, "unauthorized"},
+		"foreign name":   {ocspFlipped(t, one, parsed.IssuerNameHash), ocsp.UnauthorizedErrorResponse, "unauthorized"},
+		"foreign key":    {ocspFlipped(t, one, parsed.IssuerKeyHash), ocsp.UnauthorizedErrorResponse, "unauthorized"},
 		"another hash":   {sha512, ocsp.UnauthorizedErrorResponse, "unauthorized"},
 	} {
 		got := r.Respond(t.Context(), test.request)
@@ -158,6 +198,9 @@ func TestOCSPErrors(t *testing.T) {
 	}
 	if got := r.Respond(t.Context(), ocspMany(t, one, 1)); got.Status != "good" {
 		t.Errorf("the list of one: %s, want good", got.Status)
+	}
+	if got := r.Respond(t.Context(), ocspPadded(t, one, maxOCSPRequest/2)); got.Status != "good" {
+		t.Errorf("with an extension: %s, want good", got.Status)
 	}
 	store.fail(errors.New("disk on fire"))
 	fresh := ocspRequest(t, house.issuing.Certificate, "2", crypto.SHA1)
@@ -306,6 +349,15 @@ func TestOCSPCacheIsBounded(t *testing.T) {
 			t.Fatalf("%d answers are kept, want at most 10", got)
 		}
 	}
+	if len(r.cache.old) == 0 {
+		t.Fatal("no answer is of the old generation")
+	}
+	for key := range r.cache.old {
+		r.changed([]issuance.Revocation{{Serial: key.serialNumber(), Issuer: "issuing-1"}}, now.Now())
+		if r.cache.get(key, now.Now()) != nil {
+			t.Error("an answer of the old generation is kept after a change")
+		}
+	}
 	r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, "ffff", crypto.SHA1))
 	if _, ok := r.cache.young[ocspKey{serial: [20]byte{18: 0xff, 19: 0xff}}]; ok {
 		t.Error("an unknown serial number is kept")
@@ -348,8 +400,11 @@ func TestOCSPRenewsItsCertificate(t *testing.T) {
 		t.Errorf("%s while the certificate lasts, want an answer signed with it", status)
 	}
 	now.Advance(3 * time.Second)
-	if _, status := by(); status != "try-later" {
-		t.Errorf("%s with an expired certificate, want try-later", status)
+	for range 3 {
+		if _, status := by(); status != "try-later" {
+			t.Errorf("%s with an expired certificate, want try-later", status)
+		}
+		now.Advance(logAgain)
 	}
 	r.issuers[0].Signer = house.issuing.Signer
 	now.Advance(time.Minute)
