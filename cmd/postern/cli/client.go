@@ -126,6 +126,7 @@ func problem(base *url.URL, answer *http.Response, text []byte) error {
 	if e.Message == "" {
 		e.Message = p.Title
 	}
+	e.Message, e.Hint = clean(e.Message), clean(e.Hint) // one line each
 	if e.Hint == "" && e.Retry > 0 {
 		e.Hint = "try again in " + e.Retry.String()
 	}

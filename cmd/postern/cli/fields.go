@@ -11,10 +11,10 @@ import (
 // --may-order is may_order, --org is organization.
 func changed(c *cobra.Command) map[string]any {
 	body := make(map[string]any)
-	c.LocalNonPersistentFlags().Visit(func(f *pflag.Flag) {
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
 		name := strings.ReplaceAll(f.Name, "-", "_")
 		switch {
-		case name == "help":
+		case !f.Changed || name == "help":
 		case name == "org":
 			body["organization"] = f.Value.String()
 		case f.Value.Type() == "bool":

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit statuses of every command.
@@ -87,6 +88,7 @@ Exit status: 0 done, 1 failed, 2 not called as it should be.`,
 // strict makes wrong arguments a usage error everywhere, and a command that only
 // has others below it refuse what is none of them.
 func strict(c *cobra.Command) {
+	c.SuggestionsMinimumDistance = 2
 	if !c.Runnable() {
 		c.Args = cobra.ArbitraryArgs
 		c.RunE = func(c *cobra.Command, args []string) error {
@@ -101,7 +103,7 @@ func strict(c *cobra.Command) {
 	} else {
 		check := c.Args
 		c.Args = func(c *cobra.Command, args []string) error {
-			err := cmp.Or(c.ValidateRequiredFlags(), c.ValidateFlagGroups())
+			err := cmp.Or(missing(c), c.ValidateFlagGroups())
 			if err == nil && check != nil {
 				err = check(c, args)
 			}
@@ -114,6 +116,16 @@ func strict(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		strict(sub)
 	}
+}
+
+// missing returns an error that names the first required flag that was not given.
+func missing(c *cobra.Command) (err error) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if _, required := f.Annotations[cobra.BashCompOneRequiredFlag]; required && !f.Changed && err == nil {
+			err = fmt.Errorf("--%s is missing", f.Name)
+		}
+	})
+	return err
 }
 
 // Run does what o.Args say and returns the exit status. An error is told on
