@@ -89,7 +89,9 @@ func (d *memoryData) pending(c issuance.Channel) (out []issuance.Notice) {
 func (d *memoryData) Notice(id issuance.NoticeID) (issuance.Notice, error) {
 	return found(d.notices, id)
 }
+
 func (d *memoryData) Order(id issuance.OrderID) (issuance.Order, error) { return found(d.orders, id) }
+
 func (d *memoryData) Secret(ref issuance.SecretRef) (issuance.Secret, error) {
 	return found(d.secrets, ref)
 }
@@ -102,12 +104,15 @@ func (d *memoryData) SetClock(t time.Time) error                { d.clock = t; r
 func (d *memoryData) Contact(issuance.ContactID) (issuance.Contact, error) {
 	return issuance.Contact{Name: "Anna Muster", Email: "anna@acme.example", Mobile: "+41791234542"}, nil
 }
+
 func (d *memoryData) Organization(issuance.OrgID) (issuance.Organization, error) {
 	return issuance.Organization{ID: "acme", Name: "Acme AG"}, nil
 }
+
 func (d *memoryData) Service(issuance.ServiceID) (issuance.Service, error) {
 	return issuance.Service{ID: "acme.payments", Name: "payments"}, nil
 }
+
 func (d *memoryData) Certificate(s issuance.Serial) (issuance.Certificate, error) {
 	return issuance.Certificate{Serial: s, Status: issuance.Active}, nil
 }

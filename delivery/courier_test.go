@@ -40,13 +40,28 @@ func (p *provider) Send(ctx context.Context, m Message) (string, error) {
 	try := len(p.tries[m.ID])
 	p.atOnce++
 	p.mostAll = max(p.mostAll, p.atOnce)
+	answer := p.answer
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
 		p.atOnce--
 		p.mu.Unlock()
 	}()
-	return p.answer(ctx, m, try)
+	return answer(ctx, m, try)
+}
+
+// from has the provider answer so from now on.
+func (p *provider) from(answer func(context.Context, Message, int) (string, error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = answer
+}
+
+// triesOf returns when the notice with id was tried.
+func (p *provider) triesOf(id issuance.NoticeID) []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.tries[id])
 }
 
 // total returns how many tries there were, of all notices.
@@ -217,7 +232,8 @@ func TestCourierPausesAndGoesOn(t *testing.T) {
 		if got := p.total(); got > 4+60 { // one of each worker, then one a minute
 			t.Errorf("%d tries in an hour of pause", got)
 		}
-		for id := range h.data.notices {
+		for i := range 50 {
+			id := issuance.NoticeID(fmt.Sprintf("msg-%04d", i))
 			if n := h.notice(t, id); n.State != issuance.Pending || n.Attempts != 0 {
 				t.Errorf("%s is %s with %d tries", id, n.State, n.Attempts)
 			}
@@ -248,14 +264,14 @@ func TestCourierIsWoken(t *testing.T) {
 		id := h.queue(t, issuance.CodeNotice, asked)
 		h.courier.Wake()
 		synctest.Wait()
-		if tries := p.tries[id]; len(tries) != 1 || !tries[0].Equal(asked) {
+		if tries := p.triesOf(id); len(tries) != 1 || !tries[0].Equal(asked) {
 			t.Errorf("woken at %v, tried at %v", asked, tries)
 		}
 		// Another node wakes nobody here.
 		asked = time.Now()
 		id = h.queue(t, issuance.CodeNotice, asked)
 		time.Sleep(longestSleep + time.Second)
-		if tries := p.tries[id]; len(tries) != 1 || tries[0].Sub(asked) > longestSleep {
+		if tries := p.triesOf(id); len(tries) != 1 || tries[0].Sub(asked) > longestSleep {
 			t.Errorf("queued at %v, tried at %v", asked, tries)
 		}
 		h.end()
@@ -314,31 +330,26 @@ func TestCourierSendsAgainWhatWasNotSettled(t *testing.T) {
 			t.Fatalf("%d accepted", got)
 		}
 		// The store has a bad moment, shorter than the courier's patience.
-		var hook sync.Once
-		p.answer = func(context.Context, Message, int) (string, error) {
-			hook.Do(func() {
-				h.mu.Lock()
-				h.failing = 2
-				h.mu.Unlock()
-			})
-			return "SM1", nil
+		failing := func(updates int) func(context.Context, Message, int) (string, error) {
+			var once sync.Once
+			return func(context.Context, Message, int) (string, error) {
+				once.Do(func() {
+					h.mu.Lock()
+					h.failing = updates
+					h.mu.Unlock()
+				})
+				return "SM1", nil
+			}
 		}
+		p.from(failing(2))
 		short := h.queue(t, issuance.CodeNotice, time.Now())
 		h.courier.Wake()
 		time.Sleep(10 * time.Second)
-		if n := h.notice(t, short); n.State != issuance.Accepted || len(p.tries[short]) != 1 {
-			t.Errorf("%s after %d tries, want accepted at once", n.State, len(p.tries[short]))
+		if n := h.notice(t, short); n.State != issuance.Accepted || len(p.triesOf(short)) != 1 {
+			t.Errorf("%s after %d tries, want accepted at once", n.State, len(p.triesOf(short)))
 		}
 		// A longer one: the lease runs out, and the message goes out once more.
-		hook = sync.Once{}
-		p.answer = func(context.Context, Message, int) (string, error) {
-			hook.Do(func() {
-				h.mu.Lock()
-				h.failing = 20
-				h.mu.Unlock()
-			})
-			return "SM1", nil
-		}
+		p.from(failing(20))
 		long := h.queue(t, issuance.CodeNotice, time.Now())
 		h.courier.Wake()
 		time.Sleep(10 * time.Minute)

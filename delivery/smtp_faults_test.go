@@ -117,6 +117,7 @@ func (s *faultySession) Auth(string) (sasl.Server, error) {
 }
 
 func (s *faultySession) Mail(string, *smtp.MailOptions) error { return s.server.meet(s.conn, "mail") }
+
 func (s *faultySession) Rcpt(string, *smtp.RcptOptions) error { return s.server.meet(s.conn, "rcpt") }
 func (s *faultySession) Reset()                               {}
 func (s *faultySession) Logout() error                        { return nil }

@@ -50,9 +50,11 @@ func Unauthenticated() Fault { return Fault{Status: 401, Code: 20003, Text: "Aut
 func TooMany() Fault {
 	return Fault{Status: 429, Code: 20429, Text: "Too Many Requests", Retry: 7 * time.Second}
 }
+
 func Internal() Fault {
 	return Fault{Status: 500, Code: 20500, Text: "An internal server error has occurred"}
 }
+
 func BadGateway() Fault {
 	return Fault{Status: 502, Raw: "<html><body><h1>502 Bad Gateway</h1></body></html>"}
 }
