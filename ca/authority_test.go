@@ -203,7 +203,8 @@ func TestSignRefuses(t *testing.T) {
 	_, end := a.Issuer()
 	tests := map[string]func(*issuance.Profile){
 		"a second beyond the issuer":   func(p *issuance.Profile) { p.NotAfter = end.Add(time.Second) },
-		"an end before the beginning":  func(p *issuance.Profile) { p.NotAfter = p.NotBefore },
+		"an end at the beginning":      func(p *issuance.Profile) { p.NotAfter = p.NotBefore },
+		"an end before the beginning":  func(p *issuance.Profile) { p.NotAfter = p.NotBefore.Add(-time.Second) },
 		"no serial number":             func(p *issuance.Profile) { p.Serial = "" },
 		"a serial of 21 octets":        func(p *issuance.Profile) { p.Serial = issuance.Serial(strings.Repeat("7f", 21)) },
 		"no organisation name":         func(p *issuance.Profile) { p.OrganizationName = "" },

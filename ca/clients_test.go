@@ -212,8 +212,10 @@ func TestTLSConfigDropsOtherWaysIn(t *testing.T) {
 	g := newAuthorityGate(t)
 	base := &tls.Config{
 		ClientAuth: tls.NoClientCert, MinVersion: tls.VersionTLS10,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return &tls.Config{}, nil },
-		VerifyConnection:   func(tls.ConnectionState) error { return nil },
+		VerifyConnection: func(tls.ConnectionState) error { return nil },
+	}
+	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{GetCertificate: base.GetCertificate}, nil
 	}
 	address, seen := g.serve(t, base)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -240,7 +242,15 @@ func (g *authorityGate) forged(t *testing.T, key crypto.PublicKey, change func(*
 	template := authorityBareTemplate()
 	change(template)
 	is := g.authority.Issuers()[0]
-	der, err := x509.CreateCertificate(rand.Reader, template, is.Certificate, key, is.Signer)
+	cert := authorityBare(t, template, is.Certificate, key, is.Signer)
+	g.register.put(cert, issuance.Active)
+	return cert
+}
+
+// authorityBare signs template with the standard library.
+func authorityBare(t *testing.T, template, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signer) *x509.Certificate {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,8 +258,14 @@ func (g *authorityGate) forged(t *testing.T, key crypto.PublicKey, change func(*
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.register.put(cert, issuance.Active)
 	return cert
+}
+
+// authorityRenamed is an issuing CA's certificate with another name.
+func authorityRenamed(is Issuer) *x509.Certificate {
+	renamed := *is.Certificate
+	renamed.RawSubject, renamed.Subject = nil, pkix.Name{CommonName: "another CA"}
+	return &renamed
 }
 
 func TestCheckTellsWhy(t *testing.T) {
@@ -279,8 +295,11 @@ func TestCheckTellsWhy(t *testing.T) {
 	mallory := authorityNew(t)
 	foreign := authoritySign(t, mallory, authorityProfile(key.Public()))
 	g.register.put(foreign, issuance.Active)
-	child := authorityUnder(t, issue(nil), key)
+	child := authorityBare(t, authorityBareTemplate(), issue(nil), key.Public(), key)
 	g.register.put(child, issuance.Active)
+	is := g.authority.Issuers()[0]
+	renamed := authorityBare(t, authorityBareTemplate(), authorityRenamed(is), key.Public(), is.Signer)
+	g.register.put(renamed, issuance.Active)
 	unregistered := authoritySign(t, g.authority, authorityProfile(key.Public()))
 	server, err := g.authority.ServerCertificate(context.Background(), ServerProfile{Names: []string{"certs.example.com"}, Validity: time.Hour})
 	if err != nil {
@@ -306,6 +325,7 @@ func TestCheckTellsWhy(t *testing.T) {
 		"in its last second":      {issue(func(p *issuance.Profile) { p.NotAfter = g.now }), ""},
 		"not yet valid":           {issue(func(p *issuance.Profile) { p.NotBefore = g.now.Add(time.Second) }), CodeNotYetValid},
 		"same names, another CA":  {foreign, CodeForeign},
+		"our key, another name":   {renamed, CodeForeign},
 		"signed by a client":      {child, CodeForeign},
 		"the issuing CA itself":   {g.authority.Issuers()[0].Certificate, CodeForeign},
 		"the root itself":         {g.authority.Root(), CodeForeign},
@@ -331,24 +351,11 @@ func TestCheckTellsWhy(t *testing.T) {
 			}
 		})
 	}
+	outlives := g.forged(t, key.Public(), func(c *x509.Certificate) { c.NotAfter = g.now.AddDate(12, 0, 0) })
 	g.now = authorityStart().AddDate(10, 0, 1)
-	if _, err := g.clients.Check(context.Background(), issue(nil)); issuance.CodeOf(err) != CodeExpired {
+	if _, err := g.clients.Check(context.Background(), outlives); issuance.CodeOf(err) != CodeExpired {
 		t.Errorf("under a CA whose time is over: got %v, want %s", err, CodeExpired)
 	}
-}
-
-// authorityUnder returns a certificate signed by a client as if it were a CA.
-func authorityUnder(t *testing.T, parent *x509.Certificate, key crypto.Signer) *x509.Certificate {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, authorityBareTemplate(), parent, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
 }
 
 func TestCheckFailsClosed(t *testing.T) {

@@ -136,7 +136,12 @@ func TestTamperingAfterSigningIsCaught(t *testing.T) {
 			return &d
 		},
 		"a unique identifier": func(c *x509.Certificate) *x509.Certificate { return authorityWithUniqueID(t, a, c) },
-		"another hash":        func(c *x509.Certificate) *x509.Certificate { return authorityWithSHA512(t, a, c) },
+		"another hash": func(c *x509.Certificate) *x509.Certificate {
+			return authorityAgain(t, a, c, x509.ECDSAWithSHA512, false)
+		},
+		"another CA's name": func(c *x509.Certificate) *x509.Certificate {
+			return authorityAgain(t, a, c, x509.ECDSAWithSHA256, true)
+		},
 	}
 	is := a.current()
 	soft := is.service
@@ -179,18 +184,17 @@ func authorityWithUniqueID(t *testing.T, a *Authority, c *x509.Certificate) *x50
 	return authorityAssemble(t, a, body, c)
 }
 
-// authorityWithSHA512 signs c again, as ECDSA with SHA-512.
-func authorityWithSHA512(t *testing.T, a *Authority, c *x509.Certificate) *x509.Certificate {
+// authorityAgain signs c again: with another algorithm, or in another CA's name.
+func authorityAgain(t *testing.T, a *Authority, c *x509.Certificate, algorithm x509.SignatureAlgorithm, renamed bool) *x509.Certificate {
 	t.Helper()
-	template := authorityBareTemplate()
-	template.SerialNumber, template.RawSubject, template.ExtraExtensions = c.SerialNumber, c.RawSubject, c.Extensions
-	template.SignatureAlgorithm = x509.ECDSAWithSHA512
+	template := *c
+	template.ExtraExtensions, template.SignatureAlgorithm = c.Extensions, algorithm
 	is := a.Issuers()[0]
-	der, err := x509.CreateCertificate(rand.Reader, template, is.Certificate, c.PublicKey, is.Signer)
-	if err != nil {
-		t.Fatal(err)
+	parent := is.Certificate
+	if renamed {
+		parent = authorityRenamed(is)
 	}
-	return &x509.Certificate{Raw: der}
+	return authorityBare(t, &template, parent, c.PublicKey, is.Signer)
 }
 
 // authorityAssemble signs body with the algorithm of c.
