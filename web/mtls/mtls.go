@@ -33,7 +33,7 @@ func New(o Options) (http.Handler, error) {
 		return nil, errors.New("mtls: Check and Log are needed")
 	}
 	l := listener{o.Check, server.Problems{Log: o.Log}}
-	router := mux.NewRouter()
+	router := mux.NewRouter().SkipClean(true)
 	router.Use(server.Routes)
 	router.Handle("/whoami", l.checked(whoAmI)).Methods(http.MethodGet, http.MethodHead)
 	router.NotFoundHandler = l.checked(l.notFound)

@@ -47,7 +47,7 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	b := &box{Options: o, pages: pages, problems: server.Problems{Log: o.Log}, link: regexp.MustCompile(`https?://[^\s<>"]+`), code: regexp.MustCompile(`\b\d{8}\b|\b(?:[0-9A-Za-z]{4}[- ]){5}[0-9A-Za-z]{4}\b`)}
-	router := mux.NewRouter()
+	router := mux.NewRouter().SkipClean(true)
 	router.Use(server.Routes)
 	router.HandleFunc("/outbox", b.page).Methods(http.MethodGet, http.MethodHead)
 	router.HandleFunc("/outbox.json", b.json).Methods(http.MethodGet, http.MethodHead)

@@ -88,7 +88,7 @@ func New(o Options) (*Trust, error) {
 		o.MaxWaiters = 256
 	}
 	o.URL = strings.TrimRight(o.URL, "/")
-	t := &Trust{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter(), waiters: newWaiters(o.MaxWaiters), fixed: newFixed()}
+	t := &Trust{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true), waiters: newWaiters(o.MaxWaiters), fixed: newFixed()}
 	var err error
 	if t.pages, err = o.Site.Pages(own); err != nil {
 		return nil, err
