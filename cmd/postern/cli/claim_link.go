@@ -15,13 +15,14 @@ import (
 )
 
 // claimTries is how often a claim is asked for whose answer did not arrive.
-const claimTries = 5
+const claimTries = 6
 
 // link is the e-mailed URL, with the session that the right code opened.
 type link struct {
 	base    *url.URL // with the token: never to be printed
 	http    *http.Client
 	cookies []*http.Cookie
+	second  time.Duration // that pauses between tries are counted in
 }
 
 // newLink reads the URL from the e-mail.
@@ -41,7 +42,7 @@ func newLink(address string, client *http.Client) (*link, error) {
 	}
 	switch {
 	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
-		return &link{base: u, http: client}, nil
+		return &link{base: u, http: client, second: time.Second}, nil
 	case u.Scheme == "http":
 		return nil, issuance.Invalidf("url", "is plain http on another machine: the code would travel in the clear", "write it with https")
 	}
@@ -107,29 +108,27 @@ type received struct {
 func (l *link) claim(ctx context.Context, fields map[string]string, into *files, progress func(string, ...any)) (received, error) {
 	for try := 1; ; try++ {
 		got, err := l.download(ctx, fields, into)
-		wait, again := l.worth(err)
+		seconds, again := worth(err, try)
 		if !again || try == claimTries {
 			return got, err
 		}
 		progress("%s; trying again", err)
-		if wait == 0 {
-			wait = time.Duration(try-1) * time.Second
-		}
 		select {
 		case <-ctx.Done():
 			return received{}, ctx.Err()
-		case <-time.After(wait):
+		case <-time.After(time.Duration(seconds) * l.second):
 		}
 	}
 }
 
-// worth reports whether the same request may bring what err did not, and when.
-func (l *link) worth(err error) (wait time.Duration, again bool) {
+// worth reports whether the same request may bring what err did not, and after
+// how many seconds: at once after the first break, then later and later.
+func worth(err error, try int) (seconds int, again bool) {
 	if e, ok := errors.AsType[*issuance.Error](err); ok && e.Code == issuance.CodeBusy {
-		return min(max(e.Retry, time.Second), time.Minute), true
+		return min(max(int(e.Retry.Seconds()), 1), 60), true
 	}
 	_, broken := errors.AsType[brokenError](err)
-	return 0, broken && !errors.Is(err, context.Canceled)
+	return 1 << try >> 2, broken && !errors.Is(err, context.Canceled)
 }
 
 // download asks once. With a session the code is not sent again: it was used.
