@@ -46,7 +46,7 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &box{Options: o, pages: pages, problems: server.Problems{Log: o.Log}, link: regexp.MustCompile(`https?://[^\s<>"]+`), code: regexp.MustCompile(`\b\d{8}\b|\b(?:[0-9A-Za-z]{4}[- ]){5}[0-9A-Za-z]{4}\b`)}
+	b := &box{Options: o, pages: pages, problems: server.Problems{Log: o.Log}, link: linkPattern(), code: codePattern()}
 	router := mux.NewRouter().SkipClean(true)
 	router.Use(server.Routes)
 	router.HandleFunc("/outbox", b.page).Methods(http.MethodGet, http.MethodHead)
@@ -62,6 +62,15 @@ type box struct {
 	pages      *page.Pages
 	problems   server.Problems
 	link, code *regexp.Regexp
+}
+
+// linkPattern matches addresses of web pages.
+func linkPattern() *regexp.Regexp { return regexp.MustCompile(`https?://[^\s<>"]+`) }
+
+// codePattern matches what is typed elsewhere: a code of eight digits, and a
+// password of six groups of four.
+func codePattern() *regexp.Regexp {
+	return regexp.MustCompile(`\b\d{8}\b|\b(?:[0-9A-Za-z]{4}[- ]){5}[0-9A-Za-z]{4}\b`)
 }
 
 // local refuses requests under a name that is not this computer's own: a foreign
