@@ -241,10 +241,9 @@ func (t *bench) post(path string, in invitation, form url.Values, want int) erro
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	// Each order's contact has an address of their own.
 	r.AddCookie(&http.Cookie{Name: "__Host-postern-link", Value: string(in.link.Reveal())})
 	if !in.session.Empty() {
-		r.AddCookie(&http.Cookie{Name: "__Host-postern-session", Value: string(in.session.Reveal())})
+		r.AddCookie(&http.Cookie{Name: "__Host-postern-session", Value: string(issuance.DigestOf(in.link)[:16]) + "." + string(in.session.Reveal())})
 	}
 	return t.send(r, want)
 }

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	pkcs12 "software.sslmate.com/src/go-pkcs12"
+
+	"github.com/postern-ca/postern/cmd/postern/cli"
+)
+
+// TestTheStoryInABrowser is the product as a newcomer meets it: quickstart, the
+// sample order approved on the command line, mail and SMS read in the outbox page,
+// a wrong code, the right one, the download, the password, and the file opened
+// with it. POSTERN_SCREENSHOTS names a directory for pictures of each page.
+func TestTheStoryInABrowser(t *testing.T) {
+	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
+		t.Fatal("chromium is missing: apt-get install chromium")
+	}
+	printed := startQuickstart(t, t.TempDir())
+	approve := regexp.MustCompile(`order approve (\S+)`).FindStringSubmatch(printed)
+	sign := regexp.MustCompile(`POSTERN_SERVER=(\S+) POSTERN_TOKEN=(\S+)`).FindStringSubmatch(printed)
+	outbox := regexp.MustCompile(`outbox +(\S+)`).FindStringSubmatch(printed)
+	if approve == nil || sign == nil || outbox == nil {
+		t.Fatalf("quickstart printed:\n%s", printed)
+	}
+	var out, problems bytes.Buffer
+	if code := cli.Run(t.Context(), cli.Options{
+		Args: []string{"order", "approve", approve[1]}, Environ: []string{"POSTERN_SERVER=" + sign[1], "POSTERN_TOKEN=" + sign[2]},
+		In: strings.NewReader(""), Out: &out, Err: &problems,
+	}); code != 0 {
+		t.Fatalf("order approve: status %d: %s", code, problems.String())
+	}
+
+	v := openBrowser(t)
+	v.do("the outbox", chromedp.Navigate(outbox[1]), chromedp.WaitVisible(`article a[href*="/c/"]`))
+	var code string
+	v.do("the code in the outbox", chromedp.WaitVisible(`article.sms p.code code`), chromedp.Text(`article.sms p.code code`, &code))
+	v.do("the link in the mail", chromedp.Click(`article a[href*="/c/"]`), chromedp.WaitVisible(`#code`))
+	v.want("•••• 42", "Acme Trading Ltd", "payments")
+	if address := v.address(); strings.Contains(address, "/c/") {
+		t.Errorf("the token is still in the address bar: %s", address)
+	}
+
+	wrong := "0000 0000"
+	if code == "00000000" {
+		wrong = "0000 0001"
+	}
+	v.do("a wrong code", chromedp.SendKeys(`#code`, wrong), chromedp.Submit(`#verify`), chromedp.WaitVisible(`#code[aria-invalid]`))
+	v.want("4")
+	v.do("the right code", chromedp.SetValue(`#code`, code[:4]+"-"+code[4:]), chromedp.Submit(`#verify`), chromedp.WaitVisible(`input[value="java"]`))
+	v.do("the download", chromedp.Click(`input[value="java"]`), chromedp.Click(`form[data-download] .go button`))
+	v.do("the password texted", chromedp.WaitVisible(`//h1[contains(., "has been texted")]`, chromedp.BySearch))
+	v.want("•••• 42", "keytool")
+
+	file := v.downloaded()
+	var password string
+	v.do("the password in the outbox", chromedp.Navigate(outbox[1]), chromedp.WaitVisible(`article.sms p.code code`), chromedp.Text(`article.sms p.code code`, &password))
+	_, cert, chain, err := pkcs12.DecodeChain(file, password)
+	if err != nil {
+		t.Fatalf("opening the file with the texted password: %v", err)
+	}
+	if cert.Subject.CommonName != "payments" || len(chain) != 2 {
+		t.Errorf("the file has %s and a chain of %d", cert.Subject, len(chain))
+	}
+}
+
+// startQuickstart runs quickstart in dir until the test ends, and returns what it printed.
+func startQuickstart(t *testing.T, dir string) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	read, write := io.Pipe()
+	var logged bytes.Buffer
+	done := make(chan int, 1)
+	go func() {
+		done <- cli.Run(ctx, cli.Options{Args: []string{"quickstart", "--data", dir}, In: strings.NewReader(""), Out: write, Err: &logged, Commands: commands()})
+		write.Close()
+	}()
+	t.Cleanup(func() {
+		stop()
+		if code := <-done; code != 0 {
+			t.Errorf("quickstart ended with status %d: %s", code, logged.String())
+		}
+	})
+	var printed strings.Builder
+	buf := make([]byte, 4096)
+	for !strings.Contains(printed.String(), "first order") {
+		n, err := read.Read(buf)
+		printed.Write(buf[:n])
+		if err != nil {
+			t.Fatalf("quickstart ended: %v: %s", err, logged.String())
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, read) }()
+	return printed.String()
+}
+
+// visitor is somebody at a browser.
+type visitor struct {
+	t   *testing.T
+	ctx context.Context
+	dir string // where downloads land
+}
+
+func openBrowser(t *testing.T) *visitor {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(390, 844),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(t.TempDir()))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(cancel)
+	v := &visitor{t: t, ctx: ctx, dir: t.TempDir()}
+	v.do("", browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(v.dir).WithEventsEnabled(true))
+	return v
+}
+
+// do does what a person does on one page, and takes its picture if that was asked for.
+func (v *visitor) do(what string, actions ...chromedp.Action) {
+	v.t.Helper()
+	if err := chromedp.Run(v.ctx, actions...); err != nil {
+		v.t.Fatalf("%s: %v\n%s", what, err, v.text())
+	}
+	if dir := os.Getenv("POSTERN_SCREENSHOTS"); dir != "" && what != "" {
+		v.picture(filepath.Join(dir, strings.ReplaceAll(what, " ", "-")))
+	}
+}
+
+func (v *visitor) picture(name string) {
+	for _, width := range []int64{390, 1280} {
+		for _, mode := range []string{"light", "dark"} {
+			var png []byte
+			err := chromedp.Run(v.ctx, chromedp.EmulateViewport(width, 844),
+				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: mode}}),
+				chromedp.Sleep(300*time.Millisecond), // colours fade over
+				chromedp.FullScreenshot(&png, 100))
+			if err == nil {
+				err = os.WriteFile(name+"-"+mode+"-"+map[int64]string{390: "phone", 1280: "desktop"}[width]+".png", png, 0o600)
+			}
+			if err != nil {
+				v.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// want fails unless the page shows each of parts.
+func (v *visitor) want(parts ...string) {
+	v.t.Helper()
+	text := v.text()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			v.t.Errorf("the page does not show %q:\n%s", p, text)
+		}
+	}
+}
+
+func (v *visitor) text() (text string) {
+	ctx, cancel := context.WithTimeout(v.ctx, 5*time.Second)
+	defer cancel()
+	_ = chromedp.Run(ctx, chromedp.Text("body", &text))
+	return text
+}
+
+func (v *visitor) address() (address string) {
+	v.t.Helper()
+	if err := chromedp.Run(v.ctx, chromedp.Location(&address)); err != nil {
+		v.t.Fatal(err)
+	}
+	return address
+}
+
+// downloaded returns the one file in the folder for downloads, once it is whole.
+func (v *visitor) downloaded() []byte {
+	v.t.Helper()
+	for v.ctx.Err() == nil {
+		found, err := filepath.Glob(filepath.Join(v.dir, "*.p12"))
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		if len(found) == 1 {
+			data, err := os.ReadFile(found[0])
+			if err != nil {
+				v.t.Fatal(err)
+			}
+			return data
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	v.t.Fatal("no file arrived in the folder for downloads")
+	return nil
+}
