@@ -4,17 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/postern-ca/postern/issuance"
 )
-
-// maxBatch is the most callers whose transactions are committed together.
-const maxBatch = 256
 
 // call is one caller's Update. Its function runs in the caller's own goroutine,
 // to which the committer hands the transaction and from which it gets it back:
@@ -86,13 +81,13 @@ func (c *call) run(t *tx) {
 
 // commitAll is the committer: the only goroutine that writes records.
 func (s *Store) commitAll() {
-	last := 1
+	want := 1
 	for {
-		batch := s.queue.next(last, s.opts.Gather)
+		batch := s.queue.next(want, s.opts.Gather)
 		if batch == nil {
 			return
 		}
-		last = len(batch)
+		want = max(len(batch), want*3/4) // callers who went away are forgotten soon
 		s.commit(slices.DeleteFunc(batch, func(c *call) bool { return !c.take() }))
 	}
 }
@@ -199,78 +194,4 @@ func (s *Store) sync(b *bbolt.Tx) error {
 		s.broken.Store(&err)
 	}
 	return err
-}
-
-// queue is the calls that wait for the committer.
-type queue struct {
-	mu     sync.Mutex
-	calls  []*call
-	want   int           // wake the committer when there are so many
-	wake   chan struct{} // holds one
-	closed bool
-}
-
-func (q *queue) push(c *call) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return false
-	}
-	q.calls = append(q.calls, c)
-	if len(q.calls) >= q.want {
-		q.ring()
-	}
-	return true
-}
-
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
-	q.ring()
-}
-
-func (q *queue) ring() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-// ask tells push to wake the committer at want calls, and reports whether there
-// is something to wait for.
-func (q *queue) ask(want int) (wait bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.want = want
-	return len(q.calls) < want && !q.closed
-}
-
-// next returns the calls to commit together; nil once the queue is closed and
-// empty. Callers that were answered together mostly come again together: if
-// there were several last time, next waits for as many, for up to gather.
-func (q *queue) next(last int, gather time.Duration) []*call {
-	for q.ask(1) {
-		<-q.wake
-	}
-	if last > 1 && q.ask(last) {
-		timer := time.NewTimer(gather)
-		defer timer.Stop()
-		for waiting := true; waiting && q.ask(last); {
-			select {
-			case <-q.wake:
-			case <-timer.C:
-				waiting = false
-			}
-		}
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := min(len(q.calls), maxBatch)
-	batch := q.calls[:n:n]
-	q.calls = slices.Clone(q.calls[n:])
-	if n == 0 {
-		return nil
-	}
-	return batch
 }

@@ -45,9 +45,6 @@ func prefix[S ~string](t tag, values ...S) []byte {
 	return out
 }
 
-// timeSize is the length of what instant returns.
-const timeSize = 12
-
 // instant returns 12 bytes that sort as times do.
 func instant(t time.Time) []byte {
 	out := binary.BigEndian.AppendUint64(nil, uint64(t.Unix())^1<<63)

@@ -30,8 +30,8 @@ type Options struct {
 	// LockTimeout is how long Open waits for another process to close the
 	// file; 0 means one second.
 	LockTimeout time.Duration
-	// Gather is how long a commit waits, at most, for the callers that came
-	// together last time; 0 means one millisecond. One caller never waits.
+	// Gather is how long a commit waits, at most, for as many callers as came
+	// together of late; 0 means two milliseconds. One caller never waits.
 	Gather time.Duration
 	// ScrubAfter is how long after a secret was deleted the file is scrubbed;
 	// 0 means one second.
@@ -51,7 +51,7 @@ func (o *Options) check() error {
 	for _, d := range []struct {
 		value *time.Duration
 		usual time.Duration
-	}{{&o.LockTimeout, time.Second}, {&o.Gather, time.Millisecond}, {&o.ScrubAfter, time.Second}} {
+	}{{&o.LockTimeout, time.Second}, {&o.Gather, 2 * time.Millisecond}, {&o.ScrubAfter, time.Second}} {
 		if *d.value <= 0 {
 			*d.value = d.usual
 		}
@@ -221,44 +221,6 @@ func failed(doing string, err error) error {
 
 func errClosed() error {
 	return &issuance.Error{Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "the store is closed", Hint: "the server is stopping; try again when it runs"}
-}
-
-// readers knows which read transactions are open, and how old each one is.
-type readers struct {
-	mu   sync.Mutex
-	open map[int]int // by transaction id: how many
-}
-
-func (r *readers) begin(db *bbolt.DB) (*bbolt.Tx, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b, err := db.Begin(false)
-	if err == nil {
-		r.open[b.ID()]++
-	}
-	return b, err
-}
-
-func (r *readers) end(b *bbolt.Tx) {
-	id := b.ID()
-	b.Rollback()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.open[id]--; r.open[id] == 0 {
-		delete(r.open, id)
-	}
-}
-
-// current reports whether no open read transaction is older than id.
-func (r *readers) current(id int) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for open := range r.open {
-		if open < id {
-			return false
-		}
-	}
-	return true
 }
 
 // syncDir makes a new name in dir durable.

@@ -134,7 +134,6 @@ func ids[R any](records []R, id func(R) string) []string {
 }
 
 func orderID(o issuance.Order) string      { return string(o.ID) }
-func serial(c issuance.Certificate) string { return string(c.Serial) }
 func noticeID(n issuance.Notice) string    { return string(n.ID) }
 func revoked(r issuance.Revocation) string { return string(r.Serial) + " " + string(r.Status) }
 func name(prefix string, i int) string     { return fmt.Sprintf("%s%05d", prefix, i) }
