@@ -18,6 +18,7 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
+	"github.com/postern-ca/postern/delivery/smtptest"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -35,7 +36,7 @@ type faultyServer struct {
 
 func startFaultyServer(t testing.TB, starttls bool) *faultyServer {
 	t.Helper()
-	certificate, roots := mailCertificate(t, "127.0.0.1")
+	certificate, roots := smtptest.Certificate(t, "127.0.0.1")
 	f := &faultyServer{roots: roots}
 	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		if err := f.meet(c, "hello"); err != nil {
@@ -109,7 +110,7 @@ func (s *faultySession) Auth(string) (sasl.Server, error) {
 		if err := s.server.meet(s.conn, "auth"); err != nil {
 			return err
 		}
-		if user != "postern" || password != mailPassword {
+		if user != smtptest.User || password != smtptest.Password {
 			return smtp.ErrAuthFailed
 		}
 		return nil
@@ -138,7 +139,7 @@ func (s *faultySession) Data(r io.Reader) error {
 
 func (f *faultyServer) sender(t testing.TB, change func(*SMTPConfig)) *SMTP {
 	t.Helper()
-	return (&mailServer{port: f.port, roots: f.roots}).sender(t, change)
+	return mailSender(t, f.port, f.roots, change)
 }
 
 func TestMailFaultsAtEveryStage(t *testing.T) {
@@ -158,7 +159,7 @@ func TestMailFaultsAtEveryStage(t *testing.T) {
 		{"hello", 554, "go away", pauses, "mail.smtp.host"},
 		{"hello", 0, "", passes, "sent again"},
 		{"auth", 454, "later", passes, "454 to AUTH"},
-		{"auth", 535, "5.7.8 password " + mailPassword + " is wrong", pauses, "mail.smtp.password"},
+		{"auth", 535, "5.7.8 password " + smtptest.Password + " is wrong", pauses, "mail.smtp.password"},
 		{"auth", 0, "", passes, "sent again"},
 		{"mail", 451, "later", passes, "later"},
 		{"mail", 550, "sender unknown", pauses, "mail.from"},
@@ -281,7 +282,7 @@ func TestMailConnectionFaults(t *testing.T) {
 				timeout = 50 * time.Millisecond
 			}
 			sender, err := NewSMTP(SMTPConfig{
-				Host: "127.0.0.1", Port: port, TLS: StartTLS, Username: "postern", Password: issuance.NewSecret([]byte(mailPassword)),
+				Host: "127.0.0.1", Port: port, TLS: StartTLS, Username: "postern", Password: issuance.NewSecret([]byte(smtptest.Password)),
 				From: "a@bank.example", Timeout: timeout,
 			})
 			if err != nil {
@@ -296,7 +297,7 @@ func TestMailConnectionFaults(t *testing.T) {
 }
 
 func TestMailImplicitTLS(t *testing.T) {
-	certificate, roots := mailCertificate(t, "127.0.0.1")
+	certificate, roots := smtptest.Certificate(t, "127.0.0.1")
 	kept := &faultyServer{}
 	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &faultySession{server: kept, conn: c}, nil }))
 	s.ErrorLog = log.New(io.Discard, "", 0)
@@ -306,9 +307,9 @@ func TestMailImplicitTLS(t *testing.T) {
 	}
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { s.Close() })
-	server := &mailServer{port: l.Addr().(*net.TCPAddr).Port, roots: roots}
+	sender := mailSender(t, l.Addr().(*net.TCPAddr).Port, roots, func(c *SMTPConfig) { c.TLS = ImplicitTLS })
 	m := mustRender(t, sampleTexts(t), sampleDispatch(issuance.InvitationNotice, "en"))
-	if _, err := server.sender(t, func(c *SMTPConfig) { c.TLS = ImplicitTLS }).Send(t.Context(), m); err != nil || len(kept.takeTexts()) != 1 {
+	if _, err := sender.Send(t.Context(), m); err != nil || len(kept.takeTexts()) != 1 {
 		t.Errorf("error %v, or no mail", err)
 	}
 }

@@ -1,146 +1,29 @@
 package delivery
 
 import (
-	"bufio"
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
-	"net"
 	"net/mail"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postern-ca/postern/delivery/smtptest"
 	"github.com/postern-ca/postern/issuance"
 )
 
-const mailPassword = "pLanTed-x7Qz0Rw4Kk"
-
-// mailCertificate is a self-signed server certificate for the given name.
-func mailCertificate(t testing.TB, name string) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	if ip := net.ParseIP(name); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{name}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
-}
-
-// mailServer is Debian's aiosmtpd, which demands STARTTLS and AUTH.
-type mailServer struct {
-	port  int
-	roots *x509.CertPool
-	lines *bufio.Scanner
-}
-
-// keptMail is a mail as the server took it.
-type keptMail struct {
-	From          string
-	To            []string
-	TLS           bool
-	Authenticated bool
-	Data          []byte
-}
-
-func startMailServer(t testing.TB) *mailServer {
-	t.Helper()
-	certificate, roots := mailCertificate(t, "127.0.0.1")
-	der, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	files := map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}, "key.pem": {Type: "PRIVATE KEY", Bytes: der}}
-	for name, block := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const python = "/usr/bin/python3" // Debian's own, which has Debian's modules
-	if out, err := exec.Command(python, "-c", "import aiosmtpd").CombinedOutput(); err != nil {
-		t.Fatalf("a mail server is needed: apt-get install python3-aiosmtpd (%v: %s)", err, out)
-	}
-	cmd := exec.Command(python, filepath.Join("testdata", "smtpd.py"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), "postern", mailPassword)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("the mail server's standard error:\n%s", &complaints)
-		}
-	})
-	s := &mailServer{roots: roots, lines: bufio.NewScanner(stdout)}
-	s.lines.Buffer(nil, 1<<20)
-	var hello struct{ Port int }
-	s.read(t, &hello)
-	s.port = hello.Port
-	return s
-}
-
-// read waits for the next line of the server's output.
-func (s *mailServer) read(t testing.TB, into any) {
-	t.Helper()
-	if !s.lines.Scan() {
-		t.Fatalf("the mail server says nothing: %v", s.lines.Err())
-	}
-	if err := json.Unmarshal(s.lines.Bytes(), into); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s *mailServer) sender(t testing.TB, change func(*SMTPConfig)) *SMTP {
+// mailSender sends by the server on a loopback port, as smtptest.User.
+func mailSender(t testing.TB, port int, roots *x509.CertPool, change func(*SMTPConfig)) *SMTP {
 	t.Helper()
 	c := SMTPConfig{
-		Host: "127.0.0.1", Port: s.port, TLS: StartTLS, Username: "postern", Password: issuance.NewSecret([]byte(mailPassword)),
-		From: "Example Bank <certificates@bank.example>", ReplyTo: "support@bank.example", Roots: s.roots, Timeout: 10 * time.Second,
+		Host: "127.0.0.1", Port: port, TLS: StartTLS, Username: smtptest.User, Password: issuance.NewSecret([]byte(smtptest.Password)),
+		From: "Example Bank <certificates@bank.example>", ReplyTo: "support@bank.example", Roots: roots, Timeout: 10 * time.Second,
 	}
 	if change != nil {
 		change(&c)
@@ -153,12 +36,12 @@ func (s *mailServer) sender(t testing.TB, change func(*SMTPConfig)) *SMTP {
 }
 
 func TestMailThroughARealServer(t *testing.T) {
-	server := startMailServer(t)
-	sender := server.sender(t, nil)
+	server := smtptest.New(t)
+	sender := mailSender(t, server.Port, server.Roots, nil)
 	texts := sampleTexts(t)
 	for _, language := range issuance.Languages() {
 		m := mustRender(t, texts, sampleDispatch(issuance.InvitationNotice, language))
-		var kept [2]keptMail
+		var kept [2]smtptest.Mail
 		for i := range kept {
 			id, err := sender.Send(t.Context(), m)
 			if err != nil {
@@ -167,7 +50,7 @@ func TestMailThroughARealServer(t *testing.T) {
 			if want := string(m.ID) + "@bank.example"; id != want {
 				t.Errorf("Message-ID %q, want %q", id, want)
 			}
-			server.read(t, &kept[i])
+			kept[i] = server.Next()
 		}
 		if !kept[0].TLS || !kept[0].Authenticated {
 			t.Errorf("TLS %v, authenticated %v", kept[0].TLS, kept[0].Authenticated)
@@ -234,8 +117,8 @@ func checkMail(t *testing.T, m Message, data []byte) {
 }
 
 func TestMailToARealServerRefused(t *testing.T) {
-	server := startMailServer(t)
-	_, strangers := mailCertificate(t, "127.0.0.1")
+	server := smtptest.New(t)
+	_, strangers := smtptest.Certificate(t, "127.0.0.1")
 	m := mustRender(t, sampleTexts(t), sampleDispatch(issuance.InvitationNotice, "en"))
 	for _, c := range []struct {
 		name   string
@@ -252,16 +135,14 @@ func TestMailToARealServerRefused(t *testing.T) {
 		{"nobody there", func(c *SMTPConfig) { c.Port = 1 }, SendError{}, "cannot be reached"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			checkRefusal(t, server.sender(t, c.change), m, c.want, c.says)
+			checkRefusal(t, mailSender(t, server.Port, server.Roots, c.change), m, c.want, c.says)
 		})
 	}
 	// None of it broke anything: the next mail arrives, and it is the first.
-	if _, err := server.sender(t, nil).Send(t.Context(), m); err != nil {
+	if _, err := mailSender(t, server.Port, server.Roots, nil).Send(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	var kept keptMail
-	server.read(t, &kept)
-	if !kept.TLS || !kept.Authenticated {
+	if kept := server.Next(); !kept.TLS || !kept.Authenticated {
 		t.Errorf("a mail came through without TLS or AUTH: %+v", kept)
 	}
 }
@@ -280,7 +161,7 @@ func checkRefusal(t *testing.T, sender Sender, m Message, want SendError, says s
 	if !strings.Contains(got.Message, says) || strings.Contains(got.Message, "\n") {
 		t.Errorf("error %q does not say %q", got.Message, says)
 	}
-	if m.leaks(got.Message) || (Message{Secret: issuance.NewSecret([]byte(mailPassword))}).leaks(got.Message) {
+	if m.leaks(got.Message) || (Message{Secret: issuance.NewSecret([]byte(smtptest.Password))}).leaks(got.Message) {
 		t.Errorf("error %q shows a secret", got.Message)
 	}
 }
