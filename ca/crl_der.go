@@ -1,7 +1,6 @@
 package ca
 
 import (
-	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -87,15 +86,6 @@ func appendHeader(b []byte, tag asn1.Tag, n int64) []byte {
 		b = append(b, byte(n>>(8*i)))
 	}
 	return b
-}
-
-// crlHead returns what stands in a TBSCertList before its entries: version 2,
-// algorithm, issuer, times.
-func crlHead(issuer *x509.Certificate, algorithm []byte, thisUpdate, nextUpdate time.Time) []byte {
-	b := []byte{byte(asn1.INTEGER), 1, 1}
-	b = append(b, algorithm...)
-	b = append(b, issuer.RawSubject...)
-	return appendTime(appendTime(b, thisUpdate), nextUpdate)
 }
 
 // crlExtensions returns the extensions of a CRL: whose key signed it, and its

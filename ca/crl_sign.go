@@ -63,15 +63,14 @@ func (d crlDraft) sign() (*CRL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding extensions: %w", err)
 	}
-	thisUpdate, nextUpdate := d.thisUpdate.UTC().Truncate(time.Second), d.nextUpdate.UTC().Truncate(time.Second)
-	head := crlHead(d.issuer.Certificate, how.algorithm, thisUpdate, nextUpdate)
+	head := d.head(how.algorithm)
 	if d.entries.count > 0 { // RFC 5280, section 5.1.2.6: absent if there are none
 		head = appendHeader(head, asn1.SEQUENCE, d.entries.size)
 	}
 	signed := int64(len(head)) + d.entries.size + int64(len(tail)) // contents of TBSCertList
 	head = append(appendHeader(nil, asn1.SEQUENCE, signed), head...)
 
-	value, err := signParts(d.issuer.Signer, how.hash, head, d.entries, tail)
+	value, err := d.value(how.hash, head, tail)
 	if err != nil {
 		return nil, err
 	}
@@ -82,24 +81,33 @@ func (d crlDraft) sign() (*CRL, error) {
 	head = append(appendHeader(nil, asn1.SEQUENCE, size), head...)
 
 	return &CRL{
-		Issuer: d.issuer.ID, Number: d.number, ThisUpdate: thisUpdate, NextUpdate: nextUpdate,
+		Issuer: d.issuer.ID, Number: d.number, ThisUpdate: d.thisUpdate.UTC().Truncate(time.Second), NextUpdate: d.nextUpdate.UTC().Truncate(time.Second),
 		ETag: etag(value), Size: int64(len(head)) + d.entries.size + int64(len(tail)), Entries: d.entries.count,
 		head: head, chunks: d.entries.chunks, tail: tail, version: d.entries.version,
 	}, nil
 }
 
-// signParts signs what head, entries and tail are together.
-func signParts(key crypto.Signer, hash crypto.Hash, head []byte, entries crlSnapshot, tail []byte) ([]byte, error) {
+// head returns what stands in a TBSCertList before its entries: version 2,
+// algorithm, issuer, times.
+func (d crlDraft) head(algorithm []byte) []byte {
+	b := []byte{byte(asn1.INTEGER), 1, 1}
+	b = append(b, algorithm...)
+	b = append(b, d.issuer.Certificate.RawSubject...)
+	return appendTime(appendTime(b, d.thisUpdate), d.nextUpdate)
+}
+
+// value signs what head, the entries and tail are together.
+func (d crlDraft) value(hash crypto.Hash, head, tail []byte) ([]byte, error) {
 	write := func(w io.Writer) {
 		w.Write(head) // a hash or a slice never fails
-		for _, chunk := range entries.chunks {
+		for _, chunk := range d.entries.chunks {
 			w.Write(chunk)
 		}
 		w.Write(tail)
 	}
 	var message []byte
 	if hash == 0 {
-		whole := sliceWriter{make([]byte, 0, int64(len(head))+entries.size+int64(len(tail)))}
+		whole := sliceWriter{make([]byte, 0, int64(len(head))+d.entries.size+int64(len(tail)))}
 		write(&whole)
 		message = whole.b
 	} else {
@@ -107,7 +115,7 @@ func signParts(key crypto.Signer, hash crypto.Hash, head []byte, entries crlSnap
 		write(h)
 		message = h.Sum(nil)
 	}
-	value, err := key.Sign(rand.Reader, message, hash)
+	value, err := d.issuer.Signer.Sign(rand.Reader, message, hash)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}

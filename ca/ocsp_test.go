@@ -6,15 +6,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/base64"
 	"errors"
 	"io"
 	"math/big"
-	"net/url"
-	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
@@ -209,161 +204,6 @@ func TestOCSPErrors(t *testing.T) {
 	}
 }
 
-func TestOCSPKeepsAnswers(t *testing.T) {
-	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
-	ocspPut(t, store)
-	r, p := ocspResponder(t, house, store, now)
-	request := ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA1)
-	first := r.Respond(t.Context(), request)
-	if again := r.Respond(t.Context(), request); again != first {
-		t.Error("the answer is made twice")
-	}
-	step := func(d time.Duration) {
-		now.Advance(d)
-		if err := p.follow(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	step(ocspLifetime / 2)
-	if again := r.Respond(t.Context(), request); again != first {
-		t.Error("the answer is not kept for half of its life")
-	}
-	step(time.Second)
-	second := r.Respond(t.Context(), request)
-	if second == first {
-		t.Error("the answer is kept for more than half of its life")
-	}
-	// Nobody has heard from the store for more than a second: what it says now counts.
-	now.Advance(ocspTrust)
-	if again := r.Respond(t.Context(), request); again != second {
-		t.Error("the answer is not kept for a second without the store")
-	}
-	now.Advance(time.Millisecond)
-	store.fail(errors.New("disk on fire"))
-	if got := r.Respond(t.Context(), request); got.Status != "try-later" {
-		t.Errorf("%s while the store is away, want try-later", got.Status)
-	}
-}
-
-func TestOCSPForgetsAtOnce(t *testing.T) {
-	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
-	ocspPut(t, store)
-	r, p := ocspResponder(t, house, store, now)
-	serial := issuance.SerialOf(big.NewInt(1))
-	for _, step := range []struct {
-		status issuance.Status
-		reason issuance.Reason
-		want   string
-	}{
-		{issuance.Held, issuance.CertificateHold, "revoked"},
-		{issuance.Active, "", "good"},
-		{issuance.Revoked, issuance.KeyCompromise, "revoked"},
-	} {
-		for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
-			r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, serial, hash)) // kept
-		}
-		crlChange(t, store, serial, step.status, step.reason, now.Now(), crlStart.AddDate(2, 0, 0))
-		if err := p.follow(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
-			if got := r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, serial, hash)).Status; got != step.want {
-				t.Errorf("%s by %v: %s, want %s", step.status, hash, got, step.want)
-			}
-		}
-	}
-}
-
-// An answer that was made of what the store said before a change is not kept
-// after it.
-func TestOCSPDoesNotKeepWhatIsOld(t *testing.T) {
-	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
-	ocspPut(t, store)
-	r, _ := ocspResponder(t, house, store, now)
-	request := ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA1)
-	serial := issuance.SerialOf(big.NewInt(1))
-	store.reading = func() { // the store has been read; before the answer is signed, the publisher tells of a revocation
-		store.reading = nil
-		r.changed([]issuance.Revocation{{Serial: serial, Issuer: "issuing-1", Status: issuance.Revoked}}, now.Now())
-	}
-	if got := r.Respond(t.Context(), request).Status; got != "good" {
-		t.Fatalf("the answer is %s, want good: it was read before", got)
-	}
-	crlChange(t, store, serial, issuance.Revoked, issuance.KeyCompromise, now.Now(), crlStart.AddDate(2, 0, 0))
-	if got := r.Respond(t.Context(), request).Status; got != "revoked" {
-		t.Errorf("the answer after the change is %s, want revoked", got)
-	}
-}
-
-// Readers never see an answer more than a second older than the status, however
-// many there are and whenever it changes.
-func TestOCSPRace(t *testing.T) {
-	house := newCRLHouse(t, crlKey(t, "P-256"))
-	synctest.Test(t, func(t *testing.T) {
-		store := newCRLStore()
-		p := crlRun(t, house, store, crlLog(t))
-		request := ocspRequest(t, house.issuing.Certificate, "1", crypto.SHA1)
-		serial := issuance.SerialOf(big.NewInt(1))
-		var mu sync.Mutex
-		want, since := "", time.Now() // the status, and since when it is so
-		end := time.Now().Add(time.Minute)
-		var readers sync.WaitGroup
-		for range 4 {
-			readers.Go(func() {
-				for time.Now().Before(end) {
-					mu.Lock()
-					status, at := want, since
-					mu.Unlock()
-					got := p.Responder.Respond(t.Context(), request).Status
-					if time.Since(at) > time.Second && status != "" && got != status {
-						t.Errorf("%s %v after it became %s", got, time.Since(at), status)
-					}
-					time.Sleep(7 * time.Millisecond)
-				}
-			})
-		}
-		for i := 0; time.Now().Before(end); i++ {
-			status, says := issuance.Held, "revoked"
-			if i%2 == 1 {
-				status, says = issuance.Active, "good"
-			}
-			mu.Lock()
-			crlChange(t, store, serial, status, "", time.Now(), end.AddDate(2, 0, 0))
-			want, since = says, time.Now()
-			mu.Unlock()
-			time.Sleep(time.Duration(i%7) * 300 * time.Millisecond) // nobody calls Wake: as if another node did it
-		}
-		readers.Wait()
-	})
-}
-
-func TestOCSPCacheIsBounded(t *testing.T) {
-	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
-	r, _ := ocspResponder(t, house, store, now)
-	r.cache.max = 10
-	for i := range 100 {
-		serial := issuance.SerialOf(big.NewInt(int64(i) + 1))
-		crlChange(t, store, serial, issuance.Revoked, issuance.Superseded, crlStart, crlStart.AddDate(2, 0, 0))
-		r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, serial, crypto.SHA1))
-		if got := len(r.cache.young) + len(r.cache.old); got > 10 {
-			t.Fatalf("%d answers are kept, want at most 10", got)
-		}
-	}
-	if len(r.cache.old) == 0 {
-		t.Fatal("no answer is of the old generation")
-	}
-	for key := range r.cache.old {
-		r.changed([]issuance.Revocation{{Serial: key.serialNumber(), Issuer: "issuing-1"}}, now.Now())
-		if r.cache.get(key, now.Now()) != nil {
-			t.Error("an answer of the old generation is kept after a change")
-		}
-	}
-	r.Respond(t.Context(), ocspRequest(t, house.issuing.Certificate, "ffff", crypto.SHA1))
-	if _, ok := r.cache.young[ocspKey{serial: [20]byte{18: 0xff, 19: 0xff}}]; ok {
-		t.Error("an unknown serial number is kept")
-	}
-}
-
 func TestOCSPRenewsItsCertificate(t *testing.T) {
 	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
 	ocspPut(t, store)
@@ -435,52 +275,6 @@ func TestOCSPResponderRefuses(t *testing.T) {
 			t.Errorf("%s: Load returned no error", name)
 		}
 	}
-}
-
-func TestRequestFromPath(t *testing.T) {
-	// These octets give a plus, a slash and padding.
-	want := []byte{0x30, 0x03, 0x01, 0xfb, 0xef, 0xbe, 0xff, 0xff, 0xff, 0x01}
-	text := base64.StdEncoding.EncodeToString(want)
-	if !strings.Contains(text, "/") || !strings.Contains(text, "+") || !strings.HasSuffix(text, "=") {
-		t.Fatalf("%s does not have all the symbols", text)
-	}
-	for name, path := range map[string]string{
-		"plain":             text,
-		"slash before":      "/" + text,
-		"slashes before":    "//" + text,
-		"escaped":           url.PathEscape(text),
-		"query-escaped":     url.QueryEscape(text),
-		"lower-case escape": strings.NewReplacer("+", "%2b", "/", "%2f", "=", "%3d").Replace(text),
-		"no padding":        strings.TrimRight(text, "="),
-		"space for plus":    strings.ReplaceAll(text, "+", " "),
-		"for URLs":          base64.URLEncoding.EncodeToString(want),
-		"for URLs, bare":    base64.RawURLEncoding.EncodeToString(want),
-	} {
-		got, err := RequestFromPath(path)
-		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s (%s): %x, %v, want %x", name, path, got, err, want)
-		}
-	}
-	for _, path := range []string{"", "/", "====", "%", "%zz", "*", "MA", strings.Repeat("A", 1<<20)} {
-		if got, err := RequestFromPath(path); err == nil && len(got) > 1 {
-			t.Errorf("%.20q: %x, want an error", path, got)
-		}
-	}
-}
-
-func FuzzRequestFromPath(f *testing.F) {
-	f.Add("MEUwQzBBMD8wPTAJBgUrDgMCGgUABBQ%2B/")
-	f.Add("%2f%%")
-	f.Fuzz(func(t *testing.T, path string) {
-		request, err := RequestFromPath(path)
-		if err != nil {
-			return
-		}
-		again, err := RequestFromPath(base64.StdEncoding.EncodeToString(request))
-		if err != nil && len(request) <= maxOCSPRequest || err == nil && !bytes.Equal(again, request) {
-			t.Errorf("%q gives %x, which gives %x, %v", path, request, again, err)
-		}
-	})
 }
 
 // What x/crypto/ocsp cannot read is malformed here too, and whatever is not is

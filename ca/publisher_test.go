@@ -1,7 +1,9 @@
 package ca
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,9 +11,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"crypto/rand"
-	"crypto/x509"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
