@@ -177,9 +177,13 @@ func authorityCheckClient(t testing.TB, a *Authority, p issuance.Profile, cert *
 	want := fields{
 		"CN=payments-prod,O=Acme Pharma SA", "CN=Client Issuing CA 1,O=Example Bank AG", string(p.Serial),
 		"spiffe://example.com/org/acme/service/payments-prod", p.NotBefore, p.NotAfter, 1,
-		x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, 0, 8, false, true,
-		[]string{"http://pki.example.com/pki/crl/issuing-1.crl"}, []string{"http://pki.example.com/ocsp"},
-		[]string{"http://pki.example.com/pki/issuing-1.cer"}, a.Issuers()[0].Certificate.SubjectKeyId, 20,
+		x509.KeyUsageDigitalSignature,
+		[]x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		0, 8, false, true,
+		[]string{"http://pki.example.com/pki/crl/issuing-1.crl"},
+		[]string{"http://pki.example.com/ocsp"},
+		[]string{"http://pki.example.com/pki/issuing-1.cer"},
+		a.Issuers()[0].Certificate.SubjectKeyId, 20,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("certificate (-want +got):\n%s", diff)

@@ -115,7 +115,7 @@ func (g *authorityGate) serve(t *testing.T, base *tls.Config) (string, <-chan au
 }
 
 // dial connects, reads the octet, and returns what both sides saw.
-func (g *authorityGate) dial(t *testing.T, address string, seen <-chan authorityHandshake, config *tls.Config) (error, authorityHandshake) {
+func (g *authorityGate) dial(t *testing.T, address string, seen <-chan authorityHandshake, config *tls.Config) (authorityHandshake, error) {
 	t.Helper()
 	raw, err := net.Dial("tcp", address)
 	if err != nil {
@@ -128,7 +128,7 @@ func (g *authorityGate) dial(t *testing.T, address string, seen <-chan authority
 	server := <-seen
 	clientErr := <-result
 	_ = conn.Close()
-	return clientErr, server
+	return server, clientErr
 }
 
 func (g *authorityGate) clientConfig(version uint16, cert tls.Certificate) *tls.Config {
@@ -163,7 +163,7 @@ func TestRevocationEndsResumptionToo(t *testing.T) {
 				cert := g.client(t)
 				config := g.clientConfig(version, cert)
 				for i, resumed := range []bool{false, true} {
-					if err, server := g.dial(t, address, seen, config); err != nil || server.err != nil || server.resumed != resumed {
+					if server, err := g.dial(t, address, seen, config); err != nil || server.err != nil || server.resumed != resumed {
 						t.Fatalf("connection %d: client %v, server %v, resumed %t; want resumed %t", i, err, server.err, server.resumed, resumed)
 					}
 				}
@@ -172,14 +172,14 @@ func TestRevocationEndsResumptionToo(t *testing.T) {
 					if fresh {
 						config = g.clientConfig(version, cert)
 					}
-					err, server := g.dial(t, address, seen, config)
+					server, err := g.dial(t, address, seen, config)
 					if err == nil || issuance.CodeOf(server.err) != test.code {
 						t.Errorf("after the change, fresh %t: client %v, server %v, want %s", fresh, err, server.err, test.code)
 					}
 				}
 				if name == "held" {
 					g.register.put(cert.Leaf, issuance.Active)
-					if err, server := g.dial(t, address, seen, g.clientConfig(version, cert)); err != nil || server.err != nil {
+					if server, err := g.dial(t, address, seen, g.clientConfig(version, cert)); err != nil || server.err != nil {
 						t.Errorf("after the release: client %v, server %v, want it in again", err, server.err)
 					}
 				}
@@ -193,7 +193,7 @@ func TestOpenConnectionIsCheckedAgain(t *testing.T) {
 	g := newAuthorityGate(t)
 	address, seen := g.serve(t, &tls.Config{})
 	cert := g.client(t)
-	err, server := g.dial(t, address, seen, g.clientConfig(tls.VersionTLS13, cert))
+	server, err := g.dial(t, address, seen, g.clientConfig(tls.VersionTLS13, cert))
 	if err != nil || server.err != nil {
 		t.Fatalf("client %v, server %v", err, server.err)
 	}
@@ -221,13 +221,13 @@ func TestTLSConfigDropsOtherWaysIn(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		config := g.clientConfig(version, tls.Certificate{})
 		config.Certificates = nil
-		if err, server := g.dial(t, address, seen, config); err == nil || server.err == nil {
+		if server, err := g.dial(t, address, seen, config); err == nil || server.err == nil {
 			t.Errorf("%s without a certificate: client %v, server %v, want an error", tls.VersionName(version), err, server.err)
 		}
 	}
 	config := g.clientConfig(tls.VersionTLS10, g.client(t))
 	config.MaxVersion = tls.VersionTLS11
-	if err, server := g.dial(t, address, seen, config); err == nil || server.err == nil {
+	if server, err := g.dial(t, address, seen, config); err == nil || server.err == nil {
 		t.Errorf("TLS 1.1: client %v, server %v, want an error", err, server.err)
 	}
 	if err := g.clients.VerifyConnection(tls.ConnectionState{}); issuance.CodeOf(err) != CodeMissing {

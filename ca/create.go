@@ -6,10 +6,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -70,11 +72,11 @@ func (o CreateOptions) check() error {
 // RFC 5280, appendix A.1).
 func checkOrganizationName(name string) error {
 	if name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > 64 {
-		return fmt.Errorf("is empty, not UTF-8 or longer than 64 characters")
+		return errors.New("is empty, not UTF-8 or longer than 64 characters")
 	}
 	for _, r := range name {
 		if unicode.IsControl(r) {
-			return fmt.Errorf("contains a control character")
+			return errors.New("contains a control character")
 		}
 	}
 	return nil
@@ -127,7 +129,7 @@ func Create(o CreateOptions) error {
 			return err
 		}
 	}
-	if err := os.Remove(o.Dir + string(os.PathSeparator) + creatingFile); err != nil {
+	if err := os.Remove(filepath.Join(o.Dir, creatingFile)); err != nil {
 		return fmt.Errorf("finishing the hierarchy: %w", err)
 	}
 	return syncDir(o.Dir)

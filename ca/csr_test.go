@@ -3,7 +3,6 @@ package ca
 import (
 	"bytes"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -118,7 +117,8 @@ func authorityDecoratedCSRs(f authorityForger) map[string]authorityCSRCase {
 		"name constraints":        {f.with(pkix.Extension{Id: id(30), Critical: true, Value: []byte{0x30, 0}}), ""},
 		"any policy":              {f.with(pkix.Extension{Id: id(32), Value: []byte{0x30, 8, 0x30, 6, 6, 4, 0x55, 0x1d, 0x20, 0}}), ""},
 		"an unknown critical extension": {
-			f.with(pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte("evil")}), ""},
+			f.with(pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte("evil")}), "",
+		},
 		"its own key identifiers": {f.with(pkix.Extension{Id: id(14), Value: []byte{4, 1, 1}}, pkix.Extension{Id: id(35), Value: []byte{0x30, 0}}), ""},
 		"its own CRL address":     {f.with(pkix.Extension{Id: id(31), Value: distributionPoint("http://evil.example").Value}), ""},
 		"another subject":         {subject(pkix.Name{CommonName: "admin", Organization: []string{"evil"}, OrganizationalUnit: []string{"Ops"}}), ""},
@@ -385,43 +385,4 @@ func (f authorityForger) smallOrder(point [32]byte) []byte {
 	}
 	f.t.Fatalf("no signature found for the point %x", point)
 	return nil
-}
-
-func FuzzReadCSR(f *testing.F) {
-	forger := newAuthorityForger(f)
-	der := forger.der(forger.key, nil)
-	f.Add(der)
-	f.Add(authorityCSRPEM(der))
-	f.Add(forger.rsaRaw(authorityWeakRSA().N, big.NewInt(65537), nil))
-	f.Add(forger.ec(authorityOIDs().p384, []byte{4}))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		key, err := ReadCSR(data)
-		if err != nil {
-			authorityError(t, err)
-			return
-		}
-		if _, err := KeyAlgorithmOf(key); err != nil {
-			t.Errorf("an accepted key cannot be certified: %v", err)
-		}
-		if _, err := x509.MarshalPKIXPublicKey(key); err != nil {
-			t.Errorf("an accepted key cannot be encoded: %v", err)
-		}
-	})
-}
-
-func BenchmarkReadCSR(b *testing.B) {
-	for _, algorithm := range issuance.KeyAlgorithms() {
-		key := authorityKey(b, algorithm)
-		der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Run(string(algorithm), func(b *testing.B) {
-			for b.Loop() {
-				if _, err := ReadCSR(der); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

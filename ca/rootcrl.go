@@ -69,7 +69,7 @@ func (a *Authority) readRootCRL() (*x509.RevocationList, error) {
 		return nil, fmt.Errorf("reading the root's CRL: %w", err)
 	}
 	if err := list.CheckSignatureFrom(a.root); err != nil {
-		return nil, fmt.Errorf("the root's CRL in %s is not the root's: %w", rootCRLFile, err)
+		return nil, damaged(a.dir, rootCRLFile+" is not the root's", "restore it from a backup, or sign it again with the root's key")
 	}
 	a.rootCRL = list
 	return list, nil

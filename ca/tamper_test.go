@@ -72,7 +72,8 @@ func TestTamperingServiceIsCaught(t *testing.T) {
 		"CA:TRUE":               {extension(id(19), func(e *pkix.Extension) { e.Value = []byte{0x30, 3, 1, 1, 0xff} }), "extension 2.5.29.19"},
 		"key usage":             {extension(id(15), func(e *pkix.Extension) { e.Value = []byte{3, 2, 1, 6} }), "extension 2.5.29.15"},
 		"key usage not critical": {
-			extension(id(15), critical), "extension 2.5.29.15"},
+			extension(id(15), critical), "extension 2.5.29.15",
+		},
 		"serverAuth": {extension(id(37), func(e *pkix.Extension) { e.Value = a.current().profile.serverAuth.Value }), "extension 2.5.29.37"},
 		"SAN":        {extension(id(17), flip), "extension 2.5.29.17"},
 		"a second SAN": {extension(id(17), func(e *pkix.Extension) {
