@@ -69,7 +69,8 @@ type session struct {
 	in    *bufio.Reader
 	out   io.Writer
 	err   io.Writer
-	asks  bool // a person sits at the terminal
+	asks  bool // a person answers at a terminal
+	tells bool // a person reads at a terminal
 }
 
 // newSession reads what can be checked before anything is asked of the server.
@@ -83,7 +84,7 @@ func newSession(c *cobra.Command, o Options, q claimRequest, address string) (*s
 		}
 	}
 	s := &session{claimRequest: q, in: bufio.NewReader(c.InOrStdin()), out: c.OutOrStdout(), err: c.ErrOrStderr()}
-	s.asks = isTerminal(c.InOrStdin()) && isTerminal(s.err)
+	s.asks, s.tells = isTerminal(c.InOrStdin()), isTerminal(s.err)
 	if address == "" {
 		var err error
 		if address, err = s.ask("Link from the e-mail: "); err != nil {
@@ -117,7 +118,7 @@ func (s *session) ask(question string) (string, error) {
 
 // progress tells a person at a terminal how far it is.
 func (s *session) progress(format string, a ...any) {
-	if s.asks {
+	if s.tells {
 		say(s.err, format, a...)
 	}
 }
