@@ -2,14 +2,21 @@ package admin
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"html/template"
 	"net/http"
 	"strings"
+
+	"github.com/postern-ca/postern/web/server"
 )
 
 //go:embed index.html
 var indexPage string
+
+//go:embed index.css
+var indexStyle string
 
 //go:embed openapi.json
 var openapi []byte
@@ -32,11 +39,14 @@ func (a *API) index(w http.ResponseWriter, r *http.Request) {
 	err = page.Execute(&b, struct {
 		Outbox, Metrics bool
 		Public          string
-	}{a.opts.Outbox != nil, a.opts.Metrics != nil, strings.TrimRight(a.opts.Public, "/")})
+		Style           template.CSS
+	}{a.opts.Outbox != nil, a.opts.Metrics != nil, strings.TrimRight(a.opts.Public, "/"), template.CSS(indexStyle)})
 	if err != nil {
 		a.problems.Write(w, r, err)
 		return
 	}
+	sum := sha256.Sum256([]byte(indexStyle))
+	w.Header().Set("Content-Security-Policy", server.DocumentPolicy+"; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(b.Bytes()) // the client may be gone
 }

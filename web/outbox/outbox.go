@@ -32,7 +32,7 @@ type Message struct {
 
 // Options says what the page shows; all fields must be set.
 type Options struct {
-	Messages func() []Message // in any order; kept by the caller
+	Messages func() []Message // as they came
 	Site     *page.Site
 	Log      *slog.Logger
 }
@@ -91,6 +91,7 @@ func (b *box) local(next http.Handler) http.Handler {
 // newest returns the messages, the last one first.
 func (b *box) newest() []Message {
 	messages := slices.Clone(b.Messages())
+	slices.Reverse(messages) // of the same moment, the one kept last comes first
 	slices.SortStableFunc(messages, func(x, y Message) int { return y.At.Compare(x.At) })
 	return messages
 }

@@ -70,6 +70,9 @@ func TestThePageHasTheNewestFirst(t *testing.T) {
 	if !strings.Contains(body, `data-copy="ABCD-EFGH-JKLM-NPQR-STUV-WXYZ"`) {
 		t.Error("the password cannot be copied")
 	}
+	if !strings.Contains(body, `data-text="New messages appear by themselves."`) {
+		t.Error("the words for JavaScript are not as they are written")
+	}
 	if strings.Contains(body, "<script>") || strings.Contains(body, "style=") {
 		t.Error("the page has scripts or styles that its policy refuses")
 	}

@@ -4,22 +4,21 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"embed"
-	"encoding/hex"
+	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/postern-ca/postern/web/page"
 )
 
-//go:embed templates text
+//go:embed templates text assets
 var own embed.FS
 
 // authority is a CA as the page shows it.
 type authority struct {
 	ID          string
 	Name        string
-	Fingerprint string // SHA-256, in groups of two
+	Fingerprint []string // SHA-256, a pair of digits for each octet
 	NotBefore   string
 	NotAfter    string
 	CRL         string // address; empty if there is none at this moment
@@ -62,13 +61,13 @@ func (t *Trust) authority(id string, c *x509.Certificate) authority {
 	return a
 }
 
-// fingerprint is the SHA-256 of der as browsers and operating systems show it.
-func fingerprint(der []byte) string {
+// fingerprint is the SHA-256 of der, as browsers and operating systems show it
+// with colons between.
+func fingerprint(der []byte) []string {
 	sum := sha256.Sum256(der)
-	digits := strings.ToUpper(hex.EncodeToString(sum[:]))
-	var pairs []string
-	for ; digits != ""; digits = digits[2:] {
-		pairs = append(pairs, digits[:2])
+	pairs := make([]string, len(sum))
+	for i, b := range sum {
+		pairs[i] = fmt.Sprintf("%02X", b)
 	}
-	return strings.Join(pairs, ":")
+	return pairs
 }

@@ -359,7 +359,7 @@ func TestThePage(t *testing.T) {
 	for language, title := range map[string]string{"en": "Certificates and revocation", "de": "Zertifikate und Sperrungen", "fr": "Certificats et révocation"} {
 		w := ask(h, http.MethodGet, "/pki/", "Accept-Language", language)
 		body := w.Body.String()
-		for _, want := range []string{title, fingerprint(h.opts.Root.Raw), "Example &lt;Root&gt; &amp; Sons", "/pki/root.mobileconfig", "issuing-1.crl", "http://pki.example.com/ocsp"} {
+		for _, want := range []string{title, strings.Join(fingerprint(h.opts.Root.Raw), ":<wbr>"), "Example &lt;Root&gt; &amp; Sons", "/pki/root.mobileconfig", "issuing-1.crl", "http://pki.example.com/ocsp"} {
 			if !strings.Contains(body, want) {
 				t.Errorf("the page in %s lacks %q", language, want)
 			}

@@ -29,6 +29,6 @@
   };
   let shown = list.textContent;
   showButtons();
-  live.textContent = live.dataset.on;
+  live.textContent = live.dataset.text;
   setInterval(() => { if (!document.hidden) refresh(); }, 2000);
 })();
