@@ -89,19 +89,28 @@ func TestWhatIsSent(t *testing.T) {
 		{"service add acme.pay --environment test", map[string]answer{"POST /api/v1/services": {status: 201, body: `{}`}}, `POST /api/v1/services {"environment":"test","name":"pay","organization":"acme"}`, true},
 		{"service change acme.pay --key P-384", map[string]answer{"PATCH /api/v1/services/acme.pay": {body: `{}`}}, `PATCH /api/v1/services/acme.pay {"key":"P-384"}`, false},
 		{"service disable acme.pay", map[string]answer{"POST /api/v1/services/acme.pay/disable": {body: `{}`}}, `POST /api/v1/services/acme.pay/disable {}`, false},
-		{"contact add --org acme --name A --email a@b.example --mobile +41791234567", map[string]answer{"POST /api/v1/contacts": {status: 201, body: `{}`}},
-			`POST /api/v1/contacts {"email":"a@b.example","may_order":true,"may_receive":true,"mobile":"+41791234567","name":"A","organization":"acme"}`, true},
+		{
+			"contact add --org acme --name A --email a@b.example --mobile +41791234567",
+			map[string]answer{"POST /api/v1/contacts": {status: 201, body: `{}`}},
+			`POST /api/v1/contacts {"email":"a@b.example","may_order":true,"may_receive":true,"mobile":"+41791234567","name":"A","organization":"acme"}`, true,
+		},
 		{"contact change con-1 --may-order=false --mobile +1", map[string]answer{"PATCH /api/v1/contacts/con-1": {body: `{}`}}, `PATCH /api/v1/contacts/con-1 {"may_order":false,"mobile":"+1"}`, false},
 		{"contact enable con-1", map[string]answer{"POST /api/v1/contacts/con-1/enable": {body: `{}`}}, `POST /api/v1/contacts/con-1/enable {}`, false},
-		{"order create --service acme.pay --contact con-1", map[string]answer{"POST /api/v1/orders": order},
-			`POST /api/v1/orders {"comment":"","contact":"con-1","key":"","service":"acme.pay","target":""}`, true},
+		{
+			"order create --service acme.pay --contact con-1",
+			map[string]answer{"POST /api/v1/orders": order},
+			`POST /api/v1/orders {"comment":"","contact":"con-1","key":"","service":"acme.pay","target":""}`, true,
+		},
 		{"order approve ord-1 --comment yes", map[string]answer{"POST /api/v1/orders/ord-1/approve": order}, `POST /api/v1/orders/ord-1/approve {"comment":"yes"}`, false},
 		{"order reject ord-1", map[string]answer{"POST /api/v1/orders/ord-1/reject": order}, `POST /api/v1/orders/ord-1/reject {}`, false},
 		{"order cancel ord-1", map[string]answer{"POST /api/v1/orders/ord-1/cancel": order}, `POST /api/v1/orders/ord-1/cancel {}`, false},
 		{"order unlock ord-1", map[string]answer{"POST /api/v1/orders/ord-1/unlock": order}, `POST /api/v1/orders/ord-1/unlock {}`, false},
 		{"order resend ord-1", map[string]answer{"POST /api/v1/orders/ord-1/resend": order}, `POST /api/v1/orders/ord-1/resend {}`, false},
-		{"cert revoke 12:34:56:78:90:AB:CD:EF:12:34:56:78:90:AB:CD:EF:12 --reason keyCompromise --comment x", map[string]answer{"POST /api/v1/certificates/" + serial + "/revoke": {body: aCertificate}},
-			`POST /api/v1/certificates/` + serial + `/revoke {"comment":"x","reason":"keyCompromise"}`, false},
+		{
+			"cert revoke 12:34:56:78:90:AB:CD:EF:12:34:56:78:90:AB:CD:EF:12 --reason keyCompromise --comment x",
+			map[string]answer{"POST /api/v1/certificates/" + serial + "/revoke": {body: aCertificate}},
+			`POST /api/v1/certificates/` + serial + `/revoke {"comment":"x","reason":"keyCompromise"}`, false,
+		},
 		{"cert hold " + serial, map[string]answer{"POST /api/v1/certificates/" + serial + "/hold": {body: aCertificate}}, `POST /api/v1/certificates/` + serial + `/hold {}`, false},
 		{"cert release " + serial, map[string]answer{"POST /api/v1/certificates/" + serial + "/release": {body: aCertificate}}, `POST /api/v1/certificates/` + serial + `/release {}`, false},
 		{"cert renew " + serial, map[string]answer{"POST /api/v1/certificates/" + serial + "/renew": order}, `POST /api/v1/certificates/` + serial + `/renew {"comment":""}`, true},
@@ -173,8 +182,10 @@ func TestErrorsTellWhatHappenedAndWhatToDo(t *testing.T) {
 func TestTheTerminalIsSafe(t *testing.T) {
 	evil := "\u001b]0;x\u0007\u001b[2J\u202edrowssap\u2066\u200b\ufeff\r\n\u2028\u009b31m\U000e0041" + strings.Repeat("x", 10_000)
 	record := map[string]any{}
-	for _, name := range []string{"id", "name", "email", "mobile", "language", "organization", "environment", "key", "target", "state", "service", "contact", "comment", "renews",
-		"serial", "status", "order", "issuer", "fingerprint", "reason", "kind", "channel", "to", "last_error", "text", "provider_id", "role", "token", "verb", "subject", "pem"} {
+	for _, name := range []string{
+		"id", "name", "email", "mobile", "language", "organization", "environment", "key", "target", "state", "service", "contact", "comment", "renews",
+		"serial", "status", "order", "issuer", "fingerprint", "reason", "kind", "channel", "to", "last_error", "text", "provider_id", "role", "token", "verb", "subject", "pem",
+	} {
 		record[name] = evil
 	}
 	for _, name := range []string{"requested_by", "decided_by", "changed_by", "actor"} {

@@ -127,8 +127,13 @@ func TestWhatFailsBeforeTheServerIsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flags := range [][]string{
-		{"--out", "no/such/directory/x.p12"}, {"--csr", "bad.csr"}, {"--csr", "missing.csr"}, {"--key", "DSA"}, {"--target", "toaster"},
-		{"--ca", "missing.pem"}, {"--new-key", "no/such/directory/x.key"},
+		{"--out", "no/such/directory/x.p12"},
+		{"--csr", "bad.csr"},
+		{"--csr", "missing.csr"},
+		{"--key", "DSA"},
+		{"--target", "toaster"},
+		{"--ca", "missing.pem"},
+		{"--new-key", "no/such/directory/x.key"},
 	} {
 		got := run(t, nil, "11112222\n", append([]string{"claim", link}, flags...)...)
 		if got.status != 1 || got.err == "" || strings.Contains(got.err, "secrettoken") {

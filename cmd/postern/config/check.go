@@ -1,11 +1,7 @@
 package config
 
 import (
-	"cmp"
 	"errors"
-	"net"
-	"net/mail"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -71,6 +67,12 @@ func (k checker) within(key string, d, least, most time.Duration) {
 	}
 }
 
+func (k checker) between(key string, n, least, most int) {
+	if n < least || n > most {
+		k.say(key, strconv.Itoa(n)+" is out of range", "give between "+strconv.Itoa(least)+" and "+strconv.Itoa(most))
+	}
+}
+
 // front checks a listener for browsers.
 func (k checker) front(section string, f Front) {
 	k.listen(section+".listen", f.Listen)
@@ -95,11 +97,8 @@ func (k checker) public(p Public) {
 			k.say("public.trusted_proxies", quoted(s)+" is not an address or network", "write it as in 10.0.0.7 or 10.0.0.0/8")
 		}
 	}
-	for key, n := range map[string]int{"public.posts_per_minute": p.PostsPerMinute, "public.posts_burst": p.PostsBurst} {
-		if n < 1 || n > 1_000_000 {
-			k.say(key, strconv.Itoa(n)+" is out of range", "give between 1 and 1000000")
-		}
-	}
+	k.between("public.posts_per_minute", p.PostsPerMinute, 1, 1_000_000)
+	k.between("public.posts_burst", p.PostsBurst, 1, 1_000_000)
 }
 
 func (k checker) plain() {
@@ -134,102 +133,6 @@ func (k checker) pair(section, cert, key string) {
 	}
 }
 
-// listen checks an address to listen on.
-func (k checker) listen(key, address string) {
-	hint := "write it as in :8443 or 127.0.0.1:9443"
-	if !k.need(key, address, hint) {
-		return
-	}
-	host, port, err := net.SplitHostPort(address)
-	if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || n > 65535 {
-		k.say(key, quoted(address)+" is not an address to listen on", hint)
-	} else if host != "" && host != "localhost" && net.ParseIP(host) == nil {
-		k.say(key, quoted(host)+" is not an address of this machine", "give an IP address or localhost, or no host for every address")
-	}
-}
-
-// clashes reports listeners on one port.
-func (k checker) clashes() {
-	all := []struct{ key, address string }{
-		{"public.listen", k.Public.Listen},
-		{"plain.listen", k.Plain.Listen},
-		{"admin.listen", k.Admin.Listen},
-		{"mtls.listen", k.MTLS.Listen},
-	}
-	for i, a := range all {
-		for _, b := range all[:i] {
-			if clash(a.address, b.address) {
-				k.say(a.key, "is the same as "+b.key+": "+b.address, "give each listener a port of its own")
-			}
-		}
-	}
-}
-
-func clash(a, b string) bool {
-	hostA, portA, errA := net.SplitHostPort(a)
-	hostB, portB, errB := net.SplitHostPort(b)
-	if errA != nil || errB != nil || portA != portB || portA == "0" {
-		return false
-	}
-	return hostA == hostB || every(hostA) || every(hostB) || loopback(hostA) && loopback(hostB)
-}
-
-func every(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "" || ip != nil && ip.IsUnspecified()
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func loopbackListen(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	return err == nil && loopback(host)
-}
-
-func schemeOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme
-}
-
-// url checks an address that people or programs are sent to: https, or http on
-// this machine where that is allowed.
-func (k checker) url(key, address string, plain bool) {
-	u := k.address(key, address, "https://certs.example.com")
-	if u == nil || u.Scheme == "https" {
-		return
-	}
-	if !plain || !loopback(u.Hostname()) {
-		k.say(key, quoted(address)+" is not https", "write it with https; http is for localhost alone")
-	}
-}
-
-// address checks that address is scheme and host and nothing else; nil if not.
-func (k checker) address(key, address, example string) *url.URL {
-	u, err := url.Parse(address)
-	hint := "give scheme and host, as in " + example
-	switch {
-	case err != nil, u.Host == "", u.Hostname() == "", u.Scheme != "https" && u.Scheme != "http":
-		k.say(key, "is not the address of a site", hint)
-	case u.User != nil:
-		k.say(key, "has a user name in it", hint)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		k.say(key, quoted(address)+" has a ? or # in it", hint)
-	case u.Path != "" && u.Path != "/" && !strings.HasPrefix(key, "public.") && !strings.HasPrefix(key, "admin."):
-		k.say(key, quoted(address)+" has a path", hint)
-	case strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }):
-		k.say(key, quoted(address)+" is not ASCII", "write the host in its ASCII form, as in https://xn--pki-dma.example")
-	default:
-		return u
-	}
-	return nil
-}
-
 func (k checker) authority() {
 	domain := regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
 	if hint := "give a domain of yours, as in example.com; it stands in every certificate and cannot be changed later"; k.need("ca.trust_domain", k.CA.TrustDomain, hint) &&
@@ -253,103 +156,6 @@ func (k checker) line(key, s string, most int) {
 		k.say(key, "is longer than "+strconv.Itoa(most)+" characters", "shorten it")
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\ufffd' }):
 		k.say(key, "has a line break or an invisible character in it", "type it again, on one line")
-	}
-}
-
-func (k checker) mail() {
-	k.oneOf("mail.provider", k.Mail.Provider, "smtp", "outbox")
-	if k.Mail.From != "" || k.Mail.Provider == "smtp" {
-		if hint := "give the sender, as in Postern <certificates@example.com>"; k.need("mail.from", k.Mail.From, hint) {
-			k.mailbox("mail.from", k.Mail.From, hint)
-		}
-	}
-	for _, to := range k.Reports.To {
-		k.mailbox("reports.to", to, "give addresses, as in [pki@example.com]")
-	}
-	if k.Mail.Provider != "smtp" {
-		return
-	}
-	s := k.Mail.SMTP
-	if k.need("mail.smtp.host", s.Host, "name the mail server, or set mail.provider to outbox to try things out") && strings.ContainsFunc(s.Host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/:@", r) }) && net.ParseIP(s.Host) == nil {
-		k.say("mail.smtp.host", quoted(s.Host)+" is not a host name", "give the name alone; the port goes to mail.smtp.port")
-	}
-	if s.Port < 1 || s.Port > 65535 {
-		k.say("mail.smtp.port", strconv.Itoa(s.Port)+" is not a port", "give 587 for starttls, 465 for implicit")
-	}
-	k.oneOf("mail.smtp.tls", s.TLS, "starttls", "implicit", "none")
-	switch {
-	case s.Username != "" && s.Password.Empty():
-		k.say("mail.smtp.password", "is not set, and mail.smtp.username is", "give the password, best as mail.smtp.password_file, or take username out")
-	case s.Username == "" && !s.Password.Empty():
-		k.say("mail.smtp.username", "is not set, and mail.smtp.password is", "give the user name, or take password out")
-	case s.TLS == "none" && s.Username != "" && !loopback(s.Host):
-		k.say("mail.smtp.tls", "the password would travel in the clear", "set starttls or implicit")
-	}
-}
-
-func (k checker) mailbox(key, s, hint string) {
-	a, err := mail.ParseAddress(s)
-	if err != nil || strings.ContainsAny(s, "\r\n") || strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		k.say(key, quoted(s)+" is not an e-mail address", hint)
-	}
-}
-
-func (k checker) sms() {
-	k.oneOf("sms.provider", k.SMS.Provider, "twilio", "webhook", "outbox")
-	for _, country := range k.SMS.Countries {
-		if !regexp.MustCompile(`^[A-Z]{2}$`).MatchString(country) {
-			k.say("sms.countries", quoted(country)+" is not a country", "give two capital letters for each, as in [CH, DE, FR]")
-		}
-	}
-	switch k.SMS.Provider {
-	case "twilio":
-		k.twilio(k.SMS.Twilio)
-	case "webhook":
-		k.webhook(k.SMS.Webhook)
-	}
-}
-
-func (k checker) twilio(t Twilio) {
-	if hint := "copy it from Twilio's console: AC and 32 hexadecimal digits"; k.need("sms.twilio.account_sid", t.AccountSID, hint) && !regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(t.AccountSID) {
-		k.say("sms.twilio.account_sid", "is not an account's SID", hint)
-	}
-	if t.AuthToken.Empty() {
-		k.say("sms.twilio.auth_token", "is not set", "copy it from Twilio's console, best into a file that sms.twilio.auth_token_file names; in the environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
-	}
-	if t.MessagingServiceSID == "" {
-		k.need("sms.twilio.from", t.From, "give the number or name that messages come from, or sms.twilio.messaging_service_sid")
-	} else if !regexp.MustCompile(`^MG[0-9a-f]{32}$`).MatchString(t.MessagingServiceSID) {
-		k.say("sms.twilio.messaging_service_sid", "is not a messaging service's SID", "copy it from Twilio's console: MG and 32 hexadecimal digits")
-	}
-	if t.From != "" && !regexp.MustCompile(`^(\+[1-9][0-9]{4,14}|[0-9]{3,8}|[A-Za-z0-9 ]{1,11})$`).MatchString(t.From) {
-		k.say("sms.twilio.from", quoted(t.From)+" is not a sender", "give a number as in +41791234567, or a name of at most 11 letters and digits")
-	}
-	if k.need("sms.twilio.base_url", t.BaseURL, "give https://api.twilio.com") {
-		k.url("sms.twilio.base_url", t.BaseURL, true)
-	}
-}
-
-func (k checker) webhook(w Webhook) {
-	if k.need("sms.webhook.url", w.URL, "give the gateway's address") {
-		u, err := url.Parse(w.URL)
-		switch {
-		case err != nil || u.Host == "":
-			k.say("sms.webhook.url", "is not an address", "give all of it, as in https://sms.example.com/send")
-		case u.User != nil:
-			k.say("sms.webhook.url", "has a user name in it", "send it as a header: sms.webhook.headers")
-		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-			k.say("sms.webhook.url", "is not https", "one-time passwords travel there: write it with https; http is for localhost alone")
-		}
-	}
-	k.oneOf("sms.webhook.method", w.Method, "POST", "PUT")
-	k.need("sms.webhook.body", w.Body, "give the body that the gateway expects")
-}
-
-// outbox keeps messages with codes and links from everyone but this machine.
-func (k checker) outbox() {
-	key := cmp.Or(map[bool]string{true: "mail.provider"}[k.Mail.Provider == "outbox"], map[bool]string{true: "sms.provider"}[k.SMS.Provider == "outbox"])
-	if key != "" && k.Admin.Listen != "" && !loopbackListen(k.Admin.Listen) {
-		k.say("admin.listen", "is reached from other machines, and "+key+" shows every link, code and password on its outbox page", "listen on 127.0.0.1, or send messages for real")
 	}
 }
 

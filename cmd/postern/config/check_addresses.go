@@ -1,0 +1,104 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// listen checks an address to listen on.
+func (k checker) listen(key, address string) {
+	hint := "write it as in :8443 or 127.0.0.1:9443"
+	if !k.need(key, address, hint) {
+		return
+	}
+	host, port, err := net.SplitHostPort(address)
+	if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || n > 65535 {
+		k.say(key, quoted(address)+" is not an address to listen on", hint)
+	} else if host != "" && host != "localhost" && net.ParseIP(host) == nil {
+		k.say(key, quoted(host)+" is not an address of this machine", "give an IP address or localhost, or no host for every address")
+	}
+}
+
+// clashes reports listeners on one port.
+func (k checker) clashes() {
+	all := []struct{ key, address string }{
+		{"public.listen", k.Public.Listen},
+		{"plain.listen", k.Plain.Listen},
+		{"admin.listen", k.Admin.Listen},
+		{"mtls.listen", k.MTLS.Listen},
+	}
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if clash(a.address, b.address) {
+				k.say(a.key, "is the same as "+b.key+": "+b.address, "give each listener a port of its own")
+			}
+		}
+	}
+}
+
+func clash(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || portA == "0" {
+		return false
+	}
+	return hostA == hostB || every(hostA) || every(hostB) || loopback(hostA) && loopback(hostB)
+}
+
+func every(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func loopbackListen(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && loopback(host)
+}
+
+func schemeOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme
+}
+
+// url checks an address that people or programs are sent to: https, or http on
+// this machine where that is allowed.
+func (k checker) url(key, address string, plain bool) {
+	u := k.address(key, address, "https://certs.example.com")
+	if u == nil || u.Scheme == "https" {
+		return
+	}
+	if !plain || !loopback(u.Hostname()) {
+		k.say(key, quoted(address)+" is not https", "write it with https; http is for localhost alone")
+	}
+}
+
+// address checks that address is scheme and host and nothing else; nil if not.
+func (k checker) address(key, address, example string) *url.URL {
+	u, err := url.Parse(address)
+	hint := "give scheme and host, as in " + example
+	switch {
+	case err != nil, u.Host == "", u.Hostname() == "", u.Scheme != "https" && u.Scheme != "http":
+		k.say(key, "is not the address of a site", hint)
+	case u.User != nil:
+		k.say(key, "has a user name in it", hint)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		k.say(key, quoted(address)+" has a ? or # in it", hint)
+	case u.Path != "" && u.Path != "/" && !strings.HasPrefix(key, "public.") && !strings.HasPrefix(key, "admin."):
+		k.say(key, quoted(address)+" has a path", hint)
+	case strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }):
+		k.say(key, quoted(address)+" is not ASCII", "write the host in its ASCII form, as in https://xn--pki-dma.example")
+	default:
+		return u
+	}
+	return nil
+}

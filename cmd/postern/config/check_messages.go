@@ -1,0 +1,113 @@
+package config
+
+import (
+	"net"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+func (k checker) mail() {
+	k.oneOf("mail.provider", k.Mail.Provider, "smtp", "outbox")
+	if k.Mail.From != "" || k.Mail.Provider == "smtp" {
+		if hint := "give the sender, as in Postern <certificates@example.com>"; k.need("mail.from", k.Mail.From, hint) {
+			k.mailbox("mail.from", k.Mail.From, hint)
+		}
+	}
+	for _, to := range k.Reports.To {
+		k.mailbox("reports.to", to, "give addresses, as in [pki@example.com]")
+	}
+	if k.Mail.Provider != "smtp" {
+		return
+	}
+	s := k.Mail.SMTP
+	if k.need("mail.smtp.host", s.Host, "name the mail server, or set mail.provider to outbox to try things out") && strings.ContainsFunc(s.Host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/:@", r) }) && net.ParseIP(s.Host) == nil {
+		k.say("mail.smtp.host", quoted(s.Host)+" is not a host name", "give the name alone; the port goes to mail.smtp.port")
+	}
+	if s.Port < 1 || s.Port > 65535 {
+		k.say("mail.smtp.port", strconv.Itoa(s.Port)+" is not a port", "give 587 for starttls, 465 for implicit")
+	}
+	k.oneOf("mail.smtp.tls", s.TLS, "starttls", "implicit", "none")
+	switch {
+	case s.Username != "" && s.Password.Empty():
+		k.say("mail.smtp.password", "is not set, and mail.smtp.username is", "give the password, best as mail.smtp.password_file, or take username out")
+	case s.Username == "" && !s.Password.Empty():
+		k.say("mail.smtp.username", "is not set, and mail.smtp.password is", "give the user name, or take password out")
+	case s.TLS == "none" && s.Username != "" && !loopback(s.Host):
+		k.say("mail.smtp.tls", "the password would travel in the clear", "set starttls or implicit")
+	}
+}
+
+func (k checker) mailbox(key, s, hint string) {
+	a, err := mail.ParseAddress(s)
+	if err != nil || strings.ContainsAny(s, "\r\n") || strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		k.say(key, quoted(s)+" is not an e-mail address", hint)
+	}
+}
+
+func (k checker) sms() {
+	k.oneOf("sms.provider", k.SMS.Provider, "twilio", "webhook", "outbox")
+	for _, country := range k.SMS.Countries {
+		if !regexp.MustCompile(`^[A-Z]{2}$`).MatchString(country) {
+			k.say("sms.countries", quoted(country)+" is not a country", "give two capital letters for each, as in [CH, DE, FR]")
+		}
+	}
+	switch k.SMS.Provider {
+	case "twilio":
+		k.twilio(k.SMS.Twilio)
+	case "webhook":
+		k.webhook(k.SMS.Webhook)
+	}
+}
+
+func (k checker) twilio(t Twilio) {
+	if hint := "copy it from Twilio's console: AC and 32 hexadecimal digits"; k.need("sms.twilio.account_sid", t.AccountSID, hint) && !regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(t.AccountSID) {
+		k.say("sms.twilio.account_sid", "is not an account's SID", hint)
+	}
+	if t.AuthToken.Empty() {
+		k.say("sms.twilio.auth_token", "is not set", "copy it from Twilio's console, best into a file that sms.twilio.auth_token_file names; in the environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
+	}
+	if t.MessagingServiceSID == "" {
+		k.need("sms.twilio.from", t.From, "give the number or name that messages come from, or sms.twilio.messaging_service_sid")
+	} else if !regexp.MustCompile(`^MG[0-9a-f]{32}$`).MatchString(t.MessagingServiceSID) {
+		k.say("sms.twilio.messaging_service_sid", "is not a messaging service's SID", "copy it from Twilio's console: MG and 32 hexadecimal digits")
+	}
+	if t.From != "" && !regexp.MustCompile(`^(\+[1-9][0-9]{4,14}|[0-9]{3,8}|[A-Za-z0-9 ]{1,11})$`).MatchString(t.From) {
+		k.say("sms.twilio.from", quoted(t.From)+" is not a sender", "give a number as in +41791234567, or a name of at most 11 letters and digits")
+	}
+	if k.need("sms.twilio.base_url", t.BaseURL, "give https://api.twilio.com") {
+		k.url("sms.twilio.base_url", t.BaseURL, true)
+	}
+}
+
+func (k checker) webhook(w Webhook) {
+	if k.need("sms.webhook.url", w.URL, "give the gateway's address") {
+		u, err := url.Parse(w.URL)
+		switch {
+		case err != nil || u.Host == "":
+			k.say("sms.webhook.url", "is not an address", "give all of it, as in https://sms.example.com/send")
+		case u.User != nil:
+			k.say("sms.webhook.url", "has a user name in it", "send it as a header: sms.webhook.headers")
+		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+			k.say("sms.webhook.url", "is not https", "one-time passwords travel there: write it with https; http is for localhost alone")
+		}
+	}
+	k.oneOf("sms.webhook.method", w.Method, "POST", "PUT")
+	k.need("sms.webhook.body", w.Body, "give the body that the gateway expects")
+}
+
+// outbox keeps messages with codes and links from everyone but this machine.
+func (k checker) outbox() {
+	key := ""
+	switch "outbox" {
+	case k.Mail.Provider:
+		key = "mail.provider"
+	case k.SMS.Provider:
+		key = "sms.provider"
+	}
+	if key != "" && k.Admin.Listen != "" && !loopbackListen(k.Admin.Listen) {
+		k.say("admin.listen", "is reached from other machines, and "+key+" shows every link, code and password on its outbox page", "listen on 127.0.0.1, or send messages for real")
+	}
+}
