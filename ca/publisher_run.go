@@ -103,7 +103,9 @@ func (p *Publisher) apply(changes []issuance.Revocation, at time.Time, caughtUp 
 	}
 	if caughtUp {
 		p.seenAt = at
-		p.markCurrent()
+		if !slices.ContainsFunc(p.Issuers, p.behind) {
+			p.currentAt = at
+		}
 	}
 	p.mu.Unlock()
 	if len(changes) > 0 {
@@ -176,6 +178,7 @@ func (p *Publisher) publish(ctx context.Context) error {
 	now := p.Now()
 	p.beginRound(now)
 	issuers, root := p.due(now)
+	asOf := p.seenAt // the lists of the other issuers are published as they were then
 	p.mu.Unlock()
 	if len(issuers) == 0 && !root {
 		return nil
@@ -186,6 +189,7 @@ func (p *Publisher) publish(ctx context.Context) error {
 		maps.Copy(crls, old.crls)
 	}
 	err := p.make(ctx, issuers, crls)
+	complete := err == nil
 	if root {
 		err = errors.Join(err, p.makeRoot(crls, now))
 	}
@@ -194,17 +198,11 @@ func (p *Publisher) publish(ctx context.Context) error {
 	}
 	p.replace(crls)
 	p.mu.Lock()
-	p.markCurrent()
-	p.mu.Unlock()
-	return err
-}
-
-// markCurrent remembers when the published CRLs last said what the store does.
-// The caller holds p.mu.
-func (p *Publisher) markCurrent() {
-	if !slices.ContainsFunc(p.Issuers, p.behind) {
-		p.currentAt = p.seenAt
+	defer p.mu.Unlock()
+	if complete && asOf.After(p.currentAt) {
+		p.currentAt = asOf
 	}
+	return err
 }
 
 // make puts new CRLs of issuers into crls. A list stays as it was if its signer fails.

@@ -101,6 +101,9 @@ func TestRunSharesCRLs(t *testing.T) {
 			if c.Entries < i-999 {
 				t.Fatalf("%d entries after %d revocations", c.Entries, i+1)
 			}
+			if got := p.Age(); got > time.Second {
+				t.Fatalf("age %v after %d revocations", got, i+1)
+			}
 		}
 		c, _ := p.CRL("issuing-1")
 		if c.Number > 110 {
