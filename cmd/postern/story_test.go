@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +12,6 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	pkcs12 "software.sslmate.com/src/go-pkcs12"
-
-	"github.com/postern-ca/postern/cmd/postern/cli"
 )
 
 // TestTheStoryInABrowser is the product as a newcomer meets it: quickstart, the
@@ -27,23 +22,11 @@ func TestTheStoryInABrowser(t *testing.T) {
 	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
 		t.Fatal("chromium is missing: apt-get install chromium")
 	}
-	printed := startQuickstart(t, t.TempDir())
-	approve := regexp.MustCompile(`order approve (\S+)`).FindStringSubmatch(printed)
-	sign := regexp.MustCompile(`POSTERN_SERVER=(\S+) POSTERN_TOKEN=(\S+)`).FindStringSubmatch(printed)
-	outbox := regexp.MustCompile(`outbox +(\S+)`).FindStringSubmatch(printed)
-	if approve == nil || sign == nil || outbox == nil {
-		t.Fatalf("quickstart printed:\n%s", printed)
-	}
-	var out, problems bytes.Buffer
-	if code := cli.Run(t.Context(), cli.Options{
-		Args: []string{"order", "approve", approve[1]}, Environ: []string{"POSTERN_SERVER=" + sign[1], "POSTERN_TOKEN=" + sign[2]},
-		In: strings.NewReader(""), Out: &out, Err: &problems,
-	}); code != 0 {
-		t.Fatalf("order approve: status %d: %s", code, problems.String())
-	}
+	q := readQuickstart(t, startQuickstart(t, t.TempDir()))
+	q.approve(t)
 
 	v := openBrowser(t)
-	v.do("the outbox", chromedp.Navigate(outbox[1]), chromedp.WaitVisible(`article a[href*="/c/"]`))
+	v.do("the outbox", chromedp.Navigate(q.box), chromedp.WaitVisible(`article a[href*="/c/"]`))
 	var code string
 	v.do("the code in the outbox", chromedp.WaitVisible(`article.sms p.code code`), chromedp.Text(`article.sms p.code code`, &code))
 	v.do("the link in the mail", chromedp.Click(`article a[href*="/c/"]`), chromedp.WaitVisible(`#code`))
@@ -65,7 +48,7 @@ func TestTheStoryInABrowser(t *testing.T) {
 
 	file := v.downloaded()
 	var password string
-	v.do("the password in the outbox", chromedp.Navigate(outbox[1]), chromedp.WaitVisible(`article.sms p.code code`), chromedp.Text(`article.sms p.code code`, &password))
+	v.do("the password in the outbox", chromedp.Navigate(q.box), chromedp.WaitVisible(`article.sms p.code code`), chromedp.Text(`article.sms p.code code`, &password))
 	_, cert, chain, err := pkcs12.DecodeChain(file, password)
 	if err != nil {
 		t.Fatalf("opening the file with the texted password: %v", err)
@@ -73,36 +56,6 @@ func TestTheStoryInABrowser(t *testing.T) {
 	if cert.Subject.CommonName != "payments" || len(chain) != 2 {
 		t.Errorf("the file has %s and a chain of %d", cert.Subject, len(chain))
 	}
-}
-
-// startQuickstart runs quickstart in dir until the test ends, and returns what it printed.
-func startQuickstart(t *testing.T, dir string) string {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	read, write := io.Pipe()
-	var logged bytes.Buffer
-	done := make(chan int, 1)
-	go func() {
-		done <- cli.Run(ctx, cli.Options{Args: []string{"quickstart", "--data", dir}, In: strings.NewReader(""), Out: write, Err: &logged, Commands: commands()})
-		write.Close()
-	}()
-	t.Cleanup(func() {
-		stop()
-		if code := <-done; code != 0 {
-			t.Errorf("quickstart ended with status %d: %s", code, logged.String())
-		}
-	})
-	var printed strings.Builder
-	buf := make([]byte, 4096)
-	for !strings.Contains(printed.String(), "first order") {
-		n, err := read.Read(buf)
-		printed.Write(buf[:n])
-		if err != nil {
-			t.Fatalf("quickstart ended: %v: %s", err, logged.String())
-		}
-	}
-	go func() { _, _ = io.Copy(io.Discard, read) }()
-	return printed.String()
 }
 
 // visitor is somebody at a browser.
