@@ -24,7 +24,8 @@ type CRL struct {
 
 	head, tail []byte
 	chunks     [][]byte
-	version    uint64 // of the entries it was made of
+	version    uint64    // of the entries it was made of
+	madeAt     time.Time // without the backdating
 }
 
 // etag returns the entity tag of what is signed with value.
