@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,11 +37,14 @@ const p12 = "the whole file, every octet of it"
 // contactSite answers claims one after the other as cuts say.
 func contactSite(t *testing.T, cuts ...cut) (l *link, asked func() []string) {
 	t.Helper()
+	var mu sync.Mutex
 	var seen []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cookie, _ := r.Cookie("postern-session")
+		mu.Lock()
 		seen = append(seen, fmt.Sprintf("%s code=%q session=%v", r.URL.Path, r.PostFormValue("code"), cookie != nil))
 		how := cuts[min(len(seen), len(cuts))-1]
+		mu.Unlock()
 		if how == noAnswer {
 			panic(http.ErrAbortHandler)
 		}
@@ -70,7 +74,11 @@ func contactSite(t *testing.T, cuts ...cut) (l *link, asked func() []string) {
 		t.Fatal(err)
 	}
 	l.second = 0
-	return l, func() []string { return seen }
+	return l, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(seen)
+	}
 }
 
 func claimInto(t *testing.T, l *link) (*files, received, error) {
