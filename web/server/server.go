@@ -155,12 +155,8 @@ func (s *Server) shutdown() {
 // Extend gives the request another d from now for its answer to be written,
 // where Options.WriteTimeout is too short: a handler that waits, or streams much.
 func Extend(w http.ResponseWriter, d time.Duration) {
-	c := http.NewResponseController(w)
-	at := time.Now().Add(d)
-	// The read deadline counts too: when it passes, the request's context ends.
 	// A writer that has no deadlines (a test's) needs none.
-	_ = c.SetReadDeadline(at)
-	_ = c.SetWriteDeadline(at)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
 }
 
 // lines makes log events of what net/http has to say: refused handshakes mostly.

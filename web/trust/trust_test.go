@@ -25,6 +25,7 @@ import (
 
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/web/page"
+	"github.com/postern-ca/postern/web/server"
 )
 
 // noon is the time in these tests.
@@ -154,6 +155,7 @@ func ask(h http.Handler, method, path string, header ...string) *httptest.Respon
 
 func TestDocuments(t *testing.T) {
 	h, _ := open(t)
+	const cacheCertificate, cacheCRL = "public, max-age=3600", "public, no-cache"
 	for _, c := range []struct{ path, mediaType, cache, begins string }{
 		{"/pki/root.pem", "application/x-pem-file", cacheCertificate, "-----BEGIN CERTIFICATE-----\n"},
 		{"/pki/root.cer", "application/pkix-cert", cacheCertificate, string(h.opts.Root.Raw)},
@@ -232,11 +234,11 @@ func TestBeforeTakesItsOwnPathsAlone(t *testing.T) {
 // TestAChangeEndsTheWait waits on a real listener, as crl-sync does.
 func TestAChangeEndsTheWait(t *testing.T) {
 	h, s := open(t)
-	server := httptest.NewServer(h)
-	defer server.Close()
+	listener := httptest.NewServer(h)
+	defer listener.Close()
 	answers := make(chan *http.Response)
 	go func() {
-		r, _ := http.NewRequest(http.MethodGet, server.URL+"/pki/crl-bundle.pem", nil)
+		r, _ := http.NewRequest(http.MethodGet, listener.URL+"/pki/crl-bundle.pem", nil)
 		r.Header.Set("If-None-Match", `"bundle-1"`)
 		r.Header.Set("Prefer", "respond-async, wait=60")
 		answer, err := http.DefaultClient.Do(r)
@@ -252,6 +254,50 @@ func TestAChangeEndsTheWait(t *testing.T) {
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusOK || string(body) != "bundle-2" || answer.Header.Get("Preference-Applied") != "wait=60" || answer.Header.Get("ETag") != `"bundle-2"` {
 		t.Errorf("got %d %s %v", answer.StatusCode, body, answer.Header)
+	}
+}
+
+// TestWaitingAndReadingOutliveTheListenersTimeout: with a nanosecond for every
+// answer, only those that ask for more time arrive.
+func TestWaitingAndReadingOutliveTheListenersTimeout(t *testing.T) {
+	closing := make(chan struct{})
+	h, s := open(t, func(o *Options) { o.Closing = closing })
+	listener, err := server.New(server.Options{Name: "plain", Addr: "127.0.0.1:0", Handler: h, WriteTimeout: time.Nanosecond, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { served <- listener.Serve(ctx) }()
+	defer func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+	fetch := func(path string, header http.Header) (int, error) {
+		r, _ := http.NewRequest(http.MethodGet, "http://"+listener.Addr().String()+path, nil)
+		r.Header = header
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return 0, err
+		}
+		defer answer.Body.Close()
+		_, err = io.ReadAll(answer.Body)
+		return answer.StatusCode, err
+	}
+	if status, err := fetch("/pki/crl/root.crl", http.Header{}); err != nil || status != http.StatusOK {
+		t.Errorf("a CRL: %d, %v", status, err)
+	}
+	go func() {
+		<-s.waiting
+		close(closing)
+	}()
+	if status, err := fetch("/pki/crl-bundle.pem", http.Header{"Prefer": {"wait=60"}, "If-None-Match": {`"bundle-1"`}}); err != nil || status != http.StatusNotModified {
+		t.Errorf("after a wait: %d, %v", status, err)
+	}
+	if _, err := fetch("/pki/nothing", http.Header{}); err == nil {
+		t.Error("an answer without more time arrives: this test tests nothing")
 	}
 }
 
