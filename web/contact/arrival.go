@@ -56,35 +56,47 @@ const (
 	// Connection: close asks it to. One that does not is believed to be content;
 	// one that was cut off resets the connection instead.
 	closeGrace = 1500 * time.Millisecond
+	// readGrace is how long a peer under TLS gets to read all but the last byte
+	// before that is sent. Its TLS library empties the system's buffer by whole
+	// records, and only what is left there makes a cut visible.
+	readGrace = 50 * time.Millisecond
 )
 
 // arrived waits until everything written to the connection of ctx has arrived,
 // and reports whether it has. A false alarm costs little: the same session
 // fetches the same file again.
 func arrived(ctx context.Context) bool {
+	switch settle(ctx, closeGrace) {
+	case closed, taken, unknown:
+		return true
+	}
+	return false
+}
+
+// settle waits until the peer has closed or reset the connection of ctx, or has
+// had everything for as long as grace; it returns underway if that takes too long.
+func settle(ctx context.Context, grace time.Duration) traffic {
 	raw := wire(ctx)
 	if raw == nil {
-		return true
+		return unknown
 	}
 	start := time.Now()
 	var takenAt time.Time
 	for pause := time.Millisecond; ; pause = min(pause*2, 50*time.Millisecond) {
-		switch look(raw) {
-		case closed, unknown:
-			return true
-		case broken:
-			return false
+		switch t := look(raw); t {
+		case closed, broken, unknown:
+			return t
 		case underway:
 			takenAt = time.Time{}
 			if time.Since(start) > arrivalLimit {
-				return false
+				return underway
 			}
 		case taken:
 			if takenAt.IsZero() {
 				takenAt = time.Now()
 			}
-			if time.Since(takenAt) > closeGrace {
-				return true
+			if time.Since(takenAt) > grace {
+				return taken
 			}
 		}
 		time.Sleep(pause)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/web/page"
+	"github.com/postern-ca/postern/web/server"
 )
 
 //go:embed all:templates text assets
@@ -64,6 +65,7 @@ func New(c Config) (http.Handler, error) {
 // routes says what is where. Every POST passes the limiter and is read in part only.
 func (s *site) routes() http.Handler {
 	r := mux.NewRouter()
+	r.Use(server.Routes)
 	get := func(path string, h http.HandlerFunc) {
 		r.Path(path).Methods(http.MethodGet, http.MethodHead).HandlerFunc(h)
 	}

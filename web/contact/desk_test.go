@@ -42,7 +42,7 @@ type desk struct {
 	store     *memory
 	service   issuance.ServiceID
 	contact   issuance.ContactID
-	log       *bytes.Buffer
+	log       *record
 	fileSize  int // of the PKCS#12 files that are made
 
 	mu    sync.Mutex
@@ -72,7 +72,7 @@ func withTLS(_ *desk, _ *issuance.Config, c *Config) { c.PublicURL.Scheme = "htt
 
 func newDesk(t *testing.T, options ...option) *desk {
 	t.Helper()
-	d := &desk{T: t, store: newMemory(), log: new(bytes.Buffer), clock: time.Now().UTC().Truncate(time.Second), fileSize: 4000}
+	d := &desk{T: t, store: newMemory(), log: new(record), clock: time.Now().UTC().Truncate(time.Second), fileSize: 4000}
 	site, err := page.New(page.Brand{Name: "Example Bank", SupportEmail: "certificates@bank.example"}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -255,12 +255,40 @@ func (d *desk) order(id issuance.OrderID) (o issuance.Order) {
 
 // passwords returns how many password notices were queued for the order.
 func (d *desk) passwords(id issuance.OrderID) (n int) {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
 	for _, notice := range d.store.now.notices {
 		if notice.Order == id && notice.Kind == issuance.PasswordNotice {
 			n++
 		}
 	}
 	return n
+}
+
+// everything returns the order, and how many notices and audit records there are.
+func (d *desk) everything(id issuance.OrderID) string {
+	o := d.order(id)
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	return fmt.Sprintf("%+v\n%d notices\n%d audit records", o, len(d.store.now.notices), len(*d.store.now.audit))
+}
+
+// record is a log that is read while it is written.
+type record struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.b.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.b.String()
 }
 
 // wrong returns a code that is not the order's.

@@ -89,8 +89,8 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Content-Disposition", `attachment; filename="`+name+extension+`"`)
-	h.Set("Connection", "close") // the peer's closing says that it has all of it
-	if !send(w, r, body) {
+	// No password waits for a chain to arrive.
+	if f.PKCS12 == nil && !send(w, body) || f.PKCS12 != nil && !sendWatched(w, r, body) {
 		s.Log.InfoContext(r.Context(), "a download was cut", "order", f.Certificate.Order, "serial", f.Certificate.Serial)
 		return
 	}
@@ -101,19 +101,31 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 	}
 }
 
-// send writes body as a whole answer and reports whether all of it arrived.
-func send(w http.ResponseWriter, r *http.Request, body []byte) bool {
+// sendWatched writes body as a whole answer and reports whether all of it
+// arrived. The last byte goes by itself: a peer that stops before it leaves it
+// unread.
+func sendWatched(w http.ResponseWriter, r *http.Request, body []byte) bool {
+	w.Header().Set("Connection", "close") // the peer's closing says that it has all of it
+	last := max(0, len(body)-1)
+	if !send(w, body[:last]) {
+		return false
+	}
+	if r.TLS != nil {
+		settle(r.Context(), readGrace)
+	}
+	return send(w, body[last:]) && arrived(r.Context())
+}
+
+// send writes a part of an answer and reports whether the system took it.
+func send(w http.ResponseWriter, part []byte) bool {
 	rc := http.NewResponseController(w)
 	if err := rc.SetWriteDeadline(time.Now().Add(2 * time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return false
 	}
-	if _, err := w.Write(body); err != nil {
+	if _, err := w.Write(part); err != nil {
 		return false
 	}
-	if err := rc.Flush(); err != nil {
-		return false
-	}
-	return arrived(r.Context())
+	return rc.Flush() == nil
 }
 
 // chainPEM returns the certificate, its issuer and the root, in this order.

@@ -107,6 +107,17 @@ func (d *view) AskWhy() string {
 	return "ask.used"
 }
 
+// Input returns the id of the field that the failure is about, "" if it is about none.
+func (d *view) Input() string {
+	switch {
+	case d.Stage == issuance.EnterStage && !d.Ask():
+		return "code"
+	case d.CSR != "":
+		return "csr"
+	}
+	return ""
+}
+
 // Step returns which of the three steps the contact is at.
 func (d *view) Step() int {
 	switch d.Stage {
