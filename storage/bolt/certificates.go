@@ -15,10 +15,12 @@ func class(s issuance.Status) string {
 	return listed
 }
 
-// certificateIndex has each list twice: by IssuedAt, and by NotAfter.
+// certificateIndex has each list twice: by IssuedAt, and by NotAfter. A serial
+// number that is no certificate is in that of its status alone: there are few,
+// and each certificate begins as one.
 func certificateIndex(r issuance.Certificate) [][]byte {
 	c := class(r.Status)
-	var out [][]byte
+	out := make([][]byte, 0, 10)
 	for _, by := range []struct {
 		tag   tag
 		place []byte
@@ -29,6 +31,11 @@ func certificateIndex(r issuance.Certificate) [][]byte {
 			entry(by.tag+byOrganization, by.place, c, string(r.Organization)),
 			entry(by.tag+byService, by.place, c, string(r.Service)),
 			entry(by.tag+byOrder, by.place, c, string(r.Order)))
+	}
+	if c != listed {
+		unused := make([][]byte, len(out))
+		unused[1], unused[6] = out[1], out[6]
+		return unused
 	}
 	return out
 }
@@ -47,7 +54,13 @@ func (t *tx) Certificates(q issuance.CertificateQuery) ([]issuance.Certificate, 
 	if !q.ExpiresBefore.IsZero() {
 		by, find.order, find.before = expiring, " by expiry", instant(q.ExpiresBefore)
 	}
-	c := class(q.Status)
+	if c := class(q.Status); c != listed {
+		find.prefixes = [][]byte{prefix(by+byState, c, c)}
+		return t.s.tables.certificates.listIf(t, find, func(r issuance.Certificate) bool {
+			return (q.Organization == "" || r.Organization == q.Organization) &&
+				(q.Service == "" || r.Service == q.Service) && (q.Order == "" || r.Order == q.Order)
+		})
+	}
 	for _, filter := range []struct {
 		tag   tag
 		value string
@@ -58,11 +71,11 @@ func (t *tx) Certificates(q issuance.CertificateQuery) ([]issuance.Certificate, 
 		{byOrder, string(q.Order)},
 	} {
 		if filter.value != "" {
-			find.prefixes = append(find.prefixes, prefix(by+filter.tag, c, filter.value))
+			find.prefixes = append(find.prefixes, prefix(by+filter.tag, listed, filter.value))
 		}
 	}
 	if len(find.prefixes) == 0 {
-		find.prefixes = [][]byte{prefix(by+byAll, c)}
+		find.prefixes = [][]byte{prefix(by+byAll, listed)}
 	}
 	return t.s.tables.certificates.list(t, find)
 }

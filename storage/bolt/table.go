@@ -118,6 +118,11 @@ type query struct {
 
 // list returns the records that q asks for and the cursor behind them.
 func (tb table[R]) list(t *tx, q query) (out []R, cursor string, err error) {
+	return tb.listIf(t, q, func(R) bool { return true })
+}
+
+// listIf is list of those records that keep wants. It reads the others too.
+func (tb table[R]) listIf(t *tx, q query, keep func(R) bool) (out []R, cursor string, err error) {
 	name := tb.name + q.order
 	from, err := placeOf(name, q.After)
 	if err != nil {
@@ -125,6 +130,9 @@ func (tb table[R]) list(t *tx, q query) (out []R, cursor string, err error) {
 	}
 	var last []byte
 	e := tb.walk(t, q, from, func(place []byte, r R) bool {
+		if !keep(r) {
+			return true
+		}
 		if len(out) == q.Size() {
 			cursor = cursorOf(name, last)
 			return false
