@@ -171,8 +171,14 @@ func TestAdminWantsJSONAnnounced(t *testing.T) {
 		contentType string
 		want        int
 	}{
-		{"application/json", 201}, {"application/json; charset=utf-8", 201}, {"Application/JSON;charset=UTF-8", 201},
-		{"application/json; charset=latin1", 415}, {"text/plain", 415}, {"application/x-www-form-urlencoded", 415}, {"", 415}, {"application/json; =", 415},
+		{"application/json", 201},
+		{"application/json; charset=utf-8", 201},
+		{"Application/JSON;charset=UTF-8", 201},
+		{"application/json; charset=latin1", 415},
+		{"text/plain", 415},
+		{"application/x-www-form-urlencoded", 415},
+		{"", 415},
+		{"application/json; =", 415},
 	} {
 		a := h.do(apiRequest{
 			method: http.MethodPost, path: "/api/v1/organizations", body: fmt.Sprintf(`{"id":"org-%d","name":"A"}`, i),

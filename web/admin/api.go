@@ -59,7 +59,7 @@ func New(o Options) (*API, error) {
 		a.document("/metrics", o.Metrics)
 	}
 	if o.Outbox != nil {
-		for _, path := range []string{"/outbox", "/outbox.json", "/assets/{name}"} {
+		for _, path := range []string{"/outbox", "/outbox.json", "/outbox/{n}.html", "/assets/{name}"} {
 			a.document(path, o.Outbox)
 		}
 	}

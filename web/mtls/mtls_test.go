@@ -150,8 +150,12 @@ func TestEveryRequestIsChecked(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{http.MethodGet, "/whoami", 200}, {http.MethodHead, "/whoami", 200}, {http.MethodPost, "/whoami", 405}, {http.MethodGet, "/other", 404},
-		{http.MethodGet, "//whoami", 404}, {http.MethodOptions, "/whoami", 405},
+		{http.MethodGet, "/whoami", 200},
+		{http.MethodHead, "/whoami", 200},
+		{http.MethodPost, "/whoami", 405},
+		{http.MethodGet, "/other", 404},
+		{http.MethodGet, "//whoami", 404},
+		{http.MethodOptions, "/whoami", 405},
 	} {
 		if status, body, _, _ := ask(t, client, c.method, base+c.path); status != c.status {
 			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, status, body, c.status)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -37,7 +38,8 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// New returns the handler of /outbox and /outbox.json, with the page's assets.
+// New returns the handler of /outbox, /outbox.json and /outbox/{n}.html, with the
+// page's assets.
 func New(o Options) (http.Handler, error) {
 	if o.Messages == nil || o.Site == nil || o.Log == nil {
 		return nil, errors.New("outbox: all options are needed")
@@ -51,6 +53,7 @@ func New(o Options) (http.Handler, error) {
 	router.Use(server.Routes)
 	router.HandleFunc("/outbox", b.page).Methods(http.MethodGet, http.MethodHead)
 	router.HandleFunc("/outbox.json", b.json).Methods(http.MethodGet, http.MethodHead)
+	router.HandleFunc("/outbox/{n:[0-9]+}.html", b.html).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/assets/{name}", o.Site.Assets()).Methods(http.MethodGet, http.MethodHead)
 	router.NotFoundHandler = http.HandlerFunc(b.notFound)
 	router.MethodNotAllowedHandler = http.HandlerFunc(b.notAllowed)
@@ -88,22 +91,42 @@ func (b *box) local(next http.Handler) http.Handler {
 	})
 }
 
+// numbered is a message with its place among all, which its address has.
+type numbered struct {
+	Message
+	n int
+}
+
 // newest returns the messages, the last one first.
-func (b *box) newest() []Message {
-	messages := slices.Clone(b.Messages())
+func (b *box) newest() []numbered {
+	messages := []numbered{}
+	for n, m := range b.Messages() {
+		messages = append(messages, numbered{m, n})
+	}
 	slices.Reverse(messages) // of the same moment, the one kept last comes first
-	slices.SortStableFunc(messages, func(x, y Message) int { return y.At.Compare(x.At) })
+	slices.SortStableFunc(messages, func(x, y numbered) int { return y.At.Compare(x.At) })
 	return messages
 }
 
-func (b *box) json(w http.ResponseWriter, r *http.Request) {
-	messages := b.newest()
-	if messages == nil {
-		messages = []Message{}
+// html shows a mail as its reader sees it. It may have styles of its own, and
+// nothing else: no scripts, nothing from other hosts.
+func (b *box) html(w http.ResponseWriter, r *http.Request) {
+	messages := b.Messages()
+	n, err := strconv.Atoi(mux.Vars(r)["n"])
+	if err != nil || n >= len(messages) || messages[n].HTML == "" {
+		b.notFound(w, r)
+		return
 	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write([]byte(messages[n].HTML)) // the client may be gone
+}
+
+func (b *box) json(w http.ResponseWriter, r *http.Request) {
 	body, err := json.Marshal(struct {
-		Items []Message `json:"items"`
-	}{messages})
+		Items []numbered `json:"items"`
+	}{b.newest()})
 	if err != nil {
 		b.problems.Write(w, r, err)
 		return

@@ -100,7 +100,7 @@ func TestScriptsReadTheSame(t *testing.T) {
 // (DNS rebinding) must not read codes.
 func TestStrangersAreRefused(t *testing.T) {
 	h := open(t, messages)
-	for _, path := range []string{"/outbox", "/outbox.json"} {
+	for _, path := range []string{"/outbox", "/outbox.json", "/outbox/1.html"} {
 		for host, want := range map[string]int{
 			"127.0.0.1": 200, "localhost:8080": 200, "[::1]:80": 200, "127.9.9.9": 200,
 			"evil.example": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example": 421, "192.168.1.2": 421, "": 421,
@@ -109,6 +109,23 @@ func TestStrangersAreRefused(t *testing.T) {
 			if w.Code != want || want != 200 && strings.Contains(w.Body.String(), "12345678") {
 				t.Errorf("%s as %q: %d, want %d", path, host, w.Code, want)
 			}
+		}
+	}
+}
+
+func TestAMailAsItsReaderSeesIt(t *testing.T) {
+	h := open(t, messages)
+	if w := get(h, "/outbox", "localhost"); strings.Count(w.Body.String(), `href="/outbox/1.html"`) != 1 || strings.Count(w.Body.String(), ".html\"") != 1 {
+		t.Errorf("the page links to other mails than the one in HTML: %s", w.Body)
+	}
+	w := get(h, "/outbox/1.html", "localhost")
+	policy := w.Header().Get("Content-Security-Policy")
+	if w.Code != http.StatusOK || w.Body.String() != "<p>no</p>" || !strings.HasPrefix(policy, "sandbox") || strings.Contains(policy, "script") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	for _, n := range []string{"0", "2", "99", "99999999999999999999", "-1", "x"} {
+		if w := get(h, "/outbox/"+n+".html", "localhost"); w.Code != http.StatusNotFound {
+			t.Errorf("mail %s: %d", n, w.Code)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type shown struct {
 	Subject string
 	Parts   []part
 	Codes   []string // to be copied
+	HTML    string   // address of the mail as its reader sees it; empty: it is text alone
 }
 
 // part is a piece of a text: a link or not.
@@ -53,10 +55,14 @@ func (b *box) days() []day {
 			days = append(days, day{Date: date})
 		}
 		last := &days[len(days)-1]
-		last.Messages = append(last.Messages, shown{
+		s := shown{
 			At: at.Format("15:04:05 UTC"), Machine: at.Format(time.RFC3339), SMS: m.Channel == issuance.SMS, To: m.To,
-			Subject: m.Subject, Parts: b.parts(m.Text), Codes: b.codes(m),
-		})
+			Subject: m.Subject, Parts: b.parts(m.Text), Codes: b.codes(m.Message),
+		}
+		if m.HTML != "" {
+			s.HTML = "/outbox/" + strconv.Itoa(m.n) + ".html"
+		}
+		last.Messages = append(last.Messages, s)
 	}
 	return days
 }

@@ -36,16 +36,19 @@ func TestProblems(t *testing.T) {
 		},
 		{"state", &issuance.Error{Kind: issuance.Conflict, Code: "state", Message: "m"}, 409, nil, `{"type":"/problems/state","title":"Conflict","status":409,"detail":"m","code":"state"}`},
 		{
-			"token", &issuance.Error{Kind: issuance.Denied, Code: issuance.CodeUnauthenticated, Message: "m"}, 401, map[string]string{"WWW-Authenticate": `Bearer realm="postern"`},
+			"token", &issuance.Error{Kind: issuance.Denied, Code: issuance.CodeUnauthenticated, Message: "m"}, 401,
+			map[string]string{"WWW-Authenticate": `Bearer realm="postern"`},
 			`{"type":"/problems/unauthenticated","title":"Unauthorized","status":401,"detail":"m","code":"unauthenticated"}`,
 		},
 		{"role", &issuance.Error{Kind: issuance.Denied, Code: issuance.CodeRole, Message: "m"}, 403, map[string]string{"WWW-Authenticate": ""}, `{"type":"/problems/role","title":"Forbidden","status":403,"detail":"m","code":"role"}`},
 		{
-			"limit", &issuance.Error{Kind: issuance.Limited, Code: "cooldown", Message: "m", Retry: 1500 * time.Millisecond}, 429, map[string]string{"Retry-After": "2"},
+			"limit", &issuance.Error{Kind: issuance.Limited, Code: "cooldown", Message: "m", Retry: 1500 * time.Millisecond}, 429,
+			map[string]string{"Retry-After": "2"},
 			`{"type":"/problems/cooldown","title":"Too Many Requests","status":429,"detail":"m","code":"cooldown","retry_after":2}`,
 		},
 		{
-			"busy", &issuance.Error{Kind: issuance.Unavailable, Code: "busy", Message: "m"}, 503, map[string]string{"Retry-After": "1"},
+			"busy", &issuance.Error{Kind: issuance.Unavailable, Code: "busy", Message: "m"}, 503,
+			map[string]string{"Retry-After": "1"},
 			`{"type":"/problems/busy","title":"Service Unavailable","status":503,"detail":"m","code":"busy","retry_after":1}`,
 		},
 		{"syntax", &issuance.Error{Kind: issuance.Invalid, Code: CodeSyntax, Message: "m"}, 400, nil, `{"type":"/problems/malformed","title":"Bad Request","status":400,"detail":"m","code":"malformed"}`},
