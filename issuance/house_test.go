@@ -54,7 +54,9 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 	h.set(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
 	c := issuance.Config{
 		Store: store, Signer: h.signer, Policy: issuance.DefaultPolicy(), Now: h.now, Log: log,
-		NewKey:      func(issuance.KeyAlgorithm) (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
+		NewKey: func(issuance.KeyAlgorithm) (crypto.Signer, error) {
+			return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		},
 		KeyOf:       func(crypto.PublicKey) (issuance.KeyAlgorithm, error) { return issuance.P256, nil },
 		ReadCSR:     readPaperCSR,
 		Pack:        func(b issuance.Bundle) ([]byte, error) { return append([]byte("p12 of "), b.Certificate...), nil },

@@ -26,19 +26,23 @@ type File struct {
 // returns the file that was made before: whoever claims again in the claim
 // window gets the same bytes, whatever they ask for. One certificate comes of
 // any number of claims.
-func (r *Registrar) Claim(ctx context.Context, token, session Secret, q ClaimRequest) (File, error) {
+func (r *Registrar) Claim(ctx context.Context, token, session Secret, q ClaimRequest) (f File, err error) {
 	o, err := r.claimant(ctx, token, session)
 	if err != nil {
 		return File{}, err
 	}
 	if o.State == VerifiedState {
-		_, err = r.flights.do(ctx, o.ID, func() error {
+		first, err := r.flights.do(ctx, o.ID, func() (err error) {
 			// The contact may go away meanwhile; what was begun is finished, and waits for them.
-			return r.make(context.WithoutCancel(ctx), token, session, q)
+			f, err = r.make(context.WithoutCancel(ctx), o, token, session, q)
+			return err
 		})
-		if err != nil {
+		switch {
+		case first && CodeOf(err) != CodeState:
+			return f, err
+		case !first && err != nil:
 			return File{}, err
-		}
+		} // otherwise somebody else has made it, before this claim or beside it
 	}
 	return r.file(ctx, token, session)
 }
@@ -108,34 +112,34 @@ func (r *Registrar) choose(o Order, q ClaimRequest) (c choice, err error) {
 //  3. the same: key, certificate and file were in memory alone;
 //  4. the certificate with its record, its file and its password, sealed: the
 //     same session fetches them.
-func (r *Registrar) make(ctx context.Context, token, session Secret, q ClaimRequest) error {
-	o, err := r.claimant(ctx, token, session)
-	if err != nil || o.State != VerifiedState {
-		return err
-	}
+func (r *Registrar) make(ctx context.Context, o Order, token, session Secret, q ClaimRequest) (File, error) {
 	// 1. Check what was asked for.
 	c, err := r.choose(o, q)
 	if err != nil {
-		return err
+		return File{}, err
 	}
 	if c.public == nil {
 		if err := r.gate.enter(ctx); err != nil {
-			return err
+			return File{}, err
 		}
 		defer r.gate.leave()
 	}
 	// 2. Reserve the serial number: the intent is recorded before anything is signed.
 	draft, err := r.reserve(ctx, token, session)
 	if err != nil {
-		return err
+		return File{}, err
 	}
 	// 3. Key, certificate, file: outside of any transaction.
 	made, err := r.sign(ctx, draft, c)
 	if err != nil {
-		return errors.Join(err, r.abandon(ctx, draft))
+		return File{}, errors.Join(err, r.abandon(ctx, draft))
 	}
 	// 4. Store them.
-	return r.store(ctx, draft, c, made)
+	cert, err := r.store(ctx, draft, c, made)
+	if err != nil {
+		return File{}, err
+	}
+	return r.filed(cert, c.target, made.pkcs12.Reveal())
 }
 
 // draft is what stands when a serial number has been reserved.
@@ -229,8 +233,8 @@ func (r *Registrar) sign(ctx context.Context, d draft, c choice) (m made, err er
 }
 
 // store records certificate, file and password together.
-func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) error {
-	return r.update(ctx, func(w *work) error {
+func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) (cert Certificate, err error) {
+	err = r.update(ctx, func(w *work) error {
 		o, err := w.order(d.order.ID)
 		if err != nil {
 			return err
@@ -239,7 +243,7 @@ func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) error 
 		if err := o.Issue(d.certificate.Serial, fromCSR, w.now); err != nil {
 			return err
 		}
-		cert := d.certificate
+		cert = d.certificate
 		cert.Key, cert.FromCSR = c.key, fromCSR
 		if err := cert.activate(m.signed, w.now); err != nil {
 			return err
@@ -261,6 +265,7 @@ func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) error 
 		}
 		return w.audit(d.contact.actor(), IssueVerb, &o, map[string]string{"key": string(c.key), "fingerprint": cert.Fingerprint})
 	})
+	return cert, err
 }
 
 // abandon gives a reservation up; if that cannot be stored, the sweep does it.
@@ -297,9 +302,14 @@ func (w *work) settleReservation(id OrderID, serial Serial) error {
 	return w.put(&o)
 }
 
-// file returns what the claim made, for as long as the claim window is open.
-func (r *Registrar) file(ctx context.Context, token, session Secret) (f File, err error) {
-	err = r.Store.View(ctx, func(tx Tx) error {
+// file returns what an earlier claim made, for as long as the claim window is open.
+func (r *Registrar) file(ctx context.Context, token, session Secret) (File, error) {
+	var (
+		cert   Certificate
+		target Target
+		pkcs12 Secret
+	)
+	err := r.Store.View(ctx, func(tx Tx) error {
 		o, err := claimed(tx, token, session, r.Now())
 		if err != nil {
 			return err
@@ -307,33 +317,38 @@ func (r *Registrar) file(ctx context.Context, token, session Secret) (f File, er
 		switch {
 		case o.State == VerifiedState:
 			return o.busy(r.Now())
-		case o.Serial == "":
-			return linkError()
 		case o.State == CancelledState:
 			return o.usable(r.Now())
+		case o.Serial == "":
+			return linkError()
 		case !r.Now().Before(o.windowEnds(r.Policy)):
 			return windowError()
 		}
-		if f.Certificate, err = tx.Certificate(o.Serial); err != nil {
+		if cert, err = tx.Certificate(o.Serial); err != nil {
 			return err
 		}
-		f.Target = o.Target
-		if o.FromCSR {
+		if target = o.Target; o.FromCSR {
 			return nil
 		}
-		p12, err := tx.Secret(SecretRef{PKCS12Secret, o.ID})
+		pkcs12, err = tx.Secret(SecretRef{PKCS12Secret, o.ID})
 		if errors.Is(err, ErrNotFound) {
 			return windowError()
 		}
-		f.PKCS12 = p12.Reveal()
 		return err
 	})
 	if err != nil {
 		return File{}, err
 	}
-	chain, err := r.Signer.Chain(f.Certificate.Issuer)
-	f.Chain = append([][]byte{f.Certificate.DER}, chain...)
-	return f, err
+	return r.filed(cert, target, pkcs12.Reveal())
+}
+
+// filed puts together what the contact gets.
+func (r *Registrar) filed(c Certificate, t Target, pkcs12 []byte) (File, error) {
+	chain, err := r.Signer.Chain(c.Issuer)
+	if err != nil {
+		return File{}, err
+	}
+	return File{Certificate: c, PKCS12: pkcs12, Chain: append([][]byte{c.DER}, chain...), Target: t}, nil
 }
 
 func windowError() *Error {
@@ -343,23 +358,16 @@ func windowError() *Error {
 // Download records that the last byte of the file arrived: the password SMS is
 // queued, or the order is complete if there is no password. Again does nothing.
 func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
-	o, err := r.claimant(ctx, token, session)
-	if err != nil {
-		return err
-	}
-	if o.State == DownloadedState || o.State == CompletedState {
-		return nil
-	}
 	return r.update(ctx, func(w *work) error {
 		o, err := claimed(w, token, session, w.now)
 		if err != nil {
 			return err
 		}
-		c, err := w.Contact(o.Contact)
-		if err != nil {
+		if again, err := o.Download(w.now); again || err != nil {
 			return err
 		}
-		if again, err := o.Download(w.now); again || err != nil {
+		c, err := w.Contact(o.Contact)
+		if err != nil {
 			return err
 		}
 		if err := w.audit(c.actor(), DownloadVerb, &o, nil); err != nil {
