@@ -60,9 +60,11 @@ func (s *site) goOn(w http.ResponseWriter, r *http.Request, j jar, err error) {
 // parse reads the form of r, multipart or not. What stands in the address does
 // not count: addresses are logged.
 func parse(r *http.Request) error {
-	err := r.ParseMultipartForm(maxBody)
-	if err == http.ErrNotMultipart {
-		err = nil
+	err := r.ParseForm()
+	if err == nil {
+		if err = r.ParseMultipartForm(maxBody); err == http.ErrNotMultipart {
+			err = nil
+		}
 	}
 	if err == nil {
 		return nil

@@ -302,10 +302,11 @@ func (d *desk) wrong(id issuance.OrderID) string {
 // browser is a person's browser without scripts.
 type browser struct {
 	*desk
-	client *http.Client
-	status int
-	body   string
-	header http.Header
+	client   *http.Client
+	language string // that it asks for
+	status   int
+	body     string
+	header   http.Header
 }
 
 func (d *desk) browser() *browser {
@@ -320,6 +321,9 @@ func (d *desk) browser() *browser {
 
 func (b *browser) do(r *http.Request) *browser {
 	b.Helper()
+	if b.language != "" {
+		r.Header.Set("Accept-Language", b.language)
+	}
 	resp, err := b.client.Do(r)
 	if err != nil {
 		b.Fatal(err)
@@ -358,6 +362,22 @@ func (b *browser) post(path string, fields ...string) *browser {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return b.do(r)
+}
+
+// linkToken returns the token that b's cookie holds.
+func (b *browser) linkToken() string {
+	b.Helper()
+	home, err := url.Parse(b.server.URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range b.client.Jar.Cookies(home) {
+		if strings.HasSuffix(c.Name, "postern-link") {
+			return c.Value
+		}
+	}
+	b.Fatal("the browser holds no link")
+	return ""
 }
 
 // shows fails unless the page has each of words.

@@ -125,6 +125,7 @@ type Problem struct {
 	Detail string `json:"detail,omitempty"` // what to do next
 	Code   string `json:"code"`
 	Field  string `json:"field,omitempty"`
+	Left   int    `json:"left,omitempty"` // tries, if a code was wrong
 }
 
 // ProblemOf returns the problem document for err. Nothing internal is in it.
@@ -132,6 +133,7 @@ func ProblemOf(err error) Problem {
 	p := Problem{Type: "about:blank", Title: "internal error", Status: Status(err), Detail: "try again later", Code: string(CodeInternal)}
 	if e, ok := errors.AsType[*issuance.Error](err); ok {
 		p.Type, p.Title, p.Detail, p.Code, p.Field = "urn:postern:problem:"+string(e.Code), e.Message, e.Hint, string(e.Code), e.Field
+		p.Left = e.Left
 	}
 	return p
 }

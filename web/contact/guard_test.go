@@ -1,0 +1,235 @@
+package contact
+
+import (
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/page"
+)
+
+func withLimit(l Limit) option {
+	return func(_ *desk, _ *issuance.Config, c *Config) { c.Limit = l }
+}
+
+func TestLimit(t *testing.T) {
+	d := newDesk(t, withLimit(Limit{PerSecond: 0.1, Burst: 3}))
+	id, link := d.invite()
+	b := d.browser().get("/c/" + link)
+	for range 3 {
+		b.post("/claim/verify", "code", "1")
+	}
+	before := d.everything(id)
+	form := b.body
+	b.post("/claim/verify", "code", d.wrong(id)).shows("Too many requests from your network", "Wait 10 seconds")
+	if b.status != http.StatusTooManyRequests || b.header.Get("Retry-After") != "10" {
+		t.Errorf("status %d, Retry-After %q, want 429 and 10", b.status, b.header.Get("Retry-After"))
+	}
+	if b.script(link, "code", d.wrong(id)); b.status != http.StatusTooManyRequests || !strings.HasPrefix(b.header.Get("Content-Type"), "text/plain") {
+		t.Errorf("a script gets status %d and %s, want 429 and text", b.status, b.header.Get("Content-Type"))
+	}
+	if diff := cmp.Diff(before, d.everything(id)); diff != "" {
+		t.Errorf("what was limited changed the order:\n%s", diff)
+	}
+	if b.get("/claim"); b.status != http.StatusOK {
+		t.Errorf("a GET is limited: status %d", b.status)
+	}
+	d.pass(11 * time.Second)
+	b.body = form
+	b.post("/claim/verify", "code", d.code(id)).shows("Where will you install")
+}
+
+func TestLimiter(t *testing.T) {
+	now := time.Now()
+	l := newLimiter(Limit{PerSecond: 1, Burst: 1}, func() time.Time { return now })
+	for _, step := range []struct {
+		address string
+		free    bool
+	}{
+		{"192.0.2.1", true}, {"192.0.2.1", false}, {"192.0.2.2", true}, {"::ffff:192.0.2.2", false},
+		{"2001:db8::1", true}, {"2001:db8::ffff:1", false}, {"2001:db8:0:1::1", true}, {"fe80::1%eth0", true}, {"fe80::2%eth1", false},
+	} {
+		if got := l.take(netip.MustParseAddr(step.address)) == 0; got != step.free {
+			t.Errorf("%s may send: %v, want %v", step.address, got, step.free)
+		}
+	}
+	l.take(netip.Addr{}) // an address that cannot be read has a bucket too
+	for i := range 3 * maxBuckets {
+		l.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+	}
+	if n := len(l.young) + len(l.older); n > maxBuckets {
+		t.Errorf("%d addresses are remembered, want at most %d", n, maxBuckets)
+	}
+}
+
+func TestClientAddress(t *testing.T) {
+	s := &site{Config: Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}}}
+	for _, c := range []struct{ remote, forwarded, want string }{
+		{"192.0.2.1:5", "", "192.0.2.1"},
+		{"192.0.2.1:5", "198.51.100.7", "192.0.2.1"}, // not a proxy: its word counts for nothing
+		{"127.0.0.1:5", "198.51.100.7", "198.51.100.7"},
+		{"127.0.0.1:5", "203.0.113.9, 198.51.100.7, 10.1.1.1", "198.51.100.7"}, // what the client made up stands first
+		{"127.0.0.1:5", "", "127.0.0.1"},
+		{"127.0.0.1:5", "rubbish", "127.0.0.1"},
+		{"127.0.0.1:5", "198.51.100.7, rubbish, 10.1.1.1", "10.1.1.1"},
+		{"[::ffff:127.0.0.1]:5", "2001:db8::1", "2001:db8::1"},
+	} {
+		r := &http.Request{RemoteAddr: c.remote, Header: http.Header{}}
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		if got := s.client(r).Unmap().String(); got != c.want {
+			t.Errorf("from %s, forwarded for %q: %s, want %s", c.remote, c.forwarded, got, c.want)
+		}
+	}
+}
+
+func TestForeignForms(t *testing.T) {
+	d := newDesk(t)
+	id, link := d.invite()
+	b := d.browser().get("/c/" + link)
+	before := d.everything(id)
+	for name, header := range map[string]map[string]string{
+		"cross-site": {"Sec-Fetch-Site": "cross-site"},
+		"same-site":  {"Sec-Fetch-Site": "same-site"},
+		"origin":     {"Origin": "https://evil.example"},
+		"null":       {"Origin": "null"},
+	} {
+		for _, path := range []string{"/claim/code", "/claim/verify", "/claim/download", "/c/" + link + "/code", "/c/" + link + "/claim"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.server.URL+path, strings.NewReader("code="+d.code(id)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			for k, v := range header {
+				r.Header.Set(k, v)
+			}
+			if b.do(r); b.status != http.StatusForbidden {
+				t.Errorf("%s to %s: status %d, want 403", name, path, b.status)
+			}
+		}
+	}
+	b.shows("This was not sent from our page")
+	if diff := cmp.Diff(before, d.everything(id)); diff != "" {
+		t.Errorf("another site's form changed something:\n%s", diff)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.server.URL+"/claim/verify", strings.NewReader("code="+d.code(id)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", d.server.URL)
+	home, err := url.Parse(d.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range b.client.Jar.Cookies(home) {
+		r.AddCookie(c)
+	}
+	r.Host = "backend.internal" // behind a proxy that does not pass Host on
+	if _, err := d.server.Client().Transport.RoundTrip(r); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.order(id).State; got != issuance.VerifiedState {
+		t.Errorf("our own form behind a proxy left the order %s", got)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	d := newDesk(t)
+	_, link := d.invite()
+	for _, path := range []string{"/c/" + link, "/claim", "/claim/status", "/nowhere", "/claim/verify"} {
+		h := d.raw(http.MethodGet, path)
+		for _, want := range []string{
+			"Content-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n",
+			"X-Content-Type-Options: nosniff\r\n", "Referrer-Policy: no-referrer\r\n", "Cache-Control: no-store\r\n",
+		} {
+			if !strings.Contains(h, want) {
+				t.Errorf("%s has no %q", path, want)
+			}
+		}
+	}
+	b := d.browser().get("/c/" + link)
+	for _, inline := range []string{"style=", "<style", "onclick", "<script>", "http://", "https://"} {
+		if strings.Contains(b.body, inline) {
+			t.Errorf("the page has %s in it, which its own policy refuses", inline)
+		}
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	d := newDesk(t)
+	id, link := d.invite()
+	d.browser().get("/c/"+link).post("/claim/verify", "code", d.code(id))
+	big := strings.Repeat("A", 1<<20)
+	var form bytes.Buffer
+	m := multipart.NewWriter(&form)
+	part, err := m.CreateFormFile("csr", "big.csr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	part.Write([]byte(big))
+	m.Close()
+	for _, c := range []struct {
+		name, method, path, mediaType, body string
+		want                                int
+	}{
+		{"1 MB code", "POST", "/claim/verify", "", "code=" + big, 413},
+		{"1 MB code of a script", "POST", "/c/" + link + "/claim", "", "code=" + big, 413},
+		{"1 MB CSR", "POST", "/c/" + link + "/claim", "", "csr=" + big, 413},
+		{"1 MB CSR file", "POST", "/c/" + link + "/claim", m.FormDataContentType(), form.String(), 413},
+		{"cut multipart", "POST", "/c/" + link + "/claim", m.FormDataContentType(), form.String()[:300], 422},
+		{"no boundary", "POST", "/c/" + link + "/claim", "multipart/form-data", "x", 422},
+		{"bad escape", "POST", "/c/" + link + "/claim", "", "code=%zz", 422},
+		{"no code", "POST", "/c/" + link + "/claim", "", "", 422},
+		{"code in the address", "POST", "/c/" + link + "/claim?code=" + d.code(id), "", "", 422},
+		{"JSON", "POST", "/c/" + link + "/claim", "application/json", `{"code":"` + d.code(id) + `"}`, 422},
+		{"NUL", "POST", "/c/" + link + "/claim", "", "code=%00%00%00%00%00%00%00%00", 422},
+		{"right-to-left", "POST", "/c/" + link + "/claim", "", "code=" + url.QueryEscape("\u202e12345678"), 422},
+		{"PUT", "PUT", "/claim", "", "", 405},
+		{"DELETE", "DELETE", "/c/" + link, "", "", 405},
+		{"GET of a verb", "GET", "/claim/verify", "", "", 405},
+		{"no page", "GET", "/c/", "", "", 404},
+		{"no page below", "GET", "/c/" + link + "/x", "", "", 404},
+		{"no asset", "GET", "/assets/../site.go", "", "", 404},
+		{"root", "GET", "/", "", "", 404},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), c.method, d.server.URL+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.mediaType == "" {
+			c.mediaType = "application/x-www-form-urlencoded"
+		}
+		r.Header.Set("Content-Type", c.mediaType)
+		if got := d.browser().do(r); got.status != c.want {
+			t.Errorf("%s: status %d, want %d: %.200s", c.name, got.status, c.want, got.body)
+		}
+	}
+	if got := d.order(id); got.State != issuance.VerifiedState || got.Attempts != 0 {
+		t.Errorf("bad input left the order %s with %d tries", got.State, got.Attempts)
+	}
+}
+
+func TestBelowAPath(t *testing.T) {
+	d := newDesk(t, func(d *desk, _ *issuance.Config, c *Config) {
+		var err error
+		if c.Site, err = page.New(page.Brand{}, "/certs/"); err != nil {
+			d.Fatal(err)
+		}
+		c.PublicURL.Path = "/certs"
+	})
+	id, link := d.invite()
+	b := d.browser().get("/certs/c/"+link).shows(`action="/certs/claim/verify"`, `href="/certs/assets/page.css`)
+	b.post("/certs/claim/verify", "code", d.code(id)).shows("Where will you install")
+	b.get("/certs/assets/page.css").shows("--brand")
+	b.get("/assets/page.css").shows("--brand") // a proxy took the path away
+}
