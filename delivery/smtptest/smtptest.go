@@ -3,7 +3,6 @@
 package smtptest
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -47,7 +46,7 @@ type Server struct {
 	Roots *x509.CertPool // that its certificate, for 127.0.0.1, verifies with
 
 	tb    testing.TB
-	lines *bufio.Scanner
+	mails chan Mail
 }
 
 // New starts a server that ends with the test.
@@ -79,7 +78,7 @@ func New(tb testing.TB) *Server {
 		}
 		args = append(args, path)
 	}
-	s := &Server{Roots: roots, tb: tb}
+	s := &Server{Roots: roots, tb: tb, mails: make(chan Mail, keeps)}
 	s.start(exec.Command(python, append(args, User, Password)...))
 	return s
 }
@@ -99,35 +98,50 @@ func (s *Server) start(cmd *exec.Cmd) {
 	if err := cmd.Start(); err != nil {
 		s.tb.Fatal(err)
 	}
+	ended := make(chan struct{})
 	s.tb.Cleanup(func() {
 		stdin.Close()
+		<-ended // all of its output is read
 		_ = cmd.Wait()
 		if s.tb.Failed() {
 			s.tb.Logf("the mail server's standard error:\n%s", &complaints)
 		}
 	})
-	s.lines = bufio.NewScanner(stdout)
-	s.lines.Buffer(nil, 1<<20)
+	lines := json.NewDecoder(stdout)
 	var hello struct{ Port int }
-	s.read(&hello)
+	if err := lines.Decode(&hello); err != nil {
+		close(ended)
+		s.tb.Fatalf("the mail server does not start: %v", err)
+	}
 	s.Port = hello.Port
+	go func() {
+		defer close(ended)
+		for {
+			var m Mail
+			if lines.Decode(&m) != nil {
+				return
+			}
+			s.mails <- m
+		}
+	}()
 }
+
+// A server keeps this many mails that nobody has asked for yet; and this is how
+// long Next waits before the test fails.
+const (
+	keeps    = 10_000
+	patience = time.Minute
+)
 
 // Next waits for the next mail.
-func (s *Server) Next() (m Mail) {
+func (s *Server) Next() Mail {
 	s.tb.Helper()
-	s.read(&m)
-	return m
-}
-
-// read waits for the next line of the server's output.
-func (s *Server) read(into any) {
-	s.tb.Helper()
-	if !s.lines.Scan() {
-		s.tb.Fatalf("the mail server says nothing: %v", s.lines.Err())
-	}
-	if err := json.Unmarshal(s.lines.Bytes(), into); err != nil {
-		s.tb.Fatal(err)
+	select {
+	case m := <-s.mails:
+		return m
+	case <-time.After(patience):
+		s.tb.Fatal("no mail came")
+		return Mail{}
 	}
 }
 
