@@ -71,12 +71,8 @@ func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) 
 		if err := w.needOrganization(c.Organization); err != nil {
 			return err
 		}
-		same, _, err := w.Contacts(ContactQuery{Organization: c.Organization, Email: c.Email})
-		if err != nil {
+		if err := w.onlyContact(c); err != nil {
 			return err
-		}
-		if len(same) > 0 {
-			return taken("email", "contact", c.Email)
 		}
 		c.ID, c.CreatedAt, c.MobileChangedAt, c.Disabled = ContactID(newID("con-", w.now)), w.now, time.Time{}, false
 		if err := w.PutContact(c); err != nil {
@@ -85,6 +81,20 @@ func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) 
 		return w.added(by, q.Once, c.Organization, string(c.ID))
 	})
 	return c, err
+}
+
+// onlyContact refuses an address that another contact of the organisation has.
+func (w *work) onlyContact(c Contact) error {
+	same, _, err := w.Contacts(ContactQuery{Organization: c.Organization, Email: c.Email})
+	if err != nil {
+		return err
+	}
+	for _, other := range same {
+		if other.ID != c.ID {
+			return taken("email", "contact", c.Email)
+		}
+	}
+	return nil
 }
 
 func (r *Registrar) checkContact(c *Contact) error {
@@ -109,6 +119,9 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 		change(&c)
 		c.ID, c.Organization, c.CreatedAt, c.MobileChangedAt = old.ID, old.Organization, old.CreatedAt, old.MobileChangedAt
 		if err := r.checkContact(&c); err != nil {
+			return err
+		}
+		if err := w.onlyContact(c); err != nil {
 			return err
 		}
 		if c.Mobile != old.Mobile {

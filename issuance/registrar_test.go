@@ -609,6 +609,21 @@ func TestCancelBeforeTheDownloadRevokesAndWipes(t *testing.T) {
 	h.wantCode(err, issuance.CodeCancelled)
 }
 
+func TestTwoContactsOfAnOrganisationHaveTwoAddresses(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	other := h.contact
+	_, err := h.AddContact(ctx, h.staff, issuance.ContactRequest{Contact: other})
+	h.wantCode(err, issuance.CodeState)
+	other.Email = "ben@acme.example"
+	other, err = h.AddContact(ctx, h.staff, issuance.ContactRequest{Contact: other})
+	h.ok(err)
+	_, err = h.ChangeContact(ctx, h.staff, other.ID, func(c *issuance.Contact) { c.Email = "Anna@Acme.example" })
+	h.wantCode(err, issuance.CodeState)
+	_, err = h.ChangeContact(ctx, h.staff, other.ID, func(c *issuance.Contact) { c.Name = "Ben" })
+	h.ok(err)
+}
+
 func TestCoolingOffAfterAChangedNumber(t *testing.T) {
 	h := newHouse(t, func(c *issuance.Config) { c.Policy.CoolingOff = 24 * time.Hour })
 	ctx := t.Context()

@@ -67,7 +67,7 @@ func (h *house) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.listenPublic(public, metrics); err != nil {
+	if err := h.listenPublic(public, site, metrics); err != nil {
 		return err
 	}
 	if h.listeners.plain, err = server.New(server.Options{Name: "plain", Addr: h.cfg.Plain.Listen, Handler: trusted, Log: h.log, Metrics: metrics}); err != nil {
@@ -79,8 +79,11 @@ func (h *house) listen(ctx context.Context) error {
 	return h.listenClients(metrics)
 }
 
-func (h *house) listenPublic(handler http.Handler, metrics *server.Metrics) (err error) {
-	o := server.Options{Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext}
+func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *server.Metrics) (err error) {
+	o := server.Options{
+		Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext,
+		Failed: func(w http.ResponseWriter, r *http.Request) { site.Fail(w, r, errors.New("a request panicked"), "") },
+	}
 	if o, err = h.fronted(o, h.cfg.Public.Front()); err == nil {
 		h.listeners.public, err = server.New(o)
 	}
@@ -91,6 +94,9 @@ func (h *house) listenAdmin(handler http.Handler, metrics *server.Metrics) (err 
 	o := server.Options{Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true}
 	if h.outbox != nil {
 		o.Hosts = server.LoopbackHosts()
+		if u, err := url.Parse(h.cfg.Admin.URL); err == nil {
+			o.Hosts = append(o.Hosts, u.Hostname())
+		}
 	}
 	if o, err = h.fronted(o, h.cfg.Admin); err == nil {
 		h.listeners.admin, err = server.New(o)
@@ -152,8 +158,9 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 	paths := http.NewServeMux()
 	paths.HandleFunc("GET /healthz", server.Live)
 	paths.Handle("GET /readyz", server.Readiness{Checks: h.checks(), Brief: true})
-	paths.Handle("/", trusted.Before(contacts))
-	return paths, nil
+	paths.Handle("/", contacts)
+	// Outermost: a mux cleans paths, and the base64 of an OCSP request may have //.
+	return trusted.Before(paths), nil
 }
 
 // admin returns the handler of the listener for staff.
