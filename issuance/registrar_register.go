@@ -58,6 +58,7 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 // AddContact registers a person at a customer.
 func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) (Contact, error) {
 	c := q.Contact
+	c.ID = ""
 	if err := errors.Join(by.mayWrite("add a contact"), r.checkContact(&c)); err != nil {
 		return Contact{}, err
 	}
