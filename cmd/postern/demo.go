@@ -21,7 +21,7 @@ func demoCommand() *cobra.Command {
 	var o demoOptions
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "tell the whole story of an order in the terminal, against a real server",
+		Short: "Tell the whole story of an order in the terminal, against a real server",
 		Long: `Starts a server on loopback ports that it picks itself and goes through an order:
 approval, e-mail, code, a wrong code, download, password, the file opened with it,
 a two-way TLS call, revocation, the same call refused, renewal. One line a step

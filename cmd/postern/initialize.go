@@ -105,7 +105,7 @@ func initCommand() *cobra.Command {
 	var o initOptions
 	c := &cobra.Command{
 		Use:   "init",
-		Short: "write a commented postern.yaml and make the CA",
+		Short: "Write a commented postern.yaml and make the CA",
 		Long: `Writes postern.yaml, with every key and what it does, and makes the seal key and
 the CA: a root for 20 years and an issuing CA for 10, their keys encrypted with a
 passphrase. Nothing that is there already is replaced.
@@ -141,6 +141,12 @@ func (o initOptions) run(cmd *cobra.Command) error {
 	}
 	cfg := config.Defaults()
 	cfg.Data, cfg.Public.URL, cfg.Plain.URL, cfg.CA.TrustDomain = o.data, o.url, o.pki, o.domain
+	if filepath.Dir(o.file) != "." { // names in a file are relative to it, those on the command line are not
+		var err error
+		if cfg.Data, err = filepath.Abs(o.data); err != nil {
+			return fmt.Errorf("finding the data directory: %w", err)
+		}
+	}
 	if o.organization != "" {
 		cfg.CA.Organization = o.organization
 	}

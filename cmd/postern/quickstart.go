@@ -26,7 +26,7 @@ func quickstartCommand() *cobra.Command {
 	var data string
 	c := &cobra.Command{
 		Use:   "quickstart",
-		Short: "try Postern out on this machine: a CA, a sample order, an outbox page",
+		Short: "Try Postern out on this machine: a CA, a sample order, an outbox page",
 		Long: `Makes a CA in the data directory, with a sample organisation, service, contact,
 an order that waits for approval, and an administrator; then serves on loopback.
 Mail and SMS land in an outbox page in the browser. Running it again goes on with

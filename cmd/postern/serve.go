@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ func serveCommand() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "run the server",
+		Short: "Run the server",
 		Long: `Runs until it is told to stop (SIGINT, SIGTERM), then lets requests and messages
 that are under way finish. Under systemd it says when it is ready.
 
@@ -79,8 +80,30 @@ func (h *house) runNotifying(ctx context.Context) error {
 			"admin", h.listeners.admin.Addr().String(), "mtls", h.listeners.mtls.Addr().String())
 		tell("READY=1")
 		context.AfterFunc(ctx, func() { tell("STOPPING=1") })
+		go h.watchdog(ctx, os.Getenv("WATCHDOG_USEC"), tell)
 	})
 	return errors.Join(err, h.close())
+}
+
+// watchdog tells systemd twice in each of its intervals (sd_watchdog_enabled(3))
+// that the store can be read. If it cannot for a whole interval, systemd restarts us.
+func (h *house) watchdog(ctx context.Context, microseconds string, tell func(string)) {
+	n, err := strconv.Atoi(microseconds)
+	if err != nil || n <= 0 {
+		return
+	}
+	tick := time.NewTicker(time.Duration(n) * time.Microsecond / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if h.registrar.Read(ctx, func(tx issuance.Tx) error { _, err := tx.Clock(); return err }) == nil {
+				tell("WATCHDOG=1")
+			}
+		}
+	}
 }
 
 // firstToken makes an administrator's token if there is no token at all, and
@@ -131,10 +154,10 @@ func (s *settings) load(c *cobra.Command) (*config.Config, error) {
 
 // configCommand checks and shows the configuration.
 func configCommand() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "check or show the configuration", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "config", Short: "Check or show the configuration", Args: cobra.NoArgs}
 	var check, show settings
 	checkC := &cobra.Command{
-		Use: "check", Short: "say what is wrong with a configuration, with file, line and key", Args: cobra.MaximumNArgs(1),
+		Use: "check", Short: "Say what is wrong with a configuration, with file, line and key", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				check.file = args[0]
@@ -153,7 +176,7 @@ func configCommand() *cobra.Command {
 	}
 	check.flags(checkC)
 	showC := &cobra.Command{
-		Use: "show", Short: "print the effective configuration, without its secrets", Args: cobra.NoArgs,
+		Use: "show", Short: "Print the effective configuration, without its secrets", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := show.load(cmd)
 			if err != nil {
