@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -143,6 +144,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 		part("listener", s.Serve)
 	}
 	ready()
+	debug.FreeOSMemory() // reading templates, texts and keys took several times what is kept
 	<-ctx.Done()
 	all.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
