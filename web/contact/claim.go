@@ -10,6 +10,7 @@ import (
 
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/web/page"
+	"github.com/postern-ca/postern/web/server"
 )
 
 // claim shows where the contact stands: one page for each stage, with one thing
@@ -80,7 +81,7 @@ func (s *site) status(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.report(r, err, "")
 		if answer.Error = issuance.CodeOf(err); answer.Error == "" {
-			answer.Error = page.CodeInternal
+			answer.Error = server.CodeInternal
 		}
 		answer.Version = string(answer.Error)
 	} else {

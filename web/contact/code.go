@@ -4,7 +4,7 @@ import (
 	"net/http"
 
 	"github.com/postern-ca/postern/issuance"
-	"github.com/postern-ca/postern/web/page"
+	"github.com/postern-ca/postern/web/server"
 )
 
 // sendCode sends a new code and goes back to the page.
@@ -70,7 +70,7 @@ func parse(r *http.Request) error {
 		return nil
 	}
 	if tooLarge(err) {
-		return &issuance.Error{Kind: issuance.Invalid, Code: page.CodeTooLarge, Message: "more than 64 kB were sent", Hint: "send the code, or the CSR, and nothing else"}
+		return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeTooLarge, Message: "more than 64 kB were sent", Hint: "send the code, or the CSR, and nothing else"}
 	}
 	return issuance.Invalidf("", "the form cannot be read", "send it as application/x-www-form-urlencoded or multipart/form-data")
 }

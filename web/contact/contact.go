@@ -116,7 +116,7 @@ func (s *site) noMethod(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	s.fail(w, r, &issuance.Error{Kind: issuance.Invalid, Code: page.CodeMethod, Message: "this address allows " + allow}, s.path("/claim"))
+	s.fail(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address allows " + allow}, s.path("/claim"))
 }
 
 func (s *site) denyForeign(w http.ResponseWriter, r *http.Request) {

@@ -1,7 +1,6 @@
 package contact
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/web/page"
+	"github.com/postern-ca/postern/web/server"
 )
 
 // scriptCode sends a new code, for a script that has the link.
@@ -83,25 +83,22 @@ func (s *site) precheck(q issuance.ClaimRequest) error {
 // refuse tells a script what happened and what to do, as text or, where it
 // accepts JSON, as a problem document.
 func (s *site) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	s.report(r, err, "")
-	page.SetRetryAfter(w, err)
-	problem := page.ProblemOf(err)
-	if page.WantsProblem(r) {
-		w.Header().Set("Content-Type", "application/problem+json")
-		w.WriteHeader(problem.Status)
-		json.NewEncoder(w).Encode(problem)
+	if e, ok := errors.AsType[*issuance.Error](err); ok && e.Code == issuance.CodeWrongCode {
+		counted := *e
+		counted.Message += fmt.Sprintf(" (%d tries left)", e.Left)
+		err = &counted
+	}
+	if strings.Contains(r.Header.Get("Accept"), "json") {
+		server.Problems{Log: s.Log}.Write(w, r, err)
 		return
 	}
-	var b strings.Builder
-	b.WriteString(problem.Title)
-	if e, ok := errors.AsType[*issuance.Error](err); ok && e.Code == issuance.CodeWrongCode {
-		fmt.Fprintf(&b, " (%d tries left)", e.Left)
+	s.report(r, err, "")
+	text := "internal error\ntry again later\n"
+	if e, ok := errors.AsType[*issuance.Error](err); ok {
+		text = e.Error() + "\n" + e.Hint + "\n"
 	}
-	b.WriteString("\n")
-	if problem.Detail != "" {
-		b.WriteString(problem.Detail + "\n")
-	}
+	page.SetRetryAfter(w, err)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(problem.Status)
-	w.Write([]byte(b.String()))
+	w.WriteHeader(page.Status(err))
+	w.Write([]byte(text))
 }

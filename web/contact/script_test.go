@@ -59,8 +59,8 @@ func TestScript(t *testing.T) {
 		t.Errorf("without the cookie: status %d, want 409: %s", got.status, got.body)
 	}
 	d.pass(31 * time.Minute)
-	if got := b.script(link); got.status != http.StatusGone {
-		t.Errorf("after the window: status %d, want 410: %s", got.status, got.body)
+	if got := b.script(link); got.status != http.StatusConflict {
+		t.Errorf("after the window: status %d, want 409: %s", got.status, got.body)
 	}
 }
 
@@ -93,13 +93,13 @@ func TestScriptProblem(t *testing.T) {
 	r.Header.Set("Accept", "application/problem+json")
 	b := d.browser().do(r)
 	var problem struct {
-		Type, Title, Detail, Code string
-		Status, Left              int
+		Type, Title, Detail, Hint, Code string
+		Status                          int
 	}
 	if err := json.Unmarshal([]byte(b.body), &problem); err != nil {
 		t.Fatal(err)
 	}
-	if problem.Code != "wrong-code" || problem.Status != b.status || problem.Left != 4 || problem.Title == "" || problem.Detail == "" {
+	if problem.Code != "wrong-code" || problem.Status != b.status || problem.Detail != "this is not the code (4 tries left)" || problem.Hint == "" {
 		t.Errorf("status %d, problem %+v", b.status, problem)
 	}
 	if got, want := b.header.Get("Content-Type"), "application/problem+json"; got != want {

@@ -77,7 +77,7 @@ const opensslCheck = "openssl pkcs12 -in {file} -nokeys -clcerts | openssl x509 
 func guide(name string) Guide {
 	switch name {
 	case "windows":
-		return Guide{"place.windows", "$c = Get-PfxCertificate .\\{file}\n$c.SerialNumber; $c.GetCertHashString('SHA256')", []Step{
+		return Guide{"place.windows", "$c = Get-PfxCertificate .\\{file}\n$c.SerialNumber\n[BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($c.RawData))", []Step{
 			{"guide.windows.import", "Import-PfxCertificate -FilePath .\\{file} `\n  -CertStoreLocation Cert:\\LocalMachine\\My `\n  -Password (Read-Host 'Password' -AsSecureString)"},
 			{"guide.windows.wizard", ""},
 			{"guide.windows.access", "IIS AppPool\\DefaultAppPool"},

@@ -145,12 +145,14 @@ func (d *view) Busy() bool {
 type moment struct {
 	ISO     string // for time elements
 	Clock   string // as people read it
-	Minutes int    // from now, rounded up; 0 if it is over
+	Seconds int    // from now, rounded up; 0 if it is over
+	Minutes int    // the same
 }
 
 func (d *view) at(t time.Time, layout string) moment {
 	return moment{
 		ISO: t.UTC().Format(time.RFC3339), Clock: t.In(d.location).Format(layout),
+		Seconds: max(0, int(math.Ceil(t.Sub(d.now).Seconds()))),
 		Minutes: max(0, int(math.Ceil(t.Sub(d.now).Minutes()))),
 	}
 }

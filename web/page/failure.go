@@ -5,20 +5,17 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
 )
 
-// Codes of failures that are the web's own, next to those of issuance.
+// Codes of failures that are the pages' own, next to those of issuance and server.
 const (
-	CodePage     issuance.Code = "page"         // there is no such page
-	CodeMethod   issuance.Code = "method"       // not to be done this way
-	CodeTooLarge issuance.Code = "too-large"    // more was sent than is read
-	CodeForeign  issuance.Code = "foreign-form" // sent by another site's page
-	CodeRate     issuance.Code = "rate"         // too many requests from one address
-	CodeInternal issuance.Code = "internal"
+	CodePage    issuance.Code = "page"         // there is no such page
+	CodeForeign issuance.Code = "foreign-form" // sent by another site's page
+	CodeRate    issuance.Code = "rate"         // too many requests from one address
 )
 
 // Failure is what the one error page for people says: what happened, and what
@@ -33,7 +30,7 @@ type Failure struct {
 // Failure returns what people read about err, in language.
 func (p *Pages) Failure(language string, err error) Failure {
 	t := p.texts.in(language)
-	f := Failure{Code: CodeInternal}
+	f := Failure{Code: server.CodeInternal}
 	e, ok := errors.AsType[*issuance.Error](err)
 	if !ok {
 		return f
@@ -81,31 +78,10 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, cause error, back st
 	return err
 }
 
-// Status returns the HTTP status for err (RFC 9110, section 15).
+// Status returns the HTTP status for err.
 func Status(err error) int {
-	switch code := issuance.CodeOf(err); code {
-	case issuance.CodeLinkExpired, issuance.CodeCancelled, issuance.CodeWindow:
-		return http.StatusGone
-	case issuance.CodeUnauthenticated:
-		return http.StatusUnauthorized
-	case CodeTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case CodeMethod:
-		return http.StatusMethodNotAllowed
-	}
-	switch issuance.KindOf(err) {
-	case issuance.Invalid:
-		return http.StatusUnprocessableEntity
-	case issuance.NotFound:
-		return http.StatusNotFound
-	case issuance.Conflict:
-		return http.StatusConflict
-	case issuance.Denied:
-		return http.StatusForbidden
-	case issuance.Limited:
-		return http.StatusTooManyRequests
-	case issuance.Unavailable:
-		return http.StatusServiceUnavailable
+	if e, ok := errors.AsType[*issuance.Error](err); ok {
+		return server.StatusOf(e)
 	}
 	return http.StatusInternalServerError
 }
@@ -115,30 +91,4 @@ func SetRetryAfter(w http.ResponseWriter, err error) {
 	if e, ok := errors.AsType[*issuance.Error](err); ok && e.Retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.Retry.Seconds()))))
 	}
-}
-
-// Problem is a problem document (RFC 9457) for programs.
-type Problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail,omitempty"` // what to do next
-	Code   string `json:"code"`
-	Field  string `json:"field,omitempty"`
-	Left   int    `json:"left,omitempty"` // tries, if a code was wrong
-}
-
-// ProblemOf returns the problem document for err. Nothing internal is in it.
-func ProblemOf(err error) Problem {
-	p := Problem{Type: "about:blank", Title: "internal error", Status: Status(err), Detail: "try again later", Code: string(CodeInternal)}
-	if e, ok := errors.AsType[*issuance.Error](err); ok {
-		p.Type, p.Title, p.Detail, p.Code, p.Field = "urn:postern:problem:"+string(e.Code), e.Message, e.Hint, string(e.Code), e.Field
-		p.Left = e.Left
-	}
-	return p
-}
-
-// WantsProblem reports whether r's Accept header asks for JSON rather than text.
-func WantsProblem(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept"), "json")
 }

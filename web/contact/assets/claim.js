@@ -8,6 +8,13 @@
 
   const state = () => document.getElementById("state");
 
+  // Seconds that remain of those the server gave when it made the page: the
+  // reader's clock may be wrong.
+  function remaining(element, name) {
+    element.dataset.seen ??= String(performance.now());
+    return Number(element.dataset[name]) - (performance.now() - Number(element.dataset.seen)) / 1000;
+  }
+
   // Times in the reader's own zone, and how long is left.
   function clocks() {
     const lang = document.documentElement.lang;
@@ -16,8 +23,8 @@
       t.dataset.local = "";
       t.textContent = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" }).format(new Date(t.dateTime));
     }
-    for (const s of document.querySelectorAll("[data-until]")) {
-      const minutes = Math.ceil((Date.parse(s.dataset.until) - Date.now()) / 60000);
+    for (const s of document.querySelectorAll("[data-left]")) {
+      const minutes = Math.ceil(remaining(s, "left") / 60);
       s.textContent = minutes <= 0 ? s.dataset.over : minutes === 1 ? s.dataset.one : s.dataset.many.replace("99", minutes);
     }
   }
@@ -25,8 +32,7 @@
   // The cool-down of "send a new code".
   function cooldowns() {
     for (const b of document.querySelectorAll("button[data-wait]")) {
-      if (b.dataset.until === undefined) b.dataset.until = String(Date.now() + 1000 * Number(b.dataset.wait));
-      const seconds = Math.ceil((Number(b.dataset.until) - Date.now()) / 1000);
+      const seconds = Math.ceil(remaining(b, "wait"));
       b.disabled = seconds > 0;
       b.textContent = seconds > 0 ? b.dataset.waitLabel.replace("99", seconds) : b.dataset.label;
     }
