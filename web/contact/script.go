@@ -35,13 +35,17 @@ func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	if err := s.precheck(q); err != nil {
-		s.refuse(w, r, err)
-		return
-	}
 	link := linkOf(r)
 	p := pass{link, s.session(r, link)}
-	if p.session, err = s.scriptSession(r, p); err != nil {
+	// The link first: reading a CSR takes time that is not for strangers.
+	v, err := s.Registrar.Look(r.Context(), p.link, p.session)
+	if err == nil {
+		err = s.precheck(q)
+	}
+	if err == nil && v.Stage == issuance.EnterStage {
+		p.session, err = s.Registrar.Verify(r.Context(), p.link, r.PostForm.Get("code"))
+	}
+	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
@@ -52,21 +56,6 @@ func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.deliver(w, r, p, f)
-}
-
-// scriptSession returns the session that p has, if it still is the order's, or
-// opens one with the code of r.
-func (s *site) scriptSession(r *http.Request, p pass) (issuance.Secret, error) {
-	if !p.session.Empty() {
-		v, err := s.Registrar.Look(r.Context(), p.link, p.session)
-		if err != nil {
-			return issuance.Secret{}, err
-		}
-		if v.Stage != issuance.EnterStage {
-			return p.session, nil
-		}
-	}
-	return s.Registrar.Verify(r.Context(), p.link, r.PostForm.Get("code"))
 }
 
 // precheck refuses a choice that cannot stand before the code is used up for it.
