@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -55,22 +56,9 @@ func NewCourier(c CourierConfig) (*Courier, error) {
 	if c.Registrar == nil || c.Channel == "" || c.Sender == nil || c.Texts == nil || c.Now == nil || c.Log == nil {
 		return nil, errors.New("delivery: a field of the courier's configuration is not set")
 	}
-	if c.Workers == 0 {
-		c.Workers = 4
-	}
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&c.Timeout, 45 * time.Second},
-		{&c.Lease, 2*c.Timeout + time.Minute},
-		{&c.Probe, time.Minute},
-		{&c.Drain, 15 * time.Second},
-	} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
+	c.Workers, c.Timeout = cmp.Or(c.Workers, 4), cmp.Or(c.Timeout, 45*time.Second)
+	c.Lease = cmp.Or(c.Lease, 2*c.Timeout+time.Minute)
+	c.Probe, c.Drain = cmp.Or(c.Probe, time.Minute), cmp.Or(c.Drain, 15*time.Second)
 	if c.Workers < 0 || c.Timeout < 0 || c.Probe < 0 || c.Drain < 0 || c.Lease <= c.Timeout {
 		return nil, errors.New("delivery: the courier's lease must be longer than its timeout, and no number negative")
 	}

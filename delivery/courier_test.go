@@ -360,10 +360,46 @@ func TestCourierSendsAgainWhatWasNotSettled(t *testing.T) {
 	})
 }
 
+func TestCourierGivesUpWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{answer: func(ctx context.Context, _ Message, try int) (string, error) {
+			if try == 1 {
+				<-ctx.Done() // a provider that never answers
+				return "", unreachable("the provider", ctx.Err())
+			}
+			return "SM1", nil
+		}}
+		h := runCourier(t, p, func(s *memory) { s.queue(t, issuance.CodeNotice, time.Now()) })
+		time.Sleep(2 * time.Minute)
+		h.end()
+		if n := h.notice(t, "msg-0000"); n.State != issuance.Accepted || n.Attempts != 2 {
+			t.Errorf("%s after %d tries", n.State, n.Attempts)
+		}
+	})
+}
+
+func TestCourierLeavesABrokenStoreAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := runCourier(t, &provider{answer: accepts}, func(s *memory) {
+			s.queue(t, issuance.CodeNotice, time.Now())
+			s.failing = 1000
+		})
+		time.Sleep(time.Minute)
+		h.end()
+		if got := strings.Count(h.log.String(), "taking notices"); got < 10 || got > 30 {
+			t.Errorf("it asked %d times in a minute", got)
+		}
+	})
+}
+
 func TestCourierHasOneConfigurationError(t *testing.T) {
 	good := CourierConfig{Registrar: new(issuance.Registrar), Channel: issuance.SMS, Sender: new(Outbox), Texts: new(Texts), Now: time.Now, Log: slog.Default()}
-	if _, err := NewCourier(good); err != nil {
+	c, err := NewCourier(good)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if c.Workers != 4 || c.Timeout != 45*time.Second || c.Lease != 150*time.Second || c.Probe != time.Minute || c.Drain != 15*time.Second {
+		t.Errorf("defaults %+v", c.CourierConfig)
 	}
 	for name, change := range map[string]func(*CourierConfig){
 		"registrar": func(c *CourierConfig) { c.Registrar = nil },

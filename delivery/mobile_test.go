@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/postern-ca/postern/issuance"
@@ -45,6 +46,17 @@ func TestCheckMobile(t *testing.T) {
 			if (err == nil) != want || err != nil && (!ok || e.Field != "mobile" || e.Kind != issuance.Invalid || e.Hint == "") {
 				t.Errorf("%q (Switzerland only: %v): got %v", number, check == &swiss, err)
 			}
+		}
+	}
+}
+
+func TestCheckMobileSaysWhy(t *testing.T) {
+	check := CheckMobile([]string{"CH"})
+	for number, says := range map[string]string{
+		"+41441234567": "fixed line", "+18005550100": "not a mobile", "+881612345678": "satellite", "+447700900123": "not a number in use", "+33612345678": "FR",
+	} {
+		if err := check(number); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want it to say %q", number, err, says)
 		}
 	}
 }

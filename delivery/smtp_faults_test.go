@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -215,8 +216,9 @@ func TestMailIsNotSentWithoutSTARTTLS(t *testing.T) {
 }
 
 // startScript is a server that says lines, one after each line it hears, then
-// hangs up. It returns its port, and what it heard once it has.
-func startScript(t testing.TB, lines ...string) (port int, heard func() string) {
+// hangs up; at "(silence)" it closes waits and hears on. It returns its port,
+// and what it heard once it has hung up.
+func startScript(t testing.TB, waits chan<- struct{}, lines ...string) (port int, heard func() string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -242,6 +244,7 @@ func startScript(t testing.TB, lines ...string) (port int, heard func() string) 
 				}
 			}
 			if line == "(silence)" {
+				close(waits)
 				_, _ = io.Copy(&b, in)
 				return
 			}
@@ -276,7 +279,7 @@ func TestMailConnectionFaults(t *testing.T) {
 		{"nothing of SMTP", []string{"HTTP/1.1 200 OK\r\n\r\n"}, SendError{Pause: true}, "mail.smtp.port"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			port, heard := startScript(t, c.lines...)
+			port, heard := startScript(t, make(chan struct{}), c.lines...)
 			timeout := 10 * time.Second
 			if slices.Contains(c.lines, "(silence)") {
 				timeout = 50 * time.Millisecond
@@ -293,6 +296,28 @@ func TestMailConnectionFaults(t *testing.T) {
 				t.Errorf("before TLS the server heard %q", got)
 			}
 		})
+	}
+}
+
+func TestMailIsNotWaitedForAtShutdown(t *testing.T) {
+	waits := make(chan struct{})
+	port, _ := startScript(t, waits, "220 mail.test\r\n", "(silence)")
+	sender := mailSender(t, port, nil, func(c *SMTPConfig) { c.Timeout = time.Hour })
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := sender.Send(ctx, mustRender(t, sampleTexts(t), sampleDispatch(issuance.InvitationNotice, "en")))
+		ended <- err
+	}()
+	<-waits
+	stop()
+	select {
+	case err := <-ended:
+		if got, ok := errors.AsType[*SendError](err); !ok || got.Permanent || got.Pause {
+			t.Errorf("got %v, want an error that passes", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("it waits for a silent server")
 	}
 }
 

@@ -244,6 +244,19 @@ func TestCodeIsBoundToTheSite(t *testing.T) {
 	}
 }
 
+func TestNamesThatNoSMSCanWrite(t *testing.T) {
+	texts, err := NewTexts(Brand{Name: "株式会社", URL: "https://certs.bank.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []issuance.NoticeKind{issuance.CodeNotice, issuance.PasswordNotice} {
+		text := string(mustRender(t, texts, sampleDispatch(kind, "en")).Text.Reveal())
+		if first, _, _ := strings.Cut(text, "\n"); !strings.Contains(first, "certs.bank.example") {
+			t.Errorf("nobody knows who writes: %q", text)
+		}
+	}
+}
+
 func TestLinkBeginsWithTheConfiguredURL(t *testing.T) {
 	texts, err := NewTexts(Brand{Name: "Bank", URL: "https://certs.bank.example/portal/"})
 	if err != nil {
