@@ -18,9 +18,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -491,4 +494,60 @@ func BenchmarkOCSP(b *testing.B) {
 		rate := t.product(b, clients, func(i int) error { return get(paths[i%len(paths)]) })
 		b.ReportMetric(rate/other, "×empty")
 	})
+}
+
+// BenchmarkStart starts the stripped program on data that is there, until it
+// answers, and looks at what it holds when nothing happens.
+func BenchmarkStart(b *testing.B) {
+	program := filepath.Join(b.TempDir(), "postern")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("building: %v: %s", err, out)
+	}
+	info, err := os.Stat(program)
+	must(b, err)
+	dir := b.TempDir()
+	must(b, writeQuickstartConfig(dir, filepath.Join(dir, config.DefaultFile)))
+	cfg, err := config.Load(config.Options{Path: filepath.Join(dir, config.DefaultFile)})
+	must(b, err)
+	must(b, initialize(cfg, time.Now))
+	var took, resident []float64
+	for range 5 {
+		server := exec.Command(program, "serve", "--config", filepath.Join(dir, config.DefaultFile))
+		begin := time.Now()
+		must(b, server.Start())
+		for {
+			answer, err := http.Get(cfg.Public.URL + "/healthz")
+			if err == nil {
+				answer.Body.Close()
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		took = append(took, time.Since(begin).Seconds())
+		time.Sleep(3 * time.Second) // idle
+		resident = append(resident, residentMB(b, server.Process.Pid))
+		must(b, server.Process.Signal(os.Interrupt))
+		must(b, server.Wait())
+	}
+	slices.Sort(took)
+	slices.Sort(resident)
+	b.ReportMetric(took[2], "start-s")
+	b.ReportMetric(resident[2], "idle-MB")
+	b.ReportMetric(float64(info.Size())/1e6, "binary-MB")
+	b.ReportMetric(0, "ns/op")
+}
+
+// residentMB is VmRSS of a process, in millions of octets.
+func residentMB(b *testing.B, pid int) float64 {
+	b.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	must(b, err)
+	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	var kB float64
+	if _, err := fmt.Sscan(after, &kB); err != nil {
+		b.Fatal(err)
+	}
+	return kB * 1024 / 1e6
 }

@@ -31,7 +31,7 @@ type Options struct {
 	// file; 0 means one second.
 	LockTimeout time.Duration
 	// Gather is how long a commit waits, at most, for as many callers as came
-	// together of late; 0 means two milliseconds. One caller never waits.
+	// together of late; 0 means eight milliseconds. One caller never waits.
 	Gather time.Duration
 	// ScrubAfter is how long after a secret was deleted the file is scrubbed;
 	// 0 means one second.
@@ -51,7 +51,7 @@ func (o *Options) check() error {
 	for _, d := range []struct {
 		value *time.Duration
 		usual time.Duration
-	}{{&o.LockTimeout, time.Second}, {&o.Gather, 2 * time.Millisecond}, {&o.ScrubAfter, time.Second}} {
+	}{{&o.LockTimeout, time.Second}, {&o.Gather, 8 * time.Millisecond}, {&o.ScrubAfter, time.Second}} {
 		if *d.value <= 0 {
 			*d.value = d.usual
 		}

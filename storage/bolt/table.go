@@ -26,7 +26,10 @@ func (tb table[R]) get(t *tx, key []byte) (r R, err error) {
 	if err != nil {
 		return r, err
 	}
-	return tb.decode(raw)
+	if r, err = tb.decode(raw); err == nil {
+		t.remember(tb.name, key, r)
+	}
+	return r, err
 }
 
 // find returns the record of the one index entry.
@@ -69,9 +72,11 @@ func (tb table[R]) put(t *tx, r R) error {
 	entries := tb.index(r)
 	old := make([][]byte, len(entries))
 	if was != nil {
-		before, err := tb.decode(was)
-		if err != nil {
-			return err
+		before, known := t.recall(tb.name, key).(R)
+		if !known {
+			if before, err = tb.decode(was); err != nil {
+				return err
+			}
 		}
 		old = tb.index(before)
 	}
@@ -83,6 +88,7 @@ func (tb table[R]) put(t *tx, r R) error {
 			return err
 		}
 	}
+	t.remember(tb.name, key, r)
 	return t.put(tb.name, key, raw)
 }
 
@@ -105,6 +111,7 @@ func (tb table[R]) remove(t *tx, r R) error {
 			return err
 		}
 	}
+	t.remember(tb.name, tb.key(r), nil)
 	return t.delete(tb.name, tb.key(r))
 }
 
