@@ -1,0 +1,305 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/mail"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"golang.org/x/sys/unix"
+
+	"github.com/postern-ca/postern/delivery/twiliotest"
+)
+
+// mortal is the real server with a real mail server and a fake Twilio around it.
+// It is killed again and again, and started again each time.
+type mortal struct {
+	t             *testing.T
+	dir           string
+	binary        string
+	public, admin string // addresses
+	token         string // of an administrator
+	mails         *mailbox
+	phones        *twiliotest.Server
+	killer        killer
+	out, log      *os.File   // what it says, in all its lives
+	ended         chan error // when it runs
+
+	mu     sync.Mutex
+	deaths map[death]int // how often each was died
+	war    bool
+	wars   int // deaths in wartime
+}
+
+// newMortal builds the program and makes its CA. Nothing runs yet.
+func newMortal(t *testing.T) *mortal {
+	t.Helper()
+	m := &mortal{t: t, dir: t.TempDir(), mails: newMailbox(t), phones: twiliotest.New(t), deaths: map[death]int{}}
+	m.binary = filepath.Join(m.dir, "postern")
+	if out, err := exec.Command("go", "build", "-o", m.binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building the program: %v\n%s", err, out)
+	}
+	ports := freePorts(t, 4)
+	m.public, m.admin = fmt.Sprintf("http://localhost:%d", ports[0]), fmt.Sprintf("http://localhost:%d", ports[2])
+	config := fmt.Sprintf(`
+data: %q
+public: {listen: "127.0.0.1:%d", url: "http://localhost:%[2]d", posts_per_minute: 100000, posts_burst: 100000}
+plain: {listen: "127.0.0.1:%d", url: "http://localhost:%[3]d"}
+admin: {listen: "127.0.0.1:%d", url: "http://localhost:%[4]d"}
+mtls: {listen: "127.0.0.1:%d", url: "https://localhost:%[5]d"}
+ca: {trust_domain: bank.example, passphrase: the passphrase of a test}
+mail: {from: "Bank <certificates@bank.example>", smtp: {host: 127.0.0.1, port: %d, tls: none}}
+sms: {provider: twilio, twilio: {account_sid: %s, auth_token: %s, from: "%s", base_url: "%s"}}
+policy: {code_cooldown: 0s, codes_per_day: 50, claim_window: 1m}
+log: {level: warn}
+`, filepath.Join(m.dir, "data"), ports[0], ports[1], ports[2], ports[3], m.mails.port,
+		twiliotest.AccountSID, twiliotest.AuthToken, twiliotest.From, m.phones.URL)
+	if err := os.WriteFile(m.file("postern.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.out, m.log = newFile(t, m.file("output")), newFile(t, m.file("log"))
+	return m
+}
+
+func (m *mortal) file(name string) string { return filepath.Join(m.dir, name) }
+
+func newFile(t *testing.T, path string) *os.File {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// freePorts returns ports of loopback that nothing listens on.
+func freePorts(t *testing.T, n int) (ports []int) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
+}
+
+// readToken waits for the administrator's token that the first start prints.
+func (m *mortal) readToken() {
+	m.t.Helper()
+	limit := time.After(time.Minute)
+	for look := time.Tick(glance); m.token == ""; {
+		select {
+		case err := <-m.ended:
+			m.ended = nil
+			m.t.Fatalf("the server does not start: %v", err)
+		case <-limit:
+			m.t.Fatal("the server printed no token")
+		case <-look:
+		}
+		said, err := os.ReadFile(m.out.Name())
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		m.token = strings.TrimSpace(string(regexp.MustCompile(`pst_\S+\n`).Find(said)))
+	}
+}
+
+// start has the server live from now on.
+func (m *mortal) start() {
+	m.ended = make(chan error, 1)
+	go m.live(m.ended)
+}
+
+// live starts the server, again after each kill, until it ends by itself.
+func (m *mortal) live(ended chan<- error) {
+	runtime.LockOSThread() // ptrace belongs to a thread; this one ends with the goroutine
+	for {
+		cmd := exec.Command(m.binary, "serve", "--init", "--config", m.file("postern.yaml"))
+		cmd.Env = []string{"HOME=" + m.dir} // nothing of this test's settings is the server's
+		cmd.Stdout, cmd.Stderr = m.out, m.log
+		died, status, err := m.killer.run(cmd)
+		if err == nil && died == (death{}) && status != 0 {
+			err = fmt.Errorf("the server ended by itself, with status %#x", int(status))
+		}
+		if err != nil || died == (death{}) {
+			ended <- err
+			return
+		}
+		m.died(died)
+	}
+}
+
+// wartime has the server killed again each time that it was started again.
+func (m *mortal) wartime() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.war = true
+	m.killer.arm(nextDeath(0))
+}
+
+// peace ends the kills.
+func (m *mortal) peace() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.war = false
+	m.killer.arm(death{})
+}
+
+func (m *mortal) died(d death) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.deaths[d]++
+	if m.war {
+		m.wars++
+		m.killer.arm(nextDeath(m.wars))
+	}
+}
+
+// warSteps is how many calls of fdatasync the longest life in wartime has.
+const warSteps = 14
+
+// nextDeath goes through warSteps, and then has one death in a scrub, which
+// comes a second after a start.
+func nextDeath(n int) death {
+	if n%(warSteps+1) == warSteps {
+		return death{unix.SYS_FSYNC, 1 + n/(warSteps+1)%3}
+	}
+	return death{unix.SYS_FDATASYNC, 1 + n%(warSteps+1)}
+}
+
+// kills returns how often the server was killed.
+func (m *mortal) kills() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, times := range m.deaths {
+		n += times
+	}
+	return n
+}
+
+// stop lets the server end as an operator does, and fails the test if it does
+// not end well.
+func (m *mortal) stop() {
+	m.t.Helper()
+	if m.ended == nil {
+		return
+	}
+	m.peace()
+	limit := time.After(time.Minute)
+	for again := time.Tick(time.Second); ; {
+		_ = m.killer.end() // between two lives there is nothing to end yet
+		select {
+		case err := <-m.ended:
+			if m.ended = nil; err != nil {
+				m.t.Error(err)
+			}
+			return
+		case <-limit:
+			m.t.Fatal("the server does not end")
+		case <-again:
+		}
+	}
+}
+
+// mailbox is a mail server that keeps what it accepts.
+type mailbox struct {
+	port int
+
+	mu   sync.Mutex
+	kept map[string][][]byte // by Message-ID: each time it came
+	link map[string]string   // by recipient: the link in the newest invitation
+}
+
+func newMailbox(t *testing.T) *mailbox {
+	t.Helper()
+	b := &mailbox{kept: map[string][][]byte{}, link: map[string]string{}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.port = l.Addr().(*net.TCPAddr).Port
+	s := smtp.NewServer(b)
+	s.Domain, s.ErrorLog = "mail.test", quiet{}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return b
+}
+
+// quiet takes the complaints of the mail server: its clients are killed.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+
+func (b *mailbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &mailSession{b: b}, nil }
+
+type mailSession struct {
+	b  *mailbox
+	to string
+}
+
+func (s *mailSession) Reset()                                    { s.to = "" }
+func (s *mailSession) Logout() error                             { return nil }
+func (s *mailSession) Mail(string, *smtp.MailOptions) error      { return nil }
+func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = to; return nil }
+
+// Data accepts a mail that was sent as a whole.
+func (s *mailSession) Data(r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	id, text, err := readMail(raw)
+	if err != nil {
+		return err
+	}
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	s.b.kept[id] = append(s.b.kept[id], raw)
+	if link := regexp.MustCompile(`http://\S+/c/[A-Za-z0-9_-]+`).FindString(text); link != "" {
+		s.b.link[s.to] = link
+	}
+	return nil
+}
+
+// readMail returns the Message-ID and the plain text of a mail.
+func readMail(raw []byte) (id, text string, err error) {
+	m, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		return "", "", err
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		return "", "", err
+	}
+	part, err := multipart.NewReader(m.Body, params["boundary"]).NextPart()
+	if err != nil {
+		return "", "", err
+	}
+	plain, err := io.ReadAll(part)
+	return m.Header.Get("Message-Id"), string(plain), err
+}
+
+// linkFor returns the newest link that was mailed to an address, "" for none.
+func (b *mailbox) linkFor(to string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.link[to]
+}
