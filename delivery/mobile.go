@@ -11,10 +11,12 @@ import (
 
 // CheckMobile returns a check of numbers in E.164: it refuses, with an error of
 // kind [issuance.Invalid] on field "mobile", what no SMS should go to. These are
-// numbers that are not in use, fixed lines, premium, toll-free, satellite and
-// internet numbers, and those of countries that are not among allowed (ISO
-// 3166-1 codes; none allows all). Where a country's numbers do not tell mobile
-// from fixed, as in the United States, they pass.
+// numbers of a length that their country does not have, fixed lines, premium,
+// toll-free, satellite and internet numbers, and those of countries that are not
+// among allowed (ISO 3166-1 codes; none allows all). Where a country's numbers do
+// not tell mobile from fixed, as in the United States, they pass. So do numbers
+// of ranges that the tables do not know: countries open new ones faster than
+// tables learn of them, and the provider says if there is no such number.
 func CheckMobile(allowed []string) func(number string) error {
 	countries := make([]string, len(allowed))
 	for i, country := range allowed {
@@ -22,19 +24,23 @@ func CheckMobile(allowed []string) func(number string) error {
 	}
 	return func(number string) error {
 		n, err := phonenumbers.Parse(number, "")
-		if err != nil || !phonenumbers.IsValidNumber(n) || phonenumbers.Format(n, phonenumbers.E164) != number {
-			return issuance.Invalidf("mobile", "is not a number in use", "check it, and write it with country code, as in +41 79 123 45 67")
+		if err != nil || !phonenumbers.IsPossibleNumber(n) || phonenumbers.Format(n, phonenumbers.E164) != number {
+			return issuance.Invalidf("mobile", "is not a phone number", "check it, and write it with country code, as in +41 79 123 45 67")
 		}
-		switch phonenumbers.GetNumberType(n) {
-		case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
-		case phonenumbers.FIXED_LINE:
+		known := phonenumbers.IsValidNumber(n)
+		switch kind := phonenumbers.GetNumberType(n); {
+		case !known, kind == phonenumbers.MOBILE, kind == phonenumbers.FIXED_LINE_OR_MOBILE:
+		case kind == phonenumbers.FIXED_LINE:
 			return issuance.Invalidf("mobile", "is a fixed line", "give a mobile number: codes and passwords come by SMS")
 		default:
 			return issuance.Invalidf("mobile", "is not a mobile number", "give the number of a mobile phone: codes and passwords come by SMS")
 		}
-		// Networks of no country: a satellite phone's SMS costs, and tempts.
 		region := phonenumbers.GetRegionCodeForNumber(n)
-		if region == "" || region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY {
+		if !known {
+			region = phonenumbers.GetRegionCodeForCountryCode(int(n.GetCountryCode()))
+		}
+		// Networks of no country: a satellite phone's SMS costs, and tempts.
+		if region == "" || region == phonenumbers.UNKNOWN_REGION || region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY {
 			return issuance.Invalidf("mobile", "is a satellite or international network's", "give a mobile number of a country")
 		}
 		if len(countries) > 0 && !slices.Contains(countries, region) {

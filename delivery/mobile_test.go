@@ -19,8 +19,8 @@ func TestCheckMobile(t *testing.T) {
 		"+447911123456":      {true, false},  // British mobile
 		"+61491570156":       {true, false},  // Australian mobile, set aside for fiction
 		"+12025550100":       {true, false},  // North America does not tell mobile from fixed; set aside for fiction
-		"+447700900123":      {false, false}, // set aside for fiction, and so not in use
-		"+15555550100":       {false, false}, // there is no area code 555
+		"+447700900123":      {true, false},  // British, of a range that the tables do not know
+		"+15555550100":       {true, false},  // the same in North America
 		"+41441234567":       {false, false}, // fixed line
 		"+442079460958":      {false, false}, // fixed line
 		"+33123456789":       {false, false}, // fixed line
@@ -30,7 +30,7 @@ func TestCheckMobile(t *testing.T) {
 		"+870761234567":      {false, false}, // satellite
 		"+99999999999":       {false, false}, // no country
 		"+4179123456":        {false, false}, // too short
-		"+41791234567890":    {false, false}, // too long
+		"+41791234567890123": {false, false}, // too long
 		"+410791234567":      {false, false}, // the zero of national writing
 		"0791234567":         {false, false},
 		"+41 79 123 45 67":   {false, false}, // not E.164
@@ -53,7 +53,7 @@ func TestCheckMobile(t *testing.T) {
 func TestCheckMobileSaysWhy(t *testing.T) {
 	check := CheckMobile([]string{"CH"})
 	for number, says := range map[string]string{
-		"+41441234567": "fixed line", "+18005550100": "not a mobile", "+881612345678": "satellite", "+447700900123": "not a number in use", "+33612345678": "FR",
+		"+41441234567": "fixed line", "+18005550100": "not a mobile", "+881612345678": "satellite", "+4179123456": "not a phone number", "+33612345678": "FR",
 	} {
 		if err := check(number); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want it to say %q", number, err, says)

@@ -57,7 +57,7 @@ type Notice struct {
 	// Counter is the HOTP counter of a code, and the number of the link of an
 	// invitation: an order that has moved on does not take an older notice back.
 	Counter   uint64    `json:"counter,omitempty"`
-	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; no secrets
+	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a revoked notice: the status it tells
 	Attempts  int       `json:"attempts"`
 	NextAt    time.Time `json:"next_at,omitzero"`
 	GiveUpAt  time.Time `json:"give_up_at"`           // a failure after this is the last one

@@ -86,6 +86,13 @@ func (r *Registrar) TakeNotices(ctx context.Context, channel Channel, limit int,
 					return err
 				}
 				continue
+			} else if errors.Is(err, ErrNotFound) {
+				// This notice cannot be written; the others must not wait for it.
+				n.LastError = "its order, contact or certificate is not in the register"
+				if err := w.failed(n); err != nil {
+					return err
+				}
+				continue
 			} else if err != nil {
 				return err
 			}
@@ -129,6 +136,9 @@ func (r *Registrar) dispatch(w *work, n Notice) (d Dispatch, err error) {
 		if d.Certificate, err = w.Certificate(n.Serial); err != nil {
 			return d, err
 		}
+	}
+	if n.Kind == RevokedNotice && n.Text != "" && n.Text != string(d.Certificate.Status) {
+		return d, overtakenError("the certificate's status has changed again")
 	}
 	d.Secret, err = r.noticeSecret(w, d.Order, n)
 	return d, err
@@ -191,7 +201,7 @@ func (r *Registrar) Settle(ctx context.Context, id NoticeID, out Outcome) error 
 			n.Attempts = max(0, n.Attempts-1)
 		}
 		next := w.now.Add(max(out.RetryAfter, time.Second))
-		if out.Permanent || next.After(n.GiveUpAt) {
+		if out.Permanent || !out.Uncharged && next.After(n.GiveUpAt) {
 			return w.failed(n)
 		}
 		n.NextAt = next
@@ -255,8 +265,10 @@ func (w *work) failed(n Notice) error {
 	if n.Kind == AlertNotice || n.Order == "" {
 		return nil
 	}
-	o, err := w.order(n.Order)
-	if err != nil {
+	o, err := w.Order(n.Order)
+	if errors.Is(err, ErrNotFound) {
+		return w.alert(nil, "The "+string(n.Kind)+" message "+string(n.ID)+" cannot be written: "+n.LastError+".")
+	} else if err != nil {
 		return err
 	}
 	if err := w.audit(System("courier"), FailVerb, &o, map[string]string{"notice": string(n.Kind), "message": string(n.ID), "reason": n.LastError}); err != nil {

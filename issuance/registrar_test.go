@@ -248,6 +248,31 @@ func TestAHopelessNoticeIsShownAndNothingIsLost(t *testing.T) {
 	}
 }
 
+func TestANoticeThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	h.ok(h.Store.Update(ctx, func(tx issuance.Tx) error {
+		return tx.PutNotice(issuance.Notice{ID: "msg-0", Kind: issuance.CodeNotice, Channel: issuance.SMS, State: issuance.Pending, Order: "ord-gone", NextAt: h.now(), GiveUpAt: h.now().Add(time.Hour)})
+	}))
+	h.invited()
+	h.delivered()
+	if failed := h.notices(issuance.NoticeQuery{State: issuance.Failed}); len(failed) != 1 || failed[0].ID != "msg-0" || failed[0].LastError == "" {
+		t.Errorf("failed notices: %+v", failed)
+	}
+}
+
+func TestAPausedChannelGivesNothingUp(t *testing.T) {
+	h := newHouse(t)
+	h.invited()
+	out, err := h.TakeNotices(t.Context(), issuance.SMS, 10, time.Minute)
+	h.ok(err)
+	h.advance(30 * 24 * time.Hour)
+	h.ok(h.Settle(t.Context(), out[0].Notice.ID, issuance.Outcome{Err: errors.New("401"), Uncharged: true, RetryAfter: time.Minute}))
+	if pending := h.notices(issuance.NoticeQuery{State: issuance.Pending}); len(pending) == 0 || pending[0].Attempts != 0 {
+		t.Errorf("pending notices: %+v", pending)
+	}
+}
+
 func TestANoticeIsGivenUpAfterItsTime(t *testing.T) {
 	h := newHouse(t)
 	h.invited()
@@ -345,8 +370,9 @@ func TestRevokeHoldReleaseAndTheirFeed(t *testing.T) {
 	if diff := cmp.Diff([]issuance.Status{issuance.Held, issuance.Active, issuance.Revoked}, feed); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
-	if mails := h.post(issuance.Mail); len(mails) != 3 {
-		t.Errorf("the contact got %d mails, want one for each change", len(mails))
+	// Nothing was posted meanwhile: the contact hears how it stands now, once.
+	if mails := h.post(issuance.Mail); len(mails) != 1 || mails[0].Certificate.Status != issuance.Revoked {
+		t.Errorf("the contact got %d mails, want one that says revoked", len(mails))
 	}
 }
 
