@@ -35,8 +35,14 @@ docs: ## make the documents that come from code (the diagram of an order's life)
 crash: deps ## 1,000 orders, the server killed at every fdatasync
 	POSTERN_CRASH_ORDERS=1000 $(GO) test -count=1 -timeout 60m -run TestKilledAtEveryFdatasync -v ./cmd/postern
 
+BENCH := $(GO) test -run '^$$' -timeout 60m
 bench: ## what it costs, over HTTP and durably stored, next to the same work bare
-	$(GO) test -run '^$$' -bench . -benchtime 3s -timeout 60m ./cmd/postern
+	$(BENCH) -bench 'Codes|CSRs|Revocations' -benchtime 3000x ./cmd/postern
+	$(BENCH) -bench 'OCSP' -benchtime 30000x ./cmd/postern
+	$(BENCH) -bench 'Claims' -benchtime 200x ./cmd/postern
+	$(BENCH) -bench 'Start' -benchtime 1x ./cmd/postern
+	$(BENCH) -bench 'CRL|Bundle|OCSP' -benchtime 10x ./ca
+	$(BENCH) -bench 'Update|List' ./storage/bolt
 
 deps: ## the programs that the tests drive
 	@.ci/deps

@@ -54,8 +54,15 @@ func TestLimiter(t *testing.T) {
 		address string
 		free    bool
 	}{
-		{"192.0.2.1", true}, {"192.0.2.1", false}, {"192.0.2.2", true}, {"::ffff:192.0.2.2", false},
-		{"2001:db8::1", true}, {"2001:db8::ffff:1", false}, {"2001:db8:0:1::1", true}, {"fe80::1%eth0", true}, {"fe80::2%eth1", false},
+		{"192.0.2.1", true},
+		{"192.0.2.1", false},
+		{"192.0.2.2", true},
+		{"::ffff:192.0.2.2", false},
+		{"2001:db8::1", true},
+		{"2001:db8::ffff:1", false},
+		{"2001:db8:0:1::1", true},
+		{"fe80::1%eth0", true},
+		{"fe80::2%eth1", false},
 	} {
 		if got := l.take(netip.MustParseAddr(step.address)) == 0; got != step.free {
 			t.Errorf("%s may send: %v, want %v", step.address, got, step.free)

@@ -77,10 +77,12 @@ func found[K comparable, V any](m map[K]V, k K) (V, error) {
 func (t memoryTx) Organization(id issuance.OrgID) (issuance.Organization, error) {
 	return found(t.organizations, id)
 }
+
 func (t memoryTx) PutOrganization(o issuance.Organization) error {
 	t.organizations[o.ID] = o
 	return nil
 }
+
 func (t memoryTx) Service(id issuance.ServiceID) (issuance.Service, error) {
 	return found(t.services, id)
 }
@@ -115,6 +117,7 @@ func (t memoryTx) DueOrders(now time.Time, limit int) (out []issuance.Order, err
 func (t memoryTx) Certificate(s issuance.Serial) (issuance.Certificate, error) {
 	return found(t.certificates, s)
 }
+
 func (t memoryTx) PutCertificate(c issuance.Certificate) error {
 	t.certificates[c.Serial] = c
 	return nil
@@ -122,7 +125,8 @@ func (t memoryTx) PutCertificate(c issuance.Certificate) error {
 func (t memoryTx) AppendRevocation(issuance.Revocation) error { return nil }
 
 func (t memoryTx) Notice(id issuance.NoticeID) (issuance.Notice, error) { return found(t.notices, id) }
-func (t memoryTx) PutNotice(n issuance.Notice) error                    { t.notices[n.ID] = n; return nil }
+
+func (t memoryTx) PutNotice(n issuance.Notice) error { t.notices[n.ID] = n; return nil }
 
 func (t memoryTx) Notices(q issuance.NoticeQuery) (out []issuance.Notice, cursor string, err error) {
 	for _, n := range t.notices {
@@ -143,6 +147,7 @@ func (t memoryTx) DueNotices(c issuance.Channel, now time.Time, limit int) (out 
 }
 
 func (t memoryTx) Secret(r issuance.SecretRef) (issuance.Secret, error) { return found(t.secrets, r) }
+
 func (t memoryTx) PutSecret(r issuance.SecretRef, s issuance.Secret) error {
 	t.secrets[r] = s
 	return nil
@@ -153,6 +158,7 @@ func (t memoryTx) AppendAudit(r issuance.AuditRecord) error {
 	*t.audit = append(*t.audit, r)
 	return nil
 }
+
 func (t memoryTx) Receipt(string) (issuance.Receipt, error) {
 	return issuance.Receipt{}, issuance.ErrNotFound
 }
