@@ -60,6 +60,7 @@ type Notice struct {
 	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a revoked notice: the status it tells
 	Attempts  int       `json:"attempts"`
 	NextAt    time.Time `json:"next_at,omitzero"`
+	Leased    bool      `json:"leased,omitempty"`     // a courier has it; NextAt is when the lease ends
 	GiveUpAt  time.Time `json:"give_up_at"`           // a failure after this is the last one
 	LastError string    `json:"last_error,omitempty"` // for staff; no secrets, no bodies
 	CreatedAt time.Time `json:"created_at"`

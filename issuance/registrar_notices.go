@@ -21,6 +21,7 @@ func (w *work) enqueue(n Notice) error {
 		n.ID = NoticeID(newID("msg-", w.now))
 	}
 	n.Channel, n.State, n.CreatedAt, n.NextAt, n.GiveUpAt = n.Kind.Channel(), Pending, w.now, w.now, w.now.Add(noticeLifetime(n.Kind))
+	n.Leased = false
 	if err := w.PutNotice(n); err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (r *Registrar) TakeNotices(ctx context.Context, channel Channel, limit int,
 				return err
 			}
 			d.Notice.Attempts++
-			d.Notice.NextAt = w.now.Add(lease)
+			d.Notice.Leased, d.Notice.NextAt = true, w.now.Add(lease)
 			if err := w.PutNotice(d.Notice); err != nil {
 				return err
 			}
@@ -193,6 +194,7 @@ func (r *Registrar) Settle(ctx context.Context, id NoticeID, out Outcome) error 
 			}
 			return nil
 		}
+		n.Leased = false
 		if out.Err == nil {
 			return r.accepted(w, n, out)
 		}

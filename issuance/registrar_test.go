@@ -261,6 +261,22 @@ func TestANoticeThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
 	}
 }
 
+func TestAMessageOfAKilledProcessIsSentAgainAtOnce(t *testing.T) {
+	h := newHouse(t)
+	h.invited()
+	first, err := h.TakeNotices(t.Context(), issuance.SMS, 10, time.Hour)
+	h.ok(err)
+	if again, err := h.TakeNotices(t.Context(), issuance.SMS, 10, time.Hour); err != nil || len(again) != 0 {
+		t.Errorf("a message was handed out twice within its lease: %v, %v", again, err)
+	}
+	h.ok(h.Recover(t.Context()))
+	again, err := h.TakeNotices(t.Context(), issuance.SMS, 10, time.Hour)
+	h.ok(err)
+	if len(again) != 1 || !again[0].Secret.Equal(first[0].Secret) || again[0].Notice.ID != first[0].Notice.ID {
+		t.Errorf("after the recovery: %+v", again)
+	}
+}
+
 func TestAPausedChannelGivesNothingUp(t *testing.T) {
 	h := newHouse(t)
 	h.invited()

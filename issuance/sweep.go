@@ -35,9 +35,18 @@ func (r *Registrar) Sweep(ctx context.Context) error {
 	}
 }
 
-// Recover gives up every reservation, whether its time is over or not: those of
-// a process that was killed. The caller must be the only one that serves the store.
+// Recover takes back what a process that was killed had in hand: its
+// reservations are given up, and its messages, which may or may not have been
+// sent, are due at once, whether the time for either is over or not. The caller
+// must be the only one that serves the store.
 func (r *Registrar) Recover(ctx context.Context) error {
+	if err := r.recoverOrders(ctx); err != nil {
+		return err
+	}
+	return r.recoverNotices(ctx)
+}
+
+func (r *Registrar) recoverOrders(ctx context.Context) error {
 	for cursor := ""; ; {
 		var orders []Order
 		err := r.Store.View(ctx, func(tx Tx) (err error) {
@@ -52,6 +61,34 @@ func (r *Registrar) Recover(ctx context.Context) error {
 				if err := r.sweepOrder(ctx, o.ID, true); err != nil {
 					return err
 				}
+			}
+		}
+		if cursor == "" {
+			return nil
+		}
+	}
+}
+
+func (r *Registrar) recoverNotices(ctx context.Context) error {
+	for cursor := ""; ; {
+		var notices []Notice
+		err := r.Store.View(ctx, func(tx Tx) (err error) {
+			notices, cursor, err = tx.Notices(NoticeQuery{State: Pending, Page: Page{After: cursor, Limit: MaxPage}})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, n := range notices {
+			if !n.Leased {
+				continue
+			}
+			err := r.Store.Update(ctx, func(tx Tx) error {
+				n.Leased, n.NextAt = false, r.Now().UTC()
+				return tx.PutNotice(n)
+			})
+			if err != nil {
+				return err
 			}
 		}
 		if cursor == "" {
