@@ -220,11 +220,11 @@ func TestOpenSSLReadsEveryShape(t *testing.T) {
 		now     time.Time
 		want    []string
 	}{
-		"empty":        {0, false, crlStart, []string{"No Revoked Certificates", "Last Update: Nov  3 10:15:30 2026 GMT"}},
+		"empty":        {0, false, crlStart, []string{"No Revoked Certificates", "Last Update: Nov  3 10:20:30 2026 GMT"}},
 		"reasons":      {300, false, crlStart, []string{"Serial Number: 012C", "Superseded", "Certificate Hold"}},
 		"dropped":      {300, true, crlStart, []string{"Serial Number: 012C"}},
-		"past 2049":    {3, false, crlStart.AddDate(30, 0, 0), []string{"Last Update: Nov  3 10:15:30 2056 GMT", "Revocation Date: Nov  3 10:20:30 2056 GMT"}},
-		"turn of 2050": {3, false, time.Date(2049, 12, 31, 23, 30, 0, 0, time.UTC), []string{"Last Update: Dec 31 23:25:00 2049 GMT", "Next Update: Jan  1 23:30:00 2050 GMT"}},
+		"past 2049":    {3, false, crlStart.AddDate(30, 0, 0), []string{"Last Update: Nov  3 10:20:30 2056 GMT", "Revocation Date: Nov  3 10:20:30 2056 GMT"}},
+		"turn of 2050": {3, false, time.Date(2049, 12, 31, 23, 30, 0, 0, time.UTC), []string{"Last Update: Dec 31 23:30:00 2049 GMT", "Next Update: Jan  1 23:30:00 2050 GMT"}},
 	} {
 		store, now := newCRLStore(), &crlClock{now: test.now}
 		for i := range test.entries {
