@@ -24,8 +24,7 @@ type CRL struct {
 
 	head, tail []byte
 	chunks     [][]byte
-	version    uint64    // of the entries it was made of
-	madeAt     time.Time // without the backdating
+	version    uint64 // of the entries it was made of
 }
 
 // etag returns the entity tag of what is signed with value.

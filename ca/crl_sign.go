@@ -48,7 +48,6 @@ type crlDraft struct {
 	issuer     Issuer
 	entries    crlSnapshot
 	number     uint64
-	madeAt     time.Time
 	thisUpdate time.Time
 	nextUpdate time.Time
 }
@@ -84,7 +83,7 @@ func (d crlDraft) sign() (*CRL, error) {
 	return &CRL{
 		Issuer: d.issuer.ID, Number: d.number, ThisUpdate: d.thisUpdate.UTC().Truncate(time.Second), NextUpdate: d.nextUpdate.UTC().Truncate(time.Second),
 		ETag: etag(value), Size: int64(len(head)) + d.entries.size + int64(len(tail)), Entries: d.entries.count,
-		head: head, chunks: d.entries.chunks, tail: tail, version: d.entries.version, madeAt: d.madeAt.UTC().Truncate(time.Second),
+		head: head, chunks: d.entries.chunks, tail: tail, version: d.entries.version,
 	}, nil
 }
 

@@ -17,7 +17,6 @@ import (
 const (
 	crlLifetime  = 24 * time.Hour
 	crlRefresh   = time.Hour
-	crlBackdate  = 5 * time.Minute        // a server whose clock is slow would refuse everybody by a CRL of the future
 	followEvery  = 250 * time.Millisecond // changes by another node are seen this soon
 	followPause  = 20 * time.Millisecond  // at least, between two looks at the store
 	buildPause   = 100 * time.Millisecond // at least, between two CRLs
@@ -46,7 +45,7 @@ type Publisher struct {
 	RootCRL func() ([]byte, error)
 	// Responder is told of each change before its CRL is made; may be nil.
 	Responder *Responder
-	Lifetime  time.Duration // from when it is made to nextUpdate; 0: 24 hours. thisUpdate is five minutes back
+	Lifetime  time.Duration // from thisUpdate to nextUpdate; 0: 24 hours
 	Refresh   time.Duration // after which an unchanged CRL is made anew; 0: an hour, but at most a quarter of Lifetime
 	Now       func() time.Time
 	Log       *slog.Logger

@@ -148,7 +148,7 @@ func (p *Publisher) behind(issuer Issuer) bool {
 // The caller holds p.mu.
 func (p *Publisher) due(now time.Time) (issuers []Issuer, root bool) {
 	for _, issuer := range p.Issuers {
-		if p.behind(issuer) || p.published.Load().crls[issuer.ID].madeAt.Before(p.refreshAt) {
+		if p.behind(issuer) || p.published.Load().crls[issuer.ID].ThisUpdate.Before(p.refreshAt) {
 			issuers = append(issuers, issuer)
 		}
 	}
@@ -165,8 +165,8 @@ func (p *Publisher) beginRound(now time.Time) {
 	p.forget, p.refreshAt = p.refreshAt, now.Truncate(time.Second)
 	if published := p.published.Load(); published != nil {
 		for _, issuer := range p.Issuers { // of a round that failed there may be none
-			if c := published.crls[issuer.ID]; c.madeAt.Before(p.forget) {
-				p.forget = c.madeAt
+			if c := published.crls[issuer.ID]; c.ThisUpdate.Before(p.forget) {
+				p.forget = c.ThisUpdate
 			}
 		}
 	}
@@ -230,7 +230,7 @@ func (p *Publisher) make(ctx context.Context, issuers []Issuer, crls map[string]
 		entries := p.lists[issuer.ID].snapshot()
 		p.mu.Unlock()
 		now := p.Now()
-		draft := crlDraft{issuer: issuer, entries: entries, number: numbers[i], madeAt: now, thisUpdate: now.Add(-crlBackdate), nextUpdate: now.Add(p.Lifetime)}
+		draft := crlDraft{issuer: issuer, entries: entries, number: numbers[i], thisUpdate: now, nextUpdate: now.Add(p.Lifetime)}
 		c, err := draft.sign()
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("making the CRL of %s: %w", issuer.ID, err))
