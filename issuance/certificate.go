@@ -174,7 +174,7 @@ func (c *Certificate) allow(verb Verb, from ...Status) error {
 		return notFound("cert", string(c.Serial))
 	}
 	return &Error{
-		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) + "; it cannot be changed by " + string(verb),
-		Hint: "`postern cert show " + string(c.Serial) + "` tells its history",
+		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) + "; " + string(verb) + " is not possible now",
+		Hint: "`postern audit list --serial " + string(c.Serial) + "` tells its history",
 	}
 }

@@ -54,7 +54,6 @@ func Moves() []Move {
 		{AttemptVerb, InvitedState, InvitedState},
 		{AttemptVerb, VerifiedState, VerifiedState},
 		{LockVerb, InvitedState, LockedState},
-		{LockVerb, VerifiedState, LockedState},
 		{UnlockVerb, LockedState, InvitedState},
 		{VerifyVerb, InvitedState, VerifiedState},
 		{VerifyVerb, VerifiedState, VerifiedState},
@@ -70,6 +69,7 @@ func Moves() []Move {
 		{ReopenVerb, VerifiedState, InvitedState},
 		{ReopenVerb, IssuedState, InvitedState},
 		{LapseVerb, InvitedState, LapsedState},
+		{LapseVerb, LockedState, LapsedState},
 
 		{CancelVerb, RequestedState, CancelledState},
 		{CancelVerb, InvitedState, CancelledState},
@@ -262,13 +262,18 @@ func (o *Order) Attempt(p Policy, now time.Time) error {
 	return nil
 }
 
-// WrongCode settles a counted try that was wrong: the order is locked once all
-// its tries are used. It returns the error for the contact. Another try, or a
-// newer code, may have come between; then o is left as it is.
+// WrongCode settles a counted try that was wrong: an invited order is locked once
+// all its tries are used. Who entered the right code before is not thrown out by
+// what others try; a verified order is locked when it is invited again. It
+// returns the error for the contact. Another try, or a newer code, may have come
+// between; then o is left as it is.
 func (o *Order) WrongCode(counter uint64, p Policy, now time.Time) (*Error, error) {
-	if o.Attempts >= p.OrderAttempts && (o.State == InvitedState || o.State == VerifiedState) {
-		o.Code.Live, o.Session = false, Session{}
-		return lockedError(), o.move(LockVerb, LockedState, now)
+	if o.Attempts >= p.OrderAttempts {
+		if o.State == InvitedState {
+			o.Code.Live = false
+			return lockedError(), o.move(LockVerb, LockedState, now)
+		}
+		return lockedError(), nil
 	}
 	if o.Code.Counter == counter && o.Code.Attempts >= p.CodeAttempts {
 		return &Error{Kind: Limited, Code: CodeSpent, Message: "too many wrong tries at this code", Hint: "ask for a new code"}, nil
@@ -288,7 +293,7 @@ func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) 
 	if !o.Code.Live || o.Code.Counter != counter {
 		return &Error{Kind: Denied, Code: CodeExpired, Message: "this code was right, but was used or replaced meanwhile", Hint: "ask for a new code"}
 	}
-	if end := o.CodeEnds(p); !end.IsZero() && !now.Before(end) {
+	if end := o.CodeEnds(p); !end.IsZero() && !now.Before(end) || o.forgotten(p, now) {
 		return &Error{Kind: Denied, Code: CodeExpired, Message: "this code was right, but its time is over", Hint: "ask for a new code"}
 	}
 	if o.reserved() {
@@ -301,6 +306,21 @@ func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) 
 	o.Attempts = max(0, o.Attempts-1) // the right try is not a wrong one
 	o.Session = Session{Digest: session, OpenedAt: now}
 	return nil
+}
+
+// forgotten reports whether the code was made so long ago that no provider can
+// still be about to take it: then none ever said that it did.
+func (o *Order) forgotten(p Policy, now time.Time) bool {
+	n := len(o.Code.MadeAt)
+	return o.Code.AcceptedAt.IsZero() && n > 0 && now.After(o.Code.MadeAt[n-1].Add(noticeLifetime(CodeNotice)+p.CodeLifetime))
+}
+
+// giveBack takes a counted try back: the code was right, and refused for another reason.
+func (o *Order) giveBack(counter uint64) {
+	o.Attempts = max(0, o.Attempts-1)
+	if o.Code.Counter == counter {
+		o.Code.Attempts = max(0, o.Code.Attempts-1)
+	}
 }
 
 // CodeEnds returns when the live code's time is over; zero while the provider has not taken it.
@@ -433,7 +453,7 @@ func (o *Order) Revoked(now time.Time) error {
 // due returns when the sweep must look at o next; zero for never.
 func (o *Order) due(p Policy) time.Time {
 	switch o.State {
-	case InvitedState:
+	case InvitedState, LockedState:
 		return o.Link.ExpiresAt
 	case VerifiedState:
 		if o.reserved() {

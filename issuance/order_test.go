@@ -26,7 +26,7 @@ func verbs(p Policy, now time.Time) map[Verb]func(*Order) error {
 		},
 		LockVerb: func(o *Order) error {
 			o.Attempts = p.OrderAttempts
-			if o.State != InvitedState && o.State != VerifiedState {
+			if o.State != InvitedState {
 				return o.move(LockVerb, LockedState, now)
 			}
 			_, err := o.WrongCode(1, p, now)
@@ -93,9 +93,9 @@ func TestEveryMoveHasAVerbAndStates(t *testing.T) {
 
 func TestRefusalSaysWhereTheOrderStandsAndWhatIsPossible(t *testing.T) {
 	o := Order{ID: "ord-1", State: LockedState}
-	err := o.Lapse(clock())
+	err := o.Complete(clock())
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Kind != Conflict || e.Message != "order ord-1 is locked; lapse is not possible now" || e.Hint != "possible now: unlock, cancel" {
+	if !ok || e.Kind != Conflict || e.Message != "order ord-1 is locked; complete is not possible now" || e.Hint != "possible now: unlock, cancel" {
 		t.Errorf("got %#v", err)
 	}
 }

@@ -50,19 +50,21 @@ func (r *Registrar) Claim(ctx context.Context, token, session Secret, q ClaimReq
 // claimant returns the order of token if session was opened for it.
 func (r *Registrar) claimant(ctx context.Context, token, session Secret) (o Order, err error) {
 	err = r.Store.View(ctx, func(tx Tx) error {
-		o, err = claimed(tx, token, session, r.Now())
+		o, err = r.claimed(tx, token, session)
 		return err
 	})
 	return o, err
 }
 
-func claimed(tx Tx, token, session Secret, now time.Time) (Order, error) {
+func (r *Registrar) claimed(tx Tx, token, session Secret) (Order, error) {
 	o, err := linked(tx, token)
 	if err != nil {
 		return o, err
 	}
-	if !o.mine(session) {
-		if err := o.usable(now); err != nil {
+	// A session that is over ends here, whether the sweep has come round or not.
+	over := o.State == VerifiedState && !o.reserved() && !r.Now().Before(o.due(r.Policy))
+	if over || !o.mine(session) {
+		if err := o.usable(r.Now()); err != nil {
 			return o, err
 		}
 		return o, &Error{Kind: Denied, Code: CodeSession, Message: "the code was not entered in this browser", Hint: "enter the code first"}
@@ -137,7 +139,7 @@ func (r *Registrar) make(ctx context.Context, o Order, token, session Secret, q 
 	// 4. Store them.
 	cert, err := r.store(ctx, draft, c, made)
 	if err != nil {
-		return File{}, err
+		return File{}, errors.Join(err, r.abandon(ctx, draft))
 	}
 	return r.filed(cert, c.target, made.pkcs12.Reveal())
 }
@@ -158,7 +160,7 @@ func (r *Registrar) reserve(ctx context.Context, token, session Secret) (d draft
 		if err := w.checkClock(); err != nil {
 			return err
 		}
-		if d.order, err = claimed(w, token, session, w.now); err != nil {
+		if d.order, err = r.claimed(w, token, session); err != nil {
 			return err
 		}
 		o := &d.order
@@ -174,7 +176,7 @@ func (r *Registrar) reserve(ctx context.Context, token, session Secret) (d draft
 		if d.service, err = w.Service(o.Service); err != nil {
 			return err
 		}
-		if d.contact, err = w.Contact(o.Contact); err != nil {
+		if d.contact, err = w.entitled(o); err != nil {
 			return err
 		}
 		d.certificate = Certificate{
@@ -249,6 +251,9 @@ func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) (cert 
 			return err
 		}
 		o.Target = c.target
+		if err := w.forget(o.ID, LinkSecret); err != nil {
+			return err
+		}
 		if !fromCSR {
 			if err := w.PutSecret(SecretRef{PKCS12Secret, o.ID}, m.pkcs12); err != nil {
 				return err
@@ -310,7 +315,7 @@ func (r *Registrar) file(ctx context.Context, token, session Secret) (File, erro
 		pkcs12 Secret
 	)
 	err := r.Store.View(ctx, func(tx Tx) error {
-		o, err := claimed(tx, token, session, r.Now())
+		o, err := r.claimed(tx, token, session)
 		if err != nil {
 			return err
 		}
@@ -359,7 +364,7 @@ func windowError() *Error {
 // queued, or the order is complete if there is no password. Again does nothing.
 func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
-		o, err := claimed(w, token, session, w.now)
+		o, err := r.claimed(w, token, session)
 		if err != nil {
 			return err
 		}
@@ -380,7 +385,10 @@ func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
 			if err := w.forget(o.ID, SeedSecret); err != nil {
 				return err
 			}
-		} else if err := w.enqueue(Notice{Kind: PasswordNotice, Order: o.ID, Serial: o.Serial, Contact: c.ID, To: c.Mobile, Language: c.Language}); err != nil {
+		} else if err := w.enqueue(Notice{
+			Kind: PasswordNotice, Order: o.ID, Serial: o.Serial, Contact: c.ID, To: c.Mobile, Language: c.Language,
+			NextAt: c.MobileChangedAt.Add(r.Policy.CoolingOff), // a number that changed since the code waits, too
+		}); err != nil {
 			return err
 		}
 		return w.put(&o)

@@ -80,7 +80,9 @@ func expiredError() *Error {
 // checked before the old code is touched; while the last code is still on its
 // way to the provider, that one is kept.
 func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
-	return r.update(ctx, func(w *work) error {
+	var refused error
+	err := r.update(ctx, func(w *work) error {
+		refused = nil
 		o, err := linked(w, token)
 		if err != nil {
 			return err
@@ -88,20 +90,18 @@ func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
 		if err := o.usable(w.now); err != nil {
 			return err
 		}
-		if err := w.codeDelayed(&o); err != nil {
-			return err
-		}
-		c, err := w.contact(o.Contact)
+		c, err := w.entitled(&o)
 		if err != nil {
 			return err
 		}
-		if c.Disabled {
-			return linkError()
-		}
 		if o.Attempts >= r.Policy.OrderAttempts {
-			return lockedError()
+			refused = lockedError()
+			return w.lock(&o, c)
 		}
-		if err := r.code(w, &o, c); err != nil {
+		if err := w.codeDelayed(&o); err != nil {
+			return err
+		}
+		if err := r.code(w, &o, c, r.Policy); err != nil {
 			return err
 		}
 		if err := w.put(&o); err != nil {
@@ -109,6 +109,38 @@ func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
 		}
 		return w.audit(c.actor(), CodeVerb, &o, nil)
 	})
+	return errors.Join(err, refused)
+}
+
+// entitled returns the contact of o, or why nobody may claim it (any more).
+func (w *work) entitled(o *Order) (Contact, error) {
+	c, err := w.contact(o.Contact)
+	if err != nil {
+		return c, err
+	}
+	s, err := w.Service(o.Service)
+	if err == nil && (c.Disabled || !c.MayReceive || s.Disabled) {
+		err = &Error{Kind: Conflict, Code: CodeCancelled, Message: "the contact or the service of this order is not authorised any more", Hint: "ask the people who sent you the link"}
+	}
+	return c, err
+}
+
+// lock locks an order whose tries are used up, and tells staff. One that is
+// verified stays so until it is invited again.
+func (w *work) lock(o *Order, c Contact) error {
+	if o.State != InvitedState {
+		return nil
+	}
+	if _, err := o.WrongCode(o.Code.Counter, w.policy, w.now); err != nil {
+		return err
+	}
+	if err := w.put(o); err != nil {
+		return err
+	}
+	if err := w.alert(o, "Order "+string(o.ID)+" is locked: too many wrong codes were entered. Unlock it once you have spoken to the contact."); err != nil {
+		return err
+	}
+	return w.audit(c.actor(), LockVerb, o, nil)
 }
 
 // codeDelayed says so if the live code waits for its provider, which has
@@ -142,6 +174,8 @@ func (r *Registrar) Verify(ctx context.Context, token Secret, code string) (Secr
 	if err != nil {
 		return Secret{}, err
 	}
+	// The contact may go away meanwhile; what was counted is settled.
+	ctx = context.WithoutCancel(ctx)
 	// 2. Compare.
 	right, err := r.CheckCode(t.seed, t.order.Code.Counter, digits)
 	if err != nil {
@@ -151,21 +185,29 @@ func (r *Registrar) Verify(ctx context.Context, token Secret, code string) (Secr
 	if !right {
 		return Secret{}, r.wrong(ctx, t)
 	}
+	return r.right(ctx, t)
+}
+
+// right settles a counted try that was right. One that was right but late, or
+// came while the certificate is being made, is refused and does not count.
+func (r *Registrar) right(ctx context.Context, t try) (Secret, error) {
 	session := newToken()
-	err = r.update(ctx, func(w *work) error {
+	var refused error
+	err := r.update(ctx, func(w *work) error {
 		o, err := w.order(t.order.ID)
 		if err != nil {
 			return err
 		}
-		if err := o.Verify(t.order.Code.Counter, DigestOf(session), r.Policy, w.now); err != nil {
-			return err
+		if refused = o.Verify(t.order.Code.Counter, DigestOf(session), r.Policy, w.now); refused != nil {
+			o.giveBack(t.order.Code.Counter)
+			return w.put(&o)
 		}
 		if err := w.put(&o); err != nil {
 			return err
 		}
 		return w.audit(t.contact.actor(), VerifyVerb, &o, nil)
 	})
-	if err != nil {
+	if err := errors.Join(err, refused); err != nil {
 		return Secret{}, err
 	}
 	return session, nil
@@ -190,13 +232,15 @@ func (r *Registrar) attempt(ctx context.Context, token Secret) (t try, err error
 		if err := o.usable(w.now); err != nil {
 			return err
 		}
-		if t.contact, err = w.contact(o.Contact); err != nil {
+		if t.contact, err = w.entitled(&o); err != nil {
 			return err
 		}
-		if o.Attempts >= r.Policy.OrderAttempts { // a crash came before the last try was settled
-			_, err := o.WrongCode(o.Code.Counter, r.Policy, w.now)
+		if o.Attempts >= r.Policy.OrderAttempts { // and was not locked: a crash came before, or it was verified
 			refused = lockedError()
-			return errors.Join(err, w.put(&o), w.audit(t.contact.actor(), LockVerb, &o, nil))
+			return w.lock(&o, t.contact)
+		}
+		if o.reserved() {
+			return o.busy(w.now)
 		}
 		if err := o.Attempt(r.Policy, w.now); err != nil {
 			return err
@@ -219,27 +263,14 @@ func (r *Registrar) wrong(ctx context.Context, t try) error {
 		refused, err := t.order.WrongCode(t.order.Code.Counter, r.Policy, r.Now())
 		return errors.Join(err, refused)
 	}
-	var refused *Error
 	err := r.update(ctx, func(w *work) error {
 		o, err := w.order(t.order.ID)
-		if err != nil {
+		if err != nil || o.Attempts < r.Policy.OrderAttempts {
 			return err
 		}
-		if refused, err = o.WrongCode(t.order.Code.Counter, r.Policy, w.now); err != nil || o.State != LockedState {
-			return err
-		}
-		if err := w.put(&o); err != nil {
-			return err
-		}
-		if err := w.alert(&o, "Order "+string(o.ID)+" is locked: too many wrong codes were entered. Unlock it once you have spoken to the contact."); err != nil {
-			return err
-		}
-		return w.audit(t.contact.actor(), LockVerb, &o, nil)
+		return w.lock(&o, t.contact)
 	})
-	if err != nil {
-		return err
-	}
-	return refused
+	return errors.Join(err, lockedError())
 }
 
 // cleanCode takes out the spaces and hyphens that people and phones put in.

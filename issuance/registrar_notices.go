@@ -20,8 +20,14 @@ func (w *work) enqueue(n Notice) error {
 	if n.ID == "" {
 		n.ID = NoticeID(newID("msg-", w.now))
 	}
-	n.Channel, n.State, n.CreatedAt, n.NextAt, n.GiveUpAt = n.Kind.Channel(), Pending, w.now, w.now, w.now.Add(noticeLifetime(n.Kind))
-	n.Leased = false
+	if n.NextAt.Before(w.now) {
+		n.NextAt = w.now
+	}
+	if n.CreatedAt.IsZero() { // what is sent again keeps its date, and so its every byte
+		n.CreatedAt = w.now
+	}
+	n.Channel, n.State, n.Leased = n.Kind.Channel(), Pending, false
+	n.GiveUpAt = n.NextAt.Add(noticeLifetime(n.Kind))
 	if err := w.PutNotice(n); err != nil {
 		return err
 	}
@@ -95,7 +101,13 @@ func (r *Registrar) TakeNotices(ctx context.Context, channel Channel, limit int,
 				}
 				continue
 			} else if err != nil {
-				return err
+				// So may one whose secret does not open: it is tried again, and staff see it.
+				r.Log.Error("preparing a message", "order", n.Order, "message", n.ID, "error", err)
+				n.LastError, n.NextAt = "what it carries cannot be read; the log has the reason", w.now.Add(5*time.Minute)
+				if err := w.PutNotice(n); err != nil {
+					return err
+				}
+				continue
 			}
 			d.Notice.Attempts++
 			d.Notice.Leased, d.Notice.NextAt = true, w.now.Add(lease)
@@ -133,6 +145,11 @@ func (r *Registrar) dispatch(w *work, n Notice) (d Dispatch, err error) {
 		return d, err
 	}
 	d.LinkExpires = d.Order.Link.ExpiresAt
+	if n.Kind == InvitationNotice || n.Kind == CodeNotice {
+		if _, err := w.entitled(&d.Order); err != nil {
+			return d, overtakenError("the contact or the service is not authorised any more")
+		}
+	}
 	if n.Serial != "" {
 		if d.Certificate, err = w.Certificate(n.Serial); err != nil {
 			return d, err
@@ -232,6 +249,9 @@ func (r *Registrar) accepted(w *work, n Notice, out Outcome) error {
 	case CodeNotice:
 		o.CodeTaken(n.Counter, w.now)
 	case PasswordNotice:
+		if o.State != DownloadedState { // revoked while the message was on its way
+			break
+		}
 		if err = o.Complete(w.now); err == nil {
 			err = w.completed(&o)
 		}
@@ -276,6 +296,12 @@ func (w *work) failed(n Notice) error {
 	if err := w.audit(System("courier"), FailVerb, &o, map[string]string{"notice": string(n.Kind), "message": string(n.ID), "reason": n.LastError}); err != nil {
 		return err
 	}
+	if n.Kind == CodeNotice && o.Code.Counter == n.Counter {
+		o.Code.Live = false // nobody knows whether it arrived
+		if err := w.put(&o); err != nil {
+			return err
+		}
+	}
 	return w.alert(&o, "The "+string(n.Kind)+" "+string(n.Channel)+" for order "+string(o.ID)+" could not be delivered: "+n.LastError+
 		". Mend the reason, then send it again with `postern message retry "+string(n.ID)+"`.")
 }
@@ -308,6 +334,10 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 				}
 			}
 		}
+		if err := w.revive(n); err != nil {
+			return err
+		}
+		n.NextAt = w.now
 		if err := w.enqueue(n); err != nil {
 			return err
 		}
@@ -317,4 +347,18 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: RetryVerb, Order: n.Order, Serial: n.Serial, Subject: string(n.ID)})
 	})
 	return n, err
+}
+
+// revive makes the code of a notice that failed one that can be entered, if it
+// still is the order's newest.
+func (w *work) revive(n Notice) error {
+	if n.Kind != CodeNotice || n.State != Failed {
+		return nil
+	}
+	o, err := w.order(n.Order)
+	if err != nil || o.Code.Counter != n.Counter || o.Code.Attempts >= w.policy.CodeAttempts {
+		return err
+	}
+	o.Code.Live, o.Code.MadeAt = true, append(o.Code.MadeAt, w.now)
+	return w.put(&o)
 }

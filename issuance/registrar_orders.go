@@ -73,6 +73,15 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 	case !c.MayReceive:
 		return Invalidf("contact", "the contact is not authorised to receive certificates", "choose another contact, or authorise this one")
 	}
+	if q.Renews != "" {
+		old, err := issued(w, q.Renews)
+		if err == nil && old.Service != s.ID {
+			err = Invalidf("renews", "the certificate is of "+string(old.Service)+", the order for "+string(s.ID), "renew it for its own service")
+		}
+		if err != nil {
+			return err
+		}
+	}
 	o.Organization, o.Service, o.Contact, o.Key, o.Target = s.Organization, s.ID, c.ID, s.Key, s.Target
 	if q.Key != "" {
 		if o.Key, err = ParseKeyAlgorithm(q.Key); err != nil {
@@ -149,12 +158,11 @@ func (r *Registrar) Cancel(ctx context.Context, by Actor, id OrderID, note strin
 // invite queues the e-mail with the link, and the first code unless it is to be
 // asked for or may not be sent now.
 func (r *Registrar) invite(w *work, o *Order, token Secret) error {
-	c, err := w.Contact(o.Contact)
-	if err != nil {
+	c, err := w.entitled(o)
+	if CodeOf(err) == CodeCancelled {
+		return Invalidf("contact", "the order's contact or service is disabled or not authorised", "enable them, or cancel the order")
+	} else if err != nil {
 		return err
-	}
-	if c.Disabled {
-		return Invalidf("contact", "the order's contact is disabled", "cancel the order and place one for another contact")
 	}
 	if err := w.PutSecret(SecretRef{LinkSecret, o.ID}, token); err != nil {
 		return err
@@ -165,14 +173,17 @@ func (r *Registrar) invite(w *work, o *Order, token Secret) error {
 	if r.Policy.CodeOnRequest {
 		return nil
 	}
-	if err := r.code(w, o, c); err != nil && KindOf(err) != Limited {
+	// Staff need not wait as contacts must: a new link comes with a new code.
+	p := r.Policy
+	p.CodeCooldown = 0
+	if err := r.code(w, o, c, p); err != nil && KindOf(err) != Limited {
 		return err
 	}
 	return nil
 }
 
 // code makes the next code and queues its SMS. A refusal changes nothing.
-func (r *Registrar) code(w *work, o *Order, c Contact) error {
+func (r *Registrar) code(w *work, o *Order, c Contact, p Policy) error {
 	if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < r.Policy.CoolingOff {
 		return &Error{
 			Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number was changed a short time ago",
@@ -180,7 +191,7 @@ func (r *Registrar) code(w *work, o *Order, c Contact) error {
 		}
 	}
 	old := o.Code.Notice
-	if err := o.NewCode(r.Policy, w.now); err != nil {
+	if err := o.NewCode(p, w.now); err != nil {
 		return err
 	}
 	seed := SecretRef{SeedSecret, o.ID}

@@ -3,6 +3,7 @@ package issuance
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 )
 
@@ -137,9 +138,30 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 		if err := w.PutContact(c); err != nil {
 			return err
 		}
-		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: c.Organization, Subject: string(c.ID)})
+		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: c.Organization, Subject: string(c.ID), Detail: old.changes(c)})
 	})
 	return c, err
+}
+
+// changes tells which fields of a contact are new, with addresses and numbers as
+// pages show them.
+func (c Contact) changes(now Contact) map[string]string {
+	d := make(map[string]string)
+	for field, v := range map[string][2]string{
+		"name": {c.Name, now.Name}, "language": {c.Language, now.Language},
+		"may_order": {strconv.FormatBool(c.MayOrder), strconv.FormatBool(now.MayOrder)}, "may_receive": {strconv.FormatBool(c.MayReceive), strconv.FormatBool(now.MayReceive)},
+	} {
+		if v[0] != v[1] {
+			d[field] = v[0] + " -> " + v[1]
+		}
+	}
+	if c.Email != now.Email {
+		d["email"] = c.MaskedEmail() + " -> " + now.MaskedEmail()
+	}
+	if c.Mobile != now.Mobile {
+		d["mobile"] = c.MaskedMobile() + " -> " + now.MaskedMobile()
+	}
+	return d
 }
 
 // AddService registers a customer's client application.

@@ -239,6 +239,9 @@ func TestAHopelessNoticeIsShownAndNothingIsLost(t *testing.T) {
 	_, err = h.RetryNotice(ctx, h.staff, failed[0].ID)
 	h.ok(err)
 	again := h.post(issuance.SMS)
+	if !again[0].Notice.CreatedAt.Equal(out[0].Notice.CreatedAt) {
+		t.Error("what is sent again has another date")
+	}
 	if len(again) != 1 || again[0].Notice.To != "+41791234599" || !again[0].Secret.Equal(out[0].Secret) {
 		t.Errorf("sent again: %+v", again)
 	}

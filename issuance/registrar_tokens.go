@@ -3,6 +3,7 @@ package issuance
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // AddToken makes a bearer token for the admin API. The secret is returned once
@@ -41,6 +42,9 @@ func (r *Registrar) RevokeToken(ctx context.Context, by Actor, id TokenID) (Toke
 		} else if err != nil || !t.RevokedAt.IsZero() {
 			return err
 		}
+		if err := w.notLast(t); err != nil {
+			return err
+		}
 		t.RevokedAt = w.now
 		if err := w.PutToken(t); err != nil {
 			return err
@@ -48,6 +52,46 @@ func (r *Registrar) RevokeToken(ctx context.Context, by Actor, id TokenID) (Toke
 		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: RevokeVerb, Subject: string(t.ID)})
 	})
 	return t, err
+}
+
+// notLast refuses to end the last administrator's token: nobody could make another.
+func (w *work) notLast(t Token) error {
+	if t.Role != RoleAdministrator || !t.live(w.now) {
+		return nil
+	}
+	others, err := liveAdministrators(w, w.now)
+	if err == nil && others < 2 {
+		err = &Error{Kind: Conflict, Code: CodeState, Message: "this is the last administrator's token", Hint: "make another one first: `postern token add`"}
+	}
+	return err
+}
+
+// liveAdministrators counts the tokens that open everything at now.
+func liveAdministrators(tx Tx, now time.Time) (n int, err error) {
+	for cursor := ""; ; {
+		var tokens []Token
+		if tokens, cursor, err = tx.Tokens(Page{After: cursor, Limit: MaxPage}); err != nil {
+			return 0, err
+		}
+		for _, t := range tokens {
+			if t.Role == RoleAdministrator && t.live(now) {
+				n++
+			}
+		}
+		if cursor == "" {
+			return n, nil
+		}
+	}
+}
+
+// HasAdministrator reports whether anybody holds an administrator's token that is live.
+func (r *Registrar) HasAdministrator(ctx context.Context) (bool, error) {
+	var n int
+	err := r.Store.View(ctx, func(tx Tx) (err error) {
+		n, err = liveAdministrators(tx, r.Now())
+		return err
+	})
+	return n > 0, err
 }
 
 // Authenticate returns who holds secret.

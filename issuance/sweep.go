@@ -25,7 +25,7 @@ func (r *Registrar) Sweep(ctx context.Context) error {
 			}
 			seen[o.ID], progress = true, true
 			// One order that cannot be swept must not keep the others waiting.
-			if err := r.sweepOrder(ctx, o.ID, false); err != nil {
+			if err := r.sweepOrder(ctx, o.ID, false); err != nil && ctx.Err() == nil {
 				r.Log.Error("sweeping an order", "order", o.ID, "error", err)
 			}
 		}

@@ -13,23 +13,14 @@ import (
 )
 
 // checks are those of /readyz: without these parts the house cannot do its work.
+// A mail server or SMS provider that is away is not among them: messages wait,
+// and CRLs, OCSP and two-way TLS must not leave a load balancer because of it.
 func (h *house) checks() []server.Check {
 	return []server.Check{
 		{Name: "store", Hint: "look at the log and at the disk of the data directory", Run: func(ctx context.Context) error {
 			return h.registrar.Read(ctx, func(tx issuance.Tx) error { _, err := tx.Clock(); return err })
 		}},
 		{Name: "revocation", Hint: "look at the log: CRLs and OCSP answers grow old", Run: func(context.Context) error { return h.publisher.Healthy() }},
-		{Name: "mail", Hint: "mend the mail server's settings; nothing is lost meanwhile", Run: h.channelCheck(issuance.Mail)},
-		{Name: "sms", Hint: "mend the SMS provider's settings; nothing is lost meanwhile", Run: h.channelCheck(issuance.SMS)},
-	}
-}
-
-func (h *house) channelCheck(c issuance.Channel) func(context.Context) error {
-	return func(context.Context) error {
-		if s := h.couriers[c].Status(); s.Paused {
-			return fmt.Errorf("paused since %s: %s", s.Since.Format("2006-01-02 15:04 MST"), s.Reason)
-		}
-		return nil
 	}
 }
 

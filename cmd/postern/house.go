@@ -61,6 +61,15 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	}); err != nil {
 		return h, err
 	}
+	if found, err := exists(filepath.Join(cfg.Data, databaseFile)); err != nil {
+		return h, err
+	} else if !found {
+		// An empty database beside this CA would call every revoked certificate good.
+		return h, &issuance.Error{
+			Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "there is a CA in " + cfg.Data + ", but no database " + databaseFile,
+			Hint: "bring the database back from a backup, or mount the right volume; an empty one would forget every revocation",
+		}
+	}
 	if h.store, err = bolt.Open(bolt.Options{Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log}); err != nil {
 		return h, err
 	}
@@ -185,12 +194,8 @@ func newLog(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-// initialized reports whether dir has a CA and a seal key.
+// initialized reports whether the data directory has a CA.
 func initialized(cfg *config.Config) bool {
-	for _, path := range []string{filepath.Join(cfg.Data, caDirectory, ca.RootID+".pem"), cfg.Seal.KeyFile} {
-		if _, err := os.Stat(path); err != nil {
-			return false
-		}
-	}
-	return true
+	_, err := os.Stat(filepath.Join(cfg.Data, caDirectory, ca.RootID+".pem"))
+	return err == nil
 }

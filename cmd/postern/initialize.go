@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/storage/bolt"
 	"github.com/postern-ca/postern/storage/seal"
 )
 
@@ -53,10 +55,40 @@ func initialize(cfg *config.Config, now func() time.Time) error {
 			return err
 		}
 	}
+	if err := newDatabase(cfg); err != nil {
+		return err
+	}
 	return ca.Create(ca.CreateOptions{
 		Dir: filepath.Join(cfg.Data, caDirectory), TrustDomain: cfg.CA.TrustDomain, OrganizationName: cfg.CA.Organization,
 		Passphrase: cfg.CA.Passphrase, URLs: ca.URLs{Base: cfg.Plain.URL}, Now: now,
 	})
+}
+
+// newDatabase makes the database, which the server will not do: without one it
+// would forget every revocation. One that has records belongs to another CA.
+func newDatabase(cfg *config.Config) error {
+	key, err := seal.Load(cfg.Seal.KeyFile)
+	if err != nil {
+		return err
+	}
+	if made := initialized(cfg); made {
+		return nil // ca.Create says what there is
+	}
+	store, err := bolt.Open(bolt.Options{Path: filepath.Join(cfg.Data, databaseFile), Key: key})
+	if err != nil {
+		return err
+	}
+	err = store.View(context.Background(), func(tx issuance.Tx) error {
+		records, _, err := tx.Audit(issuance.AuditQuery{Page: issuance.Page{Limit: 1}})
+		if err == nil && len(records) > 0 {
+			err = &issuance.Error{
+				Kind: issuance.Conflict, Code: issuance.CodeState, Message: "there is a database in " + cfg.Data + " with the records of another CA",
+				Hint: "bring its CA back into " + filepath.Join(cfg.Data, caDirectory) + ", or name another directory",
+			}
+		}
+		return err
+	})
+	return errors.Join(err, store.Close())
 }
 
 // passphrase returns what is in the file at path, which it makes if it is not there.

@@ -158,6 +158,7 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 	paths := http.NewServeMux()
 	paths.HandleFunc("GET /healthz", server.Live)
 	paths.Handle("GET /readyz", server.Readiness{Checks: h.checks(), Brief: true})
+	paths.Handle("GET /{$}", http.RedirectHandler("/claim", http.StatusSeeOther))
 	paths.Handle("/", contacts)
 	// Outermost: a mux cleans paths, and the base64 of an OCSP request may have //.
 	return trusted.Before(paths), nil

@@ -106,16 +106,11 @@ func (h *house) watchdog(ctx context.Context, microseconds string, tell func(str
 	}
 }
 
-// firstToken makes an administrator's token if there is no token at all, and
+// firstToken makes an administrator's token if nobody has a live one, and
 // returns it; otherwise it returns an empty secret.
 func (h *house) firstToken(ctx context.Context) (issuance.Secret, error) {
-	var none bool
-	err := h.registrar.Read(ctx, func(tx issuance.Tx) error {
-		tokens, _, err := tx.Tokens(issuance.Page{Limit: 1})
-		none = len(tokens) == 0
-		return err
-	})
-	if err != nil || !none {
+	some, err := h.registrar.HasAdministrator(ctx)
+	if err != nil || some {
 		return issuance.Secret{}, err
 	}
 	_, secret, err := h.registrar.AddToken(ctx, issuance.System("setup"), issuance.TokenRequest{Name: "first administrator", Role: issuance.RoleAdministrator})

@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const list = document.getElementById("messages");
-  const live = document.getElementById("live");
+  const live = document.getElementById("refreshed");
   const showButtons = () => {
     for (const button of list.querySelectorAll("button.copy")) button.hidden = !navigator.clipboard;
   };
