@@ -508,7 +508,7 @@ func BenchmarkStart(b *testing.B) {
 	info, err := os.Stat(program)
 	must(b, err)
 	dir := b.TempDir()
-	must(b, writeQuickstartConfig(dir, filepath.Join(dir, config.DefaultFile)))
+	must(b, writeQuickstartConfig(dir, filepath.Join(dir, config.DefaultFile), make([]int, 4)))
 	cfg, err := config.Load(config.Options{Path: filepath.Join(dir, config.DefaultFile)})
 	must(b, err)
 	must(b, initialize(cfg, time.Now))

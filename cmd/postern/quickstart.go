@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,7 +24,10 @@ const tokenFile = "admin.token"
 
 // quickstartCommand tries the product out without any account anywhere.
 func quickstartCommand() *cobra.Command {
-	var data string
+	var (
+		data      string
+		freePorts bool
+	)
 	c := &cobra.Command{
 		Use:   "quickstart",
 		Short: "Try Postern out on this machine: a CA, a sample order, an outbox page",
@@ -34,15 +38,22 @@ the same data.
 
 It is for trying things out: the outbox shows every secret.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return quickstart(cmd, data) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ports := []int{8080, 8081, 9443, 8444}
+			if freePorts {
+				ports = make([]int, len(ports))
+			}
+			return quickstart(cmd, data, ports)
+		},
 	}
 	c.Flags().StringVar(&data, "data", "./postern-data", "the directory that everything is kept in")
+	c.Flags().BoolVar(&freePorts, "free-ports", false, "choose ports at random at the first start, instead of 8080, 8081, 9443 and 8444 as far as they are free")
 	return c
 }
 
-func quickstart(cmd *cobra.Command, data string) error {
+func quickstart(cmd *cobra.Command, data string, ports []int) error {
 	ctx := cmd.Context()
-	cfg, err := quickstartConfig(data)
+	cfg, err := quickstartConfig(data, ports)
 	if err != nil {
 		return err
 	}
@@ -76,19 +87,19 @@ func quickstart(cmd *cobra.Command, data string) error {
 
 // quickstartConfig reads the configuration in data, or writes one: plain HTTP on
 // loopback, mail and SMS to the outbox.
-func quickstartConfig(data string) (*config.Config, error) {
+func quickstartConfig(data string, ports []int) (*config.Config, error) {
 	path := filepath.Join(data, config.DefaultFile)
 	if found, err := exists(path); err != nil {
 		return nil, err
 	} else if !found {
-		if err := writeQuickstartConfig(data, path); err != nil {
+		if err := writeQuickstartConfig(data, path, ports); err != nil {
 			return nil, err
 		}
 	}
 	return config.Load(config.Options{Path: path})
 }
 
-func writeQuickstartConfig(data, path string) error {
+func writeQuickstartConfig(data, path string, ports []int) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
@@ -100,7 +111,7 @@ func writeQuickstartConfig(data, path string) error {
 	cfg.CA.TrustDomain, cfg.CA.Organization = "postern.example", "Postern Quickstart"
 	cfg.Mail.Provider, cfg.SMS.Provider, cfg.Mail.From = "outbox", "outbox", "Postern <postern@postern.example>"
 	cfg.Log.Level = "warn"
-	if err := loopback(cfg, []int{8080, 8081, 9443, 8444}); err != nil {
+	if err := loopback(cfg, ports); err != nil {
 		return err
 	}
 	text, err := config.Template(cfg, passphraseFile)
@@ -111,7 +122,7 @@ func writeQuickstartConfig(data, path string) error {
 }
 
 // loopback gives the listeners the wanted ports (public, plain, admin, mtls), or
-// free ones where those are taken, on loopback and over plain HTTP. The ports
+// free ones where those are taken or 0, on loopback and over plain HTTP. The ports
 // stay, because addresses stand in certificates.
 func loopback(cfg *config.Config, wanted []int) error {
 	var ports []int
@@ -133,16 +144,22 @@ func on(scheme string, port int) (listen, url string) {
 	return fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("%s://localhost:%d", scheme, port)
 }
 
-// freePort returns want if nothing listens there, and any free port otherwise.
+// freePort returns want if nothing listens there, and any free port otherwise:
+// one below those that systems give to outgoing connections, which would take it
+// away again before it is served.
 func freePort(want int) (int, error) {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", want))
-	if err != nil {
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			return 0, fmt.Errorf("looking for a free port: %w", err)
+	var err error
+	for range 100 {
+		if want == 0 {
+			want = 10000 + rand.IntN(20000)
 		}
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", want)); err == nil {
+			return want, l.Close()
+		}
+		want = 0
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("looking for a free port: %w", err)
 }
 
 // sample makes what quickstart begins with, unless it is there, and returns the

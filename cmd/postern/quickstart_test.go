@@ -40,7 +40,7 @@ func startQuickstart(t *testing.T, dir string) string {
 	logged := new(lockedBuffer)
 	done := make(chan int, 1)
 	go func() {
-		done <- cli.Run(ctx, cli.Options{Args: []string{"quickstart", "--data", dir}, In: strings.NewReader(""), Out: write, Err: logged, Commands: commands()})
+		done <- cli.Run(ctx, cli.Options{Args: []string{"quickstart", "--free-ports", "--data", dir}, In: strings.NewReader(""), Out: write, Err: logged, Commands: commands()})
 		write.Close()
 	}()
 	t.Cleanup(func() {

@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 func startHouse(ts *testscript.TestScript, _ bool, _ []string) {
 	program, err := exec.LookPath("postern")
 	ts.Check(err)
-	c := exec.Command(program, "quickstart", "--data", ts.MkAbs("house"))
+	c := exec.Command(program, "quickstart", "--free-ports", "--data", ts.MkAbs("house"))
 	c.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
 	var log strings.Builder
 	c.Stderr = &log

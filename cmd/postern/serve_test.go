@@ -18,7 +18,7 @@ import (
 func writeConfig(t *testing.T) (path string) {
 	t.Helper()
 	dir := t.TempDir()
-	must(t, writeQuickstartConfig(dir, filepath.Join(dir, config.DefaultFile)))
+	must(t, writeQuickstartConfig(dir, filepath.Join(dir, config.DefaultFile), make([]int, 4)))
 	return filepath.Join(dir, config.DefaultFile)
 }
 
