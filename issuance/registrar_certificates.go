@@ -15,6 +15,9 @@ func (r *Registrar) Revoke(ctx context.Context, by Actor, serial Serial, reason 
 		if err := c.Revoke(reason, by, note, w.now); err != nil {
 			return err
 		}
+		if err := w.compromise(c); err != nil {
+			return err
+		}
 		return w.endDelivery(c)
 	})
 }

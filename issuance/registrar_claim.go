@@ -127,7 +127,7 @@ func (r *Registrar) make(ctx context.Context, o Order, token, session Secret, q 
 		defer r.gate.leave()
 	}
 	// 2. Reserve the serial number: the intent is recorded before anything is signed.
-	draft, err := r.reserve(ctx, token, session)
+	draft, err := r.reserve(ctx, token, session, c)
 	if err != nil {
 		return File{}, err
 	}
@@ -153,7 +153,7 @@ type draft struct {
 	contact      Contact
 }
 
-func (r *Registrar) reserve(ctx context.Context, token, session Secret) (d draft, err error) {
+func (r *Registrar) reserve(ctx context.Context, token, session Secret, c choice) (d draft, err error) {
 	serial := NewSerial()
 	issuer, _ := r.Signer.Issuer()
 	err = r.update(ctx, func(w *work) error {
@@ -162,6 +162,11 @@ func (r *Registrar) reserve(ctx context.Context, token, session Secret) (d draft
 		}
 		if d.order, err = r.claimed(w, token, session); err != nil {
 			return err
+		}
+		if c.public != nil {
+			if err := w.refuseCompromised(c.public); err != nil {
+				return err
+			}
 		}
 		o := &d.order
 		if err := o.Reserve(serial, r.Policy, w.now); err != nil {

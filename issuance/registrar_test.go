@@ -2,7 +2,13 @@ package issuance_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"errors"
+	"math/big"
 	"slices"
 	"sync"
 	"testing"
@@ -351,6 +357,168 @@ func TestACSRNeedsNoPassword(t *testing.T) {
 	if n := len(h.post(issuance.SMS)); n != 0 {
 		t.Errorf("%d SMS were sent, want none", n)
 	}
+}
+
+func TestACompromisedKeyIsNotCertifiedAgain(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHouse(t, func(c *issuance.Config) {
+		c.ReadCSR = func([]byte) (crypto.PublicKey, error) { return key.Public(), nil }
+	})
+	ctx := t.Context()
+	claim := func() (issuance.OrderID, error) {
+		id, token, session := h.verified()
+		_, err := h.Claim(ctx, token, session, issuance.ClaimRequest{CSR: []byte("csr")})
+		return id, err
+	}
+	first, err := claim()
+	h.ok(err)
+	second, err := claim()
+	h.ok(err)
+	// The paper signer makes no real certificates; this is what a real one looks like.
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	h.ok(err)
+	h.ok(h.Store.Update(ctx, func(tx issuance.Tx) error {
+		for _, id := range []issuance.OrderID{first, second} {
+			o, err := tx.Order(id)
+			if err != nil {
+				return err
+			}
+			c, err := tx.Certificate(o.Serial)
+			if err != nil {
+				return err
+			}
+			c.DER = der
+			if err := tx.PutCertificate(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	_, err = h.Revoke(ctx, h.staff, h.order(first).Serial, issuance.Superseded, "")
+	h.ok(err)
+	_, err = claim()
+	h.ok(err)
+	_, err = h.Revoke(ctx, h.staff, h.order(second).Serial, issuance.KeyCompromise, "")
+	h.ok(err)
+	id, err := claim()
+	h.wantCode(err, issuance.CodeCSR)
+	h.wantState(id, issuance.VerifiedState)
+}
+
+func TestWhatAttackersTry(t *testing.T) {
+	t.Run("locking while the certificate is made", func(t *testing.T) {
+		h := newHouse(t)
+		ctx := t.Context()
+		id, token, session := h.verified()
+		reached, goOn := make(chan struct{}), make(chan struct{})
+		h.signer.before = func() { close(reached); <-goOn }
+		done := make(chan error, 1)
+		go func() {
+			_, err := h.Claim(ctx, token, session, issuance.ClaimRequest{})
+			done <- err
+		}()
+		<-reached
+		for range 30 {
+			h.Verify(ctx, token, "00000000")
+			h.advance(h.Policy.CodeCooldown)
+			h.SendCode(ctx, token)
+		}
+		close(goOn)
+		h.ok(<-done)
+		h.wantState(id, issuance.IssuedState)
+	})
+	t.Run("throwing out who entered the code", func(t *testing.T) {
+		h := newHouse(t)
+		id, token, session := h.verified()
+		for range h.Policy.OrderAttempts + 2 {
+			h.advance(h.Policy.CodeCooldown)
+			h.SendCode(t.Context(), token)
+			h.post(issuance.SMS)
+			h.Verify(t.Context(), token, "00000000")
+		}
+		h.wantState(id, issuance.VerifiedState)
+		_, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+		h.ok(err)
+	})
+	t.Run("a code of a disabled contact", func(t *testing.T) {
+		h := newHouse(t)
+		h.invited()
+		token, code := h.delivered()
+		_, err := h.ChangeContact(t.Context(), h.staff, h.contact.ID, func(c *issuance.Contact) { c.Disabled = true })
+		h.ok(err)
+		_, err = h.Verify(t.Context(), token, code)
+		h.wantCode(err, issuance.CodeCancelled)
+		h.wantCode(h.SendCode(t.Context(), token), issuance.CodeCancelled)
+	})
+	t.Run("a claim for a disabled service", func(t *testing.T) {
+		h := newHouse(t)
+		_, token, session := h.verified()
+		_, err := h.ChangeService(t.Context(), h.staff, h.service.ID, func(s *issuance.Service) { s.Disabled = true })
+		h.ok(err)
+		_, err = h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+		h.wantCode(err, issuance.CodeCancelled)
+		if n := h.signer.signed(); n != 0 {
+			t.Errorf("%d certificates were signed", n)
+		}
+	})
+	t.Run("a code whose SMS failed", func(t *testing.T) {
+		h := newHouse(t)
+		h.invited()
+		token := h.post(issuance.Mail)[0].Secret
+		out, err := h.TakeNotices(t.Context(), issuance.SMS, 1, time.Minute)
+		h.ok(err)
+		h.ok(h.Settle(t.Context(), out[0].Notice.ID, issuance.Outcome{Err: errors.New("no"), Permanent: true}))
+		_, err = h.Verify(t.Context(), token, string(out[0].Secret.Reveal()))
+		h.wantCode(err, issuance.CodeSpent)
+		// Staff mend the reason and send it again: the same code works.
+		_, err = h.RetryNotice(t.Context(), h.staff, out[0].Notice.ID)
+		h.ok(err)
+		again := h.post(issuance.SMS)
+		_, err = h.Verify(t.Context(), token, string(again[0].Secret.Reveal()))
+		h.ok(err)
+	})
+	t.Run("a session that is over before the sweep came round", func(t *testing.T) {
+		h := newHouse(t)
+		_, token, session := h.verified()
+		h.advance(h.Policy.ClaimWindow)
+		_, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+		h.wantCode(err, issuance.CodeSession)
+	})
+	t.Run("another customer's certificate renewed", func(t *testing.T) {
+		h := newHouse(t)
+		id, _, _ := h.downloaded()
+		_, err := h.AddService(t.Context(), h.staff, issuance.ServiceRequest{Service: issuance.Service{Organization: "acme", Name: "other"}})
+		h.ok(err)
+		_, err = h.Request(t.Context(), h.staff, issuance.OrderRequest{Service: "acme.other", Contact: h.contact.ID, Renews: h.order(id).Serial})
+		h.wantCode(err, issuance.CodeInvalid)
+	})
+	t.Run("a right code that comes late is no wrong try", func(t *testing.T) {
+		h := newHouse(t)
+		id := h.invited()
+		token, code := h.delivered()
+		h.advance(h.Policy.CodeLifetime)
+		for range 3 * h.Policy.OrderAttempts {
+			_, err := h.Verify(t.Context(), token, code)
+			h.wantCode(err, issuance.CodeExpired)
+		}
+		h.wantState(id, issuance.InvitedState)
+	})
+	t.Run("the last administrator", func(t *testing.T) {
+		h := newHouse(t)
+		admin := issuance.Actor{Role: issuance.RoleAdministrator, ID: "tok-0"}
+		one, _, err := h.AddToken(t.Context(), admin, issuance.TokenRequest{Name: "one", Role: issuance.RoleAdministrator})
+		h.ok(err)
+		_, err = h.RevokeToken(t.Context(), admin, one.ID)
+		h.wantCode(err, issuance.CodeState)
+		_, _, err = h.AddToken(t.Context(), admin, issuance.TokenRequest{Name: "two", Role: issuance.RoleAdministrator})
+		h.ok(err)
+		_, err = h.RevokeToken(t.Context(), admin, one.ID)
+		h.ok(err)
+	})
 }
 
 func TestRevokeHoldReleaseAndTheirFeed(t *testing.T) {

@@ -92,6 +92,11 @@ type Tx interface {
 	AppendAudit(AuditRecord) error
 	Audit(AuditQuery) ([]AuditRecord, string, error)
 
+	// Compromised reports whether PutCompromised was called with the digest of a
+	// public key (SHA-256 of its SubjectPublicKeyInfo). It is kept for good.
+	Compromised(Digest) (bool, error)
+	PutCompromised(Digest) error
+
 	// Receipt returns what was made under an idempotency key.
 	Receipt(key string) (Receipt, error)
 	PutReceipt(Receipt) error

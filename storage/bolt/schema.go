@@ -17,6 +17,7 @@ const (
 	changesBucket = "changes"     // revocations by Seq
 	numbersBucket = "crl-numbers" // by issuer
 	secretsBucket = "secrets"     // sealed
+	compromised   = "compromised" // digests of public keys
 )
 
 // The keys of the meta bucket.
@@ -35,7 +36,7 @@ func migrations() []migration {
 	return []migration{
 		func(b *bbolt.Tx) error {
 			return makeBuckets(b,
-				changesBucket, numbersBucket, secretsBucket,
+				changesBucket, numbersBucket, secretsBucket, compromised,
 				"organizations", "organizations.index", "contacts", "contacts.index",
 				"services", "services.index", "orders", "orders.index",
 				"certificates", "certificates.index", "revocations", "revocations.index",

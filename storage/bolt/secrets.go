@@ -40,3 +40,18 @@ func (t *tx) DeleteSecret(ref issuance.SecretRef) error {
 	t.deleted = true
 	return t.delete(secretsBucket, secretKey(ref))
 }
+
+func (t *tx) Compromised(key issuance.Digest) (bool, error) {
+	_, err := t.get(compromised, []byte(key))
+	if err != nil {
+		return false, ignoreNotFound(err)
+	}
+	return true, nil
+}
+
+func (t *tx) PutCompromised(key issuance.Digest) error {
+	if known, err := t.Compromised(key); known || err != nil {
+		return err
+	}
+	return t.put(compromised, []byte(key), []byte{1})
+}

@@ -41,6 +41,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Notices", testNotices},
 		{"DueNotices", testDueNotices},
 		{"Secrets", testSecrets},
+		{"Compromised", testCompromised},
 		{"Audit", testAudit},
 		{"Receipts", testReceipts},
 		{"Clock", testClock},

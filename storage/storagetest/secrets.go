@@ -45,3 +45,24 @@ func testSecrets(t *testing.T, fresh Fresh) {
 	same(t, "deleted", "not found", get(file))
 	same(t, "left alone", "another seed", get(other))
 }
+
+func testCompromised(t *testing.T, fresh Fresh) {
+	s := fresh(t)()
+	known := func(key issuance.Digest) (is bool) {
+		t.Helper()
+		view(t, s, func(tx issuance.Tx) (err error) {
+			is, err = tx.Compromised(key)
+			return err
+		})
+		return is
+	}
+	if known("key1") {
+		t.Error("a key is compromised before it was said to be")
+	}
+	for range 2 {
+		update(t, s, func(tx issuance.Tx) error { return tx.PutCompromised("key1") })
+	}
+	if !known("key1") || known("key2") {
+		t.Errorf("key1 is compromised: %v, key2: %v; want true, false", known("key1"), known("key2"))
+	}
+}

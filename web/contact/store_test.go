@@ -162,6 +162,7 @@ func (t memoryTx) AppendAudit(r issuance.AuditRecord) error {
 func (t memoryTx) Receipt(string) (issuance.Receipt, error) {
 	return issuance.Receipt{}, issuance.ErrNotFound
 }
-func (t memoryTx) PutReceipt(issuance.Receipt) error { return nil }
-func (t memoryTx) Clock() (time.Time, error)         { return *t.clock, nil }
-func (t memoryTx) SetClock(now time.Time) error      { *t.clock = now; return nil }
+func (t memoryTx) PutReceipt(issuance.Receipt) error         { return nil }
+func (t memoryTx) Compromised(issuance.Digest) (bool, error) { return false, nil }
+func (t memoryTx) Clock() (time.Time, error)                 { return *t.clock, nil }
+func (t memoryTx) SetClock(now time.Time) error              { *t.clock = now; return nil }
