@@ -14,7 +14,7 @@ import (
 // scriptCode sends a new code, for a script that has the link.
 func (s *site) scriptCode(w http.ResponseWriter, r *http.Request) {
 	if err := s.Registrar.SendCode(r.Context(), linkOf(r)); err != nil {
-		s.refuse(w, r, err)
+		s.refuse(w, r, s.toStranger(r, pass{}, err))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -46,7 +46,7 @@ func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
 		p.session, err = s.Registrar.Verify(r.Context(), p.link, r.PostForm.Get("code"))
 	}
 	if err != nil {
-		s.refuse(w, r, err)
+		s.refuse(w, r, s.toStranger(r, p, err))
 		return
 	}
 	s.keep(w, jar{p})
@@ -56,6 +56,18 @@ func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.deliver(w, r, p, f)
+}
+
+// toStranger makes what became of a link the same for whoever has no session: an
+// expired, a used and a cancelled link answer as one that never was.
+func (s *site) toStranger(r *http.Request, p pass, err error) error {
+	switch issuance.CodeOf(err) {
+	case issuance.CodeClaimed, issuance.CodeCancelled, issuance.CodeLinkExpired:
+		if p.session.Empty() {
+			_, err = s.Registrar.Look(r.Context(), issuance.Secret{}, issuance.Secret{})
+		}
+	}
+	return err
 }
 
 // precheck refuses a choice that cannot stand before the code is used up for it.

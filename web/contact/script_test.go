@@ -55,8 +55,8 @@ func TestScript(t *testing.T) {
 	// Without it.
 	other := d.browser()
 	other.client.Jar = nil
-	if got := other.script(link, "code", d.code(id)); got.status != http.StatusConflict {
-		t.Errorf("without the cookie: status %d, want 409: %s", got.status, got.body)
+	if got := other.script(link, "code", d.code(id)); got.status != http.StatusNotFound {
+		t.Errorf("without the cookie: status %d, want 404: %s", got.status, got.body)
 	}
 	d.pass(31 * time.Minute)
 	if got := b.script(link); got.status != http.StatusConflict {
@@ -77,7 +77,7 @@ func TestScriptSendsCode(t *testing.T) {
 	}
 	for _, dead := range []string{"x", strings.Repeat("x", 43), strings.Repeat("y", 100)} {
 		if b.post("/c/" + dead + "/code"); b.status != http.StatusNotFound {
-			t.Errorf("a dead link gets status %d, want 404", b.status)
+			t.Errorf("a dead link gets status %d, want 409", b.status)
 		}
 	}
 }
