@@ -77,7 +77,7 @@ func TestScriptSendsCode(t *testing.T) {
 	}
 	for _, dead := range []string{"x", strings.Repeat("x", 43), strings.Repeat("y", 100)} {
 		if b.post("/c/" + dead + "/code"); b.status != http.StatusNotFound {
-			t.Errorf("a dead link gets status %d, want 409", b.status)
+			t.Errorf("a dead link gets status %d, want 404", b.status)
 		}
 	}
 }
