@@ -102,7 +102,7 @@ func (d *memoryData) AppendAudit(issuance.AuditRecord) error    { return nil }
 func (d *memoryData) Clock() (time.Time, error)                 { return d.clock, nil }
 func (d *memoryData) SetClock(t time.Time) error                { d.clock = t; return nil }
 func (d *memoryData) Contact(issuance.ContactID) (issuance.Contact, error) {
-	return issuance.Contact{Name: "Anna Muster", Email: "anna@acme.example", Mobile: "+41791234542"}, nil
+	return issuance.Contact{Name: "Anna Muster", Email: "anna@acme.example", Mobile: "+41791234542", MayReceive: true}, nil
 }
 
 func (d *memoryData) Organization(issuance.OrgID) (issuance.Organization, error) {

@@ -43,7 +43,13 @@ func serveAt(t *testing.T, path string, states *net.UnixConn, more ...string) se
 	s.stop = func() int { cancel(); return <-done }
 	t.Cleanup(func() { cancel() })
 	ready := make(chan string, 1)
-	go func() { ready <- readState(states) }()
+	go func() {
+		state := readState(states)
+		for state == "WATCHDOG=1" { // of the server before
+			state = readState(states)
+		}
+		ready <- state
+	}()
 	select {
 	case state := <-ready:
 		if state != "READY=1" {
