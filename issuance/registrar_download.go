@@ -1,0 +1,94 @@
+package issuance
+
+import (
+	"context"
+	"errors"
+)
+
+// file returns what an earlier claim made, for as long as the claim window is open.
+func (r *Registrar) file(ctx context.Context, token, session Secret) (File, error) {
+	var (
+		cert   Certificate
+		target Target
+		pkcs12 Secret
+	)
+	err := r.Store.View(ctx, func(tx Tx) error {
+		o, err := r.claimed(tx, token, session)
+		if err != nil {
+			return err
+		}
+		switch {
+		case o.State == VerifiedState:
+			return o.busy(r.Now())
+		case o.State == CancelledState:
+			return o.usable(r.Now())
+		case o.Serial == "":
+			return linkError()
+		case !r.Now().Before(o.windowEnds(r.Policy)):
+			return windowError()
+		}
+		if cert, err = tx.Certificate(o.Serial); err != nil {
+			return err
+		}
+		if target = o.Target; o.FromCSR {
+			return nil
+		}
+		pkcs12, err = tx.Secret(SecretRef{PKCS12Secret, o.ID})
+		if errors.Is(err, ErrNotFound) {
+			return windowError()
+		}
+		return err
+	})
+	if err != nil {
+		return File{}, err
+	}
+	return r.filed(cert, target, pkcs12.Reveal())
+}
+
+// filed puts together what the contact gets.
+func (r *Registrar) filed(c Certificate, t Target, pkcs12 []byte) (File, error) {
+	chain, err := r.Signer.Chain(c.Issuer)
+	if err != nil {
+		return File{}, err
+	}
+	return File{Certificate: c, PKCS12: pkcs12, Chain: append([][]byte{c.DER}, chain...), Target: t}, nil
+}
+
+func windowError() *Error {
+	return &Error{Kind: Conflict, Code: CodeWindow, Message: "the time for downloading is over; the file is not kept any longer", Hint: "open the link again; if it does not work any more, ask the people who sent it to you for a new one"}
+}
+
+// Download records that the last byte of the file arrived: the password SMS is
+// queued, or the order is complete if there is no password. Again does nothing.
+func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
+	return r.update(ctx, func(w *work) error {
+		o, err := r.claimed(w, token, session)
+		if err != nil {
+			return err
+		}
+		if again, err := o.Download(w.now); again || err != nil {
+			return err
+		}
+		c, err := w.Contact(o.Contact)
+		if err != nil {
+			return err
+		}
+		if err := w.audit(c.actor(), DownloadVerb, &o, nil); err != nil {
+			return err
+		}
+		if o.FromCSR {
+			if err := o.Complete(w.now); err != nil {
+				return err
+			}
+			if err := w.forget(o.ID, SeedSecret); err != nil {
+				return err
+			}
+		} else if err := w.enqueue(Notice{
+			Kind: PasswordNotice, Order: o.ID, Serial: o.Serial, Contact: c.ID, To: c.Mobile, Language: c.Language,
+			NextAt: c.MobileChangedAt.Add(r.Policy.CoolingOff), // a number that changed since the code waits, too
+		}); err != nil {
+			return err
+		}
+		return w.put(&o)
+	})
+}
