@@ -48,7 +48,7 @@ func diagram() string {
 	b.WriteString("```mermaid\nstateDiagram-v2\n")
 	labels := map[string][]string{}
 	var edges []string
-	for _, m := range Moves() {
+	for _, m := range moves {
 		if m.From == m.To && m.Verb != ResendVerb && m.Verb != CodeVerb {
 			continue
 		}
@@ -76,7 +76,7 @@ func diagram() string {
 
 // leaves reports whether a verb leads from s to another state.
 func leaves(s OrderState) bool {
-	for _, m := range Moves() {
+	for _, m := range moves {
 		if m.From == s && m.To != s {
 			return true
 		}

@@ -38,48 +38,46 @@ type Move struct {
 	To   OrderState
 }
 
-// Moves is the whole table of allowed transitions. The diagram in the
+// moves is the whole table of allowed transitions. The diagram in the
 // documentation is made from it, and every transition goes through it.
-func Moves() []Move {
-	return []Move{
-		{RequestVerb, "", RequestedState},
-		{ApproveVerb, RequestedState, InvitedState},
-		{RejectVerb, RequestedState, RejectedState},
+var moves = []Move{
+	{RequestVerb, "", RequestedState},
+	{ApproveVerb, RequestedState, InvitedState},
+	{RejectVerb, RequestedState, RejectedState},
 
-		{ResendVerb, InvitedState, InvitedState},
-		{ResendVerb, VerifiedState, InvitedState},
-		{ResendVerb, LapsedState, InvitedState},
-		{CodeVerb, InvitedState, InvitedState},
-		{CodeVerb, VerifiedState, VerifiedState},
-		{AttemptVerb, InvitedState, InvitedState},
-		{AttemptVerb, VerifiedState, VerifiedState},
-		{LockVerb, InvitedState, LockedState},
-		{UnlockVerb, LockedState, InvitedState},
-		{VerifyVerb, InvitedState, VerifiedState},
-		{VerifyVerb, VerifiedState, VerifiedState},
+	{ResendVerb, InvitedState, InvitedState},
+	{ResendVerb, VerifiedState, InvitedState},
+	{ResendVerb, LapsedState, InvitedState},
+	{CodeVerb, InvitedState, InvitedState},
+	{CodeVerb, VerifiedState, VerifiedState},
+	{AttemptVerb, InvitedState, InvitedState},
+	{AttemptVerb, VerifiedState, VerifiedState},
+	{LockVerb, InvitedState, LockedState},
+	{UnlockVerb, LockedState, InvitedState},
+	{VerifyVerb, InvitedState, VerifiedState},
+	{VerifyVerb, VerifiedState, VerifiedState},
 
-		{ClaimVerb, VerifiedState, VerifiedState},
-		{AbandonVerb, VerifiedState, VerifiedState},
-		{IssueVerb, VerifiedState, IssuedState},
-		{DownloadVerb, IssuedState, DownloadedState},
-		{CompleteVerb, DownloadedState, CompletedState},
-		{WipeVerb, DownloadedState, DownloadedState},
-		{WipeVerb, CompletedState, CompletedState},
+	{ClaimVerb, VerifiedState, VerifiedState},
+	{AbandonVerb, VerifiedState, VerifiedState},
+	{IssueVerb, VerifiedState, IssuedState},
+	{DownloadVerb, IssuedState, DownloadedState},
+	{CompleteVerb, DownloadedState, CompletedState},
+	{WipeVerb, DownloadedState, DownloadedState},
+	{WipeVerb, CompletedState, CompletedState},
 
-		{ReopenVerb, VerifiedState, InvitedState},
-		{ReopenVerb, IssuedState, InvitedState},
-		{LapseVerb, InvitedState, LapsedState},
-		{LapseVerb, LockedState, LapsedState},
+	{ReopenVerb, VerifiedState, InvitedState},
+	{ReopenVerb, IssuedState, InvitedState},
+	{LapseVerb, InvitedState, LapsedState},
+	{LapseVerb, LockedState, LapsedState},
 
-		{CancelVerb, RequestedState, CancelledState},
-		{CancelVerb, InvitedState, CancelledState},
-		{CancelVerb, VerifiedState, CancelledState},
-		{CancelVerb, IssuedState, CancelledState},
-		{CancelVerb, LapsedState, CancelledState},
-		{CancelVerb, LockedState, CancelledState},
-		{RevokeVerb, IssuedState, CancelledState},
-		{RevokeVerb, DownloadedState, CancelledState},
-	}
+	{CancelVerb, RequestedState, CancelledState},
+	{CancelVerb, InvitedState, CancelledState},
+	{CancelVerb, VerifiedState, CancelledState},
+	{CancelVerb, IssuedState, CancelledState},
+	{CancelVerb, LapsedState, CancelledState},
+	{CancelVerb, LockedState, CancelledState},
+	{RevokeVerb, IssuedState, CancelledState},
+	{RevokeVerb, DownloadedState, CancelledState},
 }
 
 // Order is a contact's way to one certificate for one service.
@@ -149,7 +147,7 @@ type Reservation struct {
 
 // move takes o through verb, or returns a Conflict that says where it stands.
 func (o *Order) move(verb Verb, to OrderState, now time.Time) error {
-	if !slices.Contains(Moves(), Move{verb, o.State, to}) {
+	if !slices.Contains(moves, Move{verb, o.State, to}) {
 		return &Error{
 			Kind: Conflict, Code: CodeState,
 			Message: "order " + string(o.ID) + " is " + string(o.State) + "; " + string(verb) + " is not possible now",
@@ -163,7 +161,7 @@ func (o *Order) move(verb Verb, to OrderState, now time.Time) error {
 // hint says what can be done in o's state.
 func (o *Order) hint() string {
 	var verbs []string
-	for _, m := range Moves() {
+	for _, m := range moves {
 		if m.From == o.State && slices.Contains([]Verb{ApproveVerb, RejectVerb, ResendVerb, UnlockVerb, CancelVerb}, m.Verb) {
 			verbs = append(verbs, string(m.Verb))
 		}

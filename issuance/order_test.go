@@ -62,7 +62,7 @@ func TestEveryVerbInEveryState(t *testing.T) {
 		for _, from := range append(OrderStates(), "") {
 			o := Order{ID: "ord-1", State: from, RequestedBy: Actor{ID: "tok-1"}, Link: Link{Digest: "d1", Number: 1, ExpiresAt: now.Add(time.Hour)}}
 			err := do(&o)
-			i := slices.IndexFunc(append(Moves(), repeats...), func(m Move) bool { return m.Verb == verb && m.From == from })
+			i := slices.IndexFunc(slices.Concat(moves, repeats), func(m Move) bool { return m.Verb == verb && m.From == from })
 			if i < 0 {
 				if err == nil {
 					t.Errorf("%s in state %q: got state %q, want a refusal", verb, from, o.State)
@@ -72,7 +72,7 @@ func TestEveryVerbInEveryState(t *testing.T) {
 				}
 				continue
 			}
-			if want := append(Moves(), repeats...)[i].To; err != nil || o.State != want {
+			if want := slices.Concat(moves, repeats)[i].To; err != nil || o.State != want {
 				t.Errorf("%s in state %q: got %q, %v; want %q", verb, from, o.State, err, want)
 			}
 		}
@@ -81,7 +81,7 @@ func TestEveryVerbInEveryState(t *testing.T) {
 
 func TestEveryMoveHasAVerbAndStates(t *testing.T) {
 	known := verbs(DefaultPolicy(), clock())
-	for _, m := range Moves() {
+	for _, m := range moves {
 		if known[m.Verb] == nil {
 			t.Errorf("the test does not know verb %q of the table", m.Verb)
 		}

@@ -19,7 +19,8 @@ type Store interface {
 
 // Tx is one transaction. Look-ups of what is not there return ErrNotFound. A Put
 // adds or replaces by the record's id, and keeps every index that a query or a
-// look-up needs. Times are kept in UTC to the nanosecond.
+// look-up needs. Times are kept in UTC to the nanosecond. The slices of a record
+// that was got may be shared: nobody changes their elements in place.
 type Tx interface {
 	Organization(OrgID) (Organization, error)
 	PutOrganization(Organization) error
@@ -163,7 +164,7 @@ type (
 	}
 	AuditQuery struct {
 		Order  OrderID
-		Serial Serial
+		Serial Serial // of a certificate, or of a number reserved for one: a record has its order, too
 		Page
 	}
 )

@@ -51,6 +51,7 @@ type bench struct {
 
 func newBench(b *testing.B) *bench {
 	b.Helper()
+	collectLess()
 	cfg := config.Defaults()
 	cfg.Data = b.TempDir()
 	cfg.CA.TrustDomain, cfg.CA.Organization, cfg.CA.Passphrase = "postern.example", "Bench", issuance.NewSecret([]byte("bench-passphrase"))

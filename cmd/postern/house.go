@@ -154,12 +154,22 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	}
 	ready()
 	debug.FreeOSMemory() // reading templates, texts and keys took several times what is kept
+	collectLess()
 	<-ctx.Done()
 	all.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
+}
+
+// collectLess lets the heap grow to five times what is alive, instead of twice,
+// before garbage is collected: some tens of megabytes under load, for a quarter
+// of the processor time. GOGC in the environment says otherwise.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 }
 
 // every returns a part that calls f now and then each interval, and logs what

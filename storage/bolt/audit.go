@@ -14,10 +14,7 @@ func auditKey(r issuance.AuditRecord) []byte {
 }
 
 func auditIndex(r issuance.AuditRecord) [][]byte {
-	return [][]byte{
-		entry(byOrder, auditKey(r), r.Order),
-		entry(bySerial, auditKey(r), r.Serial),
-	}
+	return [][]byte{besideOrder(auditBeside, r.Order, auditKey(r))}
 }
 
 func (t *tx) AppendAudit(r issuance.AuditRecord) (err error) {
@@ -27,11 +24,21 @@ func (t *tx) AppendAudit(r issuance.AuditRecord) (err error) {
 	return t.s.tables.audit.put(t, r)
 }
 
+// Audit implements [issuance.Tx]. What was done to a certificate is found with
+// what was done to its order.
 func (t *tx) Audit(q issuance.AuditQuery) ([]issuance.AuditRecord, string, error) {
 	var m matching
-	match(&m, byOrder, q.Order)
-	match(&m, bySerial, q.Serial)
-	return t.s.tables.audit.list(t, query{prefixes: m.prefixes, Page: q.Page})
+	matchOrder(&m, auditBeside, q.Order)
+	if q.Serial != "" {
+		c, err := t.Certificate(q.Serial)
+		if err != nil {
+			return nil, "", ignoreNotFound(err)
+		}
+		matchOrder(&m, auditBeside, c.Order)
+	}
+	return t.s.tables.audit.listIf(t, query{prefixes: m.prefixes, Page: q.Page}, func(r issuance.AuditRecord) bool {
+		return q.Serial == "" || r.Serial == q.Serial
+	})
 }
 
 func (t *tx) Receipt(key string) (issuance.Receipt, error) {

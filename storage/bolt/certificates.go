@@ -1,81 +1,82 @@
 package bolt
 
 import (
+	"errors"
+
 	"github.com/postern-ca/postern/issuance"
 )
 
-// listed is the class of the certificates that are listed unless something else
-// is asked for; that of a reserved or abandoned serial number is its status.
-const listed = "listed"
+// unissued reports whether s is that of a serial number that is no certificate.
+// Those have a table of their own: there are few at a time, and each certificate
+// begins as one, so what is written twice in a claim stays small.
+func unissued(s issuance.Status) bool { return s == issuance.Reserved || s == issuance.Abandoned }
 
-func class(s issuance.Status) string {
-	if s == issuance.Reserved || s == issuance.Abandoned {
-		return string(s)
+// certificateIndex has the lists by IssuedAt, and all by NotAfter.
+func certificateIndex(r issuance.Certificate) [][]byte {
+	at := newest(r.IssuedAt, r.Serial)
+	return [][]byte{
+		entry[string](byAll, at),
+		entry(byState, at, r.Status),
+		entry(byOrganization, at, r.Organization),
+		entry(byService, at, r.Service),
+		besideOrder(certificateBeside, r.Order, at),
+		entry[string](byExpiry, oldest(r.NotAfter, r.Serial)),
 	}
-	return listed
 }
 
-// certificateIndex has each list twice: by IssuedAt, and by NotAfter. A serial
-// number that is no certificate is in that of its status alone: there are few,
-// and each certificate begins as one.
-func certificateIndex(r issuance.Certificate) [][]byte {
-	c := class(r.Status)
-	out := make([][]byte, 0, 10)
-	for _, by := range []struct {
-		tag   tag
-		place []byte
-	}{{0, newest(r.IssuedAt, r.Serial)}, {expiring, oldest(r.NotAfter, r.Serial)}} {
-		out = append(out,
-			entry(by.tag+byAll, by.place, c),
-			entry(by.tag+byState, by.place, c, string(r.Status)),
-			entry(by.tag+byOrganization, by.place, c, string(r.Organization)),
-			entry(by.tag+byService, by.place, c, string(r.Service)),
-			entry(by.tag+byOrder, by.place, c, string(r.Order)))
+func unissuedIndex(r issuance.Certificate) [][]byte {
+	return [][]byte{
+		entry(byState, newest(r.IssuedAt, r.Serial), r.Status),
+		entry[string](byExpiry, oldest(r.NotAfter, r.Serial)),
 	}
-	if c != listed {
-		unused := make([][]byte, len(out))
-		unused[1], unused[6] = out[1], out[6]
-		return unused
-	}
-	return out
 }
 
 func (t *tx) Certificate(s issuance.Serial) (issuance.Certificate, error) {
-	return t.s.tables.certificates.get(t, []byte(s))
+	r, err := t.s.tables.certificates.get(t, []byte(s))
+	if errors.Is(err, issuance.ErrNotFound) {
+		return t.s.tables.unissued.get(t, []byte(s))
+	}
+	return r, err
 }
 
 func (t *tx) PutCertificate(r issuance.Certificate) error {
-	return t.s.tables.certificates.put(t, r)
+	here, there := t.s.tables.certificates, t.s.tables.unissued
+	if unissued(r.Status) {
+		here, there = there, here
+	}
+	was, err := there.get(t, []byte(r.Serial))
+	if err == nil {
+		err = there.remove(t, was)
+	}
+	if err := ignoreNotFound(err); err != nil {
+		return err
+	}
+	return here.put(t, r)
 }
 
 func (t *tx) Certificates(q issuance.CertificateQuery) ([]issuance.Certificate, string, error) {
-	by := tag(0)
+	of := t.s.tables.certificates
 	find := query{Page: q.Page}
-	if !q.ExpiresBefore.IsZero() {
-		by, find.order, find.before = expiring, " by expiry", instant(q.ExpiresBefore)
+	switch {
+	case !q.ExpiresBefore.IsZero():
+		find.order, find.before = " by expiry", instant(q.ExpiresBefore)
+		find.prefixes = [][]byte{prefix[string](byExpiry)}
+	case unissued(q.Status):
+		find.prefixes = [][]byte{prefix(byState, q.Status)}
+	default:
+		var m matching
+		match(&m, byState, q.Status)
+		match(&m, byOrganization, q.Organization)
+		match(&m, byService, q.Service)
+		matchOrder(&m, certificateBeside, q.Order)
+		find.prefixes = m.orAll()
+		return of.list(t, find)
 	}
-	if c := class(q.Status); c != listed {
-		find.prefixes = [][]byte{prefix(by+byState, c, c)}
-		return t.s.tables.certificates.listIf(t, find, func(r issuance.Certificate) bool {
-			return (q.Organization == "" || r.Organization == q.Organization) &&
-				(q.Service == "" || r.Service == q.Service) && (q.Order == "" || r.Order == q.Order)
-		})
+	if unissued(q.Status) {
+		of = t.s.tables.unissued
 	}
-	for _, filter := range []struct {
-		tag   tag
-		value string
-	}{
-		{byState, string(q.Status)},
-		{byOrganization, string(q.Organization)},
-		{byService, string(q.Service)},
-		{byOrder, string(q.Order)},
-	} {
-		if filter.value != "" {
-			find.prefixes = append(find.prefixes, prefix(by+filter.tag, listed, filter.value))
-		}
-	}
-	if len(find.prefixes) == 0 {
-		find.prefixes = [][]byte{prefix(by+byAll, listed)}
-	}
-	return t.s.tables.certificates.list(t, find)
+	return of.listIf(t, find, func(r issuance.Certificate) bool {
+		return (q.Status == "" || r.Status == q.Status) && (q.Organization == "" || r.Organization == q.Organization) &&
+			(q.Service == "" || r.Service == q.Service) && (q.Order == "" || r.Order == q.Order)
+	})
 }

@@ -81,13 +81,11 @@ func (c *call) run(t *tx) {
 
 // commitAll is the committer: the only goroutine that writes records.
 func (s *Store) commitAll() {
-	want := 1
 	for {
-		batch := s.queue.next(want, s.opts.Gather)
-		if batch == nil {
+		batch := s.queue.next()
+		if len(batch) == 0 {
 			return
 		}
-		want = max(len(batch), want*3/4) // callers who went away are forgotten soon
 		s.commit(slices.DeleteFunc(batch, func(c *call) bool { return !c.take() }))
 	}
 }

@@ -72,41 +72,6 @@ func TestNoCommitForNothing(t *testing.T) {
 	}
 }
 
-// TestOneCallerNeverWaits gives the committer an hour to gather.
-func TestOneCallerNeverWaits(t *testing.T) {
-	o := options(t)
-	o.Gather = time.Hour
-	s := open(t, o)
-	defer closeStore(t, s)
-	for i := range 5 {
-		putOrder(t, s, issuance.OrderID(fmt.Sprint(i)))
-	}
-}
-
-// TestGathering lets three come together, then waits for three again.
-func TestGathering(t *testing.T) {
-	o := options(t)
-	o.Gather = time.Hour
-	s := open(t, o)
-	defer closeStore(t, s)
-	var all sync.WaitGroup
-	held(t, s, func() {
-		for i := range 3 {
-			all.Go(func() { putOrder(t, s, issuance.OrderID(fmt.Sprint(i))) })
-		}
-		queued(t, s, 3)
-	})
-	all.Wait()
-	before := s.Stats().Commits
-	for i := range 3 {
-		all.Go(func() { putOrder(t, s, issuance.OrderID(fmt.Sprint("again", i))) })
-	}
-	all.Wait()
-	if got := s.Stats().Commits - before; got != 1 {
-		t.Errorf("three who came one after the other took %d commits, want 1", got)
-	}
-}
-
 // TestFailureInABatchRunsTheOthersAgain lets the second of three fail after it wrote.
 func TestFailureInABatchRunsTheOthersAgain(t *testing.T) {
 	s := open(t, options(t))

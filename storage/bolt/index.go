@@ -20,6 +20,10 @@ import (
 // All entries with the same tag and values are one ordered list of records;
 // place is where a record stands in it. Lists that are intersected have the
 // same kind of place.
+//
+// What belongs to an order is found by entries in the orders' own bucket, right
+// behind the order. It mostly changes when the order does: then both are on the
+// same page, and one page less is written.
 
 // tag tells the indexes of one table apart.
 type tag byte
@@ -43,6 +47,28 @@ func prefix[S ~string](t tag, values ...S) []byte {
 		out = append(out, v...)
 	}
 	return out
+}
+
+// besideOrder is entry for a record of table that belongs to the order with id.
+func besideOrder(table byte, id issuance.OrderID, place []byte) []byte {
+	if id == "" {
+		return nil
+	}
+	return append(besideOrderPrefix(table, id), place...)
+}
+
+// besideOrderPrefix is prefix for the same.
+func besideOrderPrefix(table byte, id issuance.OrderID) []byte {
+	out := append([]byte{byte(byOrder)}, id...)
+	return append(out, 0, table)
+}
+
+// spot returns the bucket and the key in it of an entry, or prefix, of tb.
+func (tb table[R]) spot(entry []byte) (bucket string, key []byte) {
+	if tag(entry[0]) == byOrder {
+		return ordersBucket, entry[1:]
+	}
+	return tb.name + ".index", entry
 }
 
 // instant returns 12 bytes that sort as times do.

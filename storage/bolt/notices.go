@@ -15,7 +15,7 @@ func noticeIndex(r issuance.Notice) [][]byte {
 	return [][]byte{
 		entry[string](byAll, at),
 		entry(byState, at, r.State),
-		entry(byOrder, at, r.Order),
+		besideOrder(noticeBeside, r.Order, at),
 		due,
 	}
 }
@@ -29,7 +29,7 @@ func (t *tx) PutNotice(r issuance.Notice) error { return t.s.tables.notices.put(
 func (t *tx) Notices(q issuance.NoticeQuery) ([]issuance.Notice, string, error) {
 	var m matching
 	match(&m, byState, q.State)
-	match(&m, byOrder, q.Order)
+	matchOrder(&m, noticeBeside, q.Order)
 	return t.s.tables.notices.list(t, query{prefixes: m.orAll(), Page: q.Page})
 }
 

@@ -1,20 +1,20 @@
 package bolt
 
 import (
+	"runtime"
 	"slices"
 	"sync"
-	"time"
 )
 
 // maxBatch is the most callers whose transactions are committed together.
 const maxBatch = 256
 
-// queue is the calls that wait for the committer.
+// queue is the calls that wait for the committer. While it commits, others come;
+// they are committed together next, and nobody waits for company.
 type queue struct {
 	mu     sync.Mutex
 	calls  []*call
-	want   int           // wake the committer when there are so many
-	wake   chan struct{} // holds one
+	wake   chan struct{} // holds one: there is something to do
 	closed bool
 }
 
@@ -25,9 +25,7 @@ func (q *queue) push(c *call) bool {
 		return false
 	}
 	q.calls = append(q.calls, c)
-	if len(q.calls) >= q.want {
-		q.ring()
-	}
+	q.ring()
 	return true
 }
 
@@ -45,40 +43,24 @@ func (q *queue) ring() {
 	}
 }
 
-// ask tells push to wake the committer at want calls, and reports whether there
-// is something to wait for.
-func (q *queue) ask(want int) (wait bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.want = want
-	return len(q.calls) < want && !q.closed
-}
-
 // next returns the calls to commit together; nil once the queue is closed and
-// empty. Callers that were answered together mostly come again together: if
-// there were several of late, next waits for as many, for up to gather.
-func (q *queue) next(want int, gather time.Duration) []*call {
-	for q.ask(1) {
+// empty.
+func (q *queue) next() []*call {
+	for {
+		runtime.Gosched() // those who are ready to come, come first
+		batch, closed := q.take()
+		if len(batch) > 0 || closed {
+			return batch
+		}
 		<-q.wake
 	}
-	if want > 1 && q.ask(want) {
-		timer := time.NewTimer(gather)
-		defer timer.Stop()
-		for waiting := true; waiting && q.ask(want); {
-			select {
-			case <-q.wake:
-			case <-timer.C:
-				waiting = false
-			}
-		}
-	}
+}
+
+func (q *queue) take() (batch []*call, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := min(len(q.calls), maxBatch)
-	batch := q.calls[:n:n]
+	batch = q.calls[:n:n]
 	q.calls = slices.Clone(q.calls[n:])
-	if n == 0 {
-		return nil
-	}
-	return batch
+	return batch, q.closed
 }

@@ -13,6 +13,7 @@ type tables struct {
 	services      table[issuance.Service]
 	orders        table[issuance.Order]
 	certificates  table[issuance.Certificate]
+	unissued      table[issuance.Certificate] // serial numbers that are reserved or abandoned
 	revocations   table[issuance.Revocation]
 	notices       table[issuance.Notice]
 	tokens        table[issuance.Token]
@@ -39,8 +40,9 @@ func newTables() tables {
 				return [][]byte{entry(byOrganization, []byte(r.ID), r.Organization)}
 			},
 		},
-		orders:       table[issuance.Order]{name: "orders", key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
-		certificates: table[issuance.Certificate]{name: "certificates", key: func(r issuance.Certificate) []byte { return []byte(r.Serial) }, index: certificateIndex},
+		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
+		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
+		unissued:     table[issuance.Certificate]{name: "unissued", key: serialKey, index: unissuedIndex},
 		revocations:  table[issuance.Revocation]{name: "revocations", key: revocationKey, index: revocationIndex},
 		notices:      table[issuance.Notice]{name: "notices", key: func(r issuance.Notice) []byte { return []byte(r.ID) }, index: noticeIndex},
 		tokens: table[issuance.Token]{
@@ -69,12 +71,18 @@ const (
 	byDue          tag = 7
 	byDigest       tag = 8
 	byEmail        tag = 9
-	bySerial       tag = 10
-	byTime         tag = 11
-
-	// expiring is added to a tag for the same entries in the order of NotAfter.
-	expiring tag = 64
+	byTime         tag = 10
+	byExpiry       tag = 11
 )
+
+// The tables of what belongs to orders, in entries beside them.
+const (
+	auditBeside       byte = 'a'
+	certificateBeside byte = 'c'
+	noticeBeside      byte = 'n'
+)
+
+func serialKey(r issuance.Certificate) []byte { return []byte(r.Serial) }
 
 func contactIndex(r issuance.Contact) [][]byte {
 	return [][]byte{
@@ -85,6 +93,12 @@ func contactIndex(r issuance.Contact) [][]byte {
 
 // matching returns the prefixes of the lists whose value is set.
 type matching struct{ prefixes [][]byte }
+
+func matchOrder(m *matching, table byte, id issuance.OrderID) {
+	if id != "" {
+		m.prefixes = append(m.prefixes, besideOrderPrefix(table, id))
+	}
+}
 
 func match[S ~string](m *matching, t tag, value S) {
 	if value != "" {

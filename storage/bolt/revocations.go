@@ -25,7 +25,7 @@ func (t *tx) AppendRevocation(r issuance.Revocation) error {
 	if r.Seq, err = t.sequence(changesBucket); err != nil {
 		return err
 	}
-	utc(reflect.ValueOf(&r).Elem())
+	own(reflect.ValueOf(&r).Elem())
 	raw, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("writing a revocation: %w", err)

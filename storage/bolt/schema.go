@@ -11,12 +11,13 @@ import (
 	"github.com/postern-ca/postern/storage/seal"
 )
 
-// The buckets beside those of the tables.
+// Buckets that code outside of the tables names.
 const (
 	metaBucket    = "meta"
 	changesBucket = "changes"     // revocations by Seq
 	numbersBucket = "crl-numbers" // by issuer
 	secretsBucket = "secrets"     // sealed
+	ordersBucket  = "orders"      // and, behind each order, index entries of what belongs to it
 	compromised   = "compromised" // digests of public keys
 )
 
@@ -38,10 +39,10 @@ func migrations() []migration {
 			return makeBuckets(b,
 				changesBucket, numbersBucket, secretsBucket, compromised,
 				"organizations", "organizations.index", "contacts", "contacts.index",
-				"services", "services.index", "orders", "orders.index",
-				"certificates", "certificates.index", "revocations", "revocations.index",
+				"services", "services.index", ordersBucket, "orders.index",
+				"certificates", "certificates.index", "unissued", "unissued.index", "revocations", "revocations.index",
 				"notices", "notices.index", "tokens", "tokens.index",
-				"audit", "audit.index", "receipts", "receipts.index")
+				"audit", "receipts", "receipts.index")
 		},
 	}
 }

@@ -30,9 +30,6 @@ type Options struct {
 	// LockTimeout is how long Open waits for another process to close the
 	// file; 0 means one second.
 	LockTimeout time.Duration
-	// Gather is how long a commit waits, at most, for as many callers as came
-	// together of late; 0 means eight milliseconds. One caller never waits.
-	Gather time.Duration
 	// ScrubAfter is how long after a secret was deleted the file is scrubbed;
 	// 0 means one second.
 	ScrubAfter time.Duration
@@ -51,7 +48,7 @@ func (o *Options) check() error {
 	for _, d := range []struct {
 		value *time.Duration
 		usual time.Duration
-	}{{&o.LockTimeout, time.Second}, {&o.Gather, 8 * time.Millisecond}, {&o.ScrubAfter, time.Second}} {
+	}{{&o.LockTimeout, time.Second}, {&o.ScrubAfter, time.Second}} {
 		if *d.value <= 0 {
 			*d.value = d.usual
 		}
@@ -69,6 +66,7 @@ type Store struct {
 	queue   queue
 	readers readers
 	stats   counters
+	memo    *memo
 	broken  atomic.Pointer[error] // why nothing can be trusted any more
 
 	scrubbing sync.Mutex
@@ -112,7 +110,7 @@ func open(o Options, steps []migration) (_ *Store, err error) {
 		return nil, fmt.Errorf("opening the database to scrub it: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Store{opts: o, db: db, raw: raw, tables: newTables(), stop: stop, deleted: make(chan struct{}, 1)}
+	s := &Store{opts: o, db: db, raw: raw, tables: newTables(), memo: newMemo(), stop: stop, deleted: make(chan struct{}, 1)}
 	s.queue.wake = make(chan struct{}, 1)
 	s.readers.open = make(map[int]int)
 	s.tail.Store(true) // the process before may have been killed in a commit,

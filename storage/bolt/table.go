@@ -26,10 +26,7 @@ func (tb table[R]) get(t *tx, key []byte) (r R, err error) {
 	if err != nil {
 		return r, err
 	}
-	if r, err = tb.decode(raw); err == nil {
-		t.remember(tb.name, key, r)
-	}
-	return r, err
+	return tb.recall(t.s.memo, raw)
 }
 
 // find returns the record of the one index entry.
@@ -37,7 +34,8 @@ func (tb table[R]) find(t *tx, entry []byte) (r R, err error) {
 	if entry == nil {
 		return r, issuance.ErrNotFound
 	}
-	key, err := t.get(tb.name+".index", entry)
+	bucket, entry := tb.spot(entry)
+	key, err := t.get(bucket, entry)
 	if err != nil {
 		return r, err
 	}
@@ -51,13 +49,26 @@ func (tb table[R]) decode(raw []byte) (r R, err error) {
 	return r, nil
 }
 
+// recall is decode of what was often decoded or written just before.
+func (tb table[R]) recall(m *memo, raw []byte) (R, error) {
+	if r, known := m.recall(tb.name, raw).(R); known {
+		return r, nil
+	}
+	r, err := tb.decode(raw)
+	if err == nil {
+		own(reflect.ValueOf(&r).Elem())
+		m.keep(tb.name, bytes.Clone(raw), r)
+	}
+	return r, err
+}
+
 // put adds or replaces r, and brings its index entries up to date.
 func (tb table[R]) put(t *tx, r R) error {
 	key := tb.key(r)
 	if len(key) == 0 {
 		return fmt.Errorf("keeping a record of %s: it has no id", tb.name)
 	}
-	utc(reflect.ValueOf(&r).Elem())
+	own(reflect.ValueOf(&r).Elem())
 	raw, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("writing a record of %s: %w", tb.name, err)
@@ -72,11 +83,9 @@ func (tb table[R]) put(t *tx, r R) error {
 	entries := tb.index(r)
 	old := make([][]byte, len(entries))
 	if was != nil {
-		before, known := t.recall(tb.name, key).(R)
-		if !known {
-			if before, err = tb.decode(was); err != nil {
-				return err
-			}
+		before, err := tb.recall(t.s.memo, was)
+		if err != nil {
+			return err
 		}
 		old = tb.index(before)
 	}
@@ -88,20 +97,22 @@ func (tb table[R]) put(t *tx, r R) error {
 			return err
 		}
 	}
-	t.remember(tb.name, key, r)
+	t.s.memo.keep(tb.name, raw, r)
 	return t.put(tb.name, key, raw)
 }
 
 func (tb table[R]) replace(t *tx, old, entry, key []byte) error {
 	if old != nil {
-		if err := t.delete(tb.name+".index", old); err != nil {
+		bucket, old := tb.spot(old)
+		if err := t.delete(bucket, old); err != nil {
 			return err
 		}
 	}
 	if entry == nil {
 		return nil
 	}
-	return t.put(tb.name+".index", entry, key)
+	bucket, entry := tb.spot(entry)
+	return t.put(bucket, entry, key)
 }
 
 // remove deletes r and its index entries.
@@ -111,7 +122,6 @@ func (tb table[R]) remove(t *tx, r R) error {
 			return err
 		}
 	}
-	t.remember(tb.name, tb.key(r), nil)
 	return t.delete(tb.name, tb.key(r))
 }
 
@@ -155,25 +165,29 @@ func (tb table[R]) listIf(t *tx, q query, keep func(R) bool) (out []R, cursor st
 
 // walk calls f with q's records from a place on, until f returns false.
 func (tb table[R]) walk(t *tx, q query, from []byte, f func(place []byte, r R) bool) error {
-	bucket := tb.name
-	if len(q.prefixes) > 0 {
-		bucket += ".index"
-	} else {
-		q.prefixes = [][]byte{nil}
-	}
-	b, err := t.bucket(bucket)
-	if err != nil {
-		return err
-	}
+	indexed := len(q.prefixes) > 0
 	var lists []list
 	for _, p := range q.prefixes {
+		bucket, p := tb.spot(p)
+		b, err := t.bucket(bucket)
+		if err != nil {
+			return err
+		}
 		lists = append(lists, list{b, p})
 	}
+	if !indexed {
+		b, err := t.bucket(tb.name)
+		if err != nil {
+			return err
+		}
+		lists = []list{{b, nil}}
+	}
+	var err error
 	walk(lists, from, func(place, value []byte) bool {
 		if q.before != nil && bytes.Compare(place, q.before) >= 0 {
 			return false
 		}
-		if bucket != tb.name {
+		if indexed {
 			if value, err = t.get(tb.name, value); err != nil {
 				err = fmt.Errorf("the index of %s has what is not there: %w", tb.name, err)
 				return false
@@ -200,8 +214,9 @@ func (tb table[R]) take(t *tx, q query, limit int) (out []R, err error) {
 	return out, err
 }
 
-// utc turns all times in v to UTC. It changes nothing that v shares with others.
-func utc(v reflect.Value) {
+// own turns all times in v to UTC, and makes its slices v's own with nothing to
+// spare: what is appended to one of them later is not seen by others.
+func own(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
 		if t, ok := v.Addr().Interface().(*time.Time); ok {
@@ -209,17 +224,20 @@ func utc(v reflect.Value) {
 			return
 		}
 		for i := range v.NumField() {
-			utc(v.Field(i))
+			own(v.Field(i))
 		}
 	case reflect.Slice:
-		if v.IsNil() || v.Type().Elem().Kind() != reflect.Struct {
+		if v.Len() == 0 {
 			return
 		}
-		own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-		reflect.Copy(own, v)
-		v.Set(own)
+		mine := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(mine, v)
+		v.Set(mine)
+		if v.Type().Elem().Kind() != reflect.Struct {
+			return
+		}
 		for i := range v.Len() {
-			utc(v.Index(i))
+			own(v.Index(i))
 		}
 	}
 }

@@ -16,24 +16,7 @@ type tx struct {
 	writes  int
 	deleted bool // a secret: its bytes are still in the file
 	over    bool
-	// known has the records that this transaction has read or written, by table
-	// and key: what is put again need not be decoded again for its index entries.
-	known map[string]any
 }
-
-// remember keeps the record under key for recall; nil for one that was deleted.
-func (t *tx) remember(table string, key []byte, record any) {
-	if !t.b.Writable() {
-		return
-	}
-	if t.known == nil {
-		t.known = make(map[string]any)
-	}
-	t.known[table+string(key)] = record
-}
-
-// recall returns the record that remember kept, nil if there is none.
-func (t *tx) recall(table string, key []byte) any { return t.known[table+string(key)] }
 
 var _ issuance.Tx = (*tx)(nil)
 

@@ -14,10 +14,13 @@ func testAudit(t *testing.T, fresh Fresh) {
 	record := func(i int) issuance.AuditRecord {
 		return issuance.AuditRecord{
 			At: after(time.Duration(i)), Actor: issuance.Actor{Role: issuance.RoleOfficer, ID: "t", Name: "Olga"}, Verb: issuance.ApproveVerb,
-			Organization: "acme", Order: issuance.OrderID(fmt.Sprint("o", i%2)), Serial: issuance.Serial(fmt.Sprint("s", i%3)),
+			Organization: "acme", Order: issuance.OrderID(fmt.Sprint("o", i%2)), Serial: issuance.Serial(fmt.Sprint("s", i%4)),
 			Subject: "x", Detail: map[string]string{"a": "b"},
 		}
 	}
+	putCertificates(t, s,
+		certificate(0, func(c *issuance.Certificate) { c.Serial, c.Order = "s0", "o0" }),
+		certificate(1, func(c *issuance.Certificate) { c.Serial, c.Order, c.Status = "s1", "o1", issuance.Reserved }))
 	appendRecords := func(from, to int) {
 		update(t, s, func(tx issuance.Tx) error {
 			for i := from; i <= to; i++ {
@@ -43,8 +46,11 @@ func testAudit(t *testing.T, fresh Fresh) {
 	same(t, "the newest", want, list(issuance.AuditQuery{})[0])
 	same(t, "all", []string{"6", "5", "4", "3", "2", "1"}, seqs(issuance.AuditQuery{}))
 	same(t, "of an order", []string{"5", "3", "1"}, seqs(issuance.AuditQuery{Order: "o1"}))
-	same(t, "of a serial number", []string{"6", "3"}, seqs(issuance.AuditQuery{Serial: "s0"}))
-	same(t, "of both", []string{"3"}, seqs(issuance.AuditQuery{Order: "o1", Serial: "s0"}))
+	same(t, "of a certificate", []string{"4"}, seqs(issuance.AuditQuery{Serial: "s0"}))
+	same(t, "of a reserved serial number", []string{"5", "1"}, seqs(issuance.AuditQuery{Serial: "s1"}))
+	same(t, "of both", []string{"5", "1"}, seqs(issuance.AuditQuery{Order: "o1", Serial: "s1"}))
+	same(t, "of a certificate and another order", []string{}, seqs(issuance.AuditQuery{Order: "o1", Serial: "s0"}))
+	same(t, "of an unknown certificate", []string{}, seqs(issuance.AuditQuery{Serial: "s9"}))
 	same(t, "of nobody", []string{}, seqs(issuance.AuditQuery{Order: "none"}))
 	s = open()
 	appendRecords(7, 7)
@@ -98,6 +104,36 @@ func testClock(t *testing.T, fresh Fresh) {
 	set(start())
 	s = open()
 	same(t, "the latest, after an earlier one", after(time.Hour), clock())
+}
+
+// testOwn changes what it has put and what it has got, and asks that the store's
+// own record stays as it was.
+func testOwn(t *testing.T, fresh Fresh) {
+	s := fresh(t)()
+	o := order(1, func(o *issuance.Order) { o.Code.MadeAt = make([]time.Time, 1, 8) })
+	o.Code.MadeAt[0] = after(1)
+	putOrders(t, s, o)
+	o.Code.MadeAt[0] = after(2)
+	get := func() issuance.Order {
+		return read(t, s, func(tx issuance.Tx) (issuance.Order, error) { return tx.Order(o.ID) })
+	}
+	update(t, s, func(tx issuance.Tx) error {
+		for i := range 2 {
+			changed, err := tx.Order(o.ID)
+			if err != nil {
+				return err
+			}
+			changed.Code.MadeAt = append(changed.Code.MadeAt, after(time.Duration(i)))
+			if i == 1 {
+				if err := tx.PutOrder(changed); err != nil {
+					return err
+				}
+				_ = append(changed.Code.MadeAt, after(9))
+			}
+		}
+		return nil
+	})
+	same(t, "MadeAt", []time.Time{after(1), after(1)}, get().Code.MadeAt)
 }
 
 // testTimes puts times that are not in UTC and asks for them back in UTC, and

@@ -46,6 +46,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Receipts", testReceipts},
 		{"Clock", testClock},
 		{"Times", testTimes},
+		{"Own", testOwn},
 		{"Pages", testPages},
 		{"PagesWhileThingsChange", testPagesWhileThingsChange},
 		{"Cursors", testCursors},

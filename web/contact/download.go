@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
 )
 
 // download makes the file of the browser's claim, or fetches it again, and sends
@@ -96,9 +97,11 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 	}
 	// The contact may have closed the connection; that is how we know.
 	ctx := context.WithoutCancel(r.Context())
-	if err := s.Registrar.Download(ctx, p.link, p.session); err != nil {
-		s.Log.ErrorContext(ctx, "recording a download", "order", f.Certificate.Order, "serial", f.Certificate.Serial, "error", err)
-	}
+	server.After(w, func() {
+		if err := s.Registrar.Download(ctx, p.link, p.session); err != nil {
+			s.Log.ErrorContext(ctx, "recording a download", "order", f.Certificate.Order, "serial", f.Certificate.Serial, "error", err)
+		}
+	})
 }
 
 // sendWatched writes body as a whole answer and reports whether all of it

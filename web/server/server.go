@@ -55,6 +55,7 @@ type Options struct {
 type Server struct {
 	opts     Options
 	http     *http.Server
+	stack    *stack
 	listener net.Listener
 }
 
@@ -83,12 +84,13 @@ func New(o Options) (*Server, error) {
 			return nil, fmt.Errorf("opening the %s listener: %w", o.Name, err)
 		}
 	}
-	return &Server{opts: o, http: newHTTP(o), listener: listener}, nil
+	stack := newStack(o)
+	return &Server{opts: o, http: newHTTP(o, stack), stack: stack, listener: listener}, nil
 }
 
-func newHTTP(o Options) *http.Server {
+func newHTTP(o Options, stack *stack) *http.Server {
 	s := &http.Server{
-		Handler:           newStack(o),
+		Handler:           stack,
 		ReadHeaderTimeout: min(readHeaderTimeout, o.ReadTimeout),
 		ReadTimeout:       o.ReadTimeout,
 		WriteTimeout:      o.WriteTimeout,
@@ -149,7 +151,9 @@ func (s *Server) shutdown() {
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.opts.Log.Warn("requests were cut at shutdown", "listener", s.opts.Name, "grace", s.opts.Grace, "error", err)
 		s.http.Close()
+		return
 	}
+	s.stack.after.Wait()
 }
 
 // Extend gives the request another d from now for its answer to be written,

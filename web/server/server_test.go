@@ -277,6 +277,55 @@ func TestShutdownLetsRequestsFinish(t *testing.T) {
 	}
 }
 
+// TestAfterFollowsTheAnswer lets something follow an answer that has not ended
+// when the next one is given, and when the listener is to stop.
+func TestAfterFollowsTheAnswer(t *testing.T) {
+	leave := make(chan struct{})
+	var followed sync.WaitGroup
+	followed.Add(2)
+	s, err := New(Options{Name: "test", Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		After(w, func() {
+			<-leave
+			followed.Done()
+			panic("after the request")
+		})
+		fmt.Fprint(w, "done")
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- s.Serve(ctx) }()
+	conn, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	for range 2 {
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		answer, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, _ := io.ReadAll(answer.Body); string(body) != "done" {
+			t.Errorf("answered with %q", body)
+		}
+	}
+	stop()
+	select {
+	case <-served:
+		t.Fatal("the listener stopped before what follows its answers had ended")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(leave)
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	followed.Wait()
+}
+
 func TestShutdownCutsWhatDoesNotFinish(t *testing.T) {
 	arrived := make(chan struct{})
 	s, err := New(Options{Name: "test", Addr: "127.0.0.1:0", Grace: time.Millisecond, Log: slog.New(slog.DiscardHandler), Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,7 @@ type stack struct {
 	hosts map[string]bool
 	runID string // of this process, so that ids of two do not meet
 	count atomic.Uint64
+	after sync.WaitGroup // what was handed to After
 }
 
 func newStack(o Options) *stack {
@@ -84,6 +86,38 @@ func (s *stack) finish(rec *recorder, r *http.Request, start time.Time) {
 	if panicked != nil && rec.cut {
 		panic(http.ErrAbortHandler) // what was written is not the whole answer: cut the connection
 	}
+	if rec.after != nil {
+		s.after.Go(func() { s.runAfter(rec) })
+	}
+}
+
+func (s *stack) runAfter(rec *recorder) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			s.opts.Log.Error("what follows a request panicked", "listener", s.opts.Name, "route", rec.route,
+				"panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+		}
+	}()
+	rec.after()
+}
+
+// After lets f follow the request of w: it runs when the handler has returned,
+// while the connection's next request is served already. A shutdown waits for
+// it. What the answer depends on does not belong there. A writer that is not of
+// this package's listeners has f run at once.
+func After(w http.ResponseWriter, f func()) {
+	for w != nil {
+		if rec, ok := w.(*recorder); ok {
+			rec.after = f
+			return
+		}
+		under, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		w = under.Unwrap()
+	}
+	f()
 }
 
 func (s *stack) failed(rec *recorder, r *http.Request, panicked any) {
@@ -117,6 +151,7 @@ type recorder struct {
 	status int
 	bytes  int64
 	cut    bool
+	after  func()
 }
 
 func (r *recorder) WriteHeader(status int) {
