@@ -90,6 +90,9 @@ func (q *ocspQuestion) setSerial(content []byte) bool {
 	return true
 }
 
+// standardBase64 mends what clients and proxies make of a path in base64.
+var standardBase64 = strings.NewReplacer(" ", "+", "-", "+", "_", "/")
+
 // RequestFromPath returns the request in the address of an OCSP request by GET:
 // what follows the responder's own path, escaped or not (RFC 6960, appendix
 // A.1). It forgives what clients and proxies do to base64: the alphabet for
@@ -105,7 +108,7 @@ func RequestFromPath(path string) ([]byte, error) {
 		}
 		path = unescaped
 	}
-	text := strings.NewReplacer(" ", "+", "-", "+", "_", "/").Replace(strings.TrimLeft(path, "/"))
+	text := standardBase64.Replace(strings.TrimLeft(path, "/"))
 	request, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
 	if err != nil || len(request) == 0 {
 		return nil, errors.New("the OCSP request is not in base64")

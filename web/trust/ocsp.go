@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -24,10 +25,30 @@ const (
 // instead of one for each request. They must not be changed.
 type fixed struct {
 	mediaType, noStore, nosniff []string
+	dates                       [512]atomic.Pointer[date] // by the second, modulo their number
 }
 
-func newFixed() fixed {
-	return fixed{mediaType: []string{ocspResponse}, noStore: []string{"no-store"}, nosniff: []string{"nosniff"}}
+// date is a second as HTTP writes it (RFC 9110, section 5.6.7).
+type date struct {
+	unix  int64
+	value []string
+}
+
+// date returns t as a header value. Answers are made and end at whole seconds,
+// and so those that are in use share a few hundred.
+func (f *fixed) date(t time.Time) []string {
+	unix := t.Unix()
+	slot := &f.dates[uint64(unix)%uint64(len(f.dates))]
+	d := slot.Load()
+	if d == nil || d.unix != unix {
+		d = &date{unix, []string{t.UTC().Format(http.TimeFormat)}}
+		slot.Store(d)
+	}
+	return d.value
+}
+
+func newFixed() *fixed {
+	return &fixed{mediaType: []string{ocspResponse}, noStore: []string{"no-store"}, nosniff: []string{"nosniff"}}
 }
 
 func isOCSP(path string) bool {
@@ -72,8 +93,8 @@ func (t *Trust) answer(w http.ResponseWriter, r *http.Request, a Answer) {
 		left := max(0, a.NextUpdate.Sub(t.opts.Now())/time.Second)
 		h["Cache-Control"] = []string{"max-age=" + strconv.FormatInt(int64(left), 10) + ", public, no-transform, must-revalidate"}
 		h["Etag"] = []string{a.ETag}
-		h["Last-Modified"] = []string{a.ThisUpdate.UTC().Format(http.TimeFormat)}
-		h["Expires"] = []string{a.NextUpdate.UTC().Format(http.TimeFormat)}
+		h["Last-Modified"] = t.fixed.date(a.ThisUpdate)
+		h["Expires"] = t.fixed.date(a.NextUpdate)
 		if r.Method != http.MethodPost && matches(r.Header["If-None-Match"], a.ETag) {
 			w.WriteHeader(http.StatusNotModified)
 			return

@@ -75,7 +75,7 @@ type Trust struct {
 	router   *mux.Router
 	pages    *page.Pages
 	waiters  *waiters
-	fixed    fixed
+	fixed    *fixed
 }
 
 // New returns the handler, or an error if a field of o is not set.
