@@ -43,3 +43,18 @@ func (g gate) leave() {
 	<-g.slots
 	g.waiting.Add(-1)
 }
+
+// turns bounds work that takes less than a millisecond of a processor (checking
+// and signing for a key that was brought) to all processors but one, which is
+// left to the store: whoever has signed waits for a commit anyway, and a
+// committer that waits for a processor holds all of them up. Nobody is turned away.
+type turns chan struct{}
+
+func newTurns(workers int) turns { return make(turns, max(1, workers-1)) }
+
+// take calls f when it is its turn.
+func (t turns) take(f func() error) error {
+	t <- struct{}{}
+	defer func() { <-t }()
+	return f()
+}

@@ -38,6 +38,7 @@ type Config struct {
 type Registrar struct {
 	Config
 	gate    gate
+	turns   turns
 	flights flights
 }
 
@@ -59,7 +60,7 @@ func New(c Config) (*Registrar, error) {
 	if c.WakePublisher == nil {
 		c.WakePublisher = func() {}
 	}
-	return &Registrar{Config: c, gate: newGate(c.Workers), flights: newFlights()}, nil
+	return &Registrar{Config: c, gate: newGate(c.Workers), turns: newTurns(c.Workers), flights: newFlights()}, nil
 }
 
 // Read runs f in a read-only transaction, for listings and look-ups.

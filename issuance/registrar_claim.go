@@ -88,10 +88,13 @@ type choice struct {
 func (r *Registrar) choose(o Order, q ClaimRequest) (c choice, err error) {
 	c.key, c.target = o.Key, o.Target
 	if len(q.CSR) > 0 {
-		if c.public, err = r.ReadCSR(q.CSR); err != nil {
-			return c, err
-		}
-		c.key, err = r.KeyOf(c.public)
+		err = r.turns.take(func() (err error) {
+			if c.public, err = r.ReadCSR(q.CSR); err != nil {
+				return err
+			}
+			c.key, err = r.KeyOf(c.public)
+			return err
+		})
 		return c, err
 	}
 	if q.Key != "" {
@@ -132,7 +135,7 @@ func (r *Registrar) make(ctx context.Context, o Order, token, session Secret, q 
 		return File{}, err
 	}
 	// 3. Key, certificate, file: outside of any transaction.
-	made, err := r.sign(ctx, draft, c)
+	made, err := r.produce(ctx, draft, c)
 	if err != nil {
 		return File{}, errors.Join(err, r.abandon(ctx, draft))
 	}
@@ -206,24 +209,20 @@ type made struct {
 	password Secret // empty for a CSR
 }
 
-func (r *Registrar) sign(ctx context.Context, d draft, c choice) (m made, err error) {
-	var key crypto.Signer
-	if c.public == nil {
-		if key, err = r.NewKey(c.key); err != nil {
-			return m, err
-		}
-		c.public = key.Public()
+// produce makes the certificate for the key that was brought, or key, certificate and file.
+func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err error) {
+	if c.public != nil {
+		err = r.turns.take(func() error {
+			m.signed, err = r.sign(ctx, d, c.public)
+			return err
+		})
+		return m, err
 	}
-	now := r.Now().UTC().Truncate(time.Second)
-	end := r.Policy.Validity.After(now)
-	if _, last := r.Signer.Issuer(); end.After(last) {
-		end = last
+	key, err := r.NewKey(c.key)
+	if err != nil {
+		return m, err
 	}
-	m.signed, err = r.Signer.Sign(ctx, Profile{
-		Serial: d.certificate.Serial, Organization: d.organization.ID, OrganizationName: d.organization.Name,
-		Service: d.service.Name, Key: c.public, NotBefore: now.Add(-r.Policy.Backdate), NotAfter: end,
-	})
-	if err != nil || key == nil {
+	if m.signed, err = r.sign(ctx, d, key.Public()); err != nil {
 		return m, err
 	}
 	chain, err := r.Signer.Chain(m.signed.Issuer)
@@ -237,6 +236,19 @@ func (r *Registrar) sign(ctx context.Context, d draft, c choice) (m made, err er
 	})
 	m.pkcs12 = NewSecret(file)
 	return m, err
+}
+
+// sign makes d's certificate for key, under our profile alone.
+func (r *Registrar) sign(ctx context.Context, d draft, key crypto.PublicKey) (Signed, error) {
+	now := r.Now().UTC().Truncate(time.Second)
+	end := r.Policy.Validity.After(now)
+	if _, last := r.Signer.Issuer(); end.After(last) {
+		end = last
+	}
+	return r.Signer.Sign(ctx, Profile{
+		Serial: d.certificate.Serial, Organization: d.organization.ID, OrganizationName: d.organization.Name,
+		Service: d.service.Name, Key: key, NotBefore: now.Add(-r.Policy.Backdate), NotAfter: end,
+	})
 }
 
 // store records certificate, file and password together.
