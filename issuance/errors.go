@@ -3,6 +3,7 @@ package issuance
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -138,4 +139,12 @@ func clip(s string, n int) string {
 		return s
 	}
 	return string(r[:n]) + "…"
+}
+
+// TriesLeft says how many tries are left.
+func (e *Error) TriesLeft() string {
+	if e.Left == 1 {
+		return "1 try left"
+	}
+	return strconv.Itoa(e.Left) + " tries left"
 }

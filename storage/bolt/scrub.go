@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -121,6 +122,7 @@ func (s *Store) scrubSlice(from int, tail bool) (next, zeroed int, err error) {
 		}
 		end = int(info.Size()) / size
 	}
+	buf, blank := make([]byte, runPages*size), make([]byte, size)
 	for began := time.Now(); from < end; from = next {
 		if time.Since(began) > sliceTime {
 			return from, zeroed, nil
@@ -129,7 +131,7 @@ func (s *Store) scrubSlice(from int, tail bool) (next, zeroed int, err error) {
 		if n, next, err = free(b, from, end); err != nil {
 			return from, zeroed, err
 		}
-		overwritten, err := zero(s.raw, from, n, size)
+		overwritten, err := zero(s.raw, int64(from)*int64(size), buf[:n*size], blank)
 		zeroed += overwritten
 		if err != nil {
 			return from, zeroed, err
@@ -154,23 +156,23 @@ func free(b *bbolt.Tx, from, end int) (n, next int, err error) {
 	return n, next, nil
 }
 
-// zero overwrites those of n pages that are not zero yet.
-func zero(f *os.File, first, n, size int) (zeroed int, err error) {
-	if n == 0 {
+// zero reads the pages at offset into buf, and overwrites those of them that are
+// not blank yet. Blank is one page.
+func zero(f *os.File, offset int64, buf, blank []byte) (zeroed int, err error) {
+	if len(buf) == 0 {
 		return 0, nil
 	}
-	buf, blank := make([]byte, n*size), make([]byte, size)
-	if _, err := f.ReadAt(buf, int64(first)*int64(size)); err != nil {
+	if _, err := f.ReadAt(buf, offset); err != nil {
 		return 0, err
 	}
-	for i := range n {
-		if bytes.Equal(buf[i*size:(i+1)*size], blank) {
-			continue
+	for page := range slices.Chunk(buf, len(blank)) {
+		if !bytes.Equal(page, blank) {
+			if _, err := f.WriteAt(blank, offset); err != nil {
+				return zeroed, fmt.Errorf("overwriting the page at %d: %w", offset, err)
+			}
+			zeroed++
 		}
-		if _, err := f.WriteAt(blank, int64(first+i)*int64(size)); err != nil {
-			return zeroed, fmt.Errorf("overwriting page %d: %w", first+i, err)
-		}
-		zeroed++
+		offset += int64(len(blank))
 	}
 	return zeroed, nil
 }

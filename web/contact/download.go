@@ -2,7 +2,6 @@ package contact
 
 import (
 	"context"
-	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
@@ -53,8 +52,12 @@ func (s *site) confirm(r *http.Request, p pass) error {
 	return s.Registrar.Download(r.Context(), p.link, p.session)
 }
 
-// choice reads what is asked for: a target and a key, or a CSR as text or file.
+// choice reads what is asked for: a target and a key, or a CSR as text or file,
+// for which the certificate may come in several formats.
 func choice(r *http.Request) (q issuance.ClaimRequest, err error) {
+	if _, err := parseChainFormat(r.PostForm.Get("format")); err != nil {
+		return q, err
+	}
 	q.Target, q.Key = r.PostForm.Get("target"), r.PostForm.Get("key")
 	if csr := strings.TrimSpace(r.PostForm.Get("csr")); csr != "" {
 		q.CSR = []byte(csr)
@@ -83,7 +86,15 @@ func choice(r *http.Request) (q issuance.ClaimRequest, err error) {
 func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuance.File) {
 	body, mediaType, extension := f.PKCS12, "application/x-pkcs12", ".p12"
 	if f.PKCS12 == nil {
-		body, mediaType, extension = chainPEM(f.Chain), "application/x-pem-file", ".pem"
+		format, err := parseChainFormat(r.PostForm.Get("format"))
+		if err == nil {
+			mediaType, extension = format.mediaType, format.extension
+			body, err = format.write(f.Chain)
+		}
+		if err != nil {
+			s.fail(w, r, err, s.path("/claim"))
+			return
+		}
 	}
 	_, name, _ := strings.Cut(string(f.Certificate.Service), ".")
 	h := w.Header()
@@ -129,14 +140,6 @@ func send(w http.ResponseWriter, part []byte) bool {
 		return false
 	}
 	return rc.Flush() == nil
-}
-
-// chainPEM returns the certificate, its issuer and the root, in this order.
-func chainPEM(chain [][]byte) (out []byte) {
-	for _, der := range chain {
-		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	}
-	return out
 }
 
 // tooLarge reports whether err says that a body was longer than is read.

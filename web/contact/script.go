@@ -86,7 +86,7 @@ func (s *site) precheck(q issuance.ClaimRequest) error {
 func (s *site) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if e, ok := errors.AsType[*issuance.Error](err); ok && e.Code == issuance.CodeWrongCode {
 		counted := *e
-		counted.Message += fmt.Sprintf(" (%d tries left)", e.Left)
+		counted.Message += " (" + e.TriesLeft() + ")"
 		err = &counted
 	}
 	if strings.Contains(r.Header.Get("Accept"), "json") {

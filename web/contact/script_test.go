@@ -139,7 +139,24 @@ func TestCSR(t *testing.T) {
 		t.Fatalf("the chain has %d certificates, the first for another key", len(certs))
 	}
 	waitFor(t, func() bool { return d.order(id).State == issuance.CompletedState })
-	b.get("/claim").shows("Your certificate is ready", "payments.pem", "Download the file again")
+	b.get("/claim").shows("Your certificate is ready", "payments.pem", "Download the file again", ".p7b", ".cer")
+	b.post("/claim/download", "format", "cer")
+	if b.body != string(certs[0].Raw) || b.header.Get("Content-Type") != "application/pkix-cert" {
+		t.Errorf("as .cer: %s", b.header)
+	}
+	b.post("/claim/download", "format", "p7b")
+	if got, want := b.header.Get("Content-Disposition"), `attachment; filename="payments.p7b"`; got != want {
+		t.Errorf("Content-Disposition is %s, want %s", got, want)
+	}
+	print := exec.CommandContext(t.Context(), "openssl", "pkcs7", "-inform", "DER", "-print_certs")
+	print.Stdin = strings.NewReader(b.body)
+	out, err := print.CombinedOutput()
+	if err != nil || strings.Count(string(out), "BEGIN CERTIFICATE") != len(certs) {
+		t.Errorf("openssl reads the .p7b so: %v %s", err, out)
+	}
+	if b.post("/claim/download", "format", "pfx"); b.status != http.StatusUnprocessableEntity {
+		t.Errorf("an unknown format is answered with %d", b.status)
+	}
 	if got := d.passwords(id); got != 0 {
 		t.Errorf("%d password SMS were queued for a CSR, want none", got)
 	}

@@ -75,13 +75,11 @@ type session struct {
 
 // newSession reads what can be checked before anything is asked of the server.
 func newSession(c *cobra.Command, o Options, q claimRequest, address string) (*session, error) {
-	for _, check := range []func() error{
-		func() error { _, err := issuance.ParseTarget(q.target); return err },
-		func() error { _, err := issuance.ParseKeyAlgorithm(q.key); return err },
-	} {
-		if err := check(); err != nil {
-			return nil, err
-		}
+	if _, err := issuance.ParseTarget(q.target); err != nil {
+		return nil, flagError(c, "target", err)
+	}
+	if _, err := issuance.ParseKeyAlgorithm(q.key); err != nil {
+		return nil, flagError(c, "key", err)
 	}
 	s := &session{claimRequest: q, in: bufio.NewReader(c.InOrStdin()), out: c.OutOrStdout(), err: c.ErrOrStderr()}
 	s.asks, s.tells = isTerminal(c.InOrStdin()), isTerminal(s.err)

@@ -121,6 +121,20 @@ func TestNothingIsReplaced(t *testing.T) {
 	}
 }
 
+// TestValuesThatAreNone gives flags what they cannot be: the server is not asked.
+func TestValuesThatAreNone(t *testing.T) {
+	for _, line := range []string{
+		"order list --state nosuch", "cert list --status nosuch", "message list --state nosuch", "token add --name x --role king",
+		"order create --service a.b --contact x --key DSA", "order create --service a.b --contact x --target toaster",
+		"order create --service a.b --contact x --renews zz", "cert list --expires-before soon",
+	} {
+		got := run(t, nil, "", strings.Fields(line)...)
+		if got.status != 2 || !strings.Contains(got.err, "--") {
+			t.Errorf("%s: got %+v", line, got)
+		}
+	}
+}
+
 func TestWhatFailsBeforeTheServerIsAsked(t *testing.T) {
 	site, link := newContactSite(t)
 	if err := os.WriteFile("bad.csr", []byte("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"), 0o600); err != nil {
@@ -130,13 +144,17 @@ func TestWhatFailsBeforeTheServerIsAsked(t *testing.T) {
 		{"--out", "no/such/directory/x.p12"},
 		{"--csr", "bad.csr"},
 		{"--csr", "missing.csr"},
-		{"--key", "DSA"},
-		{"--target", "toaster"},
 		{"--ca", "missing.pem"},
 		{"--new-key", "no/such/directory/x.key"},
 	} {
 		got := run(t, nil, "11112222\n", append([]string{"claim", link}, flags...)...)
 		if got.status != 1 || got.err == "" || strings.Contains(got.err, "secrettoken") {
+			t.Errorf("%v: got %+v", flags, got)
+		}
+	}
+	for _, flags := range [][]string{{"--key", "DSA"}, {"--target", "toaster"}} {
+		got := run(t, nil, "11112222\n", append([]string{"claim", link}, flags...)...)
+		if got.status != 2 || !strings.Contains(got.err, flags[0]+": ") || !strings.Contains(got.err, "choose one of ") {
 			t.Errorf("%v: got %+v", flags, got)
 		}
 	}

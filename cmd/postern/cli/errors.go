@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 type usageError struct {
 	message string
 	command string
+	hint    string // "" for where the help is
 }
 
 func (e *usageError) Error() string { return e.message }
@@ -23,7 +25,33 @@ func (e *usageError) Error() string { return e.message }
 // Usagef returns an error that ends the program with StatusUsage and points to
 // the help of c.
 func Usagef(c *cobra.Command, format string, a ...any) error {
-	return &usageError{fmt.Sprintf(format, a...), c.CommandPath()}
+	return &usageError{message: fmt.Sprintf(format, a...), command: c.CommandPath()}
+}
+
+// flagError is Usagef for a flag's value that was refused with err; nil if err is nil.
+func flagError(c *cobra.Command, flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	u := &usageError{message: "--" + flag + ": " + err.Error(), command: c.CommandPath()}
+	if e, ok := errors.AsType[*issuance.Error](err); ok {
+		u.message, u.hint = "--"+flag+": "+e.Message, e.Hint
+	}
+	return u
+}
+
+// oneOf returns a reader of a flag that takes one of values.
+func oneOf[S ~string](values ...S) func(string) (string, error) {
+	return func(s string) (string, error) {
+		if slices.Contains(values, S(s)) {
+			return s, nil
+		}
+		var names []string
+		for _, v := range values {
+			names = append(names, string(v))
+		}
+		return "", issuance.Invalidf("", fmt.Sprintf("%q is none of them", s), "choose one of "+strings.Join(names, ", "))
+	}
 }
 
 func statusOf(err error) int {
@@ -37,11 +65,11 @@ func statusOf(err error) int {
 func tell(w io.Writer, err error) {
 	message, hint := err.Error(), ""
 	if u, ok := errors.AsType[*usageError](err); ok {
-		hint = "`" + u.command + " --help` tells how it is called"
+		hint = first(u.hint, "`"+u.command+" --help` tells how it is called")
 	} else if e, ok := errors.AsType[*issuance.Error](err); ok {
 		hint = e.Hint
 		if e.Left > 0 {
-			message += fmt.Sprintf(" (%d tries left)", e.Left)
+			message += " (" + e.TriesLeft() + ")"
 		}
 	} else if errors.Is(err, context.Canceled) {
 		message = "interrupted"

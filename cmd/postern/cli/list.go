@@ -46,7 +46,7 @@ func listCommand[T any](n *connection, l listing[T]) *cobra.Command {
 				if f.read != nil {
 					var err error
 					if value, err = f.read(value); err != nil {
-						return err
+						return flagError(c, f.name, err)
 					}
 				}
 				q.Set(f.parameter, value)

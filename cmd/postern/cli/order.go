@@ -40,7 +40,7 @@ func listOrders(n *connection) *cobra.Command {
 	return listCommand(n, listing[orderRecord]{
 		short: "List orders, the newest first", plural: "orders", path: "api/v1/orders",
 		filters: []filter{
-			{name: "state", parameter: "state", usage: "in this state: requested, invited, ..."},
+			{name: "state", parameter: "state", usage: "in this state: requested, invited, ...", read: oneOf(issuance.OrderStates()...)},
 			{name: "org", parameter: "organization", usage: "of this organisation"},
 			{name: "service", parameter: "service", usage: "for this service"},
 			{name: "contact", parameter: "contact", usage: "to be received by this contact (id)"},
@@ -96,6 +96,19 @@ named by id or e-mail address. Nothing is made in the CA before it is claimed.`,
 		Example: "  postern order create --service acme.payments --contact anna@acme.example",
 		Args:    args(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := issuance.ParseKeyAlgorithm(q.key); err != nil {
+				return flagError(c, "key", err)
+			}
+			if _, err := issuance.ParseTarget(q.target); err != nil {
+				return flagError(c, "target", err)
+			}
+			var renews issuance.Serial
+			if q.renews != "" {
+				var err error
+				if renews, err = issuance.ParseSerial(q.renews); err != nil {
+					return flagError(c, "renews", err)
+				}
+			}
 			api, err := n.client()
 			if err != nil {
 				return err
@@ -106,12 +119,8 @@ named by id or e-mail address. Nothing is made in the CA before it is claimed.`,
 				return err
 			}
 			body := map[string]string{"service": q.service, "contact": contact, "key": q.key, "target": q.target, "comment": q.comment}
-			if q.renews != "" {
-				serial, err := issuance.ParseSerial(q.renews)
-				if err != nil {
-					return err
-				}
-				body["renews"] = string(serial)
+			if renews != "" {
+				body["renews"] = string(renews)
 			}
 			return send(n, c, api.create, "api/v1/orders", body, orderStands)
 		},

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 func tokens(n *connection) *cobra.Command {
@@ -52,6 +54,9 @@ services) or auditor (reads).`,
 		Example: "  POSTERN_TOKEN=$(postern token add --name ci --role auditor --lifetime 2160h)",
 		Args:    args(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := oneOf(issuance.RoleAdministrator, issuance.RoleOfficer, issuance.RoleAuditor)(role); err != nil {
+				return flagError(c, "role", err)
+			}
 			body := map[string]string{"name": name, "role": role}
 			if lifetime != 0 {
 				body["lifetime"] = lifetime.String()
