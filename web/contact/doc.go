@@ -21,5 +21,6 @@
 // __Host-postern-session; with the cookies of -c and -b the same command fetches
 // the same file again after a cut, until the claim window closes. Without them it
 // cannot, because a code works once. Errors are plain text, or a problem document
-// (RFC 9457) where Accept asks for JSON.
+// (RFC 9457) where Accept asks for JSON. For a CSR (field csr) the field format
+// says how the certificate comes: pem, p7b or cer.
 package contact
