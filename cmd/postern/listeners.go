@@ -156,8 +156,8 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 		return nil, err
 	}
 	paths := http.NewServeMux()
-	paths.HandleFunc("GET /healthz", server.Live)
-	paths.Handle("GET /readyz", server.Readiness{Checks: h.checks(), Brief: true})
+	paths.HandleFunc("GET "+server.LivePath, server.Live)
+	paths.Handle("GET "+server.ReadyPath, server.Readiness{Checks: h.checks(), Brief: true})
 	paths.Handle("GET /{$}", http.RedirectHandler("/claim", http.StatusSeeOther))
 	paths.Handle("/", contacts)
 	// Outermost: a mux cleans paths, and the base64 of an OCSP request may have //.

@@ -52,8 +52,8 @@ func New(o Options) (*API, error) {
 		a.router.HandleFunc(Prefix+e.path, a.serve(e.do)).Methods(e.methods()...)
 	}
 	a.document(Prefix+"/openapi.json", http.HandlerFunc(serveDocument))
-	a.document("/healthz", http.HandlerFunc(server.Live))
-	a.document("/readyz", server.Readiness{Checks: o.Checks})
+	a.document(server.LivePath, http.HandlerFunc(server.Live))
+	a.document(server.ReadyPath, server.Readiness{Checks: o.Checks})
 	a.document("/", http.HandlerFunc(a.index))
 	if o.Metrics != nil {
 		a.document("/metrics", o.Metrics)

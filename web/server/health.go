@@ -19,8 +19,15 @@ type Check struct {
 // checkLimit bounds the time of all checks together.
 const checkLimit = 5 * time.Second
 
+// The paths of Live and Readiness, on every listener that has them.
+const (
+	LivePath  = "/healthz"
+	ReadyPath = "/readyz"
+)
+
 // Live answers that the process runs.
 func Live(w http.ResponseWriter, _ *http.Request) {
+	Route(w, LivePath)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = fmt.Fprintln(w, "ok")
@@ -43,6 +50,7 @@ type Finding struct {
 }
 
 func (c Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	Route(w, ReadyPath)
 	ctx, cancel := context.WithTimeout(r.Context(), checkLimit)
 	defer cancel()
 	ready := true

@@ -166,7 +166,7 @@ func unreachable(base *url.URL, err error) error {
 	e := &issuance.Error{Kind: issuance.Unavailable, Message: base.Host + " cannot be reached: " + err.Error(), Hint: "check the address, and that Postern runs there"}
 	var tlsHead tls.RecordHeaderError
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		e.Hint = "if it has a certificate of its own authority, fetch that authority's root over a way you trust and give it with --ca"
+		e.Hint = "if it has a certificate of its own authority, fetch that authority's root over a way you trust and give it with --ca or POSTERN_CA"
 	} else if errors.As(err, &tlsHead) {
 		e.Hint = "it may speak plain HTTP: write the address with http:// if it is on this machine"
 	}
