@@ -45,8 +45,8 @@ func (g gate) leave() {
 }
 
 // turns bounds work that takes less than a millisecond of a processor (checking
-// and signing for a key that was brought) to all processors but one, which is
-// left to the store: whoever has signed waits for a commit anyway, and a
+// and signing for a key that was brought) to all processors but one (at least
+// one), which is left to the store: whoever has signed waits for a commit anyway, and a
 // committer that waits for a processor holds all of them up. Nobody is turned away.
 type turns chan struct{}
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -49,6 +50,10 @@ func prefix[S ~string](t tag, values ...S) []byte {
 	return out
 }
 
+// isOrderID reports whether id can be an order's: a zero octet ends an order's id
+// in the keys of what stands behind it.
+func isOrderID(id issuance.OrderID) bool { return strings.IndexByte(string(id), 0) < 0 }
+
 // besideOrder is entry for a record of table that belongs to the order with id.
 func besideOrder(table byte, id issuance.OrderID, place []byte) []byte {
 	if id == "" {
@@ -57,8 +62,12 @@ func besideOrder(table byte, id issuance.OrderID, place []byte) []byte {
 	return append(besideOrderPrefix(table, id), place...)
 }
 
-// besideOrderPrefix is prefix for the same.
+// besideOrderPrefix is prefix for the same. Nothing begins with that of an id
+// that can be no order's.
 func besideOrderPrefix(table byte, id issuance.OrderID) []byte {
+	if !isOrderID(id) {
+		return []byte{byte(byOrder), 0}
+	}
 	out := append([]byte{byte(byOrder)}, id...)
 	return append(out, 0, table)
 }

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -24,6 +25,9 @@ func orderIndex(r issuance.Order) [][]byte {
 }
 
 func (t *tx) Order(id issuance.OrderID) (issuance.Order, error) {
+	if !isOrderID(id) {
+		return issuance.Order{}, issuance.ErrNotFound
+	}
 	return t.s.tables.orders.get(t, []byte(id))
 }
 
@@ -31,7 +35,12 @@ func (t *tx) OrderByLink(d issuance.Digest) (issuance.Order, error) {
 	return t.s.tables.orders.find(t, entry(byDigest, nil, d))
 }
 
-func (t *tx) PutOrder(r issuance.Order) error { return t.s.tables.orders.put(t, r) }
+func (t *tx) PutOrder(r issuance.Order) error {
+	if !isOrderID(r.ID) {
+		return fmt.Errorf("keeping an order: its id %q has a zero octet", r.ID)
+	}
+	return t.s.tables.orders.put(t, r)
+}
 
 func (t *tx) Orders(q issuance.OrderQuery) ([]issuance.Order, string, error) {
 	var m matching

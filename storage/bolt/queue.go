@@ -11,7 +11,8 @@ import (
 const maxBatch = 256
 
 // company is how long a commit waits for more callers if there were several
-// last time: it costs two fdatasyncs, however many share it. One caller never waits.
+// last time: it costs two fdatasyncs, however many share it. Who comes alone,
+// after somebody who came alone, never waits.
 const company = 150 * time.Microsecond
 
 // queue is the calls that wait for the committer. While it commits, others come,

@@ -50,7 +50,7 @@ func newTables() tables {
 			key:   func(r issuance.Token) []byte { return []byte(r.ID) },
 			index: func(r issuance.Token) [][]byte { return [][]byte{entry(byDigest, nil, r.Digest)} },
 		},
-		audit: table[issuance.AuditRecord]{name: "audit", key: auditKey, index: auditIndex},
+		audit: table[issuance.AuditRecord]{name: "audit", key: auditKey, index: auditIndex, forget: true},
 		receipts: table[issuance.Receipt]{
 			name:  "receipts",
 			key:   func(r issuance.Receipt) []byte { return []byte(r.Key) },

@@ -19,6 +19,8 @@ type table[R any] struct {
 	// index returns the record's entries, the same number for each record, nil
 	// where there is none.
 	index func(R) [][]byte
+	// forget says that the records are hardly ever read again: they are not remembered.
+	forget bool
 }
 
 func (tb table[R]) get(t *tx, key []byte) (r R, err error) {
@@ -97,7 +99,9 @@ func (tb table[R]) put(t *tx, r R) error {
 			return err
 		}
 	}
-	t.s.memo.keep(tb.name, raw, r)
+	if !tb.forget {
+		t.s.memo.keep(tb.name, raw, r)
+	}
 	return t.put(tb.name, key, raw)
 }
 
@@ -227,7 +231,7 @@ func own(v reflect.Value) {
 			own(v.Field(i))
 		}
 	case reflect.Slice:
-		if v.Len() == 0 {
+		if v.IsNil() {
 			return
 		}
 		mine := reflect.MakeSlice(v.Type(), v.Len(), v.Len())

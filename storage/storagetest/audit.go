@@ -52,6 +52,15 @@ func testAudit(t *testing.T, fresh Fresh) {
 	same(t, "of a certificate and another order", []string{}, seqs(issuance.AuditQuery{Order: "o1", Serial: "s0"}))
 	same(t, "of an unknown certificate", []string{}, seqs(issuance.AuditQuery{Serial: "s9"}))
 	same(t, "of nobody", []string{}, seqs(issuance.AuditQuery{Order: "none"}))
+	for _, id := range []issuance.OrderID{"o1\x00a", "o1\x00", "\x00", "o1\x00a\xff\xff\xff\xff\xff\xff\xff\xfe"} {
+		same(t, "of what is no order", []string{}, seqs(issuance.AuditQuery{Order: id}))
+		view(t, s, func(tx issuance.Tx) error {
+			if _, err := tx.Order(id); !isNotFound(err) {
+				t.Errorf("the order %q: %v", id, err)
+			}
+			return nil
+		})
+	}
 	s = open()
 	appendRecords(7, 7)
 	same(t, "after opening again", []string{"7", "6"}, seqs(issuance.AuditQuery{})[:2])

@@ -139,6 +139,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	close(served)
 	<-stopped
+	s.stack.after.stop()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -151,9 +152,7 @@ func (s *Server) shutdown() {
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.opts.Log.Warn("requests were cut at shutdown", "listener", s.opts.Name, "grace", s.opts.Grace, "error", err)
 		s.http.Close()
-		return
 	}
-	s.stack.after.Wait()
 }
 
 // Extend gives the request another d from now for its answer to be written,

@@ -29,7 +29,7 @@ type stack struct {
 	hosts map[string]bool
 	runID string // of this process, so that ids of two do not meet
 	count atomic.Uint64
-	after sync.WaitGroup // what was handed to After
+	after following
 }
 
 func newStack(o Options) *stack {
@@ -87,8 +87,41 @@ func (s *stack) finish(rec *recorder, r *http.Request, start time.Time) {
 		panic(http.ErrAbortHandler) // what was written is not the whole answer: cut the connection
 	}
 	if rec.after != nil {
-		s.after.Go(func() { s.runAfter(rec) })
+		s.after.run(func() { s.runAfter(rec) })
 	}
+}
+
+// following is what was handed to After and runs.
+type following struct {
+	mu      sync.Mutex
+	stopped bool
+	all     sync.WaitGroup
+}
+
+// run runs f beside the caller, or, once there was a stop, at once.
+func (r *following) run(f func()) {
+	r.mu.Lock()
+	stopped := r.stopped
+	if !stopped {
+		r.all.Add(1)
+	}
+	r.mu.Unlock()
+	if stopped {
+		f()
+		return
+	}
+	go func() {
+		defer r.all.Done()
+		f()
+	}()
+}
+
+// stop waits for all that runs.
+func (r *following) stop() {
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
+	r.all.Wait()
 }
 
 func (s *stack) runAfter(rec *recorder) {
@@ -103,8 +136,8 @@ func (s *stack) runAfter(rec *recorder) {
 
 // After lets f follow the request of w: it runs when the handler has returned,
 // while the connection's next request is served already. A shutdown waits for
-// it. What the answer depends on does not belong there. A writer that is not of
-// this package's listeners has f run at once.
+// it. What the answer depends on does not belong there, and neither does a second
+// f. A writer that is not of this package's listeners has f run at once.
 func After(w http.ResponseWriter, f func()) {
 	for w != nil {
 		if rec, ok := w.(*recorder); ok {
