@@ -44,10 +44,10 @@ func (g gate) leave() {
 	g.waiting.Add(-1)
 }
 
-// turns bounds work that takes less than a millisecond of a processor (checking
-// and signing for a key that was brought) to all processors but one (at least
-// one), which is left to the store: whoever has signed waits for a commit anyway, and a
-// committer that waits for a processor holds all of them up. Nobody is turned away.
+// turns bounds short work (checking and signing for a key that was brought) to
+// all processors but one, if there are several: that one is left to the store.
+// Whoever has signed waits for a commit anyway, and a committer that waits for a
+// processor holds all of them up. Nobody is turned away.
 type turns chan struct{}
 
 func newTurns(workers int) turns { return make(turns, max(1, workers-1)) }

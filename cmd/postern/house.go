@@ -164,8 +164,8 @@ func (h *house) run(ctx context.Context, ready func()) error {
 }
 
 // collectLess lets the heap grow to five times what is alive, instead of twice,
-// before garbage is collected: some tens of megabytes under load, for a quarter
-// of the processor time. GOGC in the environment says otherwise.
+// before garbage is collected: it costs some tens of megabytes under load, and
+// saves up to a quarter of the processor time. GOGC in the environment says otherwise.
 func collectLess() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)

@@ -1,6 +1,7 @@
 package contact
 
 import (
+	"cmp"
 	"encoding/asn1"
 	"encoding/pem"
 
@@ -16,19 +17,16 @@ type chainFormat struct {
 	write                func(chain [][]byte) ([]byte, error)
 }
 
-// chainFormats are the values of the form's field "format"; "" is that of "pem".
-func chainFormats() map[string]chainFormat {
-	inPEM := chainFormat{"application/x-pem-file", ".pem", func(chain [][]byte) ([]byte, error) { return chainPEM(chain), nil }}
-	return map[string]chainFormat{
-		"": inPEM, "pem": inPEM,
-		"p7b": {"application/x-pkcs7-certificates", ".p7b", chainPKCS7},
-		"cer": {"application/pkix-cert", ".cer", func(chain [][]byte) ([]byte, error) { return chain[0], nil }}, // RFC 2585, section 4.1
-	}
+// chainFormats are the formats by the value of the form's field "format".
+var chainFormats = map[string]chainFormat{
+	"pem": {"application/x-pem-file", ".pem", chainPEM},
+	"p7b": {"application/x-pkcs7-certificates", ".p7b", chainPKCS7},
+	"cer": {"application/pkix-cert", ".cer", func(chain [][]byte) ([]byte, error) { return chain[0], nil }}, // RFC 2585, section 4.1
 }
 
-// parseChainFormat returns the format with the name s.
+// parseChainFormat returns the format with the name s, PEM for "".
 func parseChainFormat(s string) (chainFormat, error) {
-	f, ok := chainFormats()[s]
+	f, ok := chainFormats[cmp.Or(s, "pem")]
 	if !ok {
 		return f, issuance.Invalidf("format", "this is not a format for a certificate and its chain", "choose pem, p7b or cer")
 	}
@@ -36,11 +34,11 @@ func parseChainFormat(s string) (chainFormat, error) {
 }
 
 // chainPEM returns the certificate, its issuer and the root, in this order.
-func chainPEM(chain [][]byte) (out []byte) {
+func chainPEM(chain [][]byte) (out []byte, err error) {
 	for _, der := range chain {
 		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	}
-	return out
+	return out, nil
 }
 
 // chainPKCS7 returns the same in one PKCS #7 structure that signs nothing

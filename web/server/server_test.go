@@ -240,24 +240,30 @@ func TestExtendOutlivesTheTimeouts(t *testing.T) {
 	}
 }
 
-func TestShutdownLetsRequestsFinish(t *testing.T) {
-	arrived, leave := make(chan struct{}), make(chan struct{})
-	s, err := New(Options{Name: "test", Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		close(arrived)
-		<-leave
-		fmt.Fprint(w, "done")
-	})})
+// dialled serves h and connects to it; stop ends the serving, whose error comes on served.
+func dialled(t *testing.T, h http.HandlerFunc) (s *Server, conn net.Conn, stop func(), served <-chan error) {
+	t.Helper()
+	s, err := New(Options{Name: "test", Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Handler: h})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- s.Serve(ctx) }()
-	conn, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
+	ended := make(chan error)
+	go func() { ended <- s.Serve(ctx) }()
+	if conn, err = net.Dial("tcp", s.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
+	return s, conn, stop, ended
+}
+
+func TestShutdownLetsRequestsFinish(t *testing.T) {
+	arrived, leave := make(chan struct{}), make(chan struct{})
+	s, conn, stop, served := dialled(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-leave
+		fmt.Fprint(w, "done")
+	})
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	<-arrived
 	stop()
@@ -283,25 +289,14 @@ func TestAfterFollowsTheAnswer(t *testing.T) {
 	leave := make(chan struct{})
 	var followed sync.WaitGroup
 	followed.Add(2)
-	s, err := New(Options{Name: "test", Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	_, conn, stop, served := dialled(t, func(w http.ResponseWriter, _ *http.Request) {
 		After(w, func() {
 			<-leave
 			followed.Done()
 			panic("after the request")
 		})
 		fmt.Fprint(w, "done")
-	})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- s.Serve(ctx) }()
-	conn, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	})
 	answers := bufio.NewReader(conn)
 	for range 2 {
 		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -28,16 +28,13 @@ func Usagef(c *cobra.Command, format string, a ...any) error {
 	return &usageError{message: fmt.Sprintf(format, a...), command: c.CommandPath()}
 }
 
-// flagError is Usagef for a flag's value that was refused with err; nil if err is nil.
+// flagError is Usagef for a flag's value that was refused with err.
 func flagError(c *cobra.Command, flag string, err error) error {
-	if err == nil {
-		return nil
-	}
-	u := &usageError{message: "--" + flag + ": " + err.Error(), command: c.CommandPath()}
+	message, hint := err.Error(), ""
 	if e, ok := errors.AsType[*issuance.Error](err); ok {
-		u.message, u.hint = "--"+flag+": "+e.Message, e.Hint
+		message, hint = e.Message, e.Hint
 	}
-	return u
+	return &usageError{message: "--" + flag + ": " + message, command: c.CommandPath(), hint: hint}
 }
 
 // oneOf returns a reader of a flag that takes one of values.
