@@ -726,6 +726,38 @@ func TestANumberOfAKilledProcessIsNotSignedUnderAgain(t *testing.T) {
 	h.signer.wantOnce(t)
 }
 
+func TestOfTwoProcessesTheOneWithTheReservedNumberStores(t *testing.T) {
+	h := newHouse(t)
+	id, token, session := h.verified()
+	type result struct {
+		serial issuance.Serial
+		err    error
+	}
+	claim := func(r *issuance.Registrar) (goOn chan struct{}, done chan result) {
+		signing := make(chan struct{})
+		goOn, done = make(chan struct{}), make(chan result, 1)
+		h.signer.before = func() { close(signing); <-goOn }
+		go func() {
+			f, err := r.Claim(t.Context(), token, session, issuance.ClaimRequest{})
+			done <- result{f.Certificate.Serial, err}
+		}()
+		<-signing
+		return goOn, done
+	}
+	first, overtaken := claim(h.Registrar)
+	second, winner := claim(h.another())
+	reserved := h.order(id).Reserved
+	close(first)
+	if got := <-overtaken; issuance.CodeOf(got.err) != issuance.CodeBusy {
+		t.Errorf("the claim whose number was given up got %+v, want busy", got)
+	}
+	close(second)
+	if got := <-winner; got.err != nil || got.serial != reserved {
+		t.Errorf("the claim with the reserved number %s got %+v", reserved, got)
+	}
+	h.wantState(id, issuance.IssuedState)
+}
+
 // wantOnce wants no serial number signed under twice.
 func (s *paperSigner) wantOnce(t *testing.T) {
 	t.Helper()
