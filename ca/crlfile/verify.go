@@ -39,8 +39,8 @@ func (c Check) Verify(text []byte) (*Bundle, error) {
 	if err := c.complete(b); err != nil {
 		return nil, err
 	}
-	if c.Previous != nil {
-		return b, c.follows(b)
+	if err := c.Follows(b); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
@@ -104,8 +104,12 @@ func (c Check) complete(b *Bundle) error {
 	return nil
 }
 
-// follows checks that b goes on from c.Previous.
-func (c Check) follows(b *Bundle) error {
+// Follows checks that b, which was verified, goes on from c.Previous, for callers
+// who learn of that late: with a lock that they do not want to verify under.
+func (c Check) Follows(b *Bundle) error {
+	if c.Previous == nil {
+		return nil
+	}
 	ofThisRoot := false
 	for _, old := range c.Previous.Lists {
 		if ca := c.Anchors.of(old.RevocationList); ca != nil && ca == c.Anchors.root {
