@@ -101,6 +101,9 @@ func (o Options) fromEnvironment(c *cobra.Command, prefix string) (err error) {
 }
 
 func (q *crlSyncFlags) run(c *cobra.Command, o Options) error {
+	if _, err := oneOf("text", "json")(q.logFormat); err != nil {
+		return flagError(c, "log-format", err)
+	}
 	log, err := q.log(c.ErrOrStderr())
 	if err != nil {
 		return flagError(c, "log-level", err)

@@ -21,7 +21,8 @@ const (
 )
 
 // Options say what is followed, and what is done with it. URL, CA, Out, Client,
-// Now and Log are needed; a zero duration or size is its default.
+// Now and Log are needed. Of the durations and sizes, 0 is the default for those
+// that cannot be 0.
 type Options struct {
 	URL      string // of the bundle
 	ChainURL string // of the issuing CAs' certificates; "": chain.pem beside URL
@@ -31,9 +32,9 @@ type Options struct {
 	Reload         string        // shell command that is run after a change; "": none
 	Check          string        // shell command that must succeed before Reload; "": none
 	CommandTimeout time.Duration // of each of the two
-	MinReload      time.Duration // from one reload to the next
+	MinReload      time.Duration // from one reload to the next; 0: none
 
-	WarnBefore time.Duration // how long before the file lapses it is time to shout
+	WarnBefore time.Duration // how long before the file lapses it is time to shout; 0: when it has
 	Interval   time.Duration // between two questions to a server that does not wait
 	Wait       time.Duration // how long the server is asked to wait for a change
 	Timeout    time.Duration // for an answer, beyond Wait
@@ -77,12 +78,12 @@ func (o *Options) check() error {
 		value *time.Duration
 		usual time.Duration
 	}{
-		{"warn_before", &o.WarnBefore, DefaultWarnBefore},
+		{"warn_before", &o.WarnBefore, 0},
 		{"interval", &o.Interval, DefaultInterval},
 		{"wait", &o.Wait, DefaultWait},
 		{"timeout", &o.Timeout, DefaultTimeout},
 		{"command_timeout", &o.CommandTimeout, DefaultCommandTimeout},
-		{"min_reload_interval", &o.MinReload, DefaultMinReload},
+		{"min_reload_interval", &o.MinReload, 0},
 	} {
 		if *d.value < 0 {
 			return issuance.Invalidf(d.field, "is negative", "write it as in 30s or 6h")
