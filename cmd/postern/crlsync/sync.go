@@ -172,10 +172,11 @@ func (s *Sync) round(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	first := s.etag == ""
 	s.etag, s.sum = a.etag, digest(a.text)
 	s.seen(bundle)
-	if changed && a.etag != "" {
-		pause = 0
+	if a.etag != "" && (first || changed) {
+		pause = 0 // now it can be asked to wait
 	}
 	return pause, nil
 }
