@@ -25,7 +25,7 @@ func TestOneAtATimeComparesAndReplaces(t *testing.T) {
 	until(t, "the question for the chain", func() bool { return b.origin.questions() == 2 })
 	select {
 	case err := <-done:
-		t.Errorf("it did not wait for the lock: %v", err)
+		t.Fatalf("it did not wait for the lock: %v", err)
 	case <-time.After(300 * time.Millisecond):
 	}
 	newer := b.origin.lists(t, list{Number: 3})
