@@ -126,7 +126,7 @@ func TestAReloadThatFailsIsOwed(t *testing.T) {
 	for _, bad := range []struct{ check, reload, reason, says string }{
 		{"echo 'syntax error'; exit 3", loaded, "check", "syntax error"},
 		{"", "echo 'no such unit' >&2; false", "reload", "no such unit"},
-		{"", "echo begun; sleep 600 & sleep 600", "reload", "did not end within"},
+		{"", "echo begun; sleep 600 & echo $! > " + filepath.Join(b.dir, "pid") + "; sleep 600", "reload", "did not end within"},
 	} {
 		b.options.Check, b.options.Reload = bad.check, bad.reload
 		err := b.once()
@@ -137,6 +137,10 @@ func TestAReloadThatFailsIsOwed(t *testing.T) {
 			t.Errorf("%s: the file must be there, and not loaded", bad.reason)
 		}
 	}
+	until(t, "the end of what the hanging command started", func() bool {
+		line, err := os.ReadFile("/proc/" + strings.TrimSpace(b.read("pid")) + "/cmdline")
+		return err != nil || len(line) == 0 // gone, or waiting to be buried
+	})
 	b.options.Check, b.options.Reload = "", loaded
 	must(t, b.once()) // nothing has changed, and yet
 	if b.read("loaded") != string(want) || b.metric("postern_crl_sync_reload_owed") != "0" {
