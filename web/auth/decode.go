@@ -54,8 +54,8 @@ func fromEscapedPEM(s string) ([][]byte, error) {
 			return nil, errMalformed("PEM was expected")
 		}
 		body, rest, ok := strings.Cut(body, endPEM)
-		if !ok || rest != "" && !strings.HasPrefix(rest, "\n") {
-			return nil, errMalformed("the PEM has no end, or something follows it")
+		if !ok {
+			return nil, errMalformed("the PEM has no end")
 		}
 		der, err := fromBase64(strings.ReplaceAll(body, "\n", ""))
 		if err != nil {

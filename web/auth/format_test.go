@@ -152,6 +152,7 @@ func TestNoCertificate(t *testing.T) {
 func TestWhatIsNotBelieved(t *testing.T) {
 	all := example()
 	leaf, other := all[0], all[1]
+	self := issue(t, "acme.payments", 1)
 	mine := ":" + asBase64(leaf) + ":"
 	long := strings.Repeat("A", maxHeader)
 	many := make([][]byte, maxCertificates+1)
@@ -200,6 +201,7 @@ func TestWhatIsNotBelieved(t *testing.T) {
 		{"a certificate in an unquoted URI", Envoy, headers(envoy, `URI=spiffe://x;Cert="`+asEnvoy(other)+`";`+xfcc(leaf)), CodeAmbiguous},
 		{"a hop in an unquoted URI", Envoy, headers(envoy, `URI=spiffe://x,Cert="`+asEnvoy(other)+`"`), CodeAmbiguous},
 		{"a chain of another", Envoy, headers(envoy, `Cert="`+asEnvoy(leaf)+`";Chain="`+asEnvoy(other, leaf)+`"`), CodeAmbiguous},
+		{"a chain without the certificate", Envoy, headers(envoy, `Cert="`+asEnvoy(leaf)+`";Chain="`+asEnvoy(other)+`"`), CodeAmbiguous},
 		{"a hash of another", Envoy, headers(envoy, `Hash=`+hashOf(other)+`;Cert="`+asEnvoy(leaf)+`"`), CodeMalformed},
 		{"a hash alone", Envoy, headers(envoy, `By=x;Hash=`+hashOf(leaf)), CodeMalformed},
 		{"a certificate in a quoted subject", Envoy, headers(envoy, `Hash=`+hashOf(leaf)+`;Subject="CN=\";Cert=\"`+asEnvoy(leaf)+`\""`), CodeMalformed},
@@ -212,6 +214,7 @@ func TestWhatIsNotBelieved(t *testing.T) {
 		{"too long for Envoy", Envoy, headers(envoy, xfcc(leaf)+";URI="+long), CodeTooLong},
 
 		{"two clients", Traefik, headers(traefik, asTraefik(leaf, leaf)), CodeAmbiguous},
+		{"two clients that name themselves their issuers", Traefik, headers(traefik, asTraefik(self, self)), CodeAmbiguous},
 		{"upside down", Traefik, headers(traefik, asTraefik(all[1], leaf)), CodeAmbiguous},
 		{"a gap in the chain", Traefik, headers(traefik, asTraefik(leaf, all[2])), CodeAmbiguous},
 		{"an empty part", Traefik, headers(traefik, asTraefik(leaf)+","), CodeMalformed},
@@ -250,7 +253,7 @@ func FuzzFormats(f *testing.F) {
 	all := example()
 	for _, s := range []string{
 		asNginx(all[0]), asNginx(all...), xfcc(all[0]), `Chain="` + asEnvoy(all...) + `"`, asTraefik(all...), url.QueryEscape(asTraefik(all...)),
-		asBase64(all[0]), strings.TrimSpace(clientCert), "::", ":", `a="\`, `Cert="\"";`, "%", ",", ";=", "-----BEGIN%20CERTIFICATE-----%0A-----END%20CERTIFICATE-----",
+		asBase64(all[0]), strings.TrimSpace(clientCert), "::", ":", "QR==", `a="\`, `Cert="\"";`, "%", ",", ";=", "-----BEGIN%20CERTIFICATE-----%0A-----END%20CERTIFICATE-----",
 	} {
 		f.Add(s, strings.TrimSpace(clientCertChain))
 		f.Add(s, "")
