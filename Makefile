@@ -38,7 +38,7 @@ crash: deps ## 1,000 orders, the server killed at every fdatasync
 BENCH := $(GO) test -run '^$$' -timeout 60m
 bench: ## what it costs, over HTTP and durably stored, next to the same work bare
 	$(BENCH) -bench 'Codes|CSRs|Revocations' -benchtime 3000x ./cmd/postern
-	$(BENCH) -bench 'OCSP' -benchtime 100000x ./cmd/postern
+	$(BENCH) -bench 'OCSP|Auth' -benchtime 100000x ./cmd/postern
 	$(BENCH) -bench 'Claims' -benchtime 200x ./cmd/postern
 	$(BENCH) -bench 'Start' -benchtime 1x ./cmd/postern
 	$(BENCH) -bench 'CRL|Bundle|OCSP' -benchtime 10x ./ca

@@ -37,6 +37,8 @@ type Clients struct {
 	// Certificate looks a serial number up; an error that is not issuance.ErrNotFound refuses the client.
 	Certificate func(context.Context, issuance.Serial) (issuance.Certificate, error)
 	Now         func() time.Time // nil: time.Now
+
+	signatures signedBy
 }
 
 // TLSConfig returns a copy of base that demands a client certificate and lets
@@ -79,14 +81,16 @@ func (c *Clients) VerifyConnection(state tls.ConnectionState) error {
 // client has proven to have, if it stands now: signed by one of our issuing CAs
 // for clientAuth, not a CA, with a key as strong as we certify, in its time, and
 // known, byte for byte, as active. It returns an error of kind Denied with one of
-// this package's codes otherwise, and any other error if the register could not
-// be asked. Call it for each request: a connection outlives a revocation.
+// this package's codes otherwise, with what the register knows if the certificate
+// is one of ours that does not stand, and any other error if the register could
+// not be asked. Call it for each request: a connection outlives a revocation.
 func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.Certificate, error) {
 	now := time.Now()
 	if c.Now != nil {
 		now = c.Now()
 	}
-	issuer, err := c.issuerOf(cert, now)
+	sum := sha256.Sum256(cert.Raw)
+	issuer, err := c.issuerOf(cert, sum, now)
 	if err != nil {
 		return issuance.Certificate{}, err
 	}
@@ -99,20 +103,17 @@ func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.C
 	} else if err != nil {
 		return issuance.Certificate{}, fmt.Errorf("looking up a client certificate: %w", err)
 	}
-	sum := sha256.Sum256(cert.Raw)
 	if known.Issuer != issuer.ID || known.Fingerprint != hex.EncodeToString(sum[:]) {
 		return issuance.Certificate{}, errUnknown()
 	}
-	if err := checkStanding(cert, known, now); err != nil {
-		return issuance.Certificate{}, err
-	}
-	return known, nil
+	return known, checkStanding(cert, known, now)
 }
 
-// issuerOf returns the issuing CA that signed cert and stands at now.
-func (c *Clients) issuerOf(cert *x509.Certificate, now time.Time) (Issuer, error) {
+// issuerOf returns the issuing CA that signed cert, whose DER has the SHA-256
+// sum, and stands at now.
+func (c *Clients) issuerOf(cert *x509.Certificate, sum [sha256.Size]byte, now time.Time) (Issuer, error) {
 	for _, is := range c.Authority.Issuers() {
-		if !bytes.Equal(cert.RawIssuer, is.Certificate.RawSubject) || cert.CheckSignatureFrom(is.Certificate) != nil {
+		if !bytes.Equal(cert.RawIssuer, is.Certificate.RawSubject) || !c.signatures.signed(is.Certificate, cert, sum) {
 			continue
 		}
 		for _, above := range []*x509.Certificate{is.Certificate, c.Authority.Root()} {

@@ -50,7 +50,7 @@ type bench struct {
 	staff  issuance.Actor
 }
 
-func newBench(b *testing.B) *bench {
+func newBench(b *testing.B, changes ...func(*config.Config)) *bench {
 	b.Helper()
 	collectLess()
 	cfg := config.Defaults()
@@ -59,6 +59,9 @@ func newBench(b *testing.B) *bench {
 	cfg.Mail.Provider, cfg.SMS.Provider, cfg.Mail.From = "outbox", "outbox", "bench@postern.example"
 	cfg.Public.PostsPerMinute, cfg.Public.PostsBurst = 1_000_000, 1_000_000
 	must(b, loopback(cfg, []int{0, 0, 0, 0}))
+	for _, change := range changes {
+		change(cfg)
+	}
 	must(b, cfg.Check())
 	must(b, initialize(cfg, time.Now))
 	h, err := open(b.Context(), cfg, slog.New(slog.DiscardHandler), time.Now)

@@ -21,11 +21,11 @@ import (
 )
 
 // listeners are the addresses of the house, one for each audience.
-type listeners struct{ public, plain, admin, mtls *server.Server }
+type listeners struct{ public, plain, admin, mtls, auth *server.Server }
 
 func (l listeners) all() []*server.Server {
 	var out []*server.Server
-	for _, s := range []*server.Server{l.public, l.plain, l.admin, l.mtls} {
+	for _, s := range []*server.Server{l.public, l.plain, l.admin, l.mtls, l.auth} {
 		if s != nil {
 			out = append(out, s)
 		}
@@ -67,13 +67,20 @@ func (h *house) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	proxies, err := h.proxies()
+	if err != nil {
+		return err
+	}
 	if err := h.listenPublic(public, site, metrics); err != nil {
 		return err
 	}
 	if h.listeners.plain, err = server.New(server.Options{Name: "plain", Addr: h.cfg.Plain.Listen, Handler: trusted, Log: h.log, Metrics: metrics}); err != nil {
 		return err
 	}
-	if err := h.listenAdmin(staff, metrics); err != nil {
+	if err := h.listenAdmin(besideProxies(proxies, staff), metrics); err != nil {
+		return err
+	}
+	if err := h.listenProxies(proxies, metrics); err != nil {
 		return err
 	}
 	return h.listenClients(metrics)

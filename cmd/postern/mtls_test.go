@@ -15,10 +15,15 @@ import (
 )
 
 // newHouseStory serves a house until the test ends and returns a story in it.
-func newHouseStory(t *testing.T) *story {
+// changes are made to its configuration.
+func newHouseStory(t *testing.T, changes ...func(*config.Config)) *story {
 	t.Helper()
 	cfg, err := demoConfig(t.TempDir())
 	must(t, err)
+	for _, change := range changes {
+		change(cfg)
+		must(t, cfg.Check())
+	}
 	h, err := open(t.Context(), cfg, newLog(config.Log{Level: "error"}, io.Discard), time.Now)
 	must(t, err)
 	ctx, stop := context.WithCancel(context.Background())

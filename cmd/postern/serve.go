@@ -79,6 +79,9 @@ func (h *house) runNotifying(ctx context.Context) error {
 	err := h.run(ctx, func() {
 		h.log.Info("serving", "public", h.listeners.public.Addr().String(), "plain", h.listeners.plain.Addr().String(),
 			"admin", h.listeners.admin.Addr().String(), "mtls", h.listeners.mtls.Addr().String())
+		if s := h.listeners.auth; s != nil {
+			h.log.Info("serving proxies", "auth", s.Addr().String())
+		}
 		tell("READY=1")
 		context.AfterFunc(ctx, func() { tell("STOPPING=1") })
 		go h.watchdog(ctx, os.Getenv("WATCHDOG_USEC"), tell)

@@ -67,14 +67,16 @@ func (p Problems) internal(w http.ResponseWriter) {
 	p.write(w, &issuance.Error{Kind: issuance.Internal, Code: CodeInternal, Message: "internal error", Hint: "the server's log has the rest under this request's id; try again, or tell the people who run this server"})
 }
 
-func (p Problems) write(w http.ResponseWriter, e *issuance.Error) {
-	status := StatusOf(e)
+func (p Problems) write(w http.ResponseWriter, e *issuance.Error) { p.WriteStatus(w, StatusOf(e), e) }
+
+// WriteStatus answers e with a status that is not the one of its kind.
+func (p Problems) WriteStatus(w http.ResponseWriter, status int, e *issuance.Error) {
 	doc := Problem{
 		Type: "/problems/" + string(e.Code), Title: http.StatusText(status), Status: status, Detail: e.Error(),
 		Code: e.Code, Field: e.Field, Hint: e.Hint, Request: w.Header().Get(RequestIDHeader),
 	}
 	h := w.Header()
-	if status == http.StatusUnauthorized {
+	if status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", `Bearer realm="postern"`)
 	}
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {

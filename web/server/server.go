@@ -26,7 +26,7 @@ const (
 // Options says what a listener serves, and how. Name, Handler and Log are
 // needed, and Addr or Listener.
 type Options struct {
-	Name     string // of the listener, in logs and measurements: public, plain, admin, mtls
+	Name     string // of the listener, in logs and measurements: public, plain, admin, mtls, auth
 	Addr     string // host:port; a port of 0 is chosen by the system
 	Listener net.Listener
 	Handler  http.Handler

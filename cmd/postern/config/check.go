@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"regexp"
 	"slices"
@@ -26,6 +27,7 @@ func (c *Config) check(p *problems) {
 	k.front("admin", c.Admin)
 	k.plain()
 	k.mtls()
+	k.auth()
 	k.clashes()
 	k.oneOf("storage.driver", c.Storage.Driver, "bolt")
 	k.authority()
@@ -41,6 +43,10 @@ func (c *Config) check(p *problems) {
 // say reports that key is wrong, at the place where it was set.
 func (k checker) say(key, message, hint string) {
 	where := k.origins[key]
+	for in := key; where == "" && whole(in) != ""; in = whole(in) {
+		entry, _, _ := strings.Cut(in[len(whole(in)):], ".")
+		where = cmp.Or(k.origins[whole(in)+entry], k.origins[whole(in)])
+	}
 	if where == "" {
 		where = k.file
 	}

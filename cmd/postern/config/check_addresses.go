@@ -29,6 +29,9 @@ func (k checker) clashes() {
 		{"admin.listen", k.Admin.Listen},
 		{"mtls.listen", k.MTLS.Listen},
 	}
+	if k.Auth.Serves() {
+		all = append(all, struct{ key, address string }{"auth.listen", k.Auth.Listen})
+	}
 	for i, a := range all {
 		for _, b := range all[:i] {
 			if clash(a.address, b.address) {

@@ -20,6 +20,7 @@ type Config struct {
 	Plain   Plain   `yaml:"plain"`
 	Admin   Front   `yaml:"admin"`
 	MTLS    MTLS    `yaml:"mtls"`
+	Auth    Auth    `yaml:"auth"`
 	Storage Storage `yaml:"storage"`
 	Seal    Seal    `yaml:"seal"`
 	CA      CA      `yaml:"ca"`
@@ -204,6 +205,7 @@ func Defaults() *Config {
 		Plain:   Plain{Listen: ":8080"},
 		Admin:   Front{Listen: "127.0.0.1:9443"},
 		MTLS:    MTLS{Listen: ":8444"},
+		Auth:    Auth{Listen: "127.0.0.1:9445"},
 		Storage: Storage{Driver: "bolt"},
 		CA:      CA{Validity: p.Validity, CRLLifetime: 24 * time.Hour, CRLReasons: true, OCSPLifetime: 5 * time.Minute},
 		Mail:    Mail{Provider: "smtp", SMTP: SMTP{Port: 587, TLS: "starttls"}},
@@ -234,6 +236,7 @@ func (c *Config) complete() {
 	if u, err := url.Parse(c.Public.URL); c.MTLS.URL == "" && err == nil && u.Hostname() != "" {
 		c.MTLS.URL = urlOf(u.Hostname(), c.MTLS.Listen)
 	}
+	c.Auth.complete()
 }
 
 // urlOf returns the https address of a listener; host stands in for one that

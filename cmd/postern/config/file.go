@@ -88,6 +88,9 @@ func (r reader) key(k, n *yaml.Node, v reflect.Value, prefix string) {
 		case name == k.Value && isSection(f.Type):
 			r.section(n, v.Field(i), prefix+name+".")
 			return
+		case name == k.Value && isTable(f.Type):
+			r.table(n, v.Field(i), prefix+name)
+			return
 		case name == k.Value:
 			r.leaf(l, n)
 			return

@@ -64,6 +64,9 @@ func variableOf(key string) string {
 // set gives l the value that is written as s. Its error says what is wrong and
 // what to do, and never repeats a secret.
 func (l leaf) set(s string) error {
+	if isTable(l.value.Type()) {
+		return l.setTable(s)
+	}
 	var v any
 	var err error
 	switch l.value.Interface().(type) {

@@ -36,6 +36,11 @@ func (c *Config) tree(v reflect.Value, prefix string) *yaml.Node {
 			n.Content = append(n.Content, key, c.tree(v.Field(i), prefix+name+"."))
 			continue
 		}
+		if isTable(v.Field(i).Type()) && v.Field(i).Len() > 0 {
+			key.HeadComment = c.origins[prefix+name]
+			n.Content = append(n.Content, key, c.rows(v.Field(i), prefix+name))
+			continue
+		}
 		value := (leaf{key: prefix + name, value: v.Field(i)}).node()
 		if value.Kind == yaml.ScalarNode || value.Style == yaml.FlowStyle {
 			value.LineComment = c.origins[prefix+name]
@@ -47,8 +52,20 @@ func (c *Config) tree(v reflect.Value, prefix string) *yaml.Node {
 	return n
 }
 
+// rows is tree for each section of a table.
+func (c *Config) rows(v reflect.Value, key string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.SequenceNode}
+	for i := range v.Len() {
+		n.Content = append(n.Content, c.tree(v.Index(i), fmt.Sprintf("%s[%d].", key, i)))
+	}
+	return n
+}
+
 // node returns l's value as it stands in a file.
 func (l leaf) node() *yaml.Node {
+	if isTable(l.value.Type()) { // an empty one; Effective writes the others
+		return &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+	}
 	switch v := l.value.Interface().(type) {
 	case []string:
 		n := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}

@@ -21,7 +21,7 @@ func Template(c *Config, passphraseFile string) ([]byte, error) {
 	own, standard := c.leaves(), Defaults().leaves()
 	line := func(key string) (string, error) {
 		i := slices.IndexFunc(own, func(l leaf) bool { return l.key == key })
-		if i < 0 || own[i].secret() {
+		if i < 0 || own[i].secret() || isTable(own[i].value.Type()) && own[i].value.Len() > 0 {
 			return "", fmt.Errorf("the template has a key %q that cannot be written", key)
 		}
 		text, err := lineOf(own[i])

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+
+	"github.com/postern-ca/postern/ca"
+	"github.com/postern-ca/postern/cmd/postern/config"
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/auth"
+	"github.com/postern-ca/postern/web/server"
+)
+
+// proxies returns the handler that proxies ask about their clients, nil if no
+// proxy may.
+func (h *house) proxies() (*auth.Auth, error) {
+	if len(h.cfg.Auth.Callers) == 0 {
+		return nil, nil
+	}
+	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now}
+	o := auth.Options{Check: clients.Check, Service: h.service, Log: h.log}
+	for _, c := range h.cfg.Auth.Callers {
+		o.Callers = append(o.Callers, proxy(c))
+	}
+	return auth.New(o)
+}
+
+// proxy returns a caller as it is configured.
+func proxy(c config.Caller) auth.Caller {
+	out := auth.Caller{
+		Name: c.Name, Secret: c.Secret, Services: named[issuance.ServiceID](c.Services),
+		Format: auth.Format(c.Format), Header: c.Header, ByHeader: c.UpstreamBy == "header",
+	}
+	if len(c.Upstreams) > 0 {
+		out.Upstreams = make(map[string]auth.Upstream, len(c.Upstreams))
+	}
+	for _, u := range c.Upstreams {
+		out.Upstreams[u.Name] = auth.Upstream{
+			Organizations: named[issuance.OrgID](u.Organizations), Services: named[issuance.ServiceID](u.Services),
+			Environments: named[issuance.Environment](u.Environments), WithoutCertificate: u.AllowWithoutCertificate,
+		}
+	}
+	return out
+}
+
+func named[T ~string](names []string) []T {
+	out := make([]T, len(names))
+	for i, n := range names {
+		out[i] = T(n)
+	}
+	return out
+}
+
+func (h *house) service(ctx context.Context, id issuance.ServiceID) (s issuance.Service, err error) {
+	err = h.registrar.Read(ctx, func(tx issuance.Tx) error {
+		s, err = tx.Service(id)
+		return err
+	})
+	return s, err
+}
+
+// besideProxies puts what proxies ask in front of staff's handler: a proxy's
+// secret opens nothing else there, and a token of staff's nothing here.
+func besideProxies(proxies *auth.Auth, staff http.Handler) http.Handler {
+	if proxies == nil {
+		return staff
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if auth.Ours(r) {
+			proxies.ServeHTTP(w, r)
+			return
+		}
+		staff.ServeHTTP(w, r)
+	})
+}
+
+// listenProxies opens the listener for proxies, if one is wanted.
+func (h *house) listenProxies(proxies *auth.Auth, metrics *server.Metrics) (err error) {
+	c := h.cfg.Auth
+	if proxies == nil || !c.Serves() {
+		return nil
+	}
+	o := server.Options{Name: "auth", Addr: c.Listen, Handler: proxies, Log: h.log, Metrics: metrics, HTTP2: true}
+	if !c.Cleartext() {
+		if o.TLSConfig, err = h.serverTLS(c.TLS.Cert, c.TLS.Key, c.URL); err != nil {
+			return err
+		}
+	}
+	if o.TLSConfig != nil && c.ByCertificate() {
+		// Asked for, and checked for each request: a proxy with a secret has none.
+		o.TLSConfig.ClientAuth = tls.RequestClientCert
+		o.TLSConfig.ClientCAs = x509.NewCertPool()
+		for _, is := range h.authority.Issuers() {
+			o.TLSConfig.ClientCAs.AddCert(is.Certificate)
+		}
+	}
+	h.listeners.auth, err = server.New(o)
+	return err
+}

@@ -1,0 +1,186 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
+)
+
+// Path is the address. Envoy asks below it: it appends the path that its client
+// asked for, which is of no interest here.
+const Path = "/auth"
+
+// Ours reports whether a request is for this package.
+func Ours(r *http.Request) bool {
+	return r.URL.Path == Path || strings.HasPrefix(r.URL.Path, Path+"/")
+}
+
+// lookUpLimit bounds what one request waits for the register.
+const lookUpLimit = 5 * time.Second
+
+// Options says what the handler needs; all fields but Seen must be set.
+type Options struct {
+	Callers []Caller
+	// Check returns what is known of a client certificate whose key the client
+	// has proven to have, if it stands at this moment: an [*issuance.Error] of
+	// kind Denied tells why not, and comes with what is known of the certificate
+	// if it is one of ours. Any other error is that nobody could tell.
+	Check   func(context.Context, *x509.Certificate) (issuance.Certificate, error)
+	Service func(context.Context, issuance.ServiceID) (issuance.Service, error)
+	// Seen is told of each use of a certificate of ours: refused is empty if it
+	// was let in. It is called before the answer is sent, by many requests at
+	// once, and must return without waiting for anything. Nil: nobody is told.
+	Seen func(serial issuance.Serial, refused issuance.Code)
+	Log  *slog.Logger
+}
+
+// Auth is the handler.
+type Auth struct {
+	opts     Options
+	callers  []*Caller
+	problems server.Problems
+	parsed   *recent
+}
+
+// New returns the handler, or what is wrong with its callers.
+func New(o Options) (*Auth, error) {
+	if o.Check == nil || o.Service == nil || o.Log == nil || len(o.Callers) == 0 {
+		return nil, errors.New("auth: Callers, Check, Service and Log are needed")
+	}
+	a := &Auth{opts: o, problems: server.Problems{Log: o.Log}, parsed: newRecent(recentCertificates)}
+	for _, c := range o.Callers {
+		if err := c.prepare(); err != nil {
+			return nil, err
+		}
+		for _, other := range a.callers {
+			if other.Name == c.Name || !c.Secret.Empty() && other.digest == c.digest {
+				return nil, fmt.Errorf("auth: the callers %q and %q have the same name or secret", other.Name, c.Name)
+			}
+		}
+		a.callers = append(a.callers, &c)
+	}
+	return a, nil
+}
+
+func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	server.Route(w, Path)
+	w.Header().Set("Cache-Control", "no-store")
+	if !Ours(r) {
+		a.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "ask " + Path})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), lookUpLimit)
+	defer cancel()
+	v, err := a.decide(ctx, r)
+	if v.known.Serial != "" && a.opts.Seen != nil && (err == nil || issuance.KindOf(err) == issuance.Denied) {
+		a.opts.Seen(v.known.Serial, issuance.CodeOf(err))
+	}
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	v.write(w.Header())
+}
+
+// verdict is what came of a request that is let in. Without a serial number
+// there is no certificate: an upstream that is a test let the client in.
+type verdict struct {
+	known       issuance.Certificate
+	environment issuance.Environment
+	spiffeID    string
+}
+
+// decide says who calls, or why they are refused: an [*issuance.Error] of kind
+// Denied. Any other error is that nobody could tell.
+func (a *Auth) decide(ctx context.Context, r *http.Request) (verdict, error) {
+	c, err := a.caller(ctx, r)
+	if err != nil {
+		return verdict{}, err
+	}
+	up, err := c.upstream(r)
+	if err != nil {
+		return verdict{}, err
+	}
+	shown, err := c.presented(r.Header)
+	if err != nil {
+		return verdict{}, err
+	}
+	if shown.leaf == nil {
+		if up.WithoutCertificate {
+			return verdict{}, nil
+		}
+		return verdict{}, denied(CodeMissing, "no client certificate was presented", "configure your client with the certificate and key that you downloaded")
+	}
+	cert, err := a.read(shown)
+	if err != nil {
+		return verdict{}, err
+	}
+	known, err := a.opts.Check(ctx, cert.Certificate)
+	if err != nil {
+		return verdict{known: known}, err
+	}
+	a.parsed.keep(cert.sum, cert.Certificate)
+	service, err := a.opts.Service(ctx, known.Service)
+	if err != nil {
+		return verdict{}, fmt.Errorf("looking up service %s: %s", known.Service, err) // not wrapped: that it is not there is no reason of the client's
+	}
+	return verdict{known, service.Environment, spiffeID(cert.Certificate)}, up.allow(known, service.Environment)
+}
+
+// certificate is one with the SHA-256 of its DER.
+type certificate struct {
+	*x509.Certificate
+	sum [sha256.Size]byte
+}
+
+// read parses what was presented. The certificates above the client's own are
+// looked at only to see that they are those, and not a second client's: the
+// chain that counts is built from our own issuers.
+func (a *Auth) read(p presented) (certificate, error) {
+	leaf, err := a.parse(p.leaf)
+	if err != nil {
+		return certificate{}, err
+	}
+	below := leaf
+	for _, der := range p.above {
+		next, err := a.parse(der)
+		if err != nil {
+			return certificate{}, err
+		}
+		if !next.IsCA || string(next.RawSubject) != string(below.RawIssuer) {
+			return certificate{}, errSecond()
+		}
+		a.parsed.keep(next.sum, next.Certificate)
+		below = next
+	}
+	return leaf, nil
+}
+
+func (a *Auth) parse(der []byte) (certificate, error) {
+	sum := sha256.Sum256(der)
+	if known := a.parsed.get(sum); known != nil {
+		return certificate{known, sum}, nil
+	}
+	c, err := x509.ParseCertificate(der) // refuses what follows it
+	if err != nil {
+		return certificate{}, errMalformed("it is not a certificate in DER")
+	}
+	return certificate{c, sum}, nil
+}
+
+// spiffeID returns the certificate's one URI name; ours have one.
+func spiffeID(c *x509.Certificate) string {
+	if len(c.URIs) != 1 {
+		return ""
+	}
+	return c.URIs[0].String()
+}
