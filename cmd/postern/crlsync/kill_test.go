@@ -58,10 +58,10 @@ func (b *beside) command(program string, more ...string) *exec.Cmd {
 // changes the bundle all the time and somebody reads the file all the time. The
 // file is always whole, never goes back, and in the end it is the newest, and loaded.
 func killedAtAnyMoment(t *testing.T, program string) {
-	const kills = 150
+	const kills = 110
 	b := newBeside(t)
 	// Long enough that writing it takes a while.
-	serials := make([]int64, 5000)
+	serials := make([]int64, 2000)
 	for i := range serials {
 		serials[i] = int64(i + 1)
 	}
@@ -111,7 +111,7 @@ func killedAtAnyMoment(t *testing.T, program string) {
 				look()
 			}
 		}
-		for end := time.Now().Add(rand.N(100 * time.Millisecond)); time.Now().Before(end); {
+		for end := time.Now().Add(rand.N(60 * time.Millisecond)); time.Now().Before(end); {
 			look()
 		}
 		must(t, c.Process.Kill())
