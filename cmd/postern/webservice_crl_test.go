@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"os/user"
 	"strings"
 	"testing"
@@ -345,29 +343,9 @@ func (f *frontier) strangers() {
 // follow keeps the CRL bundle fresh with the program that is made for it.
 func (f *frontier) follow(reload string) {
 	f.t.Helper()
-	stop := make(chan struct{})
-	f.t.Cleanup(func() { close(stop) })
-	go func() {
-		last := ""
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-			r, err := http.Get(f.h.cfg.Plain.URL + "/pki/crl-bundle.pem")
-			if err != nil {
-				continue
-			}
-			b, _ := io.ReadAll(r.Body)
-			r.Body.Close()
-			if string(b) != last {
-				f.keep("crl-bundle.pem", b)
-				if reload != "" {
-					exec.Command("sh", "-c", reload).Run()
-				}
-				last = string(b)
-			}
-		}
-	}()
+	args := []string{"crl-sync", "--url", f.h.cfg.Plain.URL + "/pki/crl-bundle.pem", "--ca", f.path("root.pem"), "--out", f.path("crl-bundle.pem")}
+	if reload != "" {
+		args = append(args, "--reload", reload)
+	}
+	f.begin("postern", args...)
 }

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/postern-ca/postern/cmd/postern/config"
 )
 
 // frontier is a house and, on its other side, a web service behind a server that
@@ -35,9 +37,9 @@ type frontier struct {
 	greeting    string // what only a request that was let in is answered with
 }
 
-func newFrontier(t *testing.T) *frontier {
+func newFrontier(t *testing.T, changes ...func(*config.Config)) *frontier {
 	t.Helper()
-	f := &frontier{story: newHouseStory(t), t: t, dir: t.TempDir(), saw: make(chan http.Header, 1), greeting: applicationSays}
+	f := &frontier{story: newHouseStory(t, changes...), t: t, dir: t.TempDir(), saw: make(chan http.Header, 1), greeting: applicationSays}
 	must(t, os.Chmod(f.dir, 0o755)) // some servers read as another user
 	f.steps(t, (*story).placeOrder, (*story).approve, (*story).readMail, (*story).readCode, (*story).download, (*story).readPassword, (*story).openFile)
 	f.application = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -136,8 +138,8 @@ type program struct {
 	done chan struct{}
 }
 
-// start runs a server until the test ends, and waits until it takes connections.
-func (f *frontier) start(name string, args ...string) *program {
+// begin runs a program until the test ends.
+func (f *frontier) begin(name string, args ...string) *program {
 	f.t.Helper()
 	p := &program{t: f.t, cmd: exec.Command(name, args...), out: f.path(name + ".out"), done: make(chan struct{})}
 	out, err := os.Create(p.out)
@@ -156,6 +158,13 @@ func (f *frontier) start(name string, args ...string) *program {
 		<-p.done
 		out.Close()
 	})
+	return p
+}
+
+// start runs a server until the test ends, and waits until it takes connections.
+func (f *frontier) start(name string, args ...string) *program {
+	f.t.Helper()
+	p := f.begin(name, args...)
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		if c, err := net.DialTimeout("tcp", f.address, time.Second); err == nil {
 			c.Close()
@@ -258,7 +267,7 @@ type resumer struct {
 // call is visit's.
 func (r *resumer) call(ctx context.Context, _ http.Header) (in bool, why string) {
 	session := r.f.path("session-" + r.version)
-	args := []string{"s_client", "-connect", r.f.address, "-" + r.version, "-ign_eof", "-cert", r.f.path("client.pem"), "-key", r.f.path("client.key"), "-sess_out", session}
+	args := []string{"s_client", "-connect", r.f.address, "-servername", "api.example.com", "-" + r.version, "-ign_eof", "-cert", r.f.path("client.pem"), "-key", r.f.path("client.key"), "-sess_out", session}
 	if _, err := os.Stat(session); err == nil {
 		args = append(args, "-sess_in", session)
 	}
@@ -267,7 +276,7 @@ func (r *resumer) call(ctx context.Context, _ http.Header) (in bool, why string)
 	out, err := c.CombinedOutput()
 	r.resumed = strings.Contains(string(out), "\nReused, ")
 	if !strings.Contains(string(out), r.f.greeting) {
-		return false, fmt.Sprintf("openssl: %v", err)
+		return false, fmt.Sprintf("openssl: %v: %s", err, out)
 	}
 	return true, ""
 }
