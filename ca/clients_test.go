@@ -314,7 +314,6 @@ func TestCheckTellsWhy(t *testing.T) {
 		"active":                  {issue(nil), ""},
 		"revoked":                 {with(issuance.Revoked), CodeRevoked},
 		"held":                    {with(issuance.Held), CodeHeld},
-		"reserved":                {with(issuance.Reserved), CodeUnknown},
 		"abandoned":               {with(issuance.Abandoned), CodeUnknown},
 		"a status of the future":  {with("strange"), CodeUnknown},
 		"not in the register":     {unregistered, CodeUnknown},

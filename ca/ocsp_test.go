@@ -51,7 +51,7 @@ func ocspPut(t testing.TB, store *crlStore) {
 	err := store.Update(t.Context(), func(tx issuance.Tx) error {
 		return errors.Join(
 			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(1)), Status: issuance.Active, Issuer: "issuing-1"}),
-			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(4)), Status: issuance.Reserved, Issuer: "issuing-1"}),
+			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(4)), Status: issuance.Abandoned, Issuer: "issuing-1"}),
 			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(5)), Status: issuance.Abandoned, Issuer: "issuing-1"}),
 			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(6)), Status: issuance.Active, Issuer: "issuing-2"}),
 		)

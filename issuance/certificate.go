@@ -6,11 +6,10 @@ import "time"
 // says, and never stored.
 type Status string
 
-// The states of a certificate's life. Reserved and abandoned are states of a
-// serial number: it was handed out, and not (or not yet) used.
+// The states of a certificate's life. Abandoned is the state of a serial number
+// that was reserved and came to nothing.
 const (
-	Reserved  Status = "reserved"  // the intent is recorded, nothing is signed
-	Abandoned Status = "abandoned" // nothing came of it; never used again
+	Abandoned Status = "abandoned" // never used again
 	Active    Status = "active"
 	Held      Status = "held" // certificateHold
 	Revoked   Status = "revoked"
@@ -74,7 +73,6 @@ type Certificate struct {
 	Service      ServiceID    `json:"service"`
 	Contact      ContactID    `json:"contact"`
 	Issuer       string       `json:"issuer"` // id of the issuing CA, as in its CRL's URL
-	ReservedAt   time.Time    `json:"reserved_at"`
 	IssuedAt     time.Time    `json:"issued_at,omitzero"`
 	NotBefore    time.Time    `json:"not_before,omitzero"`
 	NotAfter     time.Time    `json:"not_after,omitzero"`
@@ -114,17 +112,6 @@ func (c Certificate) revocation() Revocation {
 	return Revocation{Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.ChangedAt, NotAfter: c.NotAfter}
 }
 
-// activate makes a reserved serial number a certificate.
-func (c *Certificate) activate(s Signed, now time.Time) error {
-	if err := c.allow(IssueVerb, Reserved); err != nil {
-		return err
-	}
-	c.Status, c.IssuedAt = Active, now
-	c.Issuer, c.NotBefore, c.NotAfter = s.Issuer, s.NotBefore, s.NotAfter
-	c.Fingerprint, c.DER = s.Fingerprint, s.DER
-	return nil
-}
-
 // Hold suspends an active certificate, until it is released or revoked.
 func (c *Certificate) Hold(by Actor, comment string, now time.Time) error {
 	if err := c.allow(HoldVerb, Active); err != nil {
@@ -149,14 +136,6 @@ func (c *Certificate) Revoke(reason Reason, by Actor, comment string, now time.T
 	return c.change(Revoked, reason, by, comment, now)
 }
 
-// abandon gives a reserved serial number up.
-func (c *Certificate) abandon(now time.Time) error {
-	if err := c.allow(AbandonVerb, Reserved); err != nil {
-		return err
-	}
-	return c.change(Abandoned, "", System("sweep"), "", now)
-}
-
 func (c *Certificate) change(to Status, reason Reason, by Actor, comment string, now time.Time) error {
 	c.Status, c.Reason, c.Comment, c.ChangedBy = to, reason, comment, by
 	// RFC 5280 dates have seconds; a revocation is never dated after it is seen.
@@ -170,7 +149,7 @@ func (c *Certificate) allow(verb Verb, from ...Status) error {
 			return nil
 		}
 	}
-	if c.Status == Reserved || c.Status == Abandoned {
+	if c.Status == Abandoned {
 		return notFound("cert", string(c.Serial))
 	}
 	return &Error{

@@ -32,12 +32,12 @@ func (w *work) compromise(c *Certificate) error {
 }
 
 // refuseCompromised refuses to certify a key that somebody else has.
-func (w *work) refuseCompromised(key crypto.PublicKey) error {
+func refuseCompromised(tx Tx, key crypto.PublicKey) error {
 	d := keyDigest(key)
 	if d == "" {
 		return nil
 	}
-	bad, err := w.Compromised(d)
+	bad, err := tx.Compromised(d)
 	if err == nil && bad {
 		err = &Error{
 			Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "its key was revoked as compromised",

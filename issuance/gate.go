@@ -43,18 +43,3 @@ func (g gate) leave() {
 	<-g.slots
 	g.waiting.Add(-1)
 }
-
-// turns bounds short work (checking and signing for a key that was brought) to
-// all processors but one, if there are several: that one is left to the store.
-// Whoever has signed waits for a commit anyway, and a committer that waits for a
-// processor holds all of them up. Nobody is turned away.
-type turns chan struct{}
-
-func newTurns(workers int) turns { return make(turns, max(1, workers-1)) }
-
-// take calls f when it is its turn.
-func (t turns) take(f func() error) error {
-	t <- struct{}{}
-	defer func() { <-t }()
-	return f()
-}

@@ -100,8 +100,8 @@ type paperSigner struct {
 	mu      sync.Mutex
 	serials []issuance.Serial
 	broken  error
-	// before is called before anything is signed.
-	before func()
+	// before and after are called before and after anything is signed.
+	before, after func()
 }
 
 func (s *paperSigner) Sign(_ context.Context, p issuance.Profile) (issuance.Signed, error) {
@@ -114,6 +114,9 @@ func (s *paperSigner) Sign(_ context.Context, p issuance.Profile) (issuance.Sign
 		return issuance.Signed{}, s.broken
 	}
 	s.serials = append(s.serials, p.Serial)
+	if s.after != nil {
+		s.after()
+	}
 	der := []byte("certificate " + string(p.Serial))
 	sum := sha256.Sum256(der)
 	return issuance.Signed{DER: der, Issuer: "issuing-1", Fingerprint: hex.EncodeToString(sum[:]), NotBefore: p.NotBefore, NotAfter: p.NotAfter}, nil

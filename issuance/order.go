@@ -57,10 +57,10 @@ var moves = []Move{
 	{VerifyVerb, InvitedState, VerifiedState},
 	{VerifyVerb, VerifiedState, VerifiedState},
 
-	{ClaimVerb, VerifiedState, VerifiedState},
-	{AbandonVerb, VerifiedState, VerifiedState},
+	{ReserveVerb, VerifiedState, VerifiedState},
 	{IssueVerb, VerifiedState, IssuedState},
 	{DownloadVerb, IssuedState, DownloadedState},
+	{CompleteVerb, IssuedState, CompletedState}, // of a key that was brought
 	{CompleteVerb, DownloadedState, CompletedState},
 	{WipeVerb, DownloadedState, DownloadedState},
 	{WipeVerb, CompletedState, CompletedState},
@@ -96,11 +96,13 @@ type Order struct {
 	DecidedAt    time.Time    `json:"decided_at,omitzero"`
 	Comment      string       `json:"comment,omitempty"`
 
-	Link        Link        `json:"link,omitzero"`
-	Code        OneTimeCode `json:"code,omitzero"`
-	Attempts    int         `json:"attempts,omitempty"` // wrong tries since the last unlock
-	Session     Session     `json:"session,omitzero"`
-	Reservation Reservation `json:"reservation,omitzero"`
+	Link     Link        `json:"link,omitzero"`
+	Code     OneTimeCode `json:"code,omitzero"`
+	Attempts int         `json:"attempts,omitempty"` // wrong tries since the last unlock
+	Session  Session     `json:"session,omitzero"`
+	// Reserved is the serial number that is set aside for the certificate, from the
+	// right code on until there is one.
+	Reserved Serial `json:"reserved,omitempty"`
 
 	Serial       Serial    `json:"serial,omitempty"` // of the certificate, from issue on
 	FromCSR      bool      `json:"from_csr,omitempty"`
@@ -139,23 +141,21 @@ type Session struct {
 	OpenedAt time.Time `json:"opened_at"`
 }
 
-// Reservation is the intent to sign: a serial number is taken, nothing is stored yet.
-type Reservation struct {
-	Serial Serial    `json:"serial"`
-	Until  time.Time `json:"until"` // then the sweep gives it up
-}
-
 // move takes o through verb, or returns a Conflict that says where it stands.
 func (o *Order) move(verb Verb, to OrderState, now time.Time) error {
 	if !slices.Contains(moves, Move{verb, o.State, to}) {
-		return &Error{
-			Kind: Conflict, Code: CodeState,
-			Message: "order " + string(o.ID) + " is " + string(o.State) + "; " + string(verb) + " is not possible now",
-			Hint:    o.hint(),
-		}
+		return o.refuse(verb)
 	}
 	o.State, o.UpdatedAt = to, now
 	return nil
+}
+
+func (o *Order) refuse(verb Verb) error {
+	return &Error{
+		Kind: Conflict, Code: CodeState,
+		Message: "order " + string(o.ID) + " is " + string(o.State) + "; " + string(verb) + " is not possible now",
+		Hint:    o.hint(),
+	}
 }
 
 // hint says what can be done in o's state.
@@ -196,9 +196,6 @@ func (o *Order) Reject(by Actor, comment string, now time.Time) error {
 
 // Resend invites again: link replaces the old one, which is void, as are the code and the session.
 func (o *Order) Resend(link Digest, p Policy, now time.Time) error {
-	if o.reserved() {
-		return o.busy(now)
-	}
 	if err := o.move(ResendVerb, InvitedState, now); err != nil {
 		return err
 	}
@@ -294,9 +291,6 @@ func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) 
 	if end := o.CodeEnds(p); !end.IsZero() && !now.Before(end) || o.forgotten(p, now) {
 		return &Error{Kind: Denied, Code: CodeExpired, Message: "this code was right, but its time is over", Hint: "ask for a new code"}
 	}
-	if o.reserved() {
-		return o.busy(now)
-	}
 	if err := o.move(VerifyVerb, VerifiedState, now); err != nil {
 		return err
 	}
@@ -329,36 +323,26 @@ func (o *Order) CodeEnds(p Policy) time.Time {
 	return o.Code.AcceptedAt.Add(p.CodeLifetime)
 }
 
-// Reserve takes serial for this order: one winner, by compare-and-set.
-func (o *Order) Reserve(serial Serial, p Policy, now time.Time) error {
-	if o.reserved() {
-		return o.busy(now)
-	}
-	if err := o.move(ClaimVerb, VerifiedState, now); err != nil {
+// Reserve sets serial aside for this order's certificate: the intent to sign,
+// recorded before anything is signed. The caller gives up one that was set aside before.
+func (o *Order) Reserve(serial Serial, now time.Time) error {
+	if err := o.move(ReserveVerb, VerifiedState, now); err != nil {
 		return err
 	}
-	o.Reservation = Reservation{Serial: serial, Until: now.Add(p.SigningLimit)}
+	o.Reserved = serial
 	return nil
 }
 
-// Abandon gives the reservation up.
-func (o *Order) Abandon(now time.Time) error {
-	if err := o.move(AbandonVerb, VerifiedState, now); err != nil {
-		return err
-	}
-	o.Reservation = Reservation{}
-	return nil
-}
-
-// Issue records the certificate that was signed for the reservation with serial.
+// Issue records the certificate that was signed under serial: one winner, because
+// it must be the number that is reserved at this moment.
 func (o *Order) Issue(serial Serial, fromCSR bool, now time.Time) error {
-	if o.Reservation.Serial != serial {
-		return &Error{Kind: Conflict, Code: CodeBusy, Message: "signing took too long and was given up", Hint: "try again", Retry: time.Second}
+	if o.State == VerifiedState && o.Reserved != serial {
+		return o.busy()
 	}
 	if err := o.move(IssueVerb, IssuedState, now); err != nil {
 		return err
 	}
-	o.Reservation, o.Serial, o.IssuedAt = Reservation{}, serial, now
+	o.Reserved, o.Serial, o.IssuedAt = "", serial, now
 	o.FromCSR, o.Wiped = fromCSR, fromCSR // nothing of a foreign key is ever here
 	return nil
 }
@@ -375,8 +359,12 @@ func (o *Order) Download(now time.Time) (again bool, err error) {
 	return false, nil
 }
 
-// Complete ends the order: the password SMS was accepted, or none was needed.
+// Complete ends the order: the password SMS was accepted, or none is needed,
+// because the key was brought.
 func (o *Order) Complete(now time.Time) error {
+	if o.State == IssuedState && !o.FromCSR {
+		return o.refuse(CompleteVerb)
+	}
 	if err := o.move(CompleteVerb, CompletedState, now); err != nil {
 		return err
 	}
@@ -423,9 +411,6 @@ func (o *Order) Unlock(now time.Time) error {
 
 // Cancel withdraws o before the download; the caller revokes what was issued.
 func (o *Order) Cancel(by Actor, comment string, now time.Time) error {
-	if o.reserved() {
-		return o.busy(now)
-	}
 	if err := o.move(CancelVerb, CancelledState, now); err != nil {
 		return err
 	}
@@ -454,9 +439,6 @@ func (o *Order) due(p Policy) time.Time {
 	case InvitedState, LockedState:
 		return o.Link.ExpiresAt
 	case VerifiedState:
-		if o.reserved() {
-			return o.Reservation.Until
-		}
 		return o.Session.OpenedAt.Add(p.ClaimWindow)
 	case IssuedState:
 		return o.windowEnds(p)
@@ -471,11 +453,10 @@ func (o *Order) due(p Policy) time.Time {
 // windowEnds returns the end of the claim window.
 func (o *Order) windowEnds(p Policy) time.Time { return o.IssuedAt.Add(p.ClaimWindow) }
 
-func (o *Order) reserved() bool { return o.Reservation.Serial != "" }
-
-func (o *Order) busy(now time.Time) error {
+// busy is what a claim hears that another one has overtaken.
+func (o *Order) busy() error {
 	return &Error{
 		Kind: Unavailable, Code: CodeBusy, Message: "the certificate of order " + string(o.ID) + " is being made at this moment",
-		Hint: "try again in a moment", Retry: max(time.Second, min(o.Reservation.Until.Sub(now), 5*time.Second)),
+		Hint: "try again in a moment", Retry: time.Second,
 	}
 }

@@ -37,11 +37,10 @@ func verbs(p Policy, now time.Time) map[Verb]func(*Order) error {
 			o.Code = OneTimeCode{Counter: 1, Live: true, AcceptedAt: now}
 			return o.Verify(1, "s", p, now)
 		},
-		ClaimVerb:    func(o *Order) error { return o.Reserve("01", p, now) },
-		AbandonVerb:  func(o *Order) error { return o.Abandon(now) },
-		IssueVerb:    func(o *Order) error { o.Reservation.Serial = "01"; return o.Issue("01", false, now) },
+		ReserveVerb:  func(o *Order) error { return o.Reserve("01", now) },
+		IssueVerb:    func(o *Order) error { o.Reserved = "01"; return o.Issue("01", false, now) },
 		DownloadVerb: func(o *Order) error { _, err := o.Download(now); return err },
-		CompleteVerb: func(o *Order) error { return o.Complete(now) },
+		CompleteVerb: func(o *Order) error { o.FromCSR = o.State == IssuedState; return o.Complete(now) },
 		ReopenVerb:   func(o *Order) error { return o.Reopen(now) },
 		WipeVerb:     func(o *Order) error { return o.Wipe(now) },
 		LapseVerb:    func(o *Order) error { return o.Lapse(now) },

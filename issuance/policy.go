@@ -20,7 +20,6 @@ type Policy struct {
 	ClaimWindow   time.Duration // after issue: how long file and password are kept
 	FourEyes      bool          // the requester may not approve
 	CoolingOff    time.Duration // no code to a number that changed less than this ago
-	SigningLimit  time.Duration // how long a reservation of a serial number may stay without a certificate
 }
 
 // DefaultPolicy returns the defaults, each with its reason in docs/design.md.
@@ -35,7 +34,6 @@ func DefaultPolicy() Policy {
 		CodesPerDay:   5,
 		LinkLifetime:  7 * 24 * time.Hour,
 		ClaimWindow:   30 * time.Minute,
-		SigningLimit:  2 * time.Minute,
 	}
 }
 
@@ -61,7 +59,6 @@ func (p Policy) Check() error {
 		{"claim_window", p.ClaimWindow, time.Minute, 24 * time.Hour},
 		{"cooling_off", p.CoolingOff, 0, 30 * 24 * time.Hour},
 		{"backdate", p.Backdate, 0, 24 * time.Hour},
-		{"signing_limit", p.SigningLimit, 10 * time.Second, time.Hour},
 	}
 	for _, d := range durations {
 		if d.got < d.min || d.got > d.max {

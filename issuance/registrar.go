@@ -37,9 +37,9 @@ type Config struct {
 // and audits in one transaction, or changes nothing and returns an error.
 type Registrar struct {
 	Config
-	gate    gate
-	turns   turns
-	flights flights
+	gate     gate
+	flights  flights
+	reserved reservations
 }
 
 // New returns a registrar, or an error that names what c lacks.
@@ -60,7 +60,7 @@ func New(c Config) (*Registrar, error) {
 	if c.WakePublisher == nil {
 		c.WakePublisher = func() {}
 	}
-	return &Registrar{Config: c, gate: newGate(c.Workers), turns: newTurns(c.Workers), flights: newFlights()}, nil
+	return &Registrar{Config: c, gate: newGate(c.Workers), flights: newFlights(), reserved: newReservations()}, nil
 }
 
 // Read runs f in a read-only transaction, for listings and look-ups.
@@ -133,8 +133,14 @@ func (w *work) checkClock() error {
 	return nil
 }
 
-// put stores o with the time at which the sweep must look at it.
+// put stores o with the time at which the sweep must look at it. A serial number
+// that was reserved for an order which cannot be claimed any more is given up.
 func (w *work) put(o *Order) error {
+	if o.State != VerifiedState {
+		if err := w.giveUp(o); err != nil {
+			return err
+		}
+	}
 	o.DueAt = o.due(w.policy)
 	o.UpdatedAt = w.now
 	return w.PutOrder(*o)
@@ -144,7 +150,7 @@ func (w *work) put(o *Order) error {
 func (w *work) audit(by Actor, verb Verb, o *Order, detail map[string]string) error {
 	serial := o.Serial
 	if serial == "" {
-		serial = o.Reservation.Serial
+		serial = o.Reserved
 	}
 	return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: o.Organization, Order: o.ID, Serial: serial, Detail: detail})
 }

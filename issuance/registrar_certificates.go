@@ -59,7 +59,7 @@ func (r *Registrar) Certificate(ctx context.Context, serial Serial) (c Certifica
 // issued is Certificate for serial numbers that a certificate came of.
 func issued(tx Tx, serial Serial) (Certificate, error) {
 	c, err := tx.Certificate(serial)
-	if errors.Is(err, ErrNotFound) || err == nil && (c.Status == Reserved || c.Status == Abandoned) {
+	if errors.Is(err, ErrNotFound) || err == nil && c.Status == Abandoned {
 		return Certificate{}, notFound("cert", string(serial))
 	}
 	return c, err

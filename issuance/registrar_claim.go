@@ -27,14 +27,14 @@ type File struct {
 // window gets the same bytes, whatever they ask for. One certificate comes of
 // any number of claims.
 func (r *Registrar) Claim(ctx context.Context, token, session Secret, q ClaimRequest) (f File, err error) {
-	o, err := r.claimant(ctx, token, session)
+	d, err := r.draft(ctx, token, session)
 	if err != nil {
 		return File{}, err
 	}
-	if o.State == VerifiedState {
-		first, err := r.flights.do(ctx, o.ID, func() (err error) {
+	if d.order.State == VerifiedState {
+		first, err := r.flights.do(ctx, d.order.ID, func() (err error) {
 			// The contact may go away meanwhile; what was begun is finished, and waits for them.
-			f, err = r.make(context.WithoutCancel(ctx), o, token, session, q)
+			f, err = r.make(context.WithoutCancel(ctx), d, token, session, q)
 			return err
 		})
 		switch {
@@ -47,13 +47,39 @@ func (r *Registrar) Claim(ctx context.Context, token, session Secret, q ClaimReq
 	return r.file(ctx, token, session)
 }
 
-// claimant returns the order of token if session was opened for it.
-func (r *Registrar) claimant(ctx context.Context, token, session Secret) (o Order, err error) {
+// draft is all that stands before anything is signed.
+type draft struct {
+	order        Order
+	organization Organization
+	service      Service
+	contact      Contact
+}
+
+// draft looks up the order of token and, if it can be claimed, all that the
+// certificate is made from.
+func (r *Registrar) draft(ctx context.Context, token, session Secret) (d draft, err error) {
 	err = r.Store.View(ctx, func(tx Tx) error {
-		o, err = r.claimed(tx, token, session)
+		d, err = r.drafted(&work{Tx: tx, now: r.Now().UTC(), policy: r.Policy}, token, session)
 		return err
 	})
-	return o, err
+	return d, err
+}
+
+func (r *Registrar) drafted(w *work, token, session Secret) (d draft, err error) {
+	if d.order, err = r.claimed(w, token, session); err != nil || d.order.State != VerifiedState {
+		return d, err
+	}
+	if err := w.checkClock(); err != nil {
+		return d, err
+	}
+	if d.organization, err = w.Organization(d.order.Organization); err != nil {
+		return d, err
+	}
+	if d.service, err = w.Service(d.order.Service); err != nil {
+		return d, err
+	}
+	d.contact, err = w.entitled(&d.order)
+	return d, err
 }
 
 func (r *Registrar) claimed(tx Tx, token, session Secret) (Order, error) {
@@ -62,7 +88,7 @@ func (r *Registrar) claimed(tx Tx, token, session Secret) (Order, error) {
 		return o, err
 	}
 	// A session that is over ends here, whether the sweep has come round or not.
-	over := o.State == VerifiedState && !o.reserved() && !r.Now().Before(o.due(r.Policy))
+	over := o.State == VerifiedState && !r.Now().Before(o.due(r.Policy))
 	if over || !o.mine(session) {
 		if err := o.usable(r.Now()); err != nil {
 			return o, err
@@ -85,17 +111,16 @@ type choice struct {
 	public crypto.PublicKey // of a CSR; nil otherwise
 }
 
-func (r *Registrar) choose(o Order, q ClaimRequest) (c choice, err error) {
+func (r *Registrar) choose(ctx context.Context, o Order, q ClaimRequest) (c choice, err error) {
 	c.key, c.target = o.Key, o.Target
 	if len(q.CSR) > 0 {
-		err = r.turns.take(func() (err error) {
-			if c.public, err = r.ReadCSR(q.CSR); err != nil {
-				return err
-			}
-			c.key, err = r.KeyOf(c.public)
-			return err
-		})
-		return c, err
+		if c.public, err = r.ReadCSR(q.CSR); err != nil {
+			return c, err
+		}
+		if c.key, err = r.KeyOf(c.public); err != nil {
+			return c, err
+		}
+		return c, r.Store.View(ctx, func(tx Tx) error { return refuseCompromised(tx, c.public) })
 	}
 	if q.Key != "" {
 		if c.key, err = ParseKeyAlgorithm(q.Key); err != nil {
@@ -110,16 +135,18 @@ func (r *Registrar) choose(o Order, q ClaimRequest) (c choice, err error) {
 	return c, nil
 }
 
-// make makes the certificate. What a crash leaves behind at each step:
+// make makes the certificate. A serial number is reserved when the code is found
+// right, so that the intent is recorded before anything is signed. What a crash
+// leaves behind at each step:
 //
-//  1. nothing;
-//  2. a reservation, which the sweep gives up, and an order that can be claimed again;
-//  3. the same: key, certificate and file were in memory alone;
+//  1. an order that can be claimed, with a number that no other process uses:
+//     the next claim gives it up and reserves another;
+//  2. and 3. the same: key, certificate and file were in memory alone;
 //  4. the certificate with its record, its file and its password, sealed: the
 //     same session fetches them.
-func (r *Registrar) make(ctx context.Context, o Order, token, session Secret, q ClaimRequest) (File, error) {
+func (r *Registrar) make(ctx context.Context, d draft, token, session Secret, q ClaimRequest) (File, error) {
 	// 1. Check what was asked for.
-	c, err := r.choose(o, q)
+	c, err := r.choose(ctx, d.order, q)
 	if err != nil {
 		return File{}, err
 	}
@@ -129,77 +156,21 @@ func (r *Registrar) make(ctx context.Context, o Order, token, session Secret, q 
 		}
 		defer r.gate.leave()
 	}
-	// 2. Reserve the serial number: the intent is recorded before anything is signed.
-	draft, err := r.reserve(ctx, token, session, c)
-	if err != nil {
+	// 2. Take the reserved serial number, for good.
+	if d, err = r.take(ctx, d, token, session); err != nil {
 		return File{}, err
 	}
 	// 3. Key, certificate, file: outside of any transaction.
-	made, err := r.produce(ctx, draft, c)
+	made, err := r.produce(ctx, d, c)
 	if err != nil {
-		return File{}, errors.Join(err, r.abandon(ctx, draft))
+		return File{}, errors.Join(err, r.abandon(ctx, d))
 	}
 	// 4. Store them.
-	cert, err := r.store(ctx, draft, c, made)
+	cert, err := r.store(ctx, d, c, made)
 	if err != nil {
-		return File{}, errors.Join(err, r.abandon(ctx, draft))
+		return File{}, errors.Join(err, r.abandon(ctx, d))
 	}
 	return r.filed(cert, c.target, made.pkcs12.Reveal())
-}
-
-// draft is what stands when a serial number has been reserved.
-type draft struct {
-	order        Order
-	certificate  Certificate
-	organization Organization
-	service      Service
-	contact      Contact
-}
-
-func (r *Registrar) reserve(ctx context.Context, token, session Secret, c choice) (d draft, err error) {
-	serial := NewSerial()
-	issuer, _ := r.Signer.Issuer()
-	err = r.update(ctx, func(w *work) error {
-		if err := w.checkClock(); err != nil {
-			return err
-		}
-		if d.order, err = r.claimed(w, token, session); err != nil {
-			return err
-		}
-		if c.public != nil {
-			if err := w.refuseCompromised(c.public); err != nil {
-				return err
-			}
-		}
-		o := &d.order
-		if err := o.Reserve(serial, r.Policy, w.now); err != nil {
-			return err
-		}
-		if _, err := w.Certificate(serial); !errors.Is(err, ErrNotFound) {
-			return errors.Join(err, errors.New("the random serial number was handed out before"))
-		}
-		if d.organization, err = w.Organization(o.Organization); err != nil {
-			return err
-		}
-		if d.service, err = w.Service(o.Service); err != nil {
-			return err
-		}
-		if d.contact, err = w.entitled(o); err != nil {
-			return err
-		}
-		d.certificate = Certificate{
-			Serial: serial, Status: Reserved, Order: o.ID, Organization: o.Organization, Service: o.Service,
-			Contact: o.Contact, Issuer: issuer, ReservedAt: w.now, Renews: o.Renews,
-		}
-		if err := w.PutCertificate(d.certificate); err != nil {
-			return err
-		}
-		if err := w.put(o); err != nil {
-			return err
-		}
-		return w.audit(d.contact.actor(), ClaimVerb, o, nil)
-	})
-	return d, err
 }
 
 // made is what came of signing.
@@ -212,10 +183,7 @@ type made struct {
 // produce makes the certificate for the key that was brought, or key, certificate and file.
 func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err error) {
 	if c.public != nil {
-		err = r.turns.take(func() error {
-			m.signed, err = r.sign(ctx, d, c.public)
-			return err
-		})
+		m.signed, err = r.sign(ctx, d, c.public)
 		return m, err
 	}
 	key, err := r.NewKey(c.key)
@@ -246,12 +214,14 @@ func (r *Registrar) sign(ctx context.Context, d draft, key crypto.PublicKey) (Si
 		end = last
 	}
 	return r.Signer.Sign(ctx, Profile{
-		Serial: d.certificate.Serial, Organization: d.organization.ID, OrganizationName: d.organization.Name,
+		Serial: d.order.Reserved, Organization: d.organization.ID, OrganizationName: d.organization.Name,
 		Service: d.service.Name, Key: key, NotBefore: now.Add(-r.Policy.Backdate), NotAfter: end,
 	})
 }
 
-// store records certificate, file and password together.
+// store records certificate, file and password together. An order whose key was
+// brought is complete then: nothing secret waits for the chain to arrive, and a
+// certificate that its owner can use is not revoked because nobody saw it arrive.
 func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) (cert Certificate, err error) {
 	err = r.update(ctx, func(w *work) error {
 		o, err := w.order(d.order.ID)
@@ -259,67 +229,46 @@ func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) (cert 
 			return err
 		}
 		fromCSR := m.pkcs12.Empty()
-		if err := o.Issue(d.certificate.Serial, fromCSR, w.now); err != nil {
+		if err := o.Issue(d.order.Reserved, fromCSR, w.now); err != nil {
 			return err
 		}
-		cert = d.certificate
-		cert.Key, cert.FromCSR = c.key, fromCSR
-		if err := cert.activate(m.signed, w.now); err != nil {
+		if _, err := w.entitled(&o); err != nil { // meanwhile
+			return err
+		}
+		if err := w.unused(d.order.Reserved); err != nil {
 			return err
 		}
 		o.Target = c.target
-		if err := w.forget(o.ID, LinkSecret); err != nil {
-			return err
-		}
-		if !fromCSR {
-			if err := w.PutSecret(SecretRef{PKCS12Secret, o.ID}, m.pkcs12); err != nil {
-				return err
-			}
-			if err := w.PutSecret(SecretRef{PasswordSecret, o.ID}, m.password); err != nil {
-				return err
-			}
+		cert = Certificate{
+			Serial: d.order.Reserved, Status: Active, Order: o.ID, Organization: o.Organization, Service: o.Service, Contact: o.Contact,
+			Issuer: m.signed.Issuer, IssuedAt: w.now, NotBefore: m.signed.NotBefore, NotAfter: m.signed.NotAfter,
+			Key: c.key, Fingerprint: m.signed.Fingerprint, DER: m.signed.DER, FromCSR: fromCSR, Renews: o.Renews,
 		}
 		if err := w.PutCertificate(cert); err != nil {
 			return err
 		}
-		if err := w.put(&o); err != nil {
+		if err := w.forget(o.ID, LinkSecret); err != nil {
 			return err
 		}
-		return w.audit(d.contact.actor(), IssueVerb, &o, map[string]string{"key": string(c.key), "fingerprint": cert.Fingerprint})
+		if err := w.audit(d.contact.actor(), IssueVerb, &o, map[string]string{"key": string(c.key), "fingerprint": cert.Fingerprint}); err != nil {
+			return err
+		}
+		if fromCSR {
+			if err := o.Complete(w.now); err != nil {
+				return err
+			}
+			if err := w.completed(&o, d.contact.actor()); err != nil {
+				return err
+			}
+			return w.put(&o)
+		}
+		if err := w.PutSecret(SecretRef{PKCS12Secret, o.ID}, m.pkcs12); err != nil {
+			return err
+		}
+		if err := w.PutSecret(SecretRef{PasswordSecret, o.ID}, m.password); err != nil {
+			return err
+		}
+		return w.put(&o)
 	})
 	return cert, err
-}
-
-// abandon gives a reservation up; if that cannot be stored, the sweep does it.
-func (r *Registrar) abandon(ctx context.Context, d draft) error {
-	return r.update(ctx, func(w *work) error { return w.settleReservation(d.order.ID, d.certificate.Serial) })
-}
-
-// settleReservation gives up what was reserved for the order with id, unless a
-// certificate came of it meanwhile.
-func (w *work) settleReservation(id OrderID, serial Serial) error {
-	o, err := w.order(id)
-	if err != nil {
-		return err
-	}
-	if o.Reservation.Serial != serial {
-		return nil
-	}
-	c, err := w.Certificate(serial)
-	if err != nil {
-		return err
-	}
-	if err := c.abandon(w.now); err != nil {
-		return err
-	}
-	if err := w.audit(System("sweep"), AbandonVerb, &o, nil); err != nil {
-		return err
-	}
-	if err := o.Abandon(w.now); err != nil {
-		return err
-	}
-	if err := w.PutCertificate(c); err != nil {
-		return err
-	}
-	return w.put(&o)
 }

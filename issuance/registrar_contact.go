@@ -188,11 +188,13 @@ func (r *Registrar) Verify(ctx context.Context, token Secret, code string) (Secr
 	return r.right(ctx, t)
 }
 
-// right settles a counted try that was right. One that was right but late, or
-// came while the certificate is being made, is refused and does not count.
+// right settles a counted try that was right, and reserves the serial number of
+// the certificate that will be claimed now. One that was right but late is
+// refused and does not count.
 func (r *Registrar) right(ctx context.Context, t try) (Secret, error) {
 	session := newToken()
 	var refused error
+	var reserved Serial
 	err := r.update(ctx, func(w *work) error {
 		o, err := w.order(t.order.ID)
 		if err != nil {
@@ -202,14 +204,17 @@ func (r *Registrar) right(ctx context.Context, t try) (Secret, error) {
 			o.giveBack(t.order.Code.Counter)
 			return w.put(&o)
 		}
-		if err := w.put(&o); err != nil {
+		if err := w.audit(t.contact.actor(), VerifyVerb, &o, nil); err != nil {
 			return err
 		}
-		return w.audit(t.contact.actor(), VerifyVerb, &o, nil)
+		err = w.reserve(&o, t.contact)
+		reserved = o.Reserved
+		return err
 	})
 	if err := errors.Join(err, refused); err != nil {
 		return Secret{}, err
 	}
+	r.reserved.keep(t.order.ID, reserved)
 	return session, nil
 }
 
@@ -238,9 +243,6 @@ func (r *Registrar) attempt(ctx context.Context, token Secret) (t try, err error
 		if o.Attempts >= r.Policy.OrderAttempts { // and was not locked: a crash came before, or it was verified
 			refused = lockedError()
 			return w.lock(&o, t.contact)
-		}
-		if o.reserved() {
-			return o.busy(w.now)
 		}
 		if err := o.Attempt(r.Policy, w.now); err != nil {
 			return err

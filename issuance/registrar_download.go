@@ -19,7 +19,7 @@ func (r *Registrar) file(ctx context.Context, token, session Secret) (File, erro
 		}
 		switch {
 		case o.State == VerifiedState:
-			return o.busy(r.Now())
+			return o.busy()
 		case o.State == CancelledState:
 			return o.usable(r.Now())
 		case o.Serial == "":
@@ -59,7 +59,7 @@ func windowError() *Error {
 }
 
 // Download records that the last byte of the file arrived: the password SMS is
-// queued, or the order is complete if there is no password. Again does nothing.
+// queued. Again does nothing.
 func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
 		o, err := r.claimed(w, token, session)
@@ -76,14 +76,7 @@ func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
 		if err := w.audit(c.actor(), DownloadVerb, &o, nil); err != nil {
 			return err
 		}
-		if o.FromCSR {
-			if err := o.Complete(w.now); err != nil {
-				return err
-			}
-			if err := w.forget(o.ID, SeedSecret); err != nil {
-				return err
-			}
-		} else if err := w.enqueue(Notice{
+		if err := w.enqueue(Notice{
 			Kind: PasswordNotice, Order: o.ID, Serial: o.Serial, Contact: c.ID, To: c.Mobile, Language: c.Language,
 			NextAt: c.MobileChangedAt.Add(r.Policy.CoolingOff), // a number that changed since the code waits, too
 		}); err != nil {

@@ -253,7 +253,7 @@ func (r *Registrar) accepted(w *work, n Notice, out Outcome) error {
 			break
 		}
 		if err = o.Complete(w.now); err == nil {
-			err = w.completed(&o)
+			err = w.completed(&o, System("courier"))
 		}
 	}
 	if err != nil {
@@ -267,8 +267,8 @@ func (r *Registrar) accepted(w *work, n Notice, out Outcome) error {
 
 // completed wipes what a completed order does not need: the password stays for
 // the rest of the claim window alone.
-func (w *work) completed(o *Order) error {
-	if err := w.audit(System("courier"), CompleteVerb, o, nil); err != nil {
+func (w *work) completed(o *Order, by Actor) error {
+	if err := w.audit(by, CompleteVerb, o, nil); err != nil {
 		return err
 	}
 	if o.Wiped {

@@ -46,8 +46,8 @@ type Tx interface {
 
 	Certificate(Serial) (Certificate, error)
 	PutCertificate(Certificate) error
-	// Certificates leaves out reserved and abandoned serial numbers unless the
-	// query asks for that status.
+	// Certificates leaves out abandoned serial numbers unless the query asks for
+	// that status; they expire at no time.
 	Certificates(CertificateQuery) ([]Certificate, string, error)
 
 	// AppendRevocation gives r the next Seq, appends it to the changes and makes

@@ -9,8 +9,8 @@ import (
 const sweepBatch = 100
 
 // Sweep does what time demands: it lapses orders whose link is over, reopens
-// those whose session or claim window ran out, wipes files and passwords, and
-// gives up reservations that nothing came of. It returns when nothing is due.
+// those whose session or claim window ran out (and so gives up the serial numbers
+// that nothing came of), and wipes files and passwords. It returns when nothing is due.
 func (r *Registrar) Sweep(ctx context.Context) error {
 	seen := make(map[OrderID]bool)
 	for {
@@ -25,7 +25,7 @@ func (r *Registrar) Sweep(ctx context.Context) error {
 			}
 			seen[o.ID], progress = true, true
 			// One order that cannot be swept must not keep the others waiting.
-			if err := r.sweepOrder(ctx, o.ID, false); err != nil && ctx.Err() == nil {
+			if err := r.sweepOrder(ctx, o.ID); err != nil && ctx.Err() == nil {
 				r.Log.Error("sweeping an order", "order", o.ID, "error", err)
 			}
 		}
@@ -35,41 +35,10 @@ func (r *Registrar) Sweep(ctx context.Context) error {
 	}
 }
 
-// Recover takes back what a process that was killed had in hand: its
-// reservations are given up, and its messages, which may or may not have been
-// sent, are due at once, whether the time for either is over or not. The caller
-// must be the only one that serves the store.
+// Recover takes back what a process that was killed had in hand: its messages,
+// which may or may not have been sent, are due at once, whether their time is
+// over or not. The caller must be the only one that serves the store.
 func (r *Registrar) Recover(ctx context.Context) error {
-	if err := r.recoverOrders(ctx); err != nil {
-		return err
-	}
-	return r.recoverNotices(ctx)
-}
-
-func (r *Registrar) recoverOrders(ctx context.Context) error {
-	for cursor := ""; ; {
-		var orders []Order
-		err := r.Store.View(ctx, func(tx Tx) (err error) {
-			orders, cursor, err = tx.Orders(OrderQuery{State: VerifiedState, Page: Page{After: cursor, Limit: MaxPage}})
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, o := range orders {
-			if o.reserved() {
-				if err := r.sweepOrder(ctx, o.ID, true); err != nil {
-					return err
-				}
-			}
-		}
-		if cursor == "" {
-			return nil
-		}
-	}
-}
-
-func (r *Registrar) recoverNotices(ctx context.Context) error {
 	for cursor := ""; ; {
 		var notices []Notice
 		err := r.Store.View(ctx, func(tx Tx) (err error) {
@@ -105,16 +74,12 @@ func (r *Registrar) dueOrders(ctx context.Context, now time.Time) (due []Order, 
 	return due, err
 }
 
-// sweepOrder does the one thing that is due for an order; orphaned says that
-// nobody is signing for its reservation.
-func (r *Registrar) sweepOrder(ctx context.Context, id OrderID, orphaned bool) error {
+// sweepOrder does the one thing that is due for an order.
+func (r *Registrar) sweepOrder(ctx context.Context, id OrderID) error {
 	return r.update(ctx, func(w *work) error {
 		o, err := w.order(id)
 		if err != nil {
 			return err
-		}
-		if o.reserved() && (orphaned || !w.now.Before(o.Reservation.Until)) {
-			return w.settleReservation(o.ID, o.Reservation.Serial)
 		}
 		if due := o.due(w.policy); due.IsZero() || w.now.Before(due) {
 			return w.put(&o) // the policy has changed since

@@ -16,11 +16,11 @@ const (
 	LockVerb     Verb = "lock"     // too many tries
 	UnlockVerb   Verb = "unlock"   // by staff
 	VerifyVerb   Verb = "verify"   // the code was right
-	ClaimVerb    Verb = "claim"    // a serial number is reserved
+	ReserveVerb  Verb = "reserve"  // a serial number is set aside for the certificate
 	IssueVerb    Verb = "issue"    // signed and stored
 	AbandonVerb  Verb = "abandon"  // a reservation came to nothing
 	DownloadVerb Verb = "download" // the file arrived
-	CompleteVerb Verb = "complete" // the password SMS was accepted
+	CompleteVerb Verb = "complete" // the password SMS was accepted, or none is needed
 	ReopenVerb   Verb = "reopen"   // the claim window, or the session, ran out
 	WipeVerb     Verb = "wipe"     // file and password are gone
 	LapseVerb    Verb = "lapse"    // the link's time is over

@@ -62,7 +62,7 @@ func readRecords(t *testing.T, clerk *person) records {
 	for _, o := range orders {
 		r.orders[o.ID] = o
 	}
-	for _, status := range []issuance.Status{issuance.Reserved, issuance.Abandoned, issuance.Active, issuance.Held, issuance.Revoked} {
+	for _, status := range []issuance.Status{issuance.Abandoned, issuance.Active, issuance.Held, issuance.Revoked} {
 		list, err := listAll[certificateRecord](t.Context(), clerk, "/certificates?status="+string(status))
 		must(err)
 		for _, c := range list {
@@ -111,16 +111,16 @@ func (r records) checkOrders(t *testing.T, people []*person) {
 // one of a certificate, with the fingerprint that its record has.
 func (r records) checkSerials(t *testing.T) {
 	t.Helper()
-	claimed, issued := map[issuance.Serial]int{}, map[issuance.Serial][]string{}
+	reserved, issued := map[issuance.Serial]int{}, map[issuance.Serial][]string{}
 	for _, a := range r.audit {
 		switch a.Verb {
-		case issuance.ClaimVerb:
-			claimed[a.Serial]++
+		case issuance.ReserveVerb:
+			reserved[a.Serial]++
 		case issuance.IssueVerb:
 			issued[a.Serial] = append(issued[a.Serial], a.Order+" "+a.Detail["fingerprint"])
 		}
 	}
-	for serial, n := range claimed {
+	for serial, n := range reserved {
 		if _, known := r.certificates[serial]; n != 1 || !known {
 			t.Errorf("serial number %s was reserved %d times; it has a record: %v", serial, n, known)
 		}
@@ -130,8 +130,8 @@ func (r records) checkSerials(t *testing.T) {
 		if c.Status != issuance.Abandoned {
 			want = []string{c.Order + " " + c.Fingerprint}
 		}
-		if diff := cmp.Diff(want, issued[serial]); diff != "" || claimed[serial] != 1 {
-			t.Errorf("certificate %s: reserved %d times; audit records of its issue (-want +got):\n%s", serial, claimed[serial], diff)
+		if diff := cmp.Diff(want, issued[serial]); diff != "" || reserved[serial] != 1 {
+			t.Errorf("certificate %s: reserved %d times; audit records of its issue (-want +got):\n%s", serial, reserved[serial], diff)
 		}
 	}
 	for serial := range issued {

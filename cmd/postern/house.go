@@ -79,7 +79,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	if h.registrar, err = h.newRegistrar(); err != nil {
 		return h, err
 	}
-	// bbolt has one process: whatever is reserved was so by one that is dead.
+	// bbolt has one process: whatever was being sent was so by one that is dead.
 	if err := h.registrar.Recover(ctx); err != nil {
 		return h, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-ca/postern/cmd/postern/config"
+	"github.com/postern-ca/postern/cmd/postern/systemd"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -71,7 +72,7 @@ func serve(cmd *cobra.Command, cfg *config.Config, make bool) error {
 func (h *house) runNotifying(ctx context.Context) error {
 	socket := os.Getenv("NOTIFY_SOCKET")
 	tell := func(state string) {
-		if err := notify(socket, state); err != nil {
+		if err := systemd.Notify(socket, state); err != nil {
 			h.log.Warn("systemd was not told", "error", err)
 		}
 	}

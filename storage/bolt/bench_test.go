@@ -110,7 +110,7 @@ func issued(tx issuance.Tx, id string) error {
 	o := issuance.Order{ID: issuance.OrderID(id), State: issuance.IssuedState, Organization: "acme", Service: "acme.payments", Contact: "c1", RequestedAt: now, DueAt: now, IssuedAt: now, UpdatedAt: now}
 	c := issuance.Certificate{
 		Serial: issuance.Serial(id), Status: issuance.Active, Order: o.ID, Organization: o.Organization, Service: o.Service, Contact: o.Contact,
-		Issuer: "issuing", ReservedAt: now, IssuedAt: now, NotBefore: now, NotAfter: now.Add(time.Hour), DER: make([]byte, 900),
+		Issuer: "issuing", IssuedAt: now, NotBefore: now, NotAfter: now.Add(time.Hour), DER: make([]byte, 900),
 	}
 	if err := tx.PutOrder(o); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -86,7 +87,9 @@ func (s *Store) commitAll() {
 		if len(batch) == 0 {
 			return
 		}
+		began := time.Now()
 		s.commit(slices.DeleteFunc(batch, func(c *call) bool { return !c.take() }))
+		s.queue.took = time.Since(began)
 	}
 }
 

@@ -10,10 +10,8 @@ import (
 // maxBatch is the most callers whose transactions are committed together.
 const maxBatch = 256
 
-// company is how long a commit waits for more callers if there were several
-// last time: it costs two fdatasyncs, however many share it. Who comes alone,
-// after somebody who came alone, never waits.
-const company = 150 * time.Microsecond
+// company is the longest that a commit waits for more callers.
+const company = time.Millisecond
 
 // queue is the calls that wait for the committer. While it commits, others come,
 // and they are committed together next.
@@ -21,6 +19,7 @@ type queue struct {
 	mu     sync.Mutex
 	calls  []*call
 	last   int           // how many next returned
+	took   time.Duration // how long their commit took
 	wake   chan struct{} // holds one: there is something to do
 	closed bool
 }
@@ -51,10 +50,12 @@ func (q *queue) ring() {
 }
 
 // next returns the calls to commit together; nil once the queue is closed and
-// empty.
+// empty. A commit costs two fdatasyncs, however many share it: so if there were
+// several last time, it waits for company, half as long as that commit took. Who
+// comes alone, after somebody who came alone, never waits.
 func (q *queue) next() []*call {
 	if q.last > 1 {
-		time.Sleep(company)
+		time.Sleep(min(q.took/2, company))
 	}
 	for {
 		runtime.Gosched() // those who are ready to come, come first

@@ -13,7 +13,6 @@ type tables struct {
 	services      table[issuance.Service]
 	orders        table[issuance.Order]
 	certificates  table[issuance.Certificate]
-	unissued      table[issuance.Certificate] // serial numbers that are reserved or abandoned
 	revocations   table[issuance.Revocation]
 	notices       table[issuance.Notice]
 	tokens        table[issuance.Token]
@@ -42,7 +41,6 @@ func newTables() tables {
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
-		unissued:     table[issuance.Certificate]{name: "unissued", key: serialKey, index: unissuedIndex},
 		revocations:  table[issuance.Revocation]{name: "revocations", key: revocationKey, index: revocationIndex},
 		notices:      table[issuance.Notice]{name: "notices", key: func(r issuance.Notice) []byte { return []byte(r.ID) }, index: noticeIndex},
 		tokens: table[issuance.Token]{

@@ -40,7 +40,7 @@ func migrations() []migration {
 				changesBucket, numbersBucket, secretsBucket, compromised,
 				"organizations", "organizations.index", "contacts", "contacts.index",
 				"services", "services.index", ordersBucket, "orders.index",
-				"certificates", "certificates.index", "unissued", "unissued.index", "revocations", "revocations.index",
+				"certificates", "certificates.index", "revocations", "revocations.index",
 				"notices", "notices.index", "tokens", "tokens.index",
 				"audit", "receipts", "receipts.index")
 		},

@@ -20,7 +20,7 @@ func testAudit(t *testing.T, fresh Fresh) {
 	}
 	putCertificates(t, s,
 		certificate(0, func(c *issuance.Certificate) { c.Serial, c.Order = "s0", "o0" }),
-		certificate(1, func(c *issuance.Certificate) { c.Serial, c.Order, c.Status = "s1", "o1", issuance.Reserved }))
+		certificate(1, func(c *issuance.Certificate) { c.Serial, c.Order, c.Status = "s1", "o1", issuance.Abandoned }))
 	appendRecords := func(from, to int) {
 		update(t, s, func(tx issuance.Tx) error {
 			for i := from; i <= to; i++ {
@@ -47,7 +47,7 @@ func testAudit(t *testing.T, fresh Fresh) {
 	same(t, "all", []string{"6", "5", "4", "3", "2", "1"}, seqs(issuance.AuditQuery{}))
 	same(t, "of an order", []string{"5", "3", "1"}, seqs(issuance.AuditQuery{Order: "o1"}))
 	same(t, "of a certificate", []string{"4"}, seqs(issuance.AuditQuery{Serial: "s0"}))
-	same(t, "of a reserved serial number", []string{"5", "1"}, seqs(issuance.AuditQuery{Serial: "s1"}))
+	same(t, "of an abandoned serial number", []string{"5", "1"}, seqs(issuance.AuditQuery{Serial: "s1"}))
 	same(t, "of both", []string{"5", "1"}, seqs(issuance.AuditQuery{Order: "o1", Serial: "s1"}))
 	same(t, "of a certificate and another order", []string{}, seqs(issuance.AuditQuery{Order: "o1", Serial: "s0"}))
 	same(t, "of an unknown certificate", []string{}, seqs(issuance.AuditQuery{Serial: "s9"}))

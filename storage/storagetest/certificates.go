@@ -12,7 +12,7 @@ import (
 func certificate(i int, change func(*issuance.Certificate)) issuance.Certificate {
 	c := issuance.Certificate{
 		Serial: issuance.Serial(name("serial", i)), Status: issuance.Active, Order: "order1", Organization: "acme", Service: "acme.payments",
-		Contact: "contact1", Issuer: "issuing-1", ReservedAt: start(), IssuedAt: after(time.Duration(i) * time.Minute),
+		Contact: "contact1", Issuer: "issuing-1", IssuedAt: after(time.Duration(i) * time.Minute),
 		NotBefore: start(), NotAfter: after(time.Duration(1000-i) * time.Hour), Key: issuance.P256, DER: []byte{0x30, 0, 0xff},
 	}
 	if change != nil {
@@ -50,7 +50,7 @@ func someCertificates() []issuance.Certificate {
 		certificate(2, func(c *issuance.Certificate) { c.Status, c.Order = issuance.Revoked, "order2" }),
 		certificate(3, func(c *issuance.Certificate) { c.Status, c.Organization, c.Service = issuance.Held, "zeta", "zeta.x" }),
 		certificate(4, func(c *issuance.Certificate) {
-			c.Status, c.IssuedAt, c.NotAfter, c.DER = issuance.Reserved, time.Time{}, time.Time{}, nil
+			c.Status, c.IssuedAt, c.NotAfter, c.DER = issuance.Abandoned, time.Time{}, time.Time{}, nil
 		}),
 		certificate(5, func(c *issuance.Certificate) { c.Status = issuance.Abandoned }),
 		certificate(6, func(c *issuance.Certificate) { c.Organization, c.Service = "zeta", "zeta.x" }),
@@ -70,10 +70,9 @@ func testCertificates(t *testing.T, fresh Fresh) {
 		{"all", issuance.CertificateQuery{}, []string{"00006", "00003", "00002", "00001"}},
 		{"active", issuance.CertificateQuery{Status: issuance.Active}, []string{"00006", "00001"}},
 		{"held", issuance.CertificateQuery{Status: issuance.Held}, []string{"00003"}},
-		{"reserved", issuance.CertificateQuery{Status: issuance.Reserved}, []string{"00004"}},
-		{"abandoned", issuance.CertificateQuery{Status: issuance.Abandoned}, []string{"00005"}},
-		{"reserved, of an organisation", issuance.CertificateQuery{Status: issuance.Reserved, Organization: "acme"}, []string{"00004"}},
-		{"reserved, of another", issuance.CertificateQuery{Status: issuance.Reserved, Organization: "zeta"}, []string{}},
+		{"abandoned", issuance.CertificateQuery{Status: issuance.Abandoned}, []string{"00005", "00004"}},
+		{"abandoned, of an organisation", issuance.CertificateQuery{Status: issuance.Abandoned, Organization: "acme"}, []string{"00005", "00004"}},
+		{"abandoned, of another", issuance.CertificateQuery{Status: issuance.Abandoned, Organization: "zeta"}, []string{}},
 		{"organisation", issuance.CertificateQuery{Organization: "acme"}, []string{"00002", "00001"}},
 		{"service", issuance.CertificateQuery{Service: "zeta.x"}, []string{"00006", "00003"}},
 		{"order", issuance.CertificateQuery{Order: "order2"}, []string{"00002"}},
@@ -83,10 +82,10 @@ func testCertificates(t *testing.T, fresh Fresh) {
 		same(t, test.name, test.want, listCertificates(t, s, test.q))
 	}
 
-	// A reserved serial number becomes a certificate, then is revoked.
+	// Lists follow the status.
 	putCertificates(t, s, certificate(4, nil))
 	same(t, "after issue", []string{"00006", "00004", "00003", "00002", "00001"}, listCertificates(t, s, issuance.CertificateQuery{}))
-	same(t, "no more reserved", []string{}, listCertificates(t, s, issuance.CertificateQuery{Status: issuance.Reserved}))
+	same(t, "no more abandoned", []string{"00005"}, listCertificates(t, s, issuance.CertificateQuery{Status: issuance.Abandoned}))
 	putCertificates(t, s, certificate(4, func(c *issuance.Certificate) { c.Status = issuance.Revoked }))
 	same(t, "revoked", []string{"00004", "00002"}, listCertificates(t, s, issuance.CertificateQuery{Status: issuance.Revoked}))
 	same(t, "no more active", []string{"00006", "00001"}, listCertificates(t, s, issuance.CertificateQuery{Status: issuance.Active}))
@@ -107,7 +106,7 @@ func testCertificatesByExpiry(t *testing.T, fresh Fresh) {
 		{"organisation", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Organization: "acme"}, []string{"00002", "00001"}},
 		{"service and status", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Service: "zeta.x", Status: issuance.Held}, []string{"00003"}},
 		{"order", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Order: "order2"}, []string{"00002"}},
-		{"abandoned", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Status: issuance.Abandoned}, []string{"00005"}},
+		{"abandoned", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Status: issuance.Abandoned}, []string{}},
 	} {
 		same(t, test.name, test.want, listCertificates(t, s, test.q))
 	}

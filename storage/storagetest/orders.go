@@ -46,7 +46,7 @@ func testOrders(t *testing.T, fresh Fresh) {
 		o.Renews, o.DecidedBy, o.DecidedAt = "aa", issuance.Actor{Role: issuance.RoleOfficer, ID: "t", Name: "Olga"}, after(1)
 		o.Link = issuance.Link{Digest: "l1", Number: 3, ExpiresAt: after(2)}
 		o.Code = issuance.OneTimeCode{Counter: 1<<64 - 1, Live: true, Notice: "n", AcceptedAt: after(3), Attempts: 4, MadeAt: []time.Time{after(4), after(5)}}
-		o.Session, o.Reservation = issuance.Session{Digest: "s", OpenedAt: after(6)}, issuance.Reservation{Serial: "bb", Until: after(7)}
+		o.Session, o.Reserved = issuance.Session{Digest: "s", OpenedAt: after(6)}, "bb"
 		o.Serial, o.FromCSR, o.IssuedAt, o.DownloadedAt, o.CompletedAt = "cc", true, after(8), after(9), after(10)
 		o.Attempts, o.Wiped, o.DueAt = 2, true, after(11)
 	})

@@ -43,7 +43,7 @@ func (a *API) viewCertificate(c issuance.Certificate) certificate {
 func (a *API) listCertificates(c *call) (any, error) {
 	q := c.listing("status", "organization", "service", "order", "expires_before")
 	find := issuance.CertificateQuery{
-		Status:       oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Reserved, issuance.Abandoned),
+		Status:       oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned),
 		Organization: issuance.OrgID(q.text("organization")), Service: issuance.ServiceID(q.text("service")),
 		Order: issuance.OrderID(q.text("order")), ExpiresBefore: q.time("expires_before"), Page: q.page(),
 	}

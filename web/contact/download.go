@@ -101,9 +101,15 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Content-Disposition", `attachment; filename="`+name+extension+`"`)
-	// No password waits for a chain to arrive.
-	if f.PKCS12 == nil && !send(w, body) || f.PKCS12 != nil && !sendWatched(w, r, body) {
+	arrived := sendWatched
+	if f.PKCS12 == nil {
+		arrived = send // nothing waits for a chain to arrive
+	}
+	if !arrived(w, r, body) {
 		s.Log.InfoContext(r.Context(), "a download was cut", "order", f.Certificate.Order, "serial", f.Certificate.Serial)
+		return
+	}
+	if f.PKCS12 == nil {
 		return
 	}
 	// The contact may have closed the connection; that is how we know.
@@ -121,17 +127,17 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 func sendWatched(w http.ResponseWriter, r *http.Request, body []byte) bool {
 	w.Header().Set("Connection", "close") // the peer's closing says that it has all of it
 	last := max(0, len(body)-1)
-	if !send(w, body[:last]) {
+	if !send(w, r, body[:last]) {
 		return false
 	}
 	if r.TLS != nil {
 		settle(r.Context(), readGrace)
 	}
-	return send(w, body[last:]) && arrived(r.Context())
+	return send(w, r, body[last:]) && arrived(r.Context())
 }
 
 // send writes a part of an answer and reports whether the system took it.
-func send(w http.ResponseWriter, part []byte) bool {
+func send(w http.ResponseWriter, _ *http.Request, part []byte) bool {
 	rc := http.NewResponseController(w)
 	if err := rc.SetWriteDeadline(time.Now().Add(2 * time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return false

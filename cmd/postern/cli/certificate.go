@@ -25,7 +25,7 @@ func listCertificates(n *connection) *cobra.Command {
 	return listCommand(n, listing[certificateRecord]{
 		short: "List certificates, the newest first", plural: "certificates", path: "api/v1/certificates",
 		filters: []filter{
-			{name: "status", parameter: "status", usage: "active, held or revoked", read: oneOf(issuance.Active, issuance.Held, issuance.Revoked, issuance.Reserved, issuance.Abandoned)},
+			{name: "status", parameter: "status", usage: "active, held or revoked", read: oneOf(issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned)},
 			{name: "org", parameter: "organization", usage: "of this organisation"},
 			{name: "service", parameter: "service", usage: "of this service"},
 			{name: "order", parameter: "order", usage: "of this order"},

@@ -50,7 +50,7 @@ func commands(o Options) []*cobra.Command {
 		api.addFlags(c)
 		c.GroupID = staffGroup
 	}
-	return append(staff, claim(o), version(o), health(o))
+	return append(staff, claim(o), crlSync(o), version(o), health(o))
 }
 
 const (

@@ -1,13 +1,15 @@
-package main
+// Package systemd tells the service manager what state a service is in. It does
+// nothing where there is none, and reads no environment by itself.
+package systemd
 
 import (
 	"fmt"
 	"net"
 )
 
-// notify tells systemd what state the service is in (sd_notify(3)), if systemd
-// started it: socket is $NOTIFY_SOCKET.
-func notify(socket, state string) error {
+// Notify tells systemd what state the service is in (sd_notify(3)), if systemd
+// started it: socket is $NOTIFY_SOCKET, "" if it did not.
+func Notify(socket, state string) error {
 	if socket == "" {
 		return nil
 	}

@@ -1,0 +1,9 @@
+// Package crlfile reads and checks a file of CRLs in PEM, one for each level of a
+// chain, as nginx, HAProxy and Apache want it and as Postern serves it at
+// /pki/crl-bundle.pem.
+//
+// It says whether a file may be relied on, and refuses everything else: it
+// fetches nothing, writes nothing, and does not decide what happens to a
+// connection. It does not take delta CRLs, indirect ones or ones of a part of the
+// certificates, since servers that read one file would take them for the whole.
+package crlfile

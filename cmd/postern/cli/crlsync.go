@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/postern-ca/postern/cmd/postern/crlsync"
+	"github.com/postern-ca/postern/cmd/postern/systemd"
+	"github.com/postern-ca/postern/issuance"
+)
+
+// crlSyncPrefix is what the environment variables of the flags begin with.
+const crlSyncPrefix = "POSTERN_CRL_SYNC_"
+
+// crlSyncFlags are what is given to crl-sync beside the options of package crlsync.
+type crlSyncFlags struct {
+	crlsync.Options
+	alert, alertFile, metrics, logLevel, logFormat string
+	once                                           bool
+}
+
+// crlSync keeps a CRL bundle file fresh beside a web server.
+func crlSync(o Options) *cobra.Command {
+	var q crlSyncFlags
+	c := &cobra.Command{
+		Use: "crl-sync", Short: "Keep a CRL bundle file fresh beside nginx, HAProxy or Apache",
+		Long: `Waits at --url for a newer bundle, verifies it up to the root in --ca, replaces
+--out by it in one step, and runs --reload. The file is always whole; it is never
+replaced by an older one. A reload that fails is tried again, after a restart too.
+
+Every flag can be set as an environment variable: --warn-before as
+` + crlSyncPrefix + `WARN_BEFORE.
+
+With --once it fetches once and does not wait. Exit status then: 0 the file is
+fresh, 1 it could not be refreshed, the reload failed, or it lapses within
+--warn-before, 2 not called as it should be.`,
+		Example: `  postern crl-sync --url http://pki.example.com/pki/crl-bundle.pem --ca root.pem \
+      --out /etc/nginx/crl-bundle.pem --check 'nginx -t' --reload 'systemctl reload nginx'`,
+		Args: args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.fromEnvironment(c, crlSyncPrefix); err != nil {
+				return err
+			}
+			return q.run(c, o)
+		},
+	}
+	q.flags(c.Flags())
+	return c
+}
+
+func (q *crlSyncFlags) flags(f *pflag.FlagSet) {
+	f.StringVar(&q.URL, "url", "", "address of the bundle, as in http://pki.example.com/pki/crl-bundle.pem")
+	f.StringVar(&q.ChainURL, "chain-url", "", "address of the issuing CAs' certificates (default chain.pem beside --url)")
+	f.StringVar(&q.CA, "ca", "", "PEM file of the root that all must come from; with issuing CAs in it, none are fetched")
+	f.StringVar(&q.Out, "out", "", "file to keep")
+	f.StringVar(&q.Reload, "reload", "", "shell command to run after each change")
+	f.StringVar(&q.Check, "check", "", "shell command that must succeed before --reload is run")
+	f.DurationVar(&q.CommandTimeout, "command-timeout", crlsync.DefaultCommandTimeout, "how long each of the two may take")
+	f.DurationVar(&q.MinReload, "min-reload-interval", crlsync.DefaultMinReload, "from one reload to the next: changes meanwhile share one")
+	f.DurationVar(&q.WarnBefore, "warn-before", crlsync.DefaultWarnBefore, "shout when the file lapses within this time")
+	f.DurationVar(&q.Interval, "interval", crlsync.DefaultInterval, "between two questions to a server that does not wait for a change")
+	f.DurationVar(&q.Wait, "wait", crlsync.DefaultWait, "how long the server is asked to wait for a change")
+	f.DurationVar(&q.Timeout, "timeout", crlsync.DefaultTimeout, "how long a whole answer may take, beyond --wait")
+	f.Int64Var(&q.MaxSize, "max-size", crlsync.DefaultMaxSize, "octets that the file may have")
+	f.StringVar(&q.alert, "alert", "", "URL that changes of state are posted to, as JSON; other users see it in the list of processes: rather --alert-file")
+	f.StringVar(&q.alertFile, "alert-file", "", "file that has the URL for --alert")
+	f.StringVar(&q.metrics, "metrics", "", "address to serve Prometheus on, as in 127.0.0.1:9790")
+	f.StringVar(&q.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&q.logFormat, "log-format", "text", "text or json")
+	f.BoolVar(&q.once, "once", false, "fetch once, and tell by the exit status whether the file is fresh")
+}
+
+// fromEnvironment sets the flags of c that were not given from variables: prefix
+// and the flag's name in capitals.
+func (o Options) fromEnvironment(c *cobra.Command, prefix string) (err error) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		name := prefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value := o.variable(name)
+		if f.Changed || value == "" || err != nil {
+			return
+		}
+		if c.Flags().Set(f.Name, value) != nil {
+			err = Usagef(c, "%s: %q is no value for --%s", name, value, f.Name)
+		}
+	})
+	return err
+}
+
+func (q *crlSyncFlags) run(c *cobra.Command, o Options) error {
+	if _, err := oneOf("text", "json")(q.logFormat); err != nil {
+		return flagError(c, "log-format", err)
+	}
+	log, err := q.log(c.ErrOrStderr())
+	if err != nil {
+		return flagError(c, "log-level", err)
+	}
+	if err := q.readAlert(); err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	if q.Metrics, err = crlsync.NewMetrics(registry); err != nil {
+		return err
+	}
+	q.Log, q.Now, q.Environ = log, time.Now, o.Environ
+	q.Client = q.client(o)
+	q.Notify = func(state string) {
+		if err := systemd.Notify(o.variable("NOTIFY_SOCKET"), state); err != nil {
+			log.Warn("systemd was not told", "error", err)
+		}
+	}
+	s, err := crlsync.New(q.Options)
+	if issuance.KindOf(err) == issuance.Invalid {
+		e, _ := errors.AsType[*issuance.Error](err)
+		return flagError(c, strings.ReplaceAll(e.Field, "_", "-"), err)
+	} else if err != nil {
+		return err
+	}
+	if q.once {
+		return s.Once(c.Context())
+	}
+	stop, err := serveMetrics(q.metrics, registry, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Run(c.Context()), stop())
+}
+
+func (q *crlSyncFlags) log(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(q.logLevel)); err != nil {
+		return nil, issuance.Invalidf("", fmt.Sprintf("%q is no level", q.logLevel), "choose one of debug, info, warn, error")
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if q.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, o)), nil
+}
+
+// readAlert takes the webhook's address, which may be a secret.
+func (q *crlSyncFlags) readAlert() error {
+	if q.alert == "" && q.alertFile != "" {
+		text, err := os.ReadFile(q.alertFile)
+		if err != nil {
+			return fmt.Errorf("reading the webhook's address: %w", err)
+		}
+		q.alert = strings.TrimSpace(string(text))
+	}
+	q.Alert = issuance.NewSecret([]byte(q.alert))
+	return nil
+}
+
+// client returns a client that notices within half a minute that a connection it
+// waits on is dead, and trusts the root in --ca for https too.
+func (q *crlSyncFlags) client(o Options) *http.Client {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if text, err := os.ReadFile(q.CA); err == nil { // if not, the first round says so
+		roots.AppendCertsFromPEM(text)
+	}
+	client := o.transport(roots)
+	client.Timeout = 0 // each request has its own
+	if t, ok := client.Transport.(*http.Transport); ok {
+		alive := net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
+		t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAliveConfig: alive}).DialContext
+		t.IdleConnTimeout = time.Minute
+	}
+	return client
+}
+
+// serveMetrics serves /metrics at address until stop is called; with "" nowhere.
+func serveMetrics(address string, registry *prometheus.Registry, log *slog.Logger) (stop func() error, err error) {
+	if address == "" {
+		return func() error { return nil }, nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("serving metrics: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	log.Info("serving metrics", "address", listener.Addr().String())
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics are not served any more", "error", err)
+		}
+	}()
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		return server.Shutdown(ctx)
+	}, nil
+}

@@ -1,0 +1,91 @@
+package crlsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// answer is what a server said.
+type answer struct {
+	text   []byte // nil if same
+	etag   string
+	same   bool          // it has what we have
+	waited bool          // it waited for a change, or would have
+	retry  time.Duration // when it wants to be asked again; 0: it did not say
+}
+
+// get asks for address. With etag, it asks for another than that, and to wait
+// until there is one.
+func (s *Sync) get(ctx context.Context, address, etag string) (answer, error) {
+	wait := time.Duration(0)
+	if etag != "" {
+		wait = s.Wait
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait+s.Timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return answer{}, fmt.Errorf("making a request: %w", err)
+	}
+	if etag != "" {
+		r.Header.Set("If-None-Match", etag)
+		r.Header.Set("Prefer", "wait="+strconv.Itoa(int(wait/time.Second)))
+	}
+	began := time.Now()
+	response, err := s.Client.Do(r)
+	if err != nil {
+		return answer{}, s.broken(r.URL, err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read as far as it is wanted
+	a := answer{etag: response.Header.Get("ETag"), retry: retryAfter(response.Header)}
+	// One that says it waits and does not would be asked without a pause.
+	a.waited = strings.Contains(response.Header.Get("Preference-Applied"), "wait") && time.Since(began) >= min(time.Second, wait)
+	switch {
+	case response.StatusCode == http.StatusNotModified && etag != "":
+		a.same, a.etag = true, etag
+		return a, nil
+	case response.StatusCode != http.StatusOK:
+		return a, failf(reasonStatus, "%s answers with status %s", r.URL.Host, response.Status)
+	case response.ContentLength > s.MaxSize:
+		return a, s.tooLarge(r.URL)
+	}
+	if a.text, err = io.ReadAll(io.LimitReader(response.Body, s.MaxSize+1)); err != nil {
+		return a, s.broken(r.URL, err)
+	}
+	if int64(len(a.text)) > s.MaxSize {
+		return a, s.tooLarge(r.URL)
+	}
+	return a, nil
+}
+
+func (s *Sync) tooLarge(u *url.URL) error {
+	return failf(reasonTooLarge, "%s sends more than %d octets", u.Host, s.MaxSize)
+}
+
+// broken says why there is no whole answer.
+func (s *Sync) broken(u *url.URL, err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return failf(reasonSlow, "%s has not answered in time: %w", u.Host, err)
+	}
+	return failf(reasonUnreachable, "asking %s: %w", u.Host, err)
+}
+
+// retryAfter returns the pause that a server asks for, in seconds (RFC 9110,
+// section 10.2.3), at most a minute; 0 for none.
+func retryAfter(h http.Header) time.Duration {
+	n, err := strconv.ParseUint(h.Get("Retry-After"), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, time.Minute)
+}
