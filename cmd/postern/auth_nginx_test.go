@@ -65,7 +65,7 @@ func startNginx(t *testing.T, s *story, changes ...string) *nginx {
 		t.Fatal("the page shows no configuration of nginx")
 	}
 	for _, change := range append([]string{
-		"127.0.0.1:9445 -> " + s.h.listeners.auth.Addr().String(), "listen 443 -> " + fmt.Sprintf("listen 127.0.0.1:%d", port), "/etc/nginx/ -> " + dir + "/",
+		"127.0.0.1:9444 -> " + s.h.listeners.auth.Addr().String(), "listen 443 -> " + fmt.Sprintf("listen 127.0.0.1:%d", port), "/etc/nginx/ -> " + dir + "/",
 		"127.0.0.1:8000 -> " + strings.TrimPrefix(service.URL, "http://"), "SECRET -> " + proxySecret,
 	}, changes...) {
 		from, to, _ := strings.Cut(change, " -> ")
