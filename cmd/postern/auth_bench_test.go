@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/web/auth"
 )
@@ -52,6 +53,14 @@ func (t *bench) clientHeaders(n int) []string {
 		return nil
 	}))
 	return out
+}
+
+// withNginx configures a proxy that asks over plain HTTP on loopback.
+func withNginx(c *config.Config) {
+	withProxies(c)
+	c.Auth.URL = "http://127.0.0.1"
+	c.Auth.Callers = c.Auth.Callers[:1]
+	c.Auth.Callers[0].Format = "nginx"
 }
 
 // BenchmarkAuth asks as nginx does, for 1,000 certificates in turn; the empty

@@ -229,7 +229,9 @@ func TestRules(t *testing.T) {
 // where a proxy passes them on from its client.
 func TestTheClientChoosesNoUpstream(t *testing.T) {
 	d := newDesk(t, nil)
-	mesh := func(more ...string) http.Header { return headers(append([]string{SecretHeader, meshSecret}, more...)...) }
+	mesh := func(more ...string) http.Header {
+		return headers(append([]string{SecretHeader, meshSecret}, more...)...)
+	}
 	one := func(more ...string) http.Header {
 		return headers(append([]string{SecretHeader, "the secret of one upstream"}, more...)...)
 	}

@@ -31,7 +31,7 @@ const callers = `auth:
 
 func TestCallers(t *testing.T) {
 	c := load(t, sound+callers)
-	if !c.Auth.Serves() || c.Auth.URL != "https://127.0.0.1:9445" || !c.Auth.ByCertificate() {
+	if !c.Auth.Serves() || c.Auth.URL != "https://127.0.0.1:9444" || !c.Auth.ByCertificate() {
 		t.Errorf("got %+v", c.Auth)
 	}
 	want := config.Caller{
@@ -49,7 +49,7 @@ func TestCallers(t *testing.T) {
 	}
 	edge, _, _ := strings.Cut(callers, "    - name: mesh")
 	only := load(t, sound+edge)
-	if only.Auth.URL != "http://127.0.0.1:9445" || !only.Auth.Cleartext() {
+	if only.Auth.URL != "http://127.0.0.1:9444" || !only.Auth.Cleartext() {
 		t.Errorf("on loopback, with a secret, the address is %s", only.Auth.URL)
 	}
 	off := load(t, sound+strings.Replace(edge, "auth:\n", "auth:\n  listen: \"\"\n", 1))
@@ -99,8 +99,8 @@ func TestCallersThatCannotStand(t *testing.T) {
 		{"production without a certificate", "environment: test", "environment: production", "postern.yaml:30 auth.callers[1].upstreams[1].allow_without_certificate"},
 		{"by default without a certificate", "          environment: test\n", "", "postern.yaml:29 auth.callers[1].upstreams[1].allow_without_certificate"},
 		{"an unknown key", "format: nginx", "formal: nginx", "postern.yaml:19 auth.callers[0].formal"},
-		{"no TLS for other machines", "auth:\n", "auth:\n  listen: 10.0.0.1:9445\n  url: http://localhost:9445\n", "postern.yaml:16 auth.listen"},
-		{"no TLS for certificates", "auth:\n", "auth:\n  url: http://localhost:9445\n", "postern.yaml:16 auth.url"},
+		{"no TLS for other machines", "auth:\n", "auth:\n  listen: 10.0.0.1:9444\n  url: http://localhost:9444\n", "postern.yaml:16 auth.listen"},
+		{"no TLS for certificates", "auth:\n", "auth:\n  url: http://localhost:9444\n", "postern.yaml:16 auth.url"},
 		{"no listener for certificates", "auth:\n", "auth:\n  listen: \"\"\n", "postern.yaml:22 auth.callers[1].services"},
 		{"a port that is taken", "auth:\n", "auth:\n  listen: 127.0.0.1:8443\n", "postern.yaml:16 auth.listen"},
 	} {

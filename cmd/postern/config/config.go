@@ -205,7 +205,7 @@ func Defaults() *Config {
 		Plain:   Plain{Listen: ":8080"},
 		Admin:   Front{Listen: "127.0.0.1:9443"},
 		MTLS:    MTLS{Listen: ":8444"},
-		Auth:    Auth{Listen: "127.0.0.1:9445"},
+		Auth:    Auth{Listen: "127.0.0.1:9444"},
 		Storage: Storage{Driver: "bolt"},
 		CA:      CA{Validity: p.Validity, CRLLifetime: 24 * time.Hour, CRLReasons: true, OCSPLifetime: 5 * time.Minute},
 		Mail:    Mail{Provider: "smtp", SMTP: SMTP{Port: 587, TLS: "starttls"}},
