@@ -1,7 +1,6 @@
 package ca
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -9,9 +8,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/postern-ca/postern/ca/mtls"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -37,6 +37,8 @@ type Clients struct {
 	// Certificate looks a serial number up; an error that is not issuance.ErrNotFound refuses the client.
 	Certificate func(context.Context, issuance.Serial) (issuance.Certificate, error)
 	Now         func() time.Time // nil: time.Now
+
+	cas atomic.Pointer[trustedCAs]
 }
 
 // TLSConfig returns a copy of base that demands a client certificate and lets
@@ -45,17 +47,11 @@ type Clients struct {
 // clients (ClientAuth, VerifyPeerCertificate, GetConfigForClient) are dropped.
 func (c *Clients) TLSConfig(base *tls.Config) *tls.Config {
 	config := base.Clone()
-	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	config.ClientCAs = x509.NewCertPool()
 	for _, is := range c.Authority.Issuers() {
 		config.ClientCAs.AddCert(is.Certificate)
 	}
-	// The library's own chain check is off: it accepts certificates without
-	// clientAuth and with CA:TRUE, and says nothing about revocation.
-	config.ClientAuth = tls.RequireAnyClientCert
-	config.GetConfigForClient = nil
-	config.VerifyPeerCertificate = nil
-	config.VerifyConnection = c.VerifyConnection
+	mtls.Demand(config, c.VerifyConnection)
 	if config.Time == nil {
 		config.Time = c.Now
 	}
@@ -79,18 +75,16 @@ func (c *Clients) VerifyConnection(state tls.ConnectionState) error {
 // client has proven to have, if it stands now: signed by one of our issuing CAs
 // for clientAuth, not a CA, with a key as strong as we certify, in its time, and
 // known, byte for byte, as active. It returns an error of kind Denied with one of
-// this package's codes otherwise, and any other error if the register could not
-// be asked. Call it for each request: a connection outlives a revocation.
+// this package's codes otherwise, with what the register knows if the certificate
+// is one of ours that does not stand, and any other error if the register could
+// not be asked. Call it for each request: a connection outlives a revocation.
 func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.Certificate, error) {
 	now := time.Now()
 	if c.Now != nil {
 		now = c.Now()
 	}
-	issuer, err := c.issuerOf(cert, now)
+	issuer, err := c.verify(cert, now)
 	if err != nil {
-		return issuance.Certificate{}, err
-	}
-	if err := checkClientUse(cert); err != nil {
 		return issuance.Certificate{}, err
 	}
 	known, err := c.Certificate(ctx, issuance.SerialOf(cert.SerialNumber))
@@ -103,45 +97,73 @@ func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.C
 	if known.Issuer != issuer.ID || known.Fingerprint != hex.EncodeToString(sum[:]) {
 		return issuance.Certificate{}, errUnknown()
 	}
-	if err := checkStanding(cert, known, now); err != nil {
-		return issuance.Certificate{}, err
-	}
-	return known, nil
+	return known, checkStanding(cert, known, now)
 }
 
-// issuerOf returns the issuing CA that signed cert and stands at now.
-func (c *Clients) issuerOf(cert *x509.Certificate, now time.Time) (Issuer, error) {
-	for _, is := range c.Authority.Issuers() {
-		if !bytes.Equal(cert.RawIssuer, is.Certificate.RawSubject) || cert.CheckSignatureFrom(is.Certificate) != nil {
-			continue
-		}
-		for _, above := range []*x509.Certificate{is.Certificate, c.Authority.Root()} {
-			if now.Before(above.NotBefore) || now.After(above.NotAfter) {
-				return Issuer{}, refuseClient(CodeExpired, "the CA that issued the certificate does not stand any more", "ask for a new certificate")
-			}
-		}
-		return is, nil
+// verify returns the issuing CA that signed cert and stands at now, if cert is
+// made as our client certificates are. The checks are those of package mtls, which
+// web services use.
+func (c *Clients) verify(cert *x509.Certificate, now time.Time) (Issuer, error) {
+	issuers := c.Authority.Issuers()
+	cas, err := c.trusted(issuers)
+	if err != nil {
+		return Issuer{}, fmt.Errorf("checking a client certificate: %w", err)
 	}
-	return Issuer{}, refuseClient(CodeForeign, "the certificate was not issued by this CA", "use the certificate that you downloaded here, with its key")
+	chain, err := cas.Verify([]*x509.Certificate{cert}, now)
+	if err != nil {
+		return Issuer{}, refusalOf(err)
+	}
+	for _, is := range issuers {
+		if is.Certificate.Equal(chain.Issuer) {
+			return is, nil
+		}
+	}
+	return Issuer{}, errUnknown()
 }
 
-// checkClientUse refuses what an issuing CA of ours may have signed for another purpose.
-func checkClientUse(cert *x509.Certificate) error {
-	const hint = "use the certificate that you downloaded for this service"
-	switch {
-	case cert.IsCA || !cert.BasicConstraintsValid:
-		return refuseClient(CodeUnfit, "the certificate is a CA's, not a client's", hint)
-	case !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
-		return refuseClient(CodeUnfit, "the certificate is not for client authentication", hint)
-	case cert.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return refuseClient(CodeUnfit, "the certificate's key is not for signing", hint)
-	case len(cert.UnhandledCriticalExtensions) > 0:
-		return refuseClient(CodeUnfit, "the certificate has a critical extension that is not understood", hint)
+// trustedCAs is what package mtls made of a number of issuing CAs: they are only ever added.
+type trustedCAs struct {
+	issuers int
+	cas     *mtls.CAs
+}
+
+func (c *Clients) trusted(issuers []Issuer) (*mtls.CAs, error) {
+	if t := c.cas.Load(); t != nil && t.issuers == len(issuers) {
+		return t.cas, nil
 	}
-	if _, err := KeyAlgorithmOf(cert.PublicKey); err != nil {
-		return refuseClient(CodeUnfit, err.Error(), "ask for a certificate for a new key")
+	certs := []*x509.Certificate{c.Authority.Root()}
+	for _, is := range issuers {
+		certs = append(certs, is.Certificate)
 	}
-	return nil
+	cas, err := mtls.NewCAs(certs...)
+	if err != nil {
+		return nil, err
+	}
+	c.cas.Store(&trustedCAs{len(issuers), cas})
+	return cas, nil
+}
+
+// refusalOf says what package mtls refuses in the terms of this one: people see
+// whether to use another certificate or to ask for a new one.
+func refusalOf(err error) error {
+	refusal, ok := errors.AsType[*mtls.Error](err)
+	if !ok {
+		return err
+	}
+	message := "the certificate is refused: " + refusal.Message
+	switch refusal.Code {
+	case mtls.CodeForeign, mtls.CodeSelfSigned, mtls.CodeLongChain, mtls.CodeIssuerName, mtls.CodeIssuerKey, mtls.CodeSignature:
+		return refuseClient(CodeForeign, message, "use the certificate that you downloaded here, with its key")
+	case mtls.CodeIssuerTime:
+		return refuseClient(CodeExpired, message, "ask for a new certificate")
+	case mtls.CodeEarly:
+		return refuseClient(CodeNotYetValid, message, "wait until then, or check the clocks")
+	case mtls.CodeExpired:
+		return refuseClient(CodeExpired, message, "ask for a new certificate")
+	case mtls.CodeKey:
+		return refuseClient(CodeUnfit, message, "ask for a certificate for a new key")
+	}
+	return refuseClient(CodeUnfit, message, "use the certificate that you downloaded for this service")
 }
 
 // checkStanding compares the certificate's time and status with now.
@@ -153,10 +175,9 @@ func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.
 		return refuseClient(CodeHeld, "the certificate is on hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
 	case known.Status != issuance.Active:
 		return errUnknown()
-	case now.Before(cert.NotBefore):
-		return refuseClient(CodeNotYetValid, "the certificate is not valid before "+cert.NotBefore.UTC().Format(time.RFC3339), "wait until then, or check the clocks")
-	case now.After(cert.NotAfter):
-		return refuseClient(CodeExpired, "the certificate expired on "+cert.NotAfter.UTC().Format(time.DateOnly), "ask for a new certificate")
+	}
+	if err := mtls.CheckTime(cert, now); err != nil {
+		return refusalOf(err)
 	}
 	return nil
 }
