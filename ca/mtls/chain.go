@@ -56,6 +56,9 @@ func CheckTime(cert *x509.Certificate, now time.Time) error {
 // first makes the checks whose outcome never changes: they come once for a
 // certificate. The signature is the first, so that strangers cost little.
 func (c *CAs) first(leaf *x509.Certificate, others []*x509.Certificate) (*issuer, error) {
+	if leaf.Version != 3 { // the others have no extensions to look at
+		return nil, refuse(CodeVersion, "it is not a certificate of X.509 version 3")
+	}
 	i, err := c.issuerOf(leaf, others)
 	if err != nil {
 		return nil, err

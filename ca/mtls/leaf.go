@@ -9,11 +9,9 @@ import (
 // maxSerialBits is 20 octets without the sign (RFC 5280, section 4.1.2.2).
 const maxSerialBits = 159
 
-// checkForm checks version, serial number and the order of the dates.
+// checkForm checks the serial number and the order of the dates.
 func checkForm(cert *x509.Certificate) error {
 	switch n := cert.SerialNumber; {
-	case cert.Version != 3:
-		return refuse(CodeVersion, "it is not a certificate of X.509 version 3")
 	case n == nil || n.Sign() <= 0:
 		return refuse(CodeSerial, "its serial number is not positive")
 	case n.BitLen() > maxSerialBits:
