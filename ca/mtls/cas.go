@@ -121,6 +121,10 @@ func (c *CAs) above(cert *x509.Certificate) ([]*x509.Certificate, error) {
 			return nil, err
 		}
 		above = append(above, parent)
+		// Each CA below counts (RFC 5280, section 4.2.1.9), cert too.
+		if limited := parent.MaxPathLen > 0 || parent.MaxPathLenZero; limited && parent.MaxPathLen < len(above) {
+			return nil, errors.New("is further below " + parent.Subject.String() + " than its path length allows")
+		}
 		at = parent
 	}
 	_, err := verifyAbove(cert, above, x509.ExtKeyUsageAny)
