@@ -1,7 +1,6 @@
 package ca
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -9,9 +8,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/postern-ca/postern/ca/mtls"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -38,7 +38,7 @@ type Clients struct {
 	Certificate func(context.Context, issuance.Serial) (issuance.Certificate, error)
 	Now         func() time.Time // nil: time.Now
 
-	signatures signedBy
+	cas atomic.Pointer[trustedCAs]
 }
 
 // TLSConfig returns a copy of base that demands a client certificate and lets
@@ -47,17 +47,11 @@ type Clients struct {
 // clients (ClientAuth, VerifyPeerCertificate, GetConfigForClient) are dropped.
 func (c *Clients) TLSConfig(base *tls.Config) *tls.Config {
 	config := base.Clone()
-	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	config.ClientCAs = x509.NewCertPool()
 	for _, is := range c.Authority.Issuers() {
 		config.ClientCAs.AddCert(is.Certificate)
 	}
-	// The library's own chain check is off: it accepts certificates without
-	// clientAuth and with CA:TRUE, and says nothing about revocation.
-	config.ClientAuth = tls.RequireAnyClientCert
-	config.GetConfigForClient = nil
-	config.VerifyPeerCertificate = nil
-	config.VerifyConnection = c.VerifyConnection
+	mtls.Demand(config, c.VerifyConnection)
 	if config.Time == nil {
 		config.Time = c.Now
 	}
@@ -89,12 +83,8 @@ func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.C
 	if c.Now != nil {
 		now = c.Now()
 	}
-	sum := sha256.Sum256(cert.Raw)
-	issuer, err := c.issuerOf(cert, sum, now)
+	issuer, err := c.verify(cert, now)
 	if err != nil {
-		return issuance.Certificate{}, err
-	}
-	if err := checkClientUse(cert); err != nil {
 		return issuance.Certificate{}, err
 	}
 	known, err := c.Certificate(ctx, issuance.SerialOf(cert.SerialNumber))
@@ -103,46 +93,77 @@ func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.C
 	} else if err != nil {
 		return issuance.Certificate{}, fmt.Errorf("looking up a client certificate: %w", err)
 	}
+	sum := sha256.Sum256(cert.Raw)
 	if known.Issuer != issuer.ID || known.Fingerprint != hex.EncodeToString(sum[:]) {
 		return issuance.Certificate{}, errUnknown()
 	}
 	return known, checkStanding(cert, known, now)
 }
 
-// issuerOf returns the issuing CA that signed cert, whose DER has the SHA-256
-// sum, and stands at now.
-func (c *Clients) issuerOf(cert *x509.Certificate, sum [sha256.Size]byte, now time.Time) (Issuer, error) {
-	for _, is := range c.Authority.Issuers() {
-		if !bytes.Equal(cert.RawIssuer, is.Certificate.RawSubject) || !c.signatures.signed(is.Certificate, cert, sum) {
-			continue
-		}
-		for _, above := range []*x509.Certificate{is.Certificate, c.Authority.Root()} {
-			if now.Before(above.NotBefore) || now.After(above.NotAfter) {
-				return Issuer{}, refuseClient(CodeExpired, "the CA that issued the certificate does not stand any more", "ask for a new certificate")
-			}
-		}
-		return is, nil
+// verify returns the issuing CA that signed cert and stands at now, if cert is
+// made as our client certificates are. The checks are those of package mtls, which
+// web services use.
+func (c *Clients) verify(cert *x509.Certificate, now time.Time) (Issuer, error) {
+	issuers := c.Authority.Issuers()
+	cas, err := c.trusted(issuers)
+	if err != nil {
+		return Issuer{}, fmt.Errorf("checking a client certificate: %w", err)
 	}
-	return Issuer{}, refuseClient(CodeForeign, "the certificate was not issued by this CA", "use the certificate that you downloaded here, with its key")
+	chain, err := cas.Verify([]*x509.Certificate{cert}, now)
+	if err != nil {
+		return Issuer{}, refusalOf(err)
+	}
+	for _, is := range issuers {
+		if is.Certificate.Equal(chain.Issuer) {
+			return is, nil
+		}
+	}
+	return Issuer{}, errUnknown()
 }
 
-// checkClientUse refuses what an issuing CA of ours may have signed for another purpose.
-func checkClientUse(cert *x509.Certificate) error {
-	const hint = "use the certificate that you downloaded for this service"
-	switch {
-	case cert.IsCA || !cert.BasicConstraintsValid:
-		return refuseClient(CodeUnfit, "the certificate is a CA's, not a client's", hint)
-	case !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
-		return refuseClient(CodeUnfit, "the certificate is not for client authentication", hint)
-	case cert.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return refuseClient(CodeUnfit, "the certificate's key is not for signing", hint)
-	case len(cert.UnhandledCriticalExtensions) > 0:
-		return refuseClient(CodeUnfit, "the certificate has a critical extension that is not understood", hint)
+// trustedCAs is what package mtls made of a number of issuing CAs: they are only ever added.
+type trustedCAs struct {
+	issuers int
+	cas     *mtls.CAs
+}
+
+func (c *Clients) trusted(issuers []Issuer) (*mtls.CAs, error) {
+	if t := c.cas.Load(); t != nil && t.issuers == len(issuers) {
+		return t.cas, nil
 	}
-	if _, err := KeyAlgorithmOf(cert.PublicKey); err != nil {
-		return refuseClient(CodeUnfit, err.Error(), "ask for a certificate for a new key")
+	certs := []*x509.Certificate{c.Authority.Root()}
+	for _, is := range issuers {
+		certs = append(certs, is.Certificate)
 	}
-	return nil
+	cas, err := mtls.NewCAs(certs...)
+	if err != nil {
+		return nil, err
+	}
+	c.cas.Store(&trustedCAs{len(issuers), cas})
+	return cas, nil
+}
+
+// refusalOf says what package mtls refuses in the terms of this one: people see
+// whether to use another certificate or to ask for a new one.
+func refusalOf(err error) error {
+	refusal, ok := errors.AsType[*mtls.Error](err)
+	if !ok {
+		return err
+	}
+	message := "the certificate is refused: " + refusal.Message
+	switch refusal.Code {
+	case mtls.CodeForeign, mtls.CodeSelfSigned, mtls.CodeLongChain, mtls.CodeIssuerName, mtls.CodeIssuerKey, mtls.CodeSignature:
+		return refuseClient(CodeForeign, message, "use the certificate that you downloaded here, with its key")
+	case mtls.CodeIssuerTime:
+		return refuseClient(CodeExpired, message, "ask for a new certificate")
+	case mtls.CodeEarly:
+		return refuseClient(CodeNotYetValid, message, "wait until then, or check the clocks")
+	case mtls.CodeExpired:
+		return refuseClient(CodeExpired, message, "ask for a new certificate")
+	case mtls.CodeKey:
+		return refuseClient(CodeUnfit, message, "ask for a certificate for a new key")
+	}
+	return refuseClient(CodeUnfit, message, "use the certificate that you downloaded for this service")
 }
 
 // checkStanding compares the certificate's time and status with now.
@@ -154,10 +175,9 @@ func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.
 		return refuseClient(CodeHeld, "the certificate is on hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
 	case known.Status != issuance.Active:
 		return errUnknown()
-	case now.Before(cert.NotBefore):
-		return refuseClient(CodeNotYetValid, "the certificate is not valid before "+cert.NotBefore.UTC().Format(time.RFC3339), "wait until then, or check the clocks")
-	case now.After(cert.NotAfter):
-		return refuseClient(CodeExpired, "the certificate expired on "+cert.NotAfter.UTC().Format(time.DateOnly), "ask for a new certificate")
+	}
+	if err := mtls.CheckTime(cert, now); err != nil {
+		return refusalOf(err)
 	}
 	return nil
 }

@@ -2,12 +2,14 @@ package ca
 
 import (
 	"crypto/ecdh"
+	"crypto/ed25519"
 	"encoding/asn1"
-	"encoding/hex"
 	"math/big"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/postern-ca/postern/ca/mtls"
 )
 
 // checkCSRKey walks a CertificationRequest (RFC 2986, section 4) to its key and
@@ -42,7 +44,7 @@ func checkCSRKey(der []byte) error {
 	case "1.2.840.10045.2.1":
 		reason = curveProblem(parameters, key)
 	case "1.3.101.112":
-		reason = ed25519Problem(key)
+		reason = mtls.KeyProblem(ed25519.PublicKey(key))
 	default:
 		reason = "its algorithm, " + algorithmName(oid.String()) + ", is not one of ours"
 	}
@@ -111,26 +113,4 @@ func curveName(oid string) string {
 		return name
 	}
 	return "number " + oid
-}
-
-// ed25519Problem refuses the points of small order: signatures can be made for
-// them without any private key. A point is compared without its sign bit, as
-// RFC 7748, section 6.1, lists them for the other form of the curve.
-func ed25519Problem(key []byte) string {
-	if len(key) != 32 {
-		return "its Ed25519 point does not have 32 octets"
-	}
-	point := [32]byte(key)
-	point[31] &= 0x7f
-	switch hex.EncodeToString(point[:]) {
-	case "0000000000000000000000000000000000000000000000000000000000000000", // order 4
-		"0100000000000000000000000000000000000000000000000000000000000000", // order 1
-		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", // order 8
-		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", // order 8
-		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 2
-		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 4, written otherwise
-		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f": // order 1, written otherwise
-		return "its Ed25519 point has a small order, so that anybody can sign for it"
-	}
-	return ""
 }

@@ -3,13 +3,13 @@ package ca
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"fmt"
+	"strconv"
 
 	"go.step.sm/crypto/keyutil"
 
+	"github.com/postern-ca/postern/ca/mtls"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -44,38 +44,17 @@ func NewKey(algorithm issuance.KeyAlgorithm) (crypto.Signer, error) {
 // Invalid, says which key cannot be certified and why: another algorithm, curve
 // or size than [issuance.KeyAlgorithms], or an RSA exponent below 65537.
 func KeyAlgorithmOf(key crypto.PublicKey) (issuance.KeyAlgorithm, error) {
+	if problem := mtls.KeyProblem(key); problem != "" {
+		return "", unfit(problem)
+	}
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
-		switch k.Curve {
-		case elliptic.P256():
-			return issuance.P256, nil
-		case elliptic.P384():
-			return issuance.P384, nil
-		}
-		return "", unfit("its curve is neither P-256 nor P-384")
+		return issuance.KeyAlgorithm(k.Curve.Params().Name), nil
 	case *rsa.PublicKey:
-		return rsaAlgorithm(k)
-	case ed25519.PublicKey:
-		if len(k) == ed25519.PublicKeySize {
-			return issuance.Ed25519, nil
-		}
+		return issuance.KeyAlgorithm("RSA-" + strconv.Itoa(k.N.BitLen())), nil
+	default:
+		return issuance.Ed25519, nil
 	}
-	return "", unfit("it is not an ECDSA, RSA or Ed25519 key")
-}
-
-func rsaAlgorithm(k *rsa.PublicKey) (issuance.KeyAlgorithm, error) {
-	if k.N == nil || k.E < 65537 || k.E%2 == 0 {
-		return "", unfit("its RSA exponent is even or less than 65537")
-	}
-	switch k.N.BitLen() {
-	case 2048:
-		return issuance.RSA2048, nil
-	case 3072:
-		return issuance.RSA3072, nil
-	case 4096:
-		return issuance.RSA4096, nil
-	}
-	return "", unfit(fmt.Sprintf("its RSA modulus has %d bits, not 2048, 3072 or 4096", k.N.BitLen()))
 }
 
 func unfit(reason string) error {

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/postern-ca/postern/ca/mtls"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -64,21 +65,11 @@ func checkClientProfile(p issuance.Profile) error {
 		return fmt.Errorf("the organisation's name %w", err)
 	}
 	// 64 is ub-common-name of RFC 5280, appendix A.1.
-	if !pathSegment(string(p.Organization)) || !pathSegment(p.Service) || utf8.RuneCountInString(p.Service) > 64 {
+	if !mtls.PathSegment(string(p.Organization)) || !mtls.PathSegment(p.Service) || utf8.RuneCountInString(p.Service) > 64 {
 		return errors.New("the short name of the organisation or service cannot stand in a SPIFFE ID")
 	}
 	_, err := KeyAlgorithmOf(p.Key)
 	return err
-}
-
-// pathSegment reports whether s may be one of a SPIFFE ID (SPIFFE-ID, section 2.2).
-func pathSegment(s string) bool {
-	for _, c := range []byte(s) {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
-			return false
-		}
-	}
-	return s != "" && s != "." && s != ".."
 }
 
 // leaf is everything that a certificate is to be, but for its issuer's part.

@@ -1,0 +1,51 @@
+package mtls
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Caller is who makes a request.
+type Caller struct {
+	Organization string // short name, as in its SPIFFE ID
+	Service      string // short name
+	Serial       string // of the certificate: 34 hexadecimal digits, as Postern's commands and pages write it
+	SPIFFEID     string
+	NotAfter     time.Time
+	Certificate  *x509.Certificate // it must not be changed
+}
+
+// callerOf reads the identity from a certificate that was verified.
+func callerOf(cert *x509.Certificate) (Caller, string, error) {
+	id, err := spiffeOf(cert)
+	return Caller{
+		Organization: id.organization, Service: id.service, Serial: fmt.Sprintf("%034x", cert.SerialNumber),
+		SPIFFEID: id.text, NotAfter: cert.NotAfter, Certificate: cert,
+	}, id.domain, err
+}
+
+type callerKey struct{}
+
+// CallerFrom returns who makes the request of this context, inside of
+// [Verifier.Handler]; false elsewhere.
+func CallerFrom(ctx context.Context) (Caller, bool) {
+	c, ok := ctx.Value(callerKey{}).(Caller)
+	return c, ok
+}
+
+// Rules say which callers are let in; the zero value lets in all whose
+// certificate stands. A service's environment does not stand in its certificate:
+// who wants to tell test from production names services, or asks /auth, which knows.
+type Rules struct {
+	Organizations []string // short names; empty: all
+	Services      []string // as organization/service; empty: all
+}
+
+// Permit reports whether c is let in. A handler can use it for rules of its own.
+func (r Rules) Permit(c Caller) bool {
+	return (len(r.Organizations) == 0 || slices.Contains(r.Organizations, c.Organization)) &&
+		(len(r.Services) == 0 || slices.Contains(r.Services, c.Organization+"/"+c.Service))
+}

@@ -1,0 +1,184 @@
+package mtls
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// Revocation is a source of what is revoked: [CRLs], [OCSP] or [Auth].
+type Revocation interface {
+	// Status returns nil if the chain stands, an [*Error] if something of it is
+	// revoked, held or unknown, and one of CodeUnavailable if that cannot be told.
+	Status(ctx context.Context, chain Chain) error
+}
+
+// Failure is what happens to a client whose status cannot be told, since the
+// source of revocation is away or says nothing current.
+type Failure int
+
+const (
+	// FailClosed refuses it, so that nobody gets in by cutting the source off. It
+	// is what a Verifier does that was told nothing.
+	FailClosed Failure = iota
+	// FailOpen lets it in if everything else is right, and logs it. What the source
+	// has once called revoked is refused all the same, as far as it is known.
+	FailOpen
+)
+
+// Verifier decides who is let in. The caller sets the fields before the first use
+// and does not change them. Without CAs nobody is let in, and without Revocation
+// nobody's status can be told.
+type Verifier struct {
+	CAs         *CAs
+	TrustDomain string // as in example.com; empty: the one that the issuing CA's certificate has
+	Revocation  Revocation
+	OnUnknown   Failure // status: FailClosed, if not chosen otherwise
+	Allow       Rules
+	Now         func() time.Time // nil: time.Now
+	Log         *slog.Logger     // of refusals; nil: none
+
+	warned atomic.Int64 // Unix time of the last warning that somebody was let in unchecked
+}
+
+// lookUpLimit bounds one look-up of a status.
+const lookUpLimit = 5 * time.Second
+
+// warnEvery is how often it is logged that clients are let in unchecked.
+const warnEvery = 10 * time.Second
+
+// TLSConfig returns a copy of base, which may be nil, that demands a client
+// certificate and lets [Verifier.VerifyConnection] decide; base's certificate, if
+// any, is the server's. The names of the issuing CAs are sent, so that a browser
+// offers the right certificates. base's own ways of accepting clients (ClientAuth,
+// VerifyPeerCertificate, VerifyConnection, GetConfigForClient) are dropped.
+func (v *Verifier) TLSConfig(base *tls.Config) *tls.Config {
+	config := &tls.Config{}
+	if base != nil {
+		config = base.Clone()
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if v.CAs != nil {
+		for _, i := range v.CAs.issuing {
+			config.ClientCAs.AddCert(i.cert)
+		}
+	}
+	Demand(config, v.VerifyConnection)
+	if config.Time == nil {
+		config.Time = v.Now
+	}
+	return config
+}
+
+// Demand makes config demand a client certificate and lets verify decide alone. It
+// belongs into VerifyConnection and not into VerifyPeerCertificate, which is not
+// called when a session is resumed: a revoked client would come back with its old
+// session. The library's own check is off: it accepts certificates with CA:TRUE
+// and says nothing about revocation.
+func Demand(config *tls.Config, verify func(tls.ConnectionState) error) {
+	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	config.ClientAuth = tls.RequireAnyClientCert
+	config.GetConfigForClient = nil
+	config.VerifyPeerCertificate = nil
+	config.VerifyConnection = verify
+}
+
+// VerifyConnection is [Verifier.Check] for tls.Config, where it is called for
+// full and resumed handshakes.
+func (v *Verifier) VerifyConnection(state tls.ConnectionState) error {
+	ctx, cancel := context.WithTimeout(context.Background(), lookUpLimit)
+	defer cancel()
+	_, err := v.Check(ctx, state.PeerCertificates)
+	v.logRefusal(state.PeerCertificates, err, "handshake")
+	return err
+}
+
+// Check returns who presents these certificates, its own first, if it is let in at
+// this moment; errors are of type [*Error]. The client must have proven that it
+// has the key, as a TLS handshake makes it do.
+func (v *Verifier) Check(ctx context.Context, presented []*x509.Certificate) (Caller, error) {
+	if v.CAs == nil {
+		return Caller{}, refuse(CodeForeign, "the verifier has no CAs")
+	}
+	now := v.now()
+	chain, err := v.CAs.Verify(presented, now)
+	if err != nil {
+		return Caller{}, err
+	}
+	if err := CheckTime(chain.Leaf, now); err != nil {
+		return Caller{}, err
+	}
+	caller, domain, err := callerOf(chain.Leaf)
+	switch {
+	case err != nil:
+		return Caller{}, err
+	case v.TrustDomain != "" && domain != v.TrustDomain:
+		return Caller{}, refuse(CodeTrustDomain, "its trust domain, "+domain+", is not "+v.TrustDomain)
+	}
+	if err := v.status(ctx, chain); err != nil {
+		return Caller{}, err
+	}
+	if !v.Allow.Permit(caller) {
+		return Caller{}, refuse(CodeNotAllowed, "the rules do not let in "+caller.SPIFFEID)
+	}
+	return caller, nil
+}
+
+func (v *Verifier) now() time.Time {
+	if v.Now != nil {
+		return v.Now()
+	}
+	return time.Now()
+}
+
+// status asks the source. Whatever it says that is not a refusal counts as unavailable.
+func (v *Verifier) status(ctx context.Context, chain Chain) error {
+	err := error(&Error{Code: CodeUnavailable, Message: "the verifier has no source of revocation"})
+	if v.Revocation != nil {
+		err = v.Revocation.Status(ctx, chain)
+	}
+	if err == nil {
+		return nil
+	}
+	refusal, ok := errors.AsType[*Error](err)
+	if ok && refusal.Code != CodeUnavailable {
+		return refusal
+	}
+	if v.OnUnknown == FailOpen {
+		v.warn(err)
+		return nil
+	}
+	return unavailable("its status cannot be told", err)
+}
+
+// warn logs, now and then, that clients are let in unchecked.
+func (v *Verifier) warn(err error) {
+	if v.Log == nil {
+		return
+	}
+	now, last := v.now().Unix(), v.warned.Load()
+	if now-last < int64(warnEvery/time.Second) && now >= last || !v.warned.CompareAndSwap(last, now) {
+		return
+	}
+	v.Log.Warn("clients are let in though their status cannot be told", "error", err)
+}
+
+// logRefusal logs err, if it is one. What a stranger presents is logged escaped
+// and short: of a certificate, the serial number.
+func (v *Verifier) logRefusal(presented []*x509.Certificate, err error, at string) {
+	if err == nil || v.Log == nil {
+		return
+	}
+	serial, code := "", CodeUnavailable
+	if len(presented) > 0 && presented[0].SerialNumber != nil && presented[0].SerialNumber.BitLen() <= 8*20 {
+		serial = presented[0].SerialNumber.Text(16)
+	}
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		code = refusal.Code
+	}
+	v.Log.Info("a client is refused", "at", at, "code", string(code), "serial", serial, "error", err)
+}
