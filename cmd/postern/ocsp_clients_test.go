@@ -22,12 +22,12 @@ type ocspHouse struct {
 	dir string // chain.pem, root.pem, issuing.pem, leaf.pem, unissued.pem, and an NSS database
 }
 
-func newOCSPHouse(t *testing.T) ocspHouse {
+func newOCSPHouse(t *testing.T, change ...func(*config.Config)) ocspHouse {
 	t.Helper()
-	s := newHouseStory(t, func(cfg *config.Config) {
+	s := newHouseStory(t, append(change, func(cfg *config.Config) {
 		cfg.CA.OCSPLifetime = 5 * time.Second
 		cfg.Plain.URL = "http://" + cfg.Plain.Listen // who asks has no resolver that knows localhost
-	})
+	})...)
 	s.steps(t, (*story).placeOrder, (*story).approve, (*story).readMail, (*story).readCode, (*story).download, (*story).readPassword, (*story).openFile)
 	h := ocspHouse{s, t.TempDir()}
 	issuers := s.h.authority.Issuers()
