@@ -66,7 +66,7 @@ func TestShardsAndDeltaSayWhatTheFullCRLSays(t *testing.T) {
 		p := crlLoad(t, house, store, now)
 		published := []*CRL{crlNamed(t, p, "issuing-1")}
 		numbers := make(map[string]uint64)
-		for range rapid.IntRange(1, 15).Draw(rt, "rounds") {
+		for range rapid.IntRange(1, 8).Draw(rt, "rounds") {
 			for range rapid.IntRange(0, 10).Draw(rt, "changes") {
 				change()
 			}
