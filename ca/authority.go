@@ -31,6 +31,9 @@ type OpenOptions struct {
 	Passphrase  issuance.Secret
 	URLs        URLs
 	Now         func() time.Time // nil: time.Now
+	// Shards is in how many parts the CRL is published of which new client
+	// certificates name one, a power of two up to 1,024; 0: they name the full CRL.
+	Shards int
 }
 
 // Authority is an open hierarchy. Its methods may be called from many goroutines.
@@ -42,6 +45,8 @@ type Authority struct {
 	now         func() time.Time
 	root        *x509.Certificate
 	issuing     []*issuing // by number; the last one signs
+	shards      int        // of the CRL that new client certificates name
+	shardCounts []int      // which certificates may name
 
 	renewal sync.Mutex // one renewal of the root's CRL at a time
 	mu      sync.Mutex // guards rootCRL
@@ -69,7 +74,7 @@ func Open(o OpenOptions) (*Authority, error) {
 	if err := checkComplete(o.Dir); err != nil {
 		return nil, err
 	}
-	a := &Authority{dir: o.Dir, trustDomain: o.TrustDomain, passphrase: o.Passphrase, urls: o.URLs, now: o.Now}
+	a := &Authority{shards: o.Shards, dir: o.Dir, trustDomain: o.TrustDomain, passphrase: o.Passphrase, urls: o.URLs, now: o.Now}
 	var err error
 	if a.root, err = readCertificate(o.Dir, RootID); err != nil {
 		return nil, err
@@ -88,6 +93,9 @@ func Open(o OpenOptions) (*Authority, error) {
 	}
 	if len(a.issuing) == 0 {
 		return nil, damaged(o.Dir, "no issuing CA in it stands any more", "make a new issuing CA under the root")
+	}
+	if a.shardCounts, err = recordShards(o.Dir, o.Shards); err != nil {
+		return nil, err
 	}
 	return a, nil
 }
@@ -163,6 +171,7 @@ func (a *Authority) load(id string) error {
 	if err != nil {
 		return err
 	}
+	p.shards = a.shards
 	a.issuing = append(a.issuing, &issuing{Issuer: Issuer{ID: id, Certificate: cert, Signer: key}, service: service, profile: p})
 	return nil
 }
@@ -237,6 +246,10 @@ func (a *Authority) Issuers() []Issuer {
 	}
 	return out
 }
+
+// ShardCounts returns every number of shards that certificates of a name: what
+// [Publisher] has to publish for as long as they last.
+func (a *Authority) ShardCounts() []int { return slices.Clone(a.shardCounts) }
 
 func (a *Authority) current() *issuing { return a.issuing[len(a.issuing)-1] }
 

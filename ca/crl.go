@@ -15,6 +15,7 @@ import (
 // is published. It never changes, and any number of goroutines may read it.
 type CRL struct {
 	Issuer     string // id of the CA
+	Name       string // in its address: the issuer's id, with a suffix for a shard or a delta
 	Number     uint64 // CRLNumber, rising; 0 for a list of the root that has none
 	ThisUpdate time.Time
 	NextUpdate time.Time
@@ -40,7 +41,7 @@ func readCRL(issuer string, der []byte) (*CRL, error) {
 		return nil, fmt.Errorf("reading the CRL of %s: %w", issuer, err)
 	}
 	c := &CRL{
-		Issuer: issuer, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate,
+		Issuer: issuer, Name: issuer, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate,
 		ETag: etag(list.Signature), Size: int64(len(der)), Entries: len(list.RevokedCertificateEntries), head: der,
 	}
 	if list.Number != nil && list.Number.IsUint64() {

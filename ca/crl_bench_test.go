@@ -62,25 +62,10 @@ func crlPeak(f func()) uint64 {
 // BenchmarkCRL is one more revocation among many, from the store's change to the
 // last octet of its CRL; beside it the same list by x509.CreateRevocationList.
 func BenchmarkCRL(b *testing.B) {
-	for _, n := range []int{10_000, 100_000, 1_000_000} {
-		b.Run(fmt.Sprintf("postern/%d", n), func(b *testing.B) {
-			house, store := newCRLHouse(b, crlKey(b, "P-256")), crlFilled(b, n)
-			p := &Publisher{Store: store, Issuers: []Issuer{house.issuing}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
-			if err := p.Load(b.Context()); err != nil {
-				b.Fatal(err)
-			}
-			var peak uint64
-			b.ReportAllocs()
-			for b.Loop() {
-				peak = max(peak, crlPeak(func() {
-					crlChange(b, store, issuance.NewSerial(), issuance.Revoked, issuance.Superseded, crlStart, crlStart.AddDate(2, 0, 0))
-					c := crlStep(b, p)
-					if _, err := c.WriteTo(io.Discard); err != nil {
-						b.Fatal(err)
-					}
-				}))
-			}
-			b.ReportMetric(float64(peak)/1e6, "peak-MB")
+	for _, n := range []int{0, 10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("postern/%d", n), func(b *testing.B) { crlBenchmark(b, &Publisher{}, n) })
+		b.Run(fmt.Sprintf("sharded/%d", n), func(b *testing.B) {
+			crlBenchmark(b, &Publisher{Shards: []int{64}, Delta: true, URLs: crlURLs()}, n)
 		})
 		b.Run(fmt.Sprintf("bare/%d", n), func(b *testing.B) {
 			house, store := newCRLHouse(b, crlKey(b, "P-256")), crlFilled(b, n)
@@ -92,6 +77,27 @@ func BenchmarkCRL(b *testing.B) {
 			b.ReportMetric(float64(peak)/1e6, "peak-MB")
 		})
 	}
+}
+
+// crlBenchmark revokes with p where n are revoked already.
+func crlBenchmark(b *testing.B, p *Publisher, n int) {
+	house, store := newCRLHouse(b, crlKey(b, "P-256")), crlFilled(b, n)
+	p.Store, p.Issuers, p.Now, p.Log = store, []Issuer{house.issuing}, time.Now, slog.New(slog.DiscardHandler)
+	if err := p.Load(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	var peak uint64
+	b.ReportAllocs()
+	for b.Loop() {
+		peak = max(peak, crlPeak(func() {
+			crlChange(b, store, issuance.NewSerial(), issuance.Revoked, issuance.Superseded, crlStart, crlStart.AddDate(2, 0, 0))
+			c := crlStep(b, p)
+			if _, err := c.WriteTo(io.Discard); err != nil {
+				b.Fatal(err)
+			}
+		}))
+	}
+	b.ReportMetric(float64(peak)/1e6, "peak-MB")
 }
 
 // crlBare makes the list of what is in store as a plain program would.

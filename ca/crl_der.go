@@ -49,9 +49,25 @@ func appendTime(b []byte, t time.Time) []byte {
 	return t.AppendFormat(append(b, byte(asn1.GeneralizedTime), 15), "20060102150405Z")
 }
 
+// removeFromCRL is the reason of an entry of a delta CRL whose certificate is not
+// revoked any more (RFC 5280, section 5.3.1).
+const removeFromCRL = 8
+
 // appendEntry appends r as an entry of revokedCertificates. Its reason is left
 // out if it is unspecified (RFC 5280, section 5.3.1), or if dropReason is true.
 func appendEntry(b []byte, r issuance.Revocation, dropReason bool) ([]byte, error) {
+	reason := r.Reason.CRLReason()
+	switch {
+	case dropReason:
+		reason = 0
+	case r.Status == issuance.Held:
+		reason = issuance.CertificateHold.CRLReason()
+	}
+	return appendReason(b, r, reason)
+}
+
+// appendReason appends an entry with r's serial number and time, and reason if it is not 0.
+func appendReason(b []byte, r issuance.Revocation, reason int) ([]byte, error) {
 	start := len(b)
 	b, err := appendSerial(append(b, byte(asn1.SEQUENCE), 0, byte(asn1.INTEGER), 0), r.Serial)
 	if err != nil {
@@ -59,11 +75,7 @@ func appendEntry(b []byte, r issuance.Revocation, dropReason bool) ([]byte, erro
 	}
 	b[start+3] = byte(len(b) - start - 4)
 	b = appendTime(b, r.At)
-	reason := r.Reason.CRLReason()
-	if r.Status == issuance.Held {
-		reason = issuance.CertificateHold.CRLReason()
-	}
-	if reason != 0 && !dropReason {
+	if reason != 0 {
 		// Extensions { Extension { reasonCode 2.5.29.21, OCTET STRING { ENUMERATED } } }
 		b = append(b, 0x30, 12, 0x30, 10, 0x06, 3, 0x55, 0x1d, 0x15, 0x04, 3, 0x0a, 1, byte(reason))
 	}
@@ -88,18 +100,28 @@ func appendHeader(b []byte, tag asn1.Tag, n int64) []byte {
 	return b
 }
 
-// crlExtensions returns the extensions of a CRL: whose key signed it, and its
-// number (RFC 5280, sections 5.2.1 and 5.2.3).
-func crlExtensions(keyID []byte, number uint64) ([]byte, error) {
+// extensions returns the extensions of d: whose key signs it, its number, of a
+// delta CRL its base, of a shard its distribution point, and of a full CRL where
+// its delta is (RFC 5280, sections 5.2.1 and 5.2.3 to 5.2.6).
+func (d crlDraft) extensions() ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(asn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
 		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			addExtension(b, []byte{0x55, 0x1d, 0x23}, func(b *cryptobyte.Builder) {
 				b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddASN1(asn1.Tag(0).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(keyID) })
+					b.AddASN1(asn1.Tag(0).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(d.issuer.Certificate.SubjectKeyId) })
 				})
 			})
-			addExtension(b, []byte{0x55, 0x1d, 0x14}, func(b *cryptobyte.Builder) { b.AddASN1Uint64(number) })
+			addExtension(b, []byte{0x55, 0x1d, 0x14}, func(b *cryptobyte.Builder) { b.AddASN1Uint64(d.number) })
+			if d.base != 0 {
+				addCritical(b, []byte{0x55, 0x1d, 0x1b}, func(b *cryptobyte.Builder) { b.AddASN1Uint64(d.base) })
+			}
+			if d.point != "" {
+				addCritical(b, []byte{0x55, 0x1d, 0x1c}, func(b *cryptobyte.Builder) { addIssuingPoint(b, d.point) })
+			}
+			if d.freshest != "" {
+				addExtension(b, []byte{0x55, 0x1d, 0x2e}, func(b *cryptobyte.Builder) { b.AddBytes(distributionPoint(d.freshest).Value) })
+			}
 		})
 	})
 	return b.Bytes()
@@ -110,5 +132,26 @@ func addExtension(b *cryptobyte.Builder, id []byte, value cryptobyte.BuilderCont
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes(id) })
 		b.AddASN1(asn1.OCTET_STRING, value)
+	})
+}
+
+// addCritical adds an extension that is critical.
+func addCritical(b *cryptobyte.Builder, id []byte, value cryptobyte.BuilderContinuation) {
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes(id) })
+		b.AddASN1Boolean(true)
+		b.AddASN1(asn1.OCTET_STRING, value)
+	})
+}
+
+// addIssuingPoint adds an IssuingDistributionPoint: the address that certificates
+// name, and that there are no CAs among them.
+func addIssuingPoint(b *cryptobyte.Builder, uri string) {
+	explicit := asn1.Tag(0).ContextSpecific().Constructed()
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(explicit, func(b *cryptobyte.Builder) {
+			b.AddASN1(explicit, generalName{tagURI, []byte(uri)}.add)
+		})
+		b.AddASN1(asn1.Tag(1).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddUint8(0xff) }) // onlyContainsUserCerts
 	})
 }

@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -50,6 +51,11 @@ type crlDraft struct {
 	number     uint64
 	thisUpdate time.Time
 	nextUpdate time.Time
+
+	name     string // in its address; empty: the issuer's id
+	base     uint64 // of a delta CRL: the number of its base; 0: it is complete
+	point    string // of a shard: the distribution point that its certificates name
+	freshest string // the address of the delta CRL, if there is one
 }
 
 // sign encodes and signs d. The entries are hashed where they lie; only Ed25519,
@@ -59,7 +65,7 @@ func (d crlDraft) sign() (*CRL, error) {
 	if err != nil {
 		return nil, err
 	}
-	tail, err := crlExtensions(d.issuer.Certificate.SubjectKeyId, d.number)
+	tail, err := d.extensions()
 	if err != nil {
 		return nil, fmt.Errorf("encoding extensions: %w", err)
 	}
@@ -81,7 +87,7 @@ func (d crlDraft) sign() (*CRL, error) {
 	head = append(appendHeader(nil, asn1.SEQUENCE, size), head...)
 
 	return &CRL{
-		Issuer: d.issuer.ID, Number: d.number, ThisUpdate: d.thisUpdate.UTC().Truncate(time.Second), NextUpdate: d.nextUpdate.UTC().Truncate(time.Second),
+		Issuer: d.issuer.ID, Name: cmp.Or(d.name, d.issuer.ID), Number: d.number, ThisUpdate: d.thisUpdate.UTC().Truncate(time.Second), NextUpdate: d.nextUpdate.UTC().Truncate(time.Second),
 		ETag: etag(value), Size: int64(len(head)) + d.entries.size + int64(len(tail)), Entries: d.entries.count,
 		head: head, chunks: d.entries.chunks, tail: tail, version: d.entries.version,
 	}, nil

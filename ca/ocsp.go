@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
@@ -121,7 +120,7 @@ func (r *Responder) find(q ocspQuestion) (ocspKey, bool) {
 func (r *Responder) make(ctx context.Context, key ocspKey, now time.Time) (*Answer, error) {
 	issuer := r.issuers[key.issuer]
 	before := r.cache.changes()
-	template, err := r.status(ctx, issuer, key)
+	draft, err := r.status(ctx, issuer, key)
 	if err != nil {
 		return nil, err
 	}
@@ -129,54 +128,52 @@ func (r *Responder) make(ctx context.Context, key ocspKey, now time.Time) (*Answ
 	if err != nil {
 		return nil, err
 	}
-	template.IssuerHash = key.hash.algorithm()
-	template.Certificate = by.certificate
-	template.ThisUpdate = now.UTC().Truncate(time.Second)
-	template.NextUpdate = template.ThisUpdate.Add(r.Lifetime)
-	if end := by.certificate.NotAfter; end.Before(template.NextUpdate) {
-		template.NextUpdate = end
+	draft.thisUpdate = now.UTC().Truncate(time.Second)
+	draft.nextUpdate = draft.thisUpdate.Add(r.Lifetime)
+	if end := by.certificate.NotAfter; end.Before(draft.nextUpdate) {
+		draft.nextUpdate = end
 	}
-	der, err := ocsp.CreateResponse(issuer.Certificate, by.certificate, template, by.key)
+	der, err := draft.sign(by)
 	if err != nil {
-		return nil, fmt.Errorf("signing: %w", err)
+		return nil, err
 	}
 	a := &Answer{DER: der, Status: "unknown"}
-	if template.Status == ocsp.Unknown {
+	if draft.status == statusUnknown {
 		return a, nil // it may be issued at any moment
 	}
 	a.Status = "good"
-	if template.Status == ocsp.Revoked {
+	if draft.status == statusRevoked {
 		a.Status = "revoked"
 	}
-	a.Cacheable, a.ThisUpdate, a.NextUpdate, a.ETag = true, template.ThisUpdate, template.NextUpdate, etag(der)
+	a.Cacheable, a.ThisUpdate, a.NextUpdate, a.ETag = true, draft.thisUpdate, draft.nextUpdate, etag(der)
 	r.cache.put(key, a, before)
 	return a, nil
 }
 
 // status reads what the store says. A serial number that was not issued, or by
 // another of our CAs, is unknown, never good.
-func (r *Responder) status(ctx context.Context, issuer *ocspIssuer, key ocspKey) (ocsp.Response, error) {
-	answer := ocsp.Response{Status: ocsp.Unknown, SerialNumber: new(big.Int).SetBytes(key.serial[:])}
+func (r *Responder) status(ctx context.Context, issuer *ocspIssuer, key ocspKey) (ocspDraft, error) {
+	draft := ocspDraft{issuer: issuer, about: key, status: statusUnknown}
 	var c issuance.Certificate
 	err := r.Store.View(ctx, func(tx issuance.Tx) (err error) {
 		c, err = tx.Certificate(key.serialNumber())
 		return err
 	})
 	if errors.Is(err, issuance.ErrNotFound) || err == nil && c.Issuer != issuer.ID {
-		return answer, nil
+		return draft, nil
 	}
 	if err != nil {
-		return answer, fmt.Errorf("reading the status: %w", err)
+		return draft, fmt.Errorf("reading the status: %w", err)
 	}
 	switch c.Status {
 	case issuance.Active:
-		answer.Status = ocsp.Good
+		draft.status = statusGood
 	case issuance.Held:
-		answer.Status, answer.RevokedAt, answer.RevocationReason = ocsp.Revoked, c.ChangedAt, ocsp.CertificateHold
+		draft.status, draft.revokedAt, draft.reason = statusRevoked, c.ChangedAt, issuance.CertificateHold.CRLReason()
 	case issuance.Revoked:
-		answer.Status, answer.RevokedAt, answer.RevocationReason = ocsp.Revoked, c.ChangedAt, c.Reason.CRLReason()
+		draft.status, draft.revokedAt, draft.reason = statusRevoked, c.ChangedAt, c.Reason.CRLReason()
 	}
-	return answer, nil
+	return draft, nil
 }
 
 // changed forgets the answers about the certificates in changes. If at is not

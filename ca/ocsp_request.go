@@ -32,6 +32,14 @@ func (h ocspHash) algorithm() crypto.Hash {
 	return crypto.SHA1
 }
 
+// identifier returns the contents of h's object identifier.
+func (h ocspHash) identifier() []byte {
+	if h == ocspSHA256 {
+		return []byte{0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1}
+	}
+	return []byte{0x2b, 0x0e, 3, 2, 0x1a}
+}
+
 // ocspQuestion is the CertID of a request. Its slices lie in the request.
 type ocspQuestion struct {
 	hash              ocspHash // ocspHashes if it is none of ours
@@ -66,9 +74,9 @@ func parseOCSPRequest(der []byte) (ocspQuestion, bool) {
 	}
 	q.nameHash, q.keyHash = nameHash, keyHash
 	switch {
-	case bytes.Equal(oid, []byte{0x2b, 0x0e, 3, 2, 0x1a}):
+	case bytes.Equal(oid, ocspSHA1.identifier()):
 		q.hash = ocspSHA1
-	case bytes.Equal(oid, []byte{0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1}):
+	case bytes.Equal(oid, ocspSHA256.identifier()):
 		q.hash = ocspSHA256
 	default:
 		q.hash = ocspHashes

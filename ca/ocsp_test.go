@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/postern-ca/postern/issuance"
@@ -95,6 +96,53 @@ func TestOCSPSaysWhatTheStoreSays(t *testing.T) {
 				if wantKept := want.Status != ocsp.Unknown; answer.Cacheable != wantKept || (answer.ETag != "") != wantKept {
 					t.Errorf("%s, serial %s: cacheable %v, tag %s", kind, serial, answer.Cacheable, answer.ETag)
 				}
+			}
+		}
+	}
+}
+
+// What is signed is the same as the standard tool's, octet by octet, but for
+// producedAt: it is never before thisUpdate.
+func TestOCSPSigns(t *testing.T) {
+	house, now := newCRLHouse(t, crlKey(t, "P-256")), crlStart.Add(40*time.Second)
+	issuer, err := newOCSPIssuer(house.issuing, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := issuer.present.Load()
+	for _, hash := range []ocspHash{ocspSHA1, ocspSHA256} {
+		for _, draft := range []ocspDraft{
+			{status: statusGood},
+			{status: statusRevoked, revokedAt: crlStart, reason: 1},
+			{status: statusRevoked, revokedAt: crlStart},
+			{status: statusUnknown},
+		} {
+			draft.issuer, draft.about, draft.thisUpdate, draft.nextUpdate = issuer, ocspKey{hash: hash, serial: [20]byte{4: 0xff, 19: 1}}, now, now.Add(time.Minute)
+			signed, err := draft.sign(by)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := ocsp.ParseResponse(signed, house.issuing.Certificate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !got.ProducedAt.Equal(now) {
+				t.Errorf("produced at %v, want %v", got.ProducedAt, now)
+			}
+			der, err := ocsp.CreateResponse(house.issuing.Certificate, by.certificate, ocsp.Response{
+				Status: int(draft.status), SerialNumber: got.SerialNumber, ThisUpdate: now, NextUpdate: draft.nextUpdate, RevokedAt: draft.revokedAt,
+				RevocationReason: draft.reason, IssuerHash: hash.algorithm(), Certificate: by.certificate,
+			}, by.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := ocsp.ParseResponse(der, house.issuing.Certificate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			produced := func(r *ocsp.Response) []byte { return []byte(r.ProducedAt.UTC().Format("20060102150405Z")) }
+			if diff := cmp.Diff(bytes.Replace(want.TBSResponseData, produced(want), produced(got), 1), got.TBSResponseData); diff != "" {
+				t.Errorf("status %d by %v (-want +got):\n%s", draft.status, hash.algorithm(), diff)
 			}
 		}
 	}

@@ -21,9 +21,13 @@ type profile struct {
 	basicConstraints   pkix.Extension
 	clientAuth         pkix.Extension
 	serverAuth         pkix.Extension
-	distributionPoints pkix.Extension
+	distributionPoints pkix.Extension // the full CRL's
 	clientAccess       pkix.Extension
 	serverAccess       pkix.Extension
+
+	id     string
+	urls   URLs
+	shards int // into which the CRL that clients name is split; 0: they name the full one
 }
 
 // General name tags of RFC 5280, section 4.2.1.6.
@@ -53,6 +57,8 @@ func newProfile(id string, issuer *x509.Certificate, urls URLs) (profile, error)
 		clientAuth:         extendedKeyUsage(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 2}),
 		serverAuth:         extendedKeyUsage(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 1}),
 		distributionPoints: distributionPoint(urls.CRL(id)),
+		id:                 id,
+		urls:               urls,
 		clientAccess:       authorityInfoAccess(ocsp, caIssuers),
 		// Server certificates are not in the register, so that OCSP does not know
 		// them; revoking one is the CRL's job alone.
@@ -60,11 +66,15 @@ func newProfile(id string, issuer *x509.Certificate, urls URLs) (profile, error)
 	}, nil
 }
 
-// client returns the extensions of a client certificate with the URI and key identifier.
-func (p profile) client(uri string, keyID []byte) []pkix.Extension {
+// client returns the extensions of l as a client certificate with the URI.
+func (p profile) client(uri string, l leaf) []pkix.Extension {
 	san := subjectAltName([]generalName{{tagURI, []byte(uri)}})
+	point := p.distributionPoints
+	if p.shards > 0 {
+		point = distributionPoint(p.urls.CRL(shardName(p.id, shardOf(l.serial.Bytes(), p.shards), p.shards)))
+	}
 	return []pkix.Extension{
-		p.keyUsage, p.clientAuth, p.basicConstraints, subjectKeyID(keyID), p.authorityKeyID, p.clientAccess, san, p.distributionPoints,
+		p.keyUsage, p.clientAuth, p.basicConstraints, subjectKeyID(l.keyID), p.authorityKeyID, p.clientAccess, san, point,
 	}
 }
 

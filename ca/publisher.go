@@ -20,6 +20,7 @@ const (
 	followEvery  = 250 * time.Millisecond // changes by another node are seen this soon
 	followPause  = 20 * time.Millisecond  // at least, between two looks at the store
 	buildPause   = 100 * time.Millisecond // at least, between two CRLs
+	buildBatch   = 200 * time.Millisecond // after which what was made is published, and the rest made next
 	buildLongest = 900 * time.Millisecond // at most, from a change to its CRL
 	changeBatch  = 1000
 	unhealthyAge = 10 * time.Second
@@ -51,9 +52,15 @@ type Publisher struct {
 	Log       *slog.Logger
 	// DropReasons leaves the reasons out of the CRLs, which makes them 28 % smaller.
 	DropReasons bool
+	// Shards are numbers of shards, powers of two up to 1,024: for each of them,
+	// the CRL of each issuer is also published in so many parts.
+	Shards []int
+	// Delta has the changes since a full CRL published beside it.
+	Delta bool
+	URLs  URLs // for shards and deltas: CRLs name the addresses of themselves and each other
 
 	mu        sync.Mutex // guards the fields up to the next empty line
-	lists     map[string]*crlEntries
+	lists     map[string]*issuerLists
 	seq       uint64    // the last change that is in lists
 	seenAt    time.Time // when the store last said that seq is its last change
 	currentAt time.Time // when the published CRLs last said what the store does
@@ -68,7 +75,7 @@ type Publisher struct {
 
 // published is what readers get. It is replaced, never changed.
 type published struct {
-	crls     map[string]*CRL
+	crls     map[string]*CRL // by name
 	bundle   *Bundle
 	replaced chan struct{} // closed when there is a newer one
 }
@@ -81,7 +88,7 @@ func (p *Publisher) Load(ctx context.Context) error {
 	}
 	p.wake, p.changed = make(chan struct{}, 1), make(chan struct{}, 1)
 	at := p.Now()
-	var lists map[string]*crlEntries
+	var lists map[string]*issuerLists
 	var seq uint64
 	err := p.Store.View(ctx, func(tx issuance.Tx) (err error) {
 		if seq, err = tx.LastChange(); err != nil {
@@ -109,6 +116,15 @@ func (p *Publisher) check() error {
 		return errors.New("publisher: Store, Now, Log and at least one issuer are needed")
 	case p.Lifetime < 0, p.Refresh < 0:
 		return errors.New("publisher: a negative lifetime or refresh")
+	case len(p.Shards) > 0 || p.Delta:
+		if err := p.URLs.check(); err != nil {
+			return err
+		}
+	}
+	for _, n := range p.Shards {
+		if err := checkShards(n); err != nil || n == 0 {
+			return fmt.Errorf("publisher: %d shards: %w", n, err)
+		}
 	}
 	for _, issuer := range p.Issuers {
 		if err := issuer.checkSigner(); err != nil {
@@ -143,19 +159,12 @@ func (i Issuer) checkSigner() error {
 }
 
 // readLists reads the present revocations of every issuer.
-func (p *Publisher) readLists(tx issuance.Tx) (map[string]*crlEntries, error) {
-	lists := make(map[string]*crlEntries, len(p.Issuers))
+func (p *Publisher) readLists(tx issuance.Tx) (map[string]*issuerLists, error) {
+	lists := make(map[string]*issuerLists, len(p.Issuers))
 	for _, issuer := range p.Issuers {
-		list := &crlEntries{}
-		lists[issuer.ID] = list
-		var entry []byte
-		err := tx.Revocations(issuer.ID, func(r issuance.Revocation) (err error) {
-			if entry, err = appendEntry(entry[:0], r, p.DropReasons); err != nil {
-				return err
-			}
-			list.put(entry)
-			return nil
-		})
+		l := p.newLists(issuer)
+		lists[issuer.ID] = l
+		err := tx.Revocations(issuer.ID, func(r issuance.Revocation) error { return l.load(r, p.DropReasons) })
 		if err != nil {
 			return nil, fmt.Errorf("issuer %s: %w", issuer.ID, err)
 		}
@@ -173,11 +182,12 @@ func signal(c chan struct{}) {
 	}
 }
 
-// CRL returns the list of issuer, or of [RootID]. Its error is an
-// [*issuance.Error]: NotFound for an issuer that there is not, Unavailable if
-// the list has expired, because no newer one could be made.
-func (p *Publisher) CRL(issuer string) (*CRL, error) {
-	c, ok := p.published.Load().crls[issuer]
+// CRL returns the list of that name: the id of an issuer or [RootID], or a shard
+// or delta of an issuer. Its error is an [*issuance.Error]: NotFound for a list
+// that there is not, Unavailable if it has expired, because no newer one could
+// be made.
+func (p *Publisher) CRL(name string) (*CRL, error) {
+	c, ok := p.published.Load().crls[name]
 	if !ok {
 		return nil, &issuance.Error{
 			Kind: issuance.NotFound, Code: issuance.CodeNotFound, Message: "there is no CRL of this name",
@@ -194,7 +204,7 @@ func (p *Publisher) checkExpiry(c *CRL) error {
 	}
 	return &issuance.Error{
 		Kind: issuance.Unavailable, Code: CodeCRLExpired, Retry: time.Minute,
-		Message: "the CRL of " + c.Issuer + " expired at " + c.NextUpdate.Format(time.RFC3339) + ", and there is no newer one",
+		Message: "the CRL of " + c.Name + " expired at " + c.NextUpdate.Format(time.RFC3339) + ", and there is no newer one",
 		Hint:    "the server's log tells why; a root key kept offline must sign a new CRL in time",
 	}
 }

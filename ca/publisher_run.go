@@ -96,7 +96,7 @@ func (p *Publisher) apply(changes []issuance.Revocation, at time.Time, caughtUp 
 	for _, change := range changes {
 		p.seq = max(p.seq, change.Seq)
 		if list, ok := p.lists[change.Issuer]; ok {
-			if err := p.applyOne(list, change); err != nil {
+			if err := list.apply(change, p.DropReasons); err != nil {
 				p.Log.Error("a revocation is missing from its CRL", "serial", string(change.Serial), "error", err)
 			}
 		}
@@ -120,39 +120,40 @@ func (p *Publisher) apply(changes []issuance.Revocation, at time.Time, caughtUp 
 	p.Responder.changed(changes, at)
 }
 
-func (p *Publisher) applyOne(list *crlEntries, change issuance.Revocation) error {
-	if change.Status == issuance.Held || change.Status == issuance.Revoked {
-		entry, err := appendEntry(nil, change, p.DropReasons)
-		if err != nil {
-			return err
-		}
-		list.put(entry)
-		return nil
-	}
-	serial, err := appendSerial(nil, change.Serial)
-	if err != nil {
-		return err
-	}
-	list.remove(serial)
-	return nil
-}
-
-// behind reports whether issuer's published CRL is not the list. The caller holds p.mu.
+// behind reports whether a published CRL of issuer is not as its list. The caller holds p.mu.
 func (p *Publisher) behind(issuer Issuer) bool {
-	now := p.published.Load()
-	return now == nil || now.crls[issuer.ID].version != p.lists[issuer.ID].version
+	now, lists := p.published.Load(), p.lists[issuer.ID]
+	return now == nil || slices.ContainsFunc(lists.editions(), now.lacks)
 }
 
-// due returns the issuers that need a new CRL, because of a change or because a
-// round of regular CRLs has begun, and whether the root is to be asked for its.
-// The caller holds p.mu.
-func (p *Publisher) due(now time.Time) (issuers []Issuer, root bool) {
+// lacks reports whether e has changed since it was published.
+func (p *published) lacks(e *edition) bool {
+	c, ok := p.crls[e.name]
+	return !ok || c.version != e.version
+}
+
+// due returns the CRLs that are to be made, because of a change or because a round
+// of regular CRLs has begun, those that have changed first, and whether the root
+// is to be asked for its. The caller holds p.mu.
+func (p *Publisher) due(now time.Time) (batches []*batch, root bool) {
+	published := p.published.Load()
 	for _, issuer := range p.Issuers {
-		if p.behind(issuer) || p.published.Load().crls[issuer.ID].ThisUpdate.Before(p.refreshAt) {
-			issuers = append(issuers, issuer)
+		b := &batch{lists: p.lists[issuer.ID]}
+		var regular []*edition
+		for _, e := range b.lists.editions() {
+			switch {
+			case published == nil || published.lacks(e):
+				b.editions = append(b.editions, e)
+			case published.crls[e.name].ThisUpdate.Before(p.refreshAt):
+				regular = append(regular, e)
+			}
+		}
+		if b.editions = append(b.editions, regular...); len(b.editions) > 0 {
+			b.complete()
+			batches = append(batches, b)
 		}
 	}
-	return issuers, p.RootCRL != nil && !now.Before(p.rootAt.Add(rootEvery))
+	return batches, p.RootCRL != nil && !now.Before(p.rootAt.Add(rootEvery))
 }
 
 // beginRound begins a round of regular CRLs if it is time for one. It lets those
@@ -164,8 +165,8 @@ func (p *Publisher) beginRound(now time.Time) {
 	}
 	p.forget, p.refreshAt = p.refreshAt, now.Truncate(time.Second)
 	if published := p.published.Load(); published != nil {
-		for _, issuer := range p.Issuers { // of a round that failed there may be none
-			if c := published.crls[issuer.ID]; c.ThisUpdate.Before(p.forget) {
+		for _, c := range published.crls { // of a round that failed there may be none
+			if c.Issuer != RootID && c.ThisUpdate.Before(p.forget) {
 				p.forget = c.ThisUpdate
 			}
 		}
@@ -177,10 +178,10 @@ func (p *Publisher) publish(ctx context.Context) error {
 	p.mu.Lock()
 	now := p.Now()
 	p.beginRound(now)
-	issuers, root := p.due(now)
+	batches, root := p.due(now)
 	asOf := p.seenAt // the lists of the other issuers are published as they were then
 	p.mu.Unlock()
-	if len(issuers) == 0 && !root {
+	if len(batches) == 0 && !root {
 		return nil
 	}
 	crls := make(map[string]*CRL)
@@ -188,8 +189,15 @@ func (p *Publisher) publish(ctx context.Context) error {
 	if old != nil {
 		maps.Copy(crls, old.crls)
 	}
-	err := p.make(ctx, issuers, crls)
-	complete := err == nil
+	limit := buildBatch
+	if old == nil {
+		limit = 0 // nothing is served before all of them are made
+	}
+	all, err := p.make(ctx, batches, crls, limit)
+	if !all {
+		signal(p.changed)
+	}
+	complete := all && err == nil
 	if root {
 		err = errors.Join(err, p.makeRoot(crls, now))
 	}
@@ -203,43 +211,6 @@ func (p *Publisher) publish(ctx context.Context) error {
 		p.currentAt = asOf
 	}
 	return err
-}
-
-// make puts new CRLs of issuers into crls. A list stays as it was if its signer fails.
-func (p *Publisher) make(ctx context.Context, issuers []Issuer, crls map[string]*CRL) error {
-	if len(issuers) == 0 {
-		return nil
-	}
-	// The numbers come before the snapshots: what was known when a number was
-	// given out is in the CRL that has it.
-	numbers := make([]uint64, len(issuers))
-	err := p.Store.Update(ctx, func(tx issuance.Tx) (err error) {
-		for i, issuer := range issuers {
-			if numbers[i], err = tx.NextCRLNumber(issuer.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("taking CRL numbers: %w", err)
-	}
-	var failed error
-	for i, issuer := range issuers {
-		p.mu.Lock()
-		entries := p.lists[issuer.ID].snapshot()
-		p.mu.Unlock()
-		now := p.Now()
-		draft := crlDraft{issuer: issuer, entries: entries, number: numbers[i], thisUpdate: now, nextUpdate: now.Add(p.Lifetime)}
-		c, err := draft.sign()
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("making the CRL of %s: %w", issuer.ID, err))
-			continue
-		}
-		crls[issuer.ID] = c
-		p.Log.Debug("CRL made", "issuer", c.Issuer, "number", c.Number, "entries", c.Entries)
-	}
-	return failed
 }
 
 // makeRoot puts the root's CRL into crls. The one before stays if it fails.

@@ -45,7 +45,7 @@ func (a *Authority) Sign(ctx context.Context, p issuance.Profile) (issuance.Sign
 		return issuance.Signed{}, fmt.Errorf("signing %s: %w", p.Serial, err)
 	}
 	l.notBefore, l.notAfter = p.NotBefore.UTC().Truncate(time.Second), p.NotAfter.UTC().Truncate(time.Second)
-	l.extensions = is.profile.client("spiffe://"+a.trustDomain+"/org/"+string(p.Organization)+"/service/"+p.Service, l.keyID)
+	l.extensions = is.profile.client("spiffe://"+a.trustDomain+"/org/"+string(p.Organization)+"/service/"+p.Service, l)
 	cert, err := is.sign(l)
 	if err != nil {
 		return issuance.Signed{}, fmt.Errorf("signing %s: %w", p.Serial, err)

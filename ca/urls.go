@@ -15,8 +15,9 @@ type URLs struct {
 	Base string
 }
 
-// CRL returns the address of issuer's CRL (RFC 5280, section 4.2.1.13).
-func (u URLs) CRL(issuer string) string { return u.base() + "/pki/crl/" + issuer + ".crl" }
+// CRL returns the address of the CRL of that name: an issuer's id, or the name of
+// a shard or delta (RFC 5280, section 4.2.1.13).
+func (u URLs) CRL(name string) string { return u.base() + "/pki/crl/" + name + ".crl" }
 
 // OCSP returns the address of the OCSP responder (RFC 5280, section 4.2.2.1).
 func (u URLs) OCSP() string { return u.base() + "/ocsp" }

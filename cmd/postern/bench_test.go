@@ -432,12 +432,14 @@ func (t *bench) certificates(n int, status issuance.Status) []issuance.Serial {
 	return serials
 }
 
+// BenchmarkRevocations has staff revoke where so many are revoked already, with
+// the full CRL alone, and with 64 shards and a delta beside it.
 func BenchmarkRevocations(b *testing.B) {
-	for _, already := range []int{10_000, 100_000} {
-		b.Run(fmt.Sprintf("already=%d", already), func(b *testing.B) {
+	for _, of := range []struct{ already, shards int }{{0, 0}, {10_000, 0}, {100_000, 0}, {100_000, 64}} {
+		b.Run(fmt.Sprintf("already=%d/shards=%d", of.already, of.shards), func(b *testing.B) {
 			eachClients(b, func(b *testing.B, clients int) {
-				t := newBench(b)
-				t.certificates(already, issuance.Revoked)
+				t := newBench(b, func(cfg *config.Config) { cfg.CA.CRLShards, cfg.CA.CRLDelta = of.shards, of.shards > 0 })
+				t.certificates(of.already, issuance.Revoked)
 				all := t.certificates(b.N, issuance.Active)
 				t.publisher.Wake()
 				oldest, stop := t.watchAge()
@@ -446,6 +448,10 @@ func BenchmarkRevocations(b *testing.B) {
 				})
 				stop()
 				b.ReportMetric(oldest().Seconds(), "oldest-CRL-s")
+				runtime.GC()
+				var memory runtime.MemStats
+				runtime.ReadMemStats(&memory)
+				b.ReportMetric(float64(memory.HeapAlloc)/1e6, "alive-MB")
 			})
 		})
 	}

@@ -57,7 +57,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	}
 	if h.authority, err = ca.Open(ca.OpenOptions{
 		Dir: filepath.Join(cfg.Data, caDirectory), TrustDomain: cfg.CA.TrustDomain, Passphrase: cfg.CA.Passphrase,
-		URLs: ca.URLs{Base: cfg.Plain.URL}, Now: now,
+		URLs: ca.URLs{Base: cfg.Plain.URL}, Shards: cfg.CA.CRLShards, Now: now,
 	}); err != nil {
 		return h, err
 	}
@@ -107,6 +107,7 @@ func (h *house) revocation(ctx context.Context) error {
 	h.publisher = &ca.Publisher{
 		Store: h.store, Issuers: h.authority.Issuers(), RootCRL: h.authority.RootCRL, Responder: h.responder,
 		Lifetime: h.cfg.CA.CRLLifetime, DropReasons: !h.cfg.CA.CRLReasons, Now: h.now, Log: h.log,
+		Shards: h.authority.ShardCounts(), Delta: h.cfg.CA.CRLDelta, URLs: ca.URLs{Base: h.cfg.Plain.URL},
 	}
 	return h.publisher.Load(ctx)
 }

@@ -150,7 +150,10 @@ func (k checker) authority() {
 		k.say("ca.passphrase", "is not set", "give the passphrase of the CA's keys, best as ca.passphrase_file; in the environment: POSTERN_CA_PASSPHRASE_FILE")
 	}
 	k.within("ca.crl_lifetime", k.CA.CRLLifetime, 10*time.Minute, 30*24*time.Hour)
-	k.within("ca.ocsp_lifetime", k.CA.OCSPLifetime, 10*time.Second, 24*time.Hour)
+	if n := k.CA.CRLShards; n != 0 && (n < 2 || n > 1024 || n&(n-1) != 0) {
+		k.say("ca.crl_shards", strconv.Itoa(n)+" is not a number of shards", "give a power of two between 2 and 1024, or 0 for none")
+	}
+	k.within("ca.ocsp_lifetime", k.CA.OCSPLifetime, 5*time.Second, 24*time.Hour)
 }
 
 // line checks text that stands on one line of a page, message or certificate.

@@ -118,6 +118,8 @@ type CA struct {
 	Passphrase   issuance.Secret `yaml:"passphrase"`   // of the CA's keys
 	CRLLifetime  time.Duration   `yaml:"crl_lifetime"`
 	CRLReasons   bool            `yaml:"crl_reasons"`
+	CRLShards    int             `yaml:"crl_shards"` // that new certificates name one of; 0: none
+	CRLDelta     bool            `yaml:"crl_delta"`
 	OCSPLifetime time.Duration   `yaml:"ocsp_lifetime"`
 }
 
