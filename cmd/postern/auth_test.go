@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -141,10 +140,9 @@ func TestAuthTellsWhy(t *testing.T) {
 	must(t, err)
 	server, err := s.h.authority.ServerCertificate(t.Context(), ca.ServerProfile{Names: []string{"localhost"}, Validity: time.Hour})
 	must(t, err)
-	unknown, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: issuance.NewSerial().Int(), NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, Subject: pkix.Name{CommonName: "x"},
-	}, is.Certificate, key.Public(), is.Signer)
+	stranger := *s.identity.Leaf
+	stranger.SerialNumber = issuance.NewSerial().Int()
+	unknown, err := x509.CreateCertificate(rand.Reader, &stranger, is.Certificate, key.Public(), is.Signer)
 	must(t, err)
 	twin, err := x509.CreateCertificate(rand.Reader, s.identity.Leaf, is.Certificate, key.Public(), is.Signer)
 	must(t, err)
