@@ -251,6 +251,9 @@ func TestWhoMayNotRenew(t *testing.T) {
 			_, err := before.renew(c, newECKey(t))
 			before.wantCode(err, tc.want)
 			before.untouched("before", c)
+			if n := before.ink.signed(); n != 1 {
+				t.Errorf("%d certificates were signed, want the first alone", n)
+			}
 			if tc.want == issuance.CodeClock {
 				return
 			}
