@@ -51,9 +51,43 @@ func TestSameNames(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", what, err, tc.want)
 		}
 	}
+	same, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: name, URIs: []*url.URL{id}}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sameNames(withChange(t, same), cert); CodeOf(err) != CodeCSR || !strings.Contains(err.Error(), "ChangeSubjectName") {
+		t.Errorf("a change of names: %v", err)
+	}
 	if err := sameNames([]byte("rubbish"), cert); CodeOf(err) != CodeCSR {
 		t.Errorf("rubbish: %v", err)
 	}
+}
+
+// withChange adds the attribute ChangeSubjectName to a CSR, whose signature is void then.
+func withChange(t *testing.T, csr []byte) []byte {
+	t.Helper()
+	var request struct{ Info, Algorithm, Signature asn1.RawValue }
+	var info struct {
+		Version      int
+		Subject, Key asn1.RawValue
+		Attributes   []asn1.RawValue `asn1:"tag:0"`
+	}
+	_, err := asn1.Unmarshal(csr, &request)
+	if err == nil {
+		_, err = asn1.Unmarshal(request.Info.FullBytes, &info)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := []byte{0x30, 14, 6, 8, 0x2b, 6, 1, 5, 5, 7, 7, 36, 0x31, 2, 0x30, 0}
+	info.Attributes = append(info.Attributes, asn1.RawValue{FullBytes: change})
+	if request.Info.FullBytes, err = asn1.Marshal(info); err == nil {
+		csr, err = asn1.Marshal(request)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return csr
 }
 
 // utf8Name is a name in UTF8String, where Go writes PrintableString.

@@ -218,3 +218,20 @@ func TestESTWithStrongSwan(t *testing.T) {
 		t.Errorf("openssl verify (-want +got):\n%s", diff)
 	}
 }
+
+// TestESTPage does what docs/web-services/est.md says, line by line.
+func TestESTPage(t *testing.T) {
+	t.Parallel()
+	for _, block := range []string{"strongswan", "curl"} {
+		h := newESTHouse(t)
+		token, code := h.invite()
+		script := (&frontier{t: t}).page("est.md", block, map[string]string{
+			"https://mtls.example.com:8444": h.h.cfg.MTLS.URL, "TOKEN": token, "12345678": code,
+		})
+		h.run("sh", "-euc", script)
+		must(t, os.Rename(filepath.Join(h.dir, "renewed.pem"), filepath.Join(h.dir, "new.pem")))
+		must(t, os.Rename(filepath.Join(h.dir, "renewed.key"), filepath.Join(h.dir, "new.key")))
+		h.wantIn("client")
+		h.wantIn("new")
+	}
+}
