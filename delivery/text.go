@@ -88,6 +88,8 @@ func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 		err = w.mail(&m, w.invitation(d))
 	case issuance.RevokedNotice:
 		err = w.mail(&m, w.status(d))
+	case issuance.RenewedNotice:
+		err = w.mail(&m, w.renewed(d))
 	case issuance.AlertNotice:
 		err = w.mail(&m, w.alert(d))
 	default:

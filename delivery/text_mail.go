@@ -69,6 +69,15 @@ func (w *writer) status(d issuance.Dispatch) letter {
 	return l
 }
 
+// renewed tells that a service has renewed its certificate without anybody.
+func (w *writer) renewed(d issuance.Dispatch) letter {
+	w.facts.When, w.facts.Expires = w.at(d.Certificate.IssuedAt), w.at(d.Certificate.NotAfter)
+	l := w.letter("renewed")
+	l.Opening = []string{w.say("renewed.what"), w.say("certificate.serial"), w.say("renewed.next")}
+	w.support(&l)
+	return l
+}
+
 // alert tells staff that something needs a person, in the registrar's own words.
 func (w *writer) alert(d issuance.Dispatch) letter {
 	l := w.letter("alert")

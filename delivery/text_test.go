@@ -62,6 +62,9 @@ func sampleDispatch(kind issuance.NoticeKind, language string) issuance.Dispatch
 	case issuance.RevokedNotice:
 		d.Notice.Serial = "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b"
 		d.Certificate = issuance.Certificate{Serial: d.Notice.Serial, Status: issuance.Revoked, Reason: issuance.KeyCompromise, ChangedAt: created}
+	case issuance.RenewedNotice:
+		d.Notice.Serial = "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b"
+		d.Certificate = issuance.Certificate{Serial: d.Notice.Serial, Status: issuance.Active, IssuedAt: created, NotAfter: created.AddDate(2, 0, 0)}
 	case issuance.AlertNotice:
 		d.Contact = issuance.Contact{}
 		d.Notice.To, d.Notice.Text = "staff@bank.example", "The code sms for order ord-01kabcdefghjkmnpqrstvwxyz0 could not be delivered.\nMend the reason."
@@ -106,7 +109,7 @@ func TestGoldens(t *testing.T) {
 			golden(t, language+"-"+string(kind)+".sms", string(m.Text.Reveal())+"\n")
 		}
 		mails := map[string]issuance.Dispatch{}
-		for _, kind := range []issuance.NoticeKind{issuance.InvitationNotice, issuance.RevokedNotice, issuance.AlertNotice} {
+		for _, kind := range []issuance.NoticeKind{issuance.InvitationNotice, issuance.RevokedNotice, issuance.RenewedNotice, issuance.AlertNotice} {
 			mails[string(kind)] = sampleDispatch(kind, language)
 		}
 		for name, status := range map[string]issuance.Status{"held": issuance.Held, "released": issuance.Active} {

@@ -3,13 +3,15 @@ package issuance
 // Role is what an actor may do.
 type Role string
 
-// The roles. Contacts and the system are not chosen by anybody: the first acts
-// through a link, the second through timers and the courier.
+// The roles. Contacts, services and the system are not chosen by anybody: the first
+// act through a link, the second with the key of their certificate, the last
+// through timers and the courier.
 const (
 	RoleAdministrator Role = "administrator" // everything
 	RoleOfficer       Role = "officer"       // orders, certificates, contacts, services
 	RoleAuditor       Role = "auditor"       // reads
 	RoleContact       Role = "contact"
+	RoleService       Role = "service" // a certificate that acts for itself
 	RoleSystem        Role = "system"
 )
 
@@ -17,7 +19,7 @@ const (
 // every audit record.
 type Actor struct {
 	Role Role   `json:"role"`
-	ID   string `json:"id"`   // token, contact or part of the system
+	ID   string `json:"id"`   // token, contact, serial number or part of the system
 	Name string `json:"name"` // as people call it
 }
 

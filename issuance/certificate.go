@@ -81,6 +81,7 @@ type Certificate struct {
 	DER          []byte       `json:"der,omitempty"`
 	FromCSR      bool         `json:"from_csr,omitempty"`
 	Renews       Serial       `json:"renews,omitempty"`
+	RenewedBy    Serial       `json:"renewed_by,omitempty"` // the last successor
 	// Reason, Comment, ChangedAt and ChangedBy tell of the last hold, release or revocation.
 	Reason    Reason    `json:"reason,omitempty"`
 	Comment   string    `json:"comment,omitempty"`

@@ -72,6 +72,10 @@ const (
 	CodeRole            Code = "role"              // the token's role does not allow it
 	CodeReused          Code = "idempotency-reuse" // same key, other request
 	CodeCSR             Code = "csr"               // the CSR is refused
+	CodeRenewalOff      Code = "renewal-off"       // certificates do not renew themselves
+	CodeRenewalEarly    Code = "renewal-early"     // not in this part of its life
+	CodeRenewalLate     Code = "renewal-late"      // its life is over
+	CodeRenewed         Code = "renewed"           // by a certificate for another key
 )
 
 // Error is an error that people can act on.

@@ -20,6 +20,7 @@ const (
 	CodeNotice       NoticeKind = "code"       // SMS: the one-time password
 	PasswordNotice   NoticeKind = "password"   // SMS: the permanent password
 	RevokedNotice    NoticeKind = "revoked"    // mail: the certificate was revoked, held or released
+	RenewedNotice    NoticeKind = "renewed"    // mail: the certificate has renewed itself
 	AlertNotice      NoticeKind = "alert"      // mail to staff: something needs a person
 )
 

@@ -42,6 +42,7 @@ type Move struct {
 // documentation is made from it, and every transition goes through it.
 var moves = []Move{
 	{RequestVerb, "", RequestedState},
+	{ReenrollVerb, "", VerifiedState}, // the certificate that is renewed stands for the code
 	{ApproveVerb, RequestedState, InvitedState},
 	{RejectVerb, RequestedState, RejectedState},
 
@@ -171,6 +172,19 @@ func (o *Order) hint() string {
 	}
 	return "possible now: " + list(verbs)
 }
+
+// Reenroll begins an order that a certificate makes for its successor: its key is
+// the proof, so nobody is invited and no browser has a session.
+func (o *Order) Reenroll(now time.Time) error {
+	if err := o.move(ReenrollVerb, VerifiedState, now); err != nil {
+		return err
+	}
+	o.Session = Session{OpenedAt: now}
+	return nil
+}
+
+// uninvited reports whether nobody was ever sent a link for o.
+func (o *Order) uninvited() bool { return o.Link.Number == 0 }
 
 // Approve invites the contact with link.
 func (o *Order) Approve(by Actor, link Digest, p Policy, now time.Time) error {

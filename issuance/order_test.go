@@ -15,11 +15,12 @@ func clock() time.Time { return time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC) }
 func verbs(p Policy, now time.Time) map[Verb]func(*Order) error {
 	staff, other := Actor{Role: RoleOfficer, ID: "tok-1"}, Actor{Role: RoleOfficer, ID: "tok-2"}
 	return map[Verb]func(*Order) error{
-		RequestVerb: func(o *Order) error { return o.move(RequestVerb, RequestedState, now) },
-		ApproveVerb: func(o *Order) error { return o.Approve(other, "d2", p, now) },
-		RejectVerb:  func(o *Order) error { return o.Reject(staff, "no", now) },
-		ResendVerb:  func(o *Order) error { return o.Resend("d3", p, now) },
-		CodeVerb:    func(o *Order) error { return o.NewCode(p, now) },
+		RequestVerb:  func(o *Order) error { return o.move(RequestVerb, RequestedState, now) },
+		ReenrollVerb: func(o *Order) error { return o.Reenroll(now) },
+		ApproveVerb:  func(o *Order) error { return o.Approve(other, "d2", p, now) },
+		RejectVerb:   func(o *Order) error { return o.Reject(staff, "no", now) },
+		ResendVerb:   func(o *Order) error { return o.Resend("d3", p, now) },
+		CodeVerb:     func(o *Order) error { return o.NewCode(p, now) },
 		AttemptVerb: func(o *Order) error {
 			o.Code = OneTimeCode{Counter: 1, Live: true}
 			return o.Attempt(p, now)

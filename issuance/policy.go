@@ -19,6 +19,7 @@ type Policy struct {
 	LinkLifetime  time.Duration
 	ClaimWindow   time.Duration // after issue: how long file and password are kept
 	FourEyes      bool          // the requester may not approve
+	Reenroll      time.Duration // in the last part of its life, this long, a certificate may renew itself; 0: never
 	CoolingOff    time.Duration // no code to a number that changed less than this ago
 }
 
@@ -34,6 +35,7 @@ func DefaultPolicy() Policy {
 		CodesPerDay:   5,
 		LinkLifetime:  7 * 24 * time.Hour,
 		ClaimWindow:   30 * time.Minute,
+		Reenroll:      90 * 24 * time.Hour,
 	}
 }
 
@@ -58,6 +60,7 @@ func (p Policy) Check() error {
 		{"link_lifetime", p.LinkLifetime, time.Hour, 90 * 24 * time.Hour},
 		{"claim_window", p.ClaimWindow, time.Minute, 24 * time.Hour},
 		{"cooling_off", p.CoolingOff, 0, 30 * 24 * time.Hour},
+		{"reenroll", p.Reenroll, 0, 10 * 366 * 24 * time.Hour},
 		{"backdate", p.Backdate, 0, 24 * time.Hour},
 	}
 	for _, d := range durations {

@@ -52,7 +52,7 @@ type draft struct {
 	order        Order
 	organization Organization
 	service      Service
-	contact      Contact
+	actor        Actor // who claims
 }
 
 // draft looks up the order of token and, if it can be claimed, all that the
@@ -78,7 +78,8 @@ func (r *Registrar) drafted(w *work, token, session Secret) (d draft, err error)
 	if d.service, err = w.Service(d.order.Service); err != nil {
 		return d, err
 	}
-	d.contact, err = w.entitled(&d.order)
+	c, err := w.entitled(&d.order)
+	d.actor = c.actor()
 	return d, err
 }
 
@@ -247,17 +248,20 @@ func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) (cert 
 		if err := w.PutCertificate(cert); err != nil {
 			return err
 		}
+		if err := w.succeeded(&o, cert); err != nil {
+			return err
+		}
 		if err := w.forget(o.ID, LinkSecret); err != nil {
 			return err
 		}
-		if err := w.audit(d.contact.actor(), IssueVerb, &o, map[string]string{"key": string(c.key), "fingerprint": cert.Fingerprint}); err != nil {
+		if err := w.audit(d.actor, IssueVerb, &o, map[string]string{"key": string(c.key), "fingerprint": cert.Fingerprint}); err != nil {
 			return err
 		}
 		if fromCSR {
 			if err := o.Complete(w.now); err != nil {
 				return err
 			}
-			if err := w.completed(&o, d.contact.actor()); err != nil {
+			if err := w.completed(&o, d.actor); err != nil {
 				return err
 			}
 			return w.put(&o)

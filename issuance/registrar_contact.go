@@ -207,7 +207,7 @@ func (r *Registrar) right(ctx context.Context, t try) (Secret, error) {
 		if err := w.audit(t.contact.actor(), VerifyVerb, &o, nil); err != nil {
 			return err
 		}
-		err = w.reserve(&o, t.contact)
+		err = w.reserve(&o, t.contact.actor())
 		reserved = o.Reserved
 		return err
 	})

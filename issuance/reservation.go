@@ -56,14 +56,14 @@ func (r *Registrar) take(ctx context.Context, d draft, token, session Secret) (d
 		if d, err = r.drafted(w, token, session); err != nil {
 			return err
 		}
-		return w.reserve(&d.order, d.contact)
+		return w.reserve(&d.order, d.actor)
 	})
 	return d, err
 }
 
 // reserve sets a new serial number aside for o, which it stores, and gives up
 // one that was reserved for it before.
-func (w *work) reserve(o *Order, by Contact) error {
+func (w *work) reserve(o *Order, by Actor) error {
 	if err := w.giveUp(o); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (w *work) reserve(o *Order, by Contact) error {
 	if err := w.put(o); err != nil {
 		return err
 	}
-	return w.audit(by.actor(), ReserveVerb, o, nil)
+	return w.audit(by, ReserveVerb, o, nil)
 }
 
 // unused returns an error if serial was ever given to a certificate, or given up.

@@ -88,6 +88,9 @@ func (r *Registrar) sweepOrder(ctx context.Context, id OrderID) error {
 		case InvitedState:
 			return w.lapse(&o)
 		case VerifiedState, IssuedState:
+			if o.uninvited() {
+				return w.dropUninvited(&o)
+			}
 			return w.reopen(&o)
 		case DownloadedState, CompletedState:
 			return w.wipe(&o)

@@ -18,6 +18,7 @@ const (
 	VerifyVerb   Verb = "verify"   // the code was right
 	ReserveVerb  Verb = "reserve"  // a serial number is set aside for the certificate
 	IssueVerb    Verb = "issue"    // signed and stored
+	ReenrollVerb Verb = "reenroll" // a certificate renews itself
 	AbandonVerb  Verb = "abandon"  // a reservation came to nothing
 	DownloadVerb Verb = "download" // the file arrived
 	CompleteVerb Verb = "complete" // the password SMS was accepted, or none is needed

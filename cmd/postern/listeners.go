@@ -120,8 +120,12 @@ func (h *house) listenClients(metrics *server.Metrics) error {
 	if err != nil {
 		return err
 	}
+	enrolment, err := h.est(clients)
+	if err != nil {
+		return err
+	}
 	h.listeners.mtls, err = server.New(server.Options{
-		Name: "mtls", Addr: h.cfg.MTLS.Listen, Handler: handler, TLSConfig: config, HTTP2: true, Log: h.log, Metrics: metrics,
+		Name: "mtls", Addr: h.cfg.MTLS.Listen, Handler: enrolment.Before(handler), TLSConfig: config, HTTP2: true, Log: h.log, Metrics: metrics,
 	})
 	return err
 }
@@ -156,7 +160,7 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 	}
 	contacts, err := contact.New(contact.Config{
 		Registrar: h.registrar, Site: site, PublicURL: u, Log: h.log, Now: h.now,
-		Limit:          contact.Limit{PerSecond: float64(h.cfg.Public.PostsPerMinute) / 60, Burst: h.cfg.Public.PostsBurst},
+		Limit:          h.postLimit(),
 		TrustedProxies: h.cfg.Public.Proxies(),
 	})
 	if err != nil {

@@ -24,7 +24,13 @@ func newHouseStory(t *testing.T, changes ...func(*config.Config)) *story {
 		change(cfg)
 		must(t, cfg.Check())
 	}
-	h, err := open(t.Context(), cfg, newLog(config.Log{Level: "error"}, io.Discard), time.Now)
+	return serveStory(t, cfg, time.Now)
+}
+
+// serveStory serves a house of cfg, in which it is now, and returns a story in it.
+func serveStory(t *testing.T, cfg *config.Config, now func() time.Time) *story {
+	t.Helper()
+	h, err := open(t.Context(), cfg, newLog(config.Log{Level: "error"}, io.Discard), now)
 	must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	served, ready := make(chan error, 1), make(chan struct{})

@@ -89,6 +89,17 @@ func TestSecretsAppearNowhere(t *testing.T) {
 	say(http.MethodPost, s.link+"/claim", url.Values{"code": {s.code}, "csr": {"-----BEGIN " + s.code}})
 	say(http.MethodPut, s.link+"/claim", nil)
 	say(http.MethodPost, s.link+"/nothing", nil)
+	secrets["credentials"] = secrets["link token"] + ":" + s.code
+	for _, body := range []string{"", "rubbish", "AAAA"} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.MTLS.URL+"/.well-known/est/simpleenroll", strings.NewReader(body))
+		must(t, err)
+		r.Header.Set("Content-Type", "application/pkcs10")
+		r.SetBasicAuth(secrets["link token"], s.code)
+		answer, err := s.client.Do(r)
+		must(t, err)
+		must(t, answer.Write(&answers))
+		must(t, answer.Body.Close())
+	}
 	for _, do := range []func(*story, context.Context) (string, error){(*story).download, (*story).readPassword, (*story).openFile, (*story).callService} {
 		_, err := do(s, ctx)
 		must(t, err)
@@ -123,7 +134,7 @@ func TestSecretsAppearNowhere(t *testing.T) {
 		places["the file "+d.Name()] = string(data)
 		return err
 	}))
-	if !strings.Contains(places["the log"], "route=/c/{token}/claim") || len(places["the file "+databaseFile]) == 0 {
+	if !strings.Contains(places["the log"], "route=/c/{token}/claim") || !strings.Contains(places["the log"], "est/simpleenroll") || len(places["the file "+databaseFile]) == 0 {
 		t.Fatal("the test looks at the wrong places")
 	}
 	for name, secret := range secrets {

@@ -24,6 +24,7 @@ type certificate struct {
 	Fingerprint  string                `json:"fingerprint"`
 	FromCSR      bool                  `json:"from_csr"`
 	Renews       issuance.Serial       `json:"renews"`
+	RenewedBy    issuance.Serial       `json:"renewed_by,omitempty"`
 	Reason       issuance.Reason       `json:"reason"`
 	Comment      string                `json:"comment"`
 	ChangedAt    time.Time             `json:"changed_at,omitzero"`
@@ -36,7 +37,7 @@ func (a *API) viewCertificate(c issuance.Certificate) certificate {
 		Serial: c.Serial, Status: c.Status, Expired: !c.NotAfter.IsZero() && c.Expired(a.opts.Now()), Order: c.Order,
 		Organization: c.Organization, Service: c.Service, Contact: c.Contact, Issuer: c.Issuer, IssuedAt: c.IssuedAt,
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Key: c.Key, Fingerprint: c.Fingerprint, FromCSR: c.FromCSR,
-		Renews: c.Renews, Reason: c.Reason, Comment: c.Comment, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		Renews: c.Renews, RenewedBy: c.RenewedBy, Reason: c.Reason, Comment: c.Comment, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/limit"
 	"github.com/postern-ca/postern/web/page"
 	"github.com/postern-ca/postern/web/server"
 )
@@ -37,7 +38,7 @@ type Config struct {
 type site struct {
 	Config
 	pages   *page.Pages
-	limiter *limiter
+	limiter *limit.Limiter
 }
 
 // New returns the handler of /c/, /claim and /assets/, or an error that says
@@ -53,7 +54,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{Config: c, pages: pages, limiter: newLimiter(c.Limit, c.Now)}
+	s := &site{Config: c, pages: pages, limiter: limit.New(c.Limit, c.Now)}
 	foreign := http.NewCrossOriginProtection()
 	if err := foreign.AddTrustedOrigin(c.PublicURL.Scheme + "://" + c.PublicURL.Host); err != nil {
 		return nil, err

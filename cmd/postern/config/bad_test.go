@@ -86,6 +86,7 @@ func bad(t *testing.T) map[string][]string {
 		"policy.claim_window":              duration,
 		"policy.four_eyes":                 boolean,
 		"policy.cooling_off":               duration[:4],
+		"policy.reenroll":                  duration[:4],
 		"reports.to":                       {"[nobody]", "[a@example.com, b]", "{a: b}"},
 		"brand.name":                       {strings.Repeat("x", 65), "a\tb"},
 		"brand.logo":                       {"/nowhere/logo.svg", os.TempDir()},

@@ -194,6 +194,8 @@ func (k checker) policy() {
 			p.ClaimWindow = standard.ClaimWindow
 		case "cooling_off":
 			p.CoolingOff = standard.CoolingOff
+		case "reenroll":
+			p.Reenroll = standard.Reenroll
 		case "code_attempts":
 			p.CodeAttempts = min(standard.CodeAttempts, max(1, p.OrderAttempts))
 		case "order_attempts":

@@ -177,6 +177,7 @@ type Rules struct {
 	ClaimWindow   time.Duration `yaml:"claim_window"`
 	FourEyes      bool          `yaml:"four_eyes"`
 	CoolingOff    time.Duration `yaml:"cooling_off"`
+	Reenroll      time.Duration `yaml:"reenroll"`
 }
 
 // Reports says who is told what needs a person.
@@ -215,6 +216,7 @@ func Defaults() *Config {
 		Rules: Rules{
 			CodeLifetime: p.CodeLifetime, CodeAttempts: p.CodeAttempts, OrderAttempts: p.OrderAttempts,
 			CodeCooldown: p.CodeCooldown, CodesPerDay: p.CodesPerDay, LinkLifetime: p.LinkLifetime, ClaimWindow: p.ClaimWindow,
+			Reenroll: p.Reenroll,
 		},
 		Brand: Brand{Name: "Postern"},
 		Log:   Log{Level: "info", Format: "text"},
@@ -280,6 +282,7 @@ func (c *Config) Policy() issuance.Policy {
 	p.CodeLifetime, p.CodeOnRequest, p.CodeAttempts = r.CodeLifetime, r.CodeOnRequest, r.CodeAttempts
 	p.OrderAttempts, p.CodeCooldown, p.CodesPerDay = r.OrderAttempts, r.CodeCooldown, r.CodesPerDay
 	p.LinkLifetime, p.ClaimWindow, p.FourEyes, p.CoolingOff = r.LinkLifetime, r.ClaimWindow, r.FourEyes, r.CoolingOff
+	p.Reenroll = r.Reenroll
 	if r.Strict {
 		p = p.Strict()
 	}

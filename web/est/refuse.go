@@ -1,0 +1,114 @@
+package est
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+
+	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
+)
+
+// maxBody bounds what is read of a request: room for the largest CSR anybody has.
+const maxBody = 64 << 10
+
+// CodeRate is the code of too many requests from one address.
+const CodeRate issuance.Code = "rate"
+
+// only lets requests with method through. HEAD is a GET of which the server
+// sends no body.
+func (e *EST) only(method string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == method || r.Method == http.MethodHead && method == http.MethodGet {
+			next(w, r)
+			return
+		}
+		w.Header().Set("Allow", method)
+		e.refuse(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address does not take " + strconv.Quote(clip(r.Method)), Hint: "use " + method})
+	}
+}
+
+func clip(s string) string { return s[:min(len(s), 20)] }
+
+// limited lets a POST through if its address has not sent too many.
+func (e *EST) limited(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			host = r.RemoteAddr
+		}
+		address, _ := netip.ParseAddr(host) // one that cannot be read has a bucket too
+		if wait := e.limiter.Take(address); wait > 0 {
+			e.refuse(w, r, &issuance.Error{
+				Kind: issuance.Limited, Code: CodeRate, Message: "too many requests from your network address",
+				Hint: "wait, then try again; no try at a code was counted", Retry: wait,
+			})
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next(w, r)
+	}
+}
+
+func (e *EST) notFound(w http.ResponseWriter, r *http.Request) {
+	e.refuse(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "there are cacerts, csrattrs, simpleenroll and simplereenroll"})
+}
+
+// refuse answers err in plain text (RFC 7030, section 4.2.3): what happened, and
+// what to do. Anything but an [*issuance.Error] is logged and not shown.
+func (e *EST) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		w.Header().Set("Connection", "close")
+		err = &issuance.Error{Kind: issuance.Invalid, Code: server.CodeTooLarge, Message: fmt.Sprintf("the request is longer than %d octets", tooBig.Limit), Hint: "send the CSR alone; it has about 1 kB"}
+	}
+	refusal, ok := errors.AsType[*issuance.Error](err)
+	if !ok || refusal.Kind == issuance.Internal {
+		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+			return
+		}
+		e.Log.ErrorContext(r.Context(), "serving EST", "request", w.Header().Get(server.RequestIDHeader), "error", err)
+		refusal = &issuance.Error{Kind: issuance.Internal, Message: "internal error", Hint: "try again later"}
+	}
+	status := statusOf(refusal)
+	h := w.Header()
+	if status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Basic realm="postern", charset="UTF-8"`)
+	}
+	if refusal.Retry > 0 || status == http.StatusAccepted {
+		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(refusal.Retry.Seconds())))))
+	}
+	text := refusal.Error()
+	if refusal.Code == issuance.CodeWrongCode {
+		text += " (" + refusal.TriesLeft() + ")"
+	}
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n" + refusal.Hint + "\n")) // the client may be gone
+}
+
+// statusOf returns the status for e: 401 for a user name and password that do
+// not work (RFC 7030, section 3.2.3), 400 for a CSR that cannot stand, 202 while
+// the certificate is being made (section 4.2.3), and otherwise that of all of
+// Postern's listeners.
+func statusOf(e *issuance.Error) int {
+	switch e.Code {
+	case issuance.CodeLink, issuance.CodeWrongCode, issuance.CodeMalformed, issuance.CodeExpired, issuance.CodeSpent, issuance.CodeNone, issuance.CodeClaimed:
+		return http.StatusUnauthorized
+	case issuance.CodeCSR:
+		return http.StatusBadRequest
+	case issuance.CodeBusy:
+		return http.StatusAccepted
+	case issuance.CodeCancelled: // contact or service are not authorised any more
+		return http.StatusForbidden
+	}
+	if e.Kind == issuance.Invalid && e.Code == issuance.CodeInvalid {
+		return http.StatusBadRequest
+	}
+	return server.StatusOf(e)
+}
