@@ -61,7 +61,7 @@ func (a *Auth) ask(ctx context.Context, chain Chain) error {
 	// A byte sequence of RFC 8941, as RFC 9440, section 2.2, has it.
 	request.Header.Set("Client-Cert", ":"+base64.StdEncoding.EncodeToString(chain.Leaf.Raw)+":")
 	if a.Secret != nil {
-		request.Header.Set("Authorization", "Bearer "+a.Secret())
+		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(a.Secret())) // files end in a line feed
 	}
 	client := a.Client
 	if client == nil {

@@ -72,7 +72,7 @@ func TestAuthAnswers(t *testing.T) {
 				w.WriteHeader(test.status)
 			}))
 			defer server.Close()
-			source := &Auth{URL: server.URL + "/auth", Secret: func() string { return "s3cret" }, Environments: test.environments, Now: testStart}
+			source := &Auth{URL: server.URL + "/auth", Secret: func() string { return "s3cret\n" }, Environments: test.environments, Now: testStart}
 			err := source.Status(context.Background(), chain)
 			if codeOf(err) != test.want || (err == nil) != (test.want == "") {
 				t.Errorf("got %v, want %q", err, test.want)
