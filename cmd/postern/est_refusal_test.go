@@ -166,7 +166,7 @@ func TestESTRefusesToReenroll(t *testing.T) {
 
 	// An expired certificate hears the reason, and is good for nothing.
 	h.late.Store(int64(48 * time.Hour))
-	h.refused("expired", h.curl(simpleReenroll, "second.csr", with...), http.StatusForbidden, "expired on")
+	h.refused("expired", h.curl(simpleReenroll, "second.csr", with...), http.StatusForbidden, "expired at")
 	if r := h.curl("/whoami", "", with...); r.status != http.StatusForbidden || !bytes.Contains(r.body, []byte("certificate-expired")) {
 		t.Errorf("/whoami with an expired certificate: %d %s", r.status, r.body)
 	}
