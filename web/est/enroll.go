@@ -43,15 +43,17 @@ func (e *EST) reenroll(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
+	// Read before anything is refused: a connection that ends with octets unread is
+	// reset, and the reason may not arrive.
+	csr, unread := readCSR(r)
 	known, err := e.Check(r.Context(), r.TLS.PeerCertificates[0])
 	if err != nil {
 		w.Header().Set("Connection", "close") // the next one meets the check of the handshake
 		e.refuse(w, r, err)
 		return
 	}
-	csr, err := readCSR(r)
-	if err != nil {
-		e.refuse(w, r, err)
+	if unread != nil {
+		e.refuse(w, r, unread)
 		return
 	}
 	f, err := e.Reenroll(r.Context(), known.Serial, csr)
