@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,6 +129,9 @@ func loopback(cfg *config.Config, wanted []int) error {
 	var ports []int
 	for _, p := range wanted {
 		free, err := freePort(p)
+		for err == nil && slices.Contains(ports, free) { // nobody listens there yet
+			free, err = freePort(0)
+		}
 		if err != nil {
 			return err
 		}
