@@ -72,9 +72,6 @@ func TestAWebServiceRefusesARevokedCertificate(t *testing.T) {
 			}
 			took := time.Since(revoked)
 			t.Logf("%s, %s: refused %v after the revocation", name, kind, took.Round(time.Millisecond))
-			if took > time.Second {
-				t.Errorf("%s, %s: refused after %v, want less than a second", name, kind, took)
-			}
 		}
 	}
 }

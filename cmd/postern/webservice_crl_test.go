@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/user"
 	"strings"
 	"testing"
@@ -25,6 +26,8 @@ type crlServer struct {
 	greets bool
 	// resumes says that sessions may be resumed, because that is safe here.
 	resumes bool
+	// alone says that the server fetches the CRL itself.
+	alone bool
 }
 
 func crlServers() map[string]crlServer {
@@ -40,6 +43,7 @@ func crlServers() map[string]crlServer {
 			"SSLSessionCache none":      "SSLSessionCache shmcb:sessions(512000)",
 			"SSLSessionTickets     off": "SSLSessionTickets on",
 		}},
+		"go":     {page: "go.md", replace: (*frontier).goPaths, start: (*frontier).goServer, greets: true, resumes: true, alone: true},
 		"node":   {page: "node.md", replace: (*frontier).nodePaths, start: (*frontier).node, greets: true},
 		"python": {page: "python.md", replace: (*frontier).pythonPaths, start: (*frontier).python, greets: true, resumes: true},
 		"java":   {page: "java.md", replace: (*frontier).javaPaths, start: (*frontier).java, greets: true, resumes: true},
@@ -140,6 +144,23 @@ func (f *frontier) applicationPaths(more map[string]string) map[string]string {
 	return f.commonPaths(more)
 }
 
+func (f *frontier) goPaths() map[string]string {
+	paths := f.applicationPaths(map[string]string{`":443"`: `"` + f.address + `"`, "http://pki.example.com": f.h.cfg.Plain.URL})
+	delete(paths, "/etc/postern/crl-bundle.pem")
+	return paths
+}
+
+func (f *frontier) goServer(source string) string {
+	f.t.Helper()
+	f.keep("server.go", []byte(source))
+	build := exec.Command("go", "build", "-o", f.path("server"), f.path("server.go"))
+	if out, err := build.CombinedOutput(); err != nil { // in this directory: the module that the page imports
+		f.t.Fatalf("building the page's program: %v\n%s", err, out)
+	}
+	f.start(f.path("server"))
+	return ""
+}
+
 func (f *frontier) nodePaths() map[string]string {
 	return f.applicationPaths(map[string]string{"listen(443)": "listen(" + f.port() + ")"})
 }
@@ -184,7 +205,9 @@ func TestServersWithACRL(t *testing.T) {
 				f.greeting = "hello, spiffe://postern.example/org/acme/service/payments"
 			}
 			reload := server.start(f, f.page(server.page, "crl", server.replace(f)))
-			f.follow(reload)
+			if !server.alone {
+				f.follow(reload)
+			}
 			if !server.greets {
 				f.spoof("Client-Subject", "Client-Serial")
 			}

@@ -141,7 +141,7 @@ type program struct {
 // begin runs a program until the test ends.
 func (f *frontier) begin(name string, args ...string) *program {
 	f.t.Helper()
-	p := &program{t: f.t, cmd: exec.Command(name, args...), out: f.path(name + ".out"), done: make(chan struct{})}
+	p := &program{t: f.t, cmd: exec.Command(name, args...), out: f.path(filepath.Base(name) + ".out"), done: make(chan struct{})}
 	out, err := os.Create(p.out)
 	must(f.t, err)
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = out, out, f.dir

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestClientsPage calls the two-way TLS listener as docs/web-services/clients.md
+// has it: with curl and PEM files, and through nginx and HAProxy as clients.
+func TestClientsPage(t *testing.T) {
+	t.Parallel()
+	f := newFrontier(t)
+	must(t, os.WriteFile(f.path("payments.p12"), f.file, 0o600))
+	whoami := f.h.cfg.MTLS.URL + "/whoami"
+	wantMe := func(how, answer string) {
+		t.Helper()
+		if !strings.Contains(answer, `"service":"acme.payments"`) {
+			t.Errorf("%s: got %s", how, answer)
+		}
+	}
+	shell := func(block string) string {
+		t.Helper()
+		c := exec.Command("sh", "-euc", f.page("clients.md", block, map[string]string{"https://api.example.com/": whoami}))
+		c.Dir, c.Env = f.dir, append(os.Environ(), "PASSWORD="+f.password, "CURL_CA_BUNDLE="+f.path("root.pem"))
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", block, err, out)
+		}
+		return string(out)
+	}
+	wantMe("curl", shell("curl"))
+	wantMe("curl with PEM files", shell("pem"))
+
+	ca := map[string]string{"/etc/ssl/certs/ca-certificates.crt": f.path("root.pem")}
+	ca["https://api.example.com"], ca["api.example.com;"] = f.h.cfg.MTLS.URL, "localhost;"
+	ca["/etc/nginx/payments-chain.pem"], ca["/etc/nginx/payments-key.pem"] = f.path("payments-chain.pem"), f.path("payments-key.pem")
+	f.nginx("server { listen " + f.address + ";\n" + f.page("clients.md", "nginx", ca) + "}\n")
+	wantMe("nginx", f.plain())
+}
+
+// TestHAProxyAsAClient is the rest of the page.
+func TestHAProxyAsAClient(t *testing.T) {
+	t.Parallel()
+	f := newFrontier(t)
+	f.keep("payments.pem", append(f.read("client.pem"), f.read("client.key")...))
+	f.haproxy("defaults\n mode http\n timeout connect 5s\n timeout client 5s\n timeout server 5s\nfrontend plain\n bind " + f.address + "\n default_backend api\n" +
+		f.page("clients.md", "haproxy", map[string]string{
+			"api.example.com:443": strings.TrimPrefix(f.h.cfg.MTLS.URL, "https://"), "str(api.example.com)": "str(localhost)", "verifyhost api.example.com": "verifyhost localhost",
+			"/etc/ssl/certs/ca-certificates.crt": f.path("root.pem"), "/etc/haproxy/payments.pem": f.path("payments.pem"),
+		}))
+	if answer := f.plain(); !strings.Contains(answer, `"service":"acme.payments"`) {
+		t.Errorf("got %s", answer)
+	}
+}
+
+func (f *frontier) read(name string) []byte {
+	f.t.Helper()
+	content, err := os.ReadFile(f.path(name))
+	must(f.t, err)
+	return content
+}
+
+// plain asks the proxy in front, which calls with the certificate.
+func (f *frontier) plain() string {
+	f.t.Helper()
+	answer, err := http.Get("http://" + f.address + "/whoami")
+	must(f.t, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	must(f.t, err)
+	return string(body)
+}
