@@ -16,7 +16,7 @@ import (
 
 // newHouseStory serves a house until the test ends and returns a story in it.
 // changes are made to its configuration.
-func newHouseStory(t *testing.T, changes ...func(*config.Config)) *story {
+func newHouseStory(t testing.TB, changes ...func(*config.Config)) *story {
 	t.Helper()
 	cfg, err := demoConfig(t.TempDir())
 	must(t, err)
@@ -28,7 +28,7 @@ func newHouseStory(t *testing.T, changes ...func(*config.Config)) *story {
 }
 
 // serveStory serves a house of cfg, in which it is now, and returns a story in it.
-func serveStory(t *testing.T, cfg *config.Config, now func() time.Time) *story {
+func serveStory(t testing.TB, cfg *config.Config, now func() time.Time) *story {
 	t.Helper()
 	h, err := open(t.Context(), cfg, newLog(config.Log{Level: "error"}, io.Discard), now)
 	must(t, err)
@@ -47,7 +47,7 @@ func serveStory(t *testing.T, cfg *config.Config, now func() time.Time) *story {
 }
 
 // steps does some of the story's steps, in order.
-func (s *story) steps(t *testing.T, do ...func(*story, context.Context) (string, error)) {
+func (s *story) steps(t testing.TB, do ...func(*story, context.Context) (string, error)) {
 	t.Helper()
 	for _, f := range do {
 		_, err := f(s, t.Context())

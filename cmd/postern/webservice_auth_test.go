@@ -39,7 +39,7 @@ func authServers() map[string]authServer {
 }
 
 // asPageSays configures the caller of /auth that a page has for postern.yaml.
-func asPageSays(t *testing.T, page string) func(*config.Config) {
+func asPageSays(t testing.TB, page string) func(*config.Config) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "web-services", page))
 	must(t, err)

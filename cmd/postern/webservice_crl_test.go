@@ -80,7 +80,7 @@ http { access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcg
 
 // runsAs returns the user of this process: servers that are started by root would
 // give up reading what the test has written.
-func runsAs(t *testing.T) string {
+func runsAs(t testing.TB) string {
 	t.Helper()
 	u, err := user.Current()
 	must(t, err)

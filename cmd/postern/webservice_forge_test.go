@@ -15,7 +15,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -24,7 +24,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 
 // leafTemplate is a certificate as our CA makes them, but for its serial number,
 // which is in no register.
-func leafTemplate(t *testing.T, name string) *x509.Certificate {
+func leafTemplate(t testing.TB, name string) *x509.Certificate {
 	t.Helper()
 	id, err := url.Parse("spiffe://postern.example/org/acme/service/payments")
 	must(t, err)

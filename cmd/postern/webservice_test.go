@@ -28,16 +28,17 @@ import (
 // read: what is tested is what people copy.
 type frontier struct {
 	*story
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	address string // of the server that checks certificates
 	// application is what stands behind it, and what it saw of the last request.
 	application *httptest.Server
 	saw         chan http.Header
-	greeting    string // what only a request that was let in is answered with
+	greeting    string   // what only a request that was let in is answered with
+	last        *program // that was started as a server
 }
 
-func newFrontier(t *testing.T, changes ...func(*config.Config)) *frontier {
+func newFrontier(t testing.TB, changes ...func(*config.Config)) *frontier {
 	t.Helper()
 	f := &frontier{story: newHouseStory(t, changes...), t: t, dir: t.TempDir(), saw: make(chan http.Header, 1), greeting: applicationSays}
 	must(t, os.Chmod(f.dir, 0o755)) // some servers read as another user
@@ -132,7 +133,7 @@ func (f *frontier) page(page, name string, replace map[string]string) string {
 
 // program is a server from outside.
 type program struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	out  string
 	done chan struct{}
@@ -165,6 +166,7 @@ func (f *frontier) begin(name string, args ...string) *program {
 func (f *frontier) start(name string, args ...string) *program {
 	f.t.Helper()
 	p := f.begin(name, args...)
+	f.last = p
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		if c, err := net.DialTimeout("tcp", f.address, time.Second); err == nil {
 			c.Close()
