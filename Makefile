@@ -40,6 +40,7 @@ bench: ## what it costs, over HTTP and durably stored, next to the same work bar
 	$(BENCH) -bench 'Codes|CSRs|Revocations' -benchtime 3000x ./cmd/postern
 	$(BENCH) -bench 'OCSP|Auth' -benchtime 100000x ./cmd/postern
 	$(BENCH) -bench 'Claims' -benchtime 200x ./cmd/postern
+	$(BENCH) -bench 'WaysOfChecking' -benchtime 200x ./cmd/postern
 	$(BENCH) -bench 'Start' -benchtime 1x ./cmd/postern
 	$(BENCH) -bench 'CRL|Bundle|OCSP' -benchtime 10x ./ca
 	$(BENCH) -bench . ./ca/mtls

@@ -195,6 +195,9 @@ func (f *frontier) java(source string) string {
 	return "" // it sees the file change
 }
 
+// samplePayments is the SPIFFE ID of the sample service.
+const samplePayments = "spiffe://postern.example/org/acme/service/payments"
+
 // TestServersWithACRL runs each server with its page's configuration.
 func TestServersWithACRL(t *testing.T) {
 	for name, server := range crlServers() {
@@ -202,7 +205,7 @@ func TestServersWithACRL(t *testing.T) {
 			t.Parallel()
 			f := newFrontier(t)
 			if server.greets {
-				f.greeting = "hello, spiffe://postern.example/org/acme/service/payments"
+				f.greeting = "hello, " + samplePayments
 			}
 			reload := server.start(f, f.page(server.page, "crl", server.replace(f)))
 			if !server.alone {

@@ -26,7 +26,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 // which is in no register.
 func leafTemplate(t testing.TB, name string) *x509.Certificate {
 	t.Helper()
-	id, err := url.Parse("spiffe://postern.example/org/acme/service/payments")
+	id, err := url.Parse(samplePayments)
 	must(t, err)
 	return &x509.Certificate{
 		SerialNumber: issuance.NewSerial().Int(), Subject: pkix.Name{CommonName: name, Organization: []string{"Acme Trading Ltd"}},
