@@ -273,6 +273,7 @@ func TestTheAlarmGoesOffOnceForEachChange(t *testing.T) {
 	stop := b.run()
 	until(t, "the file", func() bool { return b.read("crl-bundle.pem") != "" })
 	b.origin.fail(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+	until(t, "a question that fails", func() bool { return strings.Contains(b.log.String(), "status 503") })
 
 	set(23*time.Hour + time.Minute) // an hour before it lapses
 	until(t, "the first alarm, which is refused twice", func() bool { return len(h.states()) == 1 })
