@@ -18,6 +18,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,6 +33,15 @@ type register struct {
 	revoked atomic.Bool
 	checks  atomic.Int64
 	failure error
+
+	mu   sync.Mutex
+	seen []string
+}
+
+func (r *register) see(s issuance.Serial, refused issuance.Code) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, strings.TrimLeft(string(s), "0")+" "+string(refused))
 }
 
 func (r *register) check(_ context.Context, c *x509.Certificate) (issuance.Certificate, error) {
@@ -39,10 +49,11 @@ func (r *register) check(_ context.Context, c *x509.Certificate) (issuance.Certi
 	if r.failure != nil {
 		return issuance.Certificate{}, r.failure
 	}
+	known := issuance.Certificate{Serial: issuance.SerialOf(c.SerialNumber), Organization: "acme", Service: "acme.payments", NotAfter: c.NotAfter}
 	if r.revoked.Load() {
-		return issuance.Certificate{}, &issuance.Error{Kind: issuance.Denied, Code: "certificate-revoked", Message: "the certificate was revoked", Hint: "order a new one"}
+		return known, &issuance.Error{Kind: issuance.Denied, Code: "certificate-revoked", Message: "the certificate was revoked", Hint: "order a new one"}
 	}
-	return issuance.Certificate{Serial: issuance.SerialOf(c.SerialNumber), Organization: "acme", Service: "acme.payments", NotAfter: c.NotAfter}, nil
+	return known, nil
 }
 
 func clientCertificate(t *testing.T) tls.Certificate {
@@ -67,7 +78,7 @@ func clientCertificate(t *testing.T) tls.Certificate {
 // none: what is tested here is the check of each request.
 func listen(t *testing.T, r *register, http2 bool) (url string, client *http.Client) {
 	t.Helper()
-	h, err := New(Options{Check: r.check, Log: slog.New(slog.DiscardHandler)})
+	h, err := New(Options{Check: r.check, Seen: r.see, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
