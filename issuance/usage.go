@@ -13,17 +13,18 @@ import (
 // Usage is what was seen of a certificate in use, at our own listeners: a record
 // of its own, which changes often and touches no other.
 type Usage struct {
-	Serial Serial    `json:"serial"`
-	First  time.Time `json:"first,omitzero"` // and Last: of the uses that were let in
-	Last   time.Time `json:"last,omitzero"`
-	Count  uint64    `json:"count,omitzero"`
+	Serial Serial `json:"serial"`
+	// Count counts the uses that were let in, the first at First and the last at Last.
+	Count uint64    `json:"count,omitzero"`
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
 	// Refused counts the uses that were refused; the last was refused for RefusedCode.
 	Refused     uint64    `json:"refused,omitzero"`
 	RefusedLast time.Time `json:"refused_last,omitzero"`
 	RefusedCode Code      `json:"refused_code,omitzero"`
 }
 
-// use adds one use at a time; refused says why it was refused, empty if it was not.
+// use adds one use; refused says why it was refused, empty if it was not.
 func (u *Usage) use(at time.Time, refused Code) {
 	if refused != "" {
 		u.add(Usage{Refused: 1, RefusedLast: at, RefusedCode: refused})

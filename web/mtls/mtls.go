@@ -27,7 +27,8 @@ type Options struct {
 	Check func(context.Context, *x509.Certificate) (issuance.Certificate, error)
 	// Seen is told of each request with a certificate of ours: refused is empty if
 	// it was let in. Many requests call it at once, before they are answered: it
-	// must return without waiting for anything. Nil: nobody is told.
+	// must return without waiting for anything. A handshake that was refused has no
+	// request, and proves nothing of its client. Nil: nobody is told.
 	Seen func(serial issuance.Serial, refused issuance.Code)
 	Log  *slog.Logger
 }
