@@ -50,6 +50,11 @@ type Tx interface {
 	// that status; they expire at no time.
 	Certificates(CertificateQuery) ([]Certificate, string, error)
 
+	// Usage returns what PutUsage kept of a certificate: of one that was never
+	// used, ErrNotFound.
+	Usage(Serial) (Usage, error)
+	PutUsage(Usage) error
+
 	// AppendRevocation gives r the next Seq, appends it to the changes and makes
 	// it the present status of its serial number.
 	AppendRevocation(r Revocation) error

@@ -37,6 +37,7 @@ type house struct {
 	responder *ca.Responder
 	publisher *ca.Publisher
 	registrar *issuance.Registrar
+	seen      *issuance.Seen   // uses of certificates
 	outbox    *delivery.Outbox // nil unless a channel ends there
 	couriers  map[issuance.Channel]*delivery.Courier
 	listeners listeners
@@ -73,6 +74,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	if h.store, err = bolt.Open(bolt.Options{Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log}); err != nil {
 		return h, err
 	}
+	h.seen = &issuance.Seen{Store: h.store, Now: h.now}
 	if err := h.revocation(ctx); err != nil {
 		return h, err
 	}
@@ -127,7 +129,8 @@ func (h *house) newRegistrar() (*issuance.Registrar, error) {
 // The timers of the house.
 const (
 	sweepEvery = 5 * time.Second
-	rootEvery  = time.Hour // looks whether the root's CRL is due
+	seenEvery  = 10 * time.Second // a crash loses the uses of so long
+	rootEvery  = time.Hour        // looks whether the root's CRL is due
 )
 
 // run serves until ctx ends or something breaks that the house cannot do
@@ -150,6 +153,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
 	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.now()) }))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
+	part("uses", h.every(seenEvery, "storing the uses of certificates", h.seen.Flush))
 	for _, s := range h.listeners.all() {
 		part("listener", s.Serve)
 	}
@@ -158,10 +162,21 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	collectLess()
 	<-ctx.Done()
 	all.Wait()
+	h.keepSeen()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
+}
+
+// keepSeen stores the uses that were counted since the timer's last round: those
+// of the requests that the listeners have just finished are among them.
+func (h *house) keepSeen() {
+	ctx, cancel := context.WithTimeout(context.Background(), seenEvery)
+	defer cancel()
+	if err := h.seen.Flush(ctx); err != nil {
+		h.log.Error("storing the uses of certificates", "error", err)
+	}
 }
 
 // collectLess lets the heap grow to five times what is alive, instead of twice,

@@ -116,7 +116,7 @@ func (h *house) listenClients(metrics *server.Metrics) error {
 	if err != nil {
 		return err
 	}
-	handler, err := mtls.New(mtls.Options{Check: clients.Check, Log: h.log})
+	handler, err := mtls.New(mtls.Options{Check: clients.Check, Seen: h.seen.See, Log: h.log})
 	if err != nil {
 		return err
 	}

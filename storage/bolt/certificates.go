@@ -26,6 +26,12 @@ func (t *tx) Certificate(s issuance.Serial) (issuance.Certificate, error) {
 
 func (t *tx) PutCertificate(r issuance.Certificate) error { return t.s.tables.certificates.put(t, r) }
 
+func (t *tx) Usage(s issuance.Serial) (issuance.Usage, error) {
+	return t.s.tables.usages.get(t, []byte(s))
+}
+
+func (t *tx) PutUsage(r issuance.Usage) error { return t.s.tables.usages.put(t, r) }
+
 func (t *tx) Certificates(q issuance.CertificateQuery) ([]issuance.Certificate, string, error) {
 	find := query{Page: q.Page}
 	switch {

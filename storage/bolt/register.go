@@ -18,6 +18,7 @@ type tables struct {
 	tokens        table[issuance.Token]
 	audit         table[issuance.AuditRecord]
 	receipts      table[issuance.Receipt]
+	usages        table[issuance.Usage]
 }
 
 func newTables() tables {
@@ -53,6 +54,12 @@ func newTables() tables {
 			name:  "receipts",
 			key:   func(r issuance.Receipt) []byte { return []byte(r.Key) },
 			index: func(r issuance.Receipt) [][]byte { return [][]byte{entry[string](byTime, oldest(r.At, r.Key))} },
+		},
+		usages: table[issuance.Usage]{
+			name:   "usages",
+			key:    func(r issuance.Usage) []byte { return []byte(r.Serial) },
+			index:  func(issuance.Usage) [][]byte { return nil },
+			forget: true, // all that are in use change every few seconds: they would push out what is read
 		},
 	}
 }

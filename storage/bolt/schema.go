@@ -42,7 +42,7 @@ func migrations() []migration {
 				"services", "services.index", ordersBucket, "orders.index",
 				"certificates", "certificates.index", "revocations", "revocations.index",
 				"notices", "notices.index", "tokens", "tokens.index",
-				"audit", "receipts", "receipts.index")
+				"audit", "receipts", "receipts.index", "usages")
 		},
 	}
 }

@@ -19,7 +19,7 @@ type table[R any] struct {
 	// index returns the record's entries, the same number for each record, nil
 	// where there is none.
 	index func(R) [][]byte
-	// forget says that the records are hardly ever read again: they are not remembered.
+	// forget says that the records are hardly ever read again as they are: they are not remembered.
 	forget bool
 }
 
@@ -59,7 +59,9 @@ func (tb table[R]) recall(m *memo, raw []byte) (R, error) {
 	r, err := tb.decode(raw)
 	if err == nil {
 		own(reflect.ValueOf(&r).Elem())
-		m.keep(tb.name, bytes.Clone(raw), r)
+		if !tb.forget {
+			m.keep(tb.name, bytes.Clone(raw), r)
+		}
 	}
 	return r, err
 }
@@ -84,7 +86,7 @@ func (tb table[R]) put(t *tx, r R) error {
 	}
 	entries := tb.index(r)
 	old := make([][]byte, len(entries))
-	if was != nil {
+	if was != nil && len(entries) > 0 {
 		before, err := tb.recall(t.s.memo, was)
 		if err != nil {
 			return err

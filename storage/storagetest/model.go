@@ -20,9 +20,9 @@ func testModel(t *testing.T, fresh Fresh) {
 	round := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		round++ // the store is the same all the time; each round has its own records
-		w := &world{s: open(), round: fmt.Sprintf("r%d-", round), orders: map[issuance.OrderID]issuance.Order{}, certificates: map[issuance.Serial]issuance.Certificate{}, notices: map[issuance.NoticeID]issuance.Notice{}}
+		w := &world{s: open(), round: fmt.Sprintf("r%d-", round), orders: map[issuance.OrderID]issuance.Order{}, certificates: map[issuance.Serial]issuance.Certificate{}, notices: map[issuance.NoticeID]issuance.Notice{}, usages: map[issuance.Serial]issuance.Usage{}}
 		rt.Repeat(map[string]func(*rapid.T){
-			"write": w.write, "orders": w.askOrders, "certificates": w.askCertificates, "notices": w.askNotices,
+			"write": w.write, "orders": w.askOrders, "certificates": w.askCertificates, "notices": w.askNotices, "usages": w.askUsages,
 		})
 	})
 }
@@ -33,6 +33,7 @@ type world struct {
 	orders       map[issuance.OrderID]issuance.Order
 	certificates map[issuance.Serial]issuance.Certificate
 	notices      map[issuance.NoticeID]issuance.Notice
+	usages       map[issuance.Serial]issuance.Usage
 }
 
 // pick draws one of few values, so that records meet.
@@ -61,9 +62,13 @@ func (w *world) order(rt *rapid.T) issuance.Order {
 	return o
 }
 
+func (w *world) serial(rt *rapid.T) issuance.Serial {
+	return issuance.Serial(w.round + fmt.Sprint("s", rapid.IntRange(0, 20).Draw(rt, "serial")))
+}
+
 func (w *world) certificate(rt *rapid.T) issuance.Certificate {
 	return issuance.Certificate{
-		Serial:       issuance.Serial(w.round + fmt.Sprint("s", rapid.IntRange(0, 20).Draw(rt, "serial"))),
+		Serial:       w.serial(rt),
 		Status:       pick(rt, "status", issuance.Abandoned, issuance.Active, issuance.Revoked),
 		Organization: w.org(rt), Service: pick[issuance.ServiceID](rt, "service", "x", "y"),
 		IssuedAt: instant(rt, "issued"), NotAfter: instant(rt, "not after"),
@@ -85,6 +90,7 @@ func (w *world) write(rt *rapid.T) {
 	orders := rapid.SliceOfN(rapid.Custom(w.order), 0, 6).Draw(rt, "orders")
 	certificates := rapid.SliceOfN(rapid.Custom(w.certificate), 0, 6).Draw(rt, "certificates")
 	notices := rapid.SliceOfN(rapid.Custom(w.notice), 0, 6).Draw(rt, "notices")
+	usages := rapid.SliceOfN(rapid.Custom(w.usage), 0, 6).Draw(rt, "usages")
 	err := w.s.Update(rt.Context(), func(tx issuance.Tx) error {
 		var errs []error
 		for _, o := range orders {
@@ -95,6 +101,9 @@ func (w *world) write(rt *rapid.T) {
 		}
 		for _, n := range notices {
 			errs = append(errs, tx.PutNotice(n))
+		}
+		for _, u := range usages {
+			errs = append(errs, tx.PutUsage(u))
 		}
 		if fails {
 			errs = append(errs, no)
@@ -118,6 +127,9 @@ func (w *world) write(rt *rapid.T) {
 	}
 	for _, n := range notices {
 		w.notices[n.ID] = n
+	}
+	for _, u := range usages {
+		w.usages[u.Serial] = u
 	}
 }
 

@@ -118,6 +118,8 @@ func testNotFound(t *testing.T, fresh Fresh) {
 			"OrderByLink":         second(tx.OrderByLink("none")),
 			"OrderByLink of ''":   second(tx.OrderByLink("")),
 			"Certificate":         second(tx.Certificate("none")),
+			"Usage":               second(tx.Usage("none")),
+			"Usage of ''":         second(tx.Usage("")),
 			"Notice":              second(tx.Notice("none")),
 			"Secret":              second(tx.Secret(issuance.SecretRef{Kind: issuance.SeedSecret, Order: "none"})),
 			"Token":               second(tx.Token("none")),

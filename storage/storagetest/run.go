@@ -34,6 +34,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"DueOrders", testDueOrders},
 		{"Certificates", testCertificates},
 		{"CertificatesByExpiry", testCertificatesByExpiry},
+		{"Usages", testUsages},
 		{"Revocations", testRevocations},
 		{"ForgetRevocations", testForgetRevocations},
 		{"Changes", testChanges},

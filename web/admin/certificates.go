@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -30,6 +31,42 @@ type certificate struct {
 	ChangedAt    time.Time             `json:"changed_at,omitzero"`
 	ChangedBy    issuance.Actor        `json:"changed_by,omitzero"`
 	PEM          string                `json:"pem,omitempty"` // where one certificate is shown
+	uses
+}
+
+// uses stand where certificates are shown or listed.
+type uses struct {
+	FirstUsedAt   time.Time     `json:"first_used_at,omitzero"`
+	LastUsedAt    time.Time     `json:"last_used_at,omitzero"`
+	Uses          uint64        `json:"uses,omitzero"`
+	RefusedUses   uint64        `json:"refused_uses,omitzero"`
+	LastRefusedAt time.Time     `json:"last_refused_at,omitzero"`
+	LastRefusal   issuance.Code `json:"last_refusal,omitzero"`
+}
+
+// seen is a certificate with its uses.
+type seen struct {
+	certificate issuance.Certificate
+	usage       issuance.Usage
+}
+
+// withUses adds the uses to certificates.
+func withUses(tx issuance.Tx, found ...issuance.Certificate) ([]seen, error) {
+	out := make([]seen, len(found))
+	for i, c := range found {
+		u, err := tx.Usage(c.Serial)
+		if err != nil && !errors.Is(err, issuance.ErrNotFound) {
+			return nil, err
+		}
+		out[i] = seen{c, u}
+	}
+	return out, nil
+}
+
+func (a *API) viewSeen(s seen) certificate {
+	view, u := a.viewCertificate(s.certificate), s.usage
+	view.uses = uses{u.First, u.Last, u.Count, u.Refused, u.RefusedLast, u.RefusedCode}
+	return view
 }
 
 func (a *API) viewCertificate(c issuance.Certificate) certificate {
@@ -51,7 +88,14 @@ func (a *API) listCertificates(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Certificate, string, error) { return tx.Certificates(find) }, a.viewCertificate)
+	return listOf(a, c, func(tx issuance.Tx) ([]seen, string, error) {
+		found, next, err := tx.Certificates(find)
+		if err != nil {
+			return nil, "", err
+		}
+		all, err := withUses(tx, found...)
+		return all, next, err
+	}, a.viewSeen)
 }
 
 func (a *API) showCertificate(c *call) (any, error) {
@@ -66,7 +110,14 @@ func (a *API) showCertificate(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := a.viewCertificate(found)
+	var all []seen
+	if err := a.opts.Registrar.Read(c.r.Context(), func(tx issuance.Tx) error {
+		all, err = withUses(tx, found)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	view := a.viewSeen(all[0])
 	view.PEM = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: found.DER}))
 	return view, nil
 }

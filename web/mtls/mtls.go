@@ -18,13 +18,19 @@ import (
 // CodeMissing is the code of a request without a client certificate.
 const CodeMissing issuance.Code = "certificate-missing"
 
-// Options says what the listener needs; all fields must be set.
+// Options says what the listener needs; all fields but Seen must be set.
 type Options struct {
 	// Check returns what is known of a client certificate whose key the client
 	// has proven to have, or why it does not stand at this moment: an
-	// [*issuance.Error] of kind Denied.
+	// [*issuance.Error] of kind Denied, which comes with what is known of the
+	// certificate if it is one of ours.
 	Check func(context.Context, *x509.Certificate) (issuance.Certificate, error)
-	Log   *slog.Logger
+	// Seen is told of each request with a certificate of ours: refused is empty if
+	// it was let in. Many requests call it at once, before they are answered: it
+	// must return without waiting for anything. A handshake that was refused has no
+	// request, and proves nothing of its client. Nil: nobody is told.
+	Seen func(serial issuance.Serial, refused issuance.Code)
+	Log  *slog.Logger
 }
 
 // New returns the handler of the two-way TLS listener.
@@ -32,7 +38,7 @@ func New(o Options) (http.Handler, error) {
 	if o.Check == nil || o.Log == nil {
 		return nil, errors.New("mtls: Check and Log are needed")
 	}
-	l := listener{o.Check, server.Problems{Log: o.Log}}
+	l := listener{o, server.Problems{Log: o.Log}}
 	router := mux.NewRouter().SkipClean(true)
 	router.Use(server.Routes)
 	router.Handle("/whoami", l.checked(whoAmI)).Methods(http.MethodGet, http.MethodHead)
@@ -42,7 +48,7 @@ func New(o Options) (http.Handler, error) {
 }
 
 type listener struct {
-	check    func(context.Context, *x509.Certificate) (issuance.Certificate, error)
+	opts     Options
 	problems server.Problems
 }
 
@@ -74,7 +80,12 @@ func (l listener) caller(r *http.Request) (caller, error) {
 		}
 	}
 	presented := r.TLS.PeerCertificates[0]
-	known, err := l.check(r.Context(), presented)
+	known, err := l.opts.Check(r.Context(), presented)
+	// Here and not in the handshake: its check is made before the client has
+	// proven to have the key, and anybody can show a certificate.
+	if known.Serial != "" && l.opts.Seen != nil && (err == nil || issuance.KindOf(err) == issuance.Denied) {
+		l.opts.Seen(known.Serial, issuance.CodeOf(err))
+	}
 	return caller{presented, known}, err
 }
 

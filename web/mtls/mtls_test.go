@@ -18,6 +18,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,17 +33,30 @@ type register struct {
 	revoked atomic.Bool
 	checks  atomic.Int64
 	failure error
+
+	mu   sync.Mutex
+	seen []string
+}
+
+func (r *register) see(s issuance.Serial, refused issuance.Code) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, strings.TrimLeft(string(s), "0")+" "+string(refused))
 }
 
 func (r *register) check(_ context.Context, c *x509.Certificate) (issuance.Certificate, error) {
 	r.checks.Add(1)
-	if r.failure != nil {
+	known := issuance.Certificate{Serial: issuance.SerialOf(c.SerialNumber), Organization: "acme", Service: "acme.payments", NotAfter: c.NotAfter}
+	if issuance.KindOf(r.failure) == issuance.Denied {
 		return issuance.Certificate{}, r.failure
 	}
-	if r.revoked.Load() {
-		return issuance.Certificate{}, &issuance.Error{Kind: issuance.Denied, Code: "certificate-revoked", Message: "the certificate was revoked", Hint: "order a new one"}
+	if r.failure != nil {
+		return known, r.failure
 	}
-	return issuance.Certificate{Serial: issuance.SerialOf(c.SerialNumber), Organization: "acme", Service: "acme.payments", NotAfter: c.NotAfter}, nil
+	if r.revoked.Load() {
+		return known, &issuance.Error{Kind: issuance.Denied, Code: "certificate-revoked", Message: "the certificate was revoked", Hint: "order a new one"}
+	}
+	return known, nil
 }
 
 func clientCertificate(t *testing.T) tls.Certificate {
@@ -67,7 +81,7 @@ func clientCertificate(t *testing.T) tls.Certificate {
 // none: what is tested here is the check of each request.
 func listen(t *testing.T, r *register, http2 bool) (url string, client *http.Client) {
 	t.Helper()
-	h, err := New(Options{Check: r.check, Log: slog.New(slog.DiscardHandler)})
+	h, err := New(Options{Check: r.check, Seen: r.see, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +154,18 @@ func TestTheNextRequestOfAnOpenConnectionIsRefused(t *testing.T) {
 				t.Errorf("%s: the connection goes on after a refusal", name)
 			}
 		}
+		if diff := cmp.Diff([]string{"1234 ", "1234 certificate-revoked", "1234 certificate-revoked"}, r.seen); diff != "" {
+			t.Errorf("%s: seen (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestAStrangersRequestIsNotSeen: a certificate that is not ours is nobody's use.
+func TestAStrangersRequestIsNotSeen(t *testing.T) {
+	r := &register{failure: &issuance.Error{Kind: issuance.Denied, Code: "certificate-foreign", Message: "it is not ours", Hint: "use ours"}}
+	base, client := listen(t, r, false)
+	if status, body, _, _ := ask(t, client, http.MethodGet, base+"/whoami"); status != http.StatusForbidden || len(r.seen) != 0 {
+		t.Errorf("%d %s, seen %q", status, body, r.seen)
 	}
 }
 
@@ -182,6 +208,9 @@ func TestWithoutACertificate(t *testing.T) {
 	if w.Code != http.StatusForbidden || r.checks.Load() != 0 {
 		t.Errorf("without TLS: %d", w.Code)
 	}
+	if len(r.seen) != 0 {
+		t.Errorf("without a certificate: seen %q", r.seen)
+	}
 }
 
 // TestARegisterThatCannotBeAskedRefuses: no answer is not a yes.
@@ -191,6 +220,9 @@ func TestARegisterThatCannotBeAskedRefuses(t *testing.T) {
 	status, body, _, _ := ask(t, client, http.MethodGet, base+"/whoami")
 	if status != http.StatusInternalServerError || strings.Contains(body, "disk") || strings.Contains(body, "acme") {
 		t.Errorf("%d %s", status, body)
+	}
+	if len(r.seen) != 0 {
+		t.Errorf("what nobody could tell was seen: %q", r.seen)
 	}
 }
 

@@ -20,7 +20,8 @@ const anOrder = `{"id":"ord-1","state":"invited","organization":"acme","service"
 const aContact = `{"id":"con-1","organization":"acme","name":"Anna","email":"anna@acme.example","mobile":"+41791234567","language":"en","may_order":true,"may_receive":true,"disabled":false,"created_at":"2026-11-21T22:00:00Z"}`
 
 const aCertificate = `{"serial":"` + serial + `","status":"active","expired":true,"order":"ord-1","organization":"acme","service":"acme.payments","contact":"con-1","issuer":"issuing-1",
-"issued_at":"2026-11-21T22:00:00Z","not_before":"2026-11-21T21:00:00Z","not_after":"2028-11-21T22:00:00Z","key":"P-256","fingerprint":"ab","pem":"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"}`
+"issued_at":"2026-11-21T22:00:00Z","not_before":"2026-11-21T21:00:00Z","not_after":"2028-11-21T22:00:00Z","key":"P-256","fingerprint":"ab",
+"first_used_at":"2026-11-22T08:00:00Z","last_used_at":"2026-11-23T07:30:00Z","uses":12,"refused_uses":3,"last_refused_at":"2028-11-22T09:00:00Z","last_refusal":"certificate-expired","pem":"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"}`
 
 func TestListsShowNamesNotOnlyIDs(t *testing.T) {
 	f := newFake(t, map[string]answer{
@@ -33,9 +34,21 @@ invited  acme.payments  Anna     2026-11-21 22:00Z  Olga  ord-1
 invited  acme.payments  Anna     2026-11-21 22:00Z  Olga  ord-1
 `}, f.staff(t, "order", "list", "--state", "invited", "--org", "acme"))
 	same(t, []string{"GET /api/v1/orders?limit=100&organization=acme&state=invited", "GET /api/v1/contacts/con-1"}, f.asked())
-	same(t, result{out: `STATUS   SERVICE        CONTACT  ISSUED             ENDS               SERIAL
-expired  acme.payments  Anna     2026-11-21 22:00Z  2028-11-21 22:00Z  ` + serial + `
+	same(t, result{out: `STATUS   SERVICE        CONTACT  ISSUED             ENDS               LAST USED          SERIAL
+expired  acme.payments  Anna     2026-11-21 22:00Z  2028-11-21 22:00Z  2026-11-23 07:30Z  ` + serial + `
 `}, f.staff(t, "cert", "list"))
+}
+
+func TestACertificateTellsItsUses(t *testing.T) {
+	f := newFake(t, map[string]answer{
+		"GET /api/v1/certificates/" + serial: {body: aCertificate}, "GET /api/v1/contacts/con-1": {body: aContact},
+	})
+	out := f.staff(t, "cert", "show", serial).out
+	for _, want := range []string{"\nlast used     2026-11-23 07:30Z; 12 since 2026-11-22 08:00Z\n", "\nlast refused  2028-11-22 09:00Z (certificate-expired); 3 in all\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("got %s, want %q in it", out, want)
+		}
+	}
 }
 
 func TestEmptyListsSaySo(t *testing.T) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -31,9 +32,9 @@ func listCertificates(n *connection) *cobra.Command {
 			{name: "order", parameter: "order", usage: "of this order"},
 			{name: "expires-before", parameter: "expires_before", usage: "that end before this day (2027-01-31) or time; the earliest first", read: readTime},
 		},
-		head: []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "SERIAL"},
+		head: []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"},
 		row: func(contact namer, c certificateRecord) []string {
-			return []string{c.status(), c.Service, contact(c.Contact), when(c.IssuedAt), when(c.NotAfter), c.Serial}
+			return []string{c.status(), c.Service, contact(c.Contact), when(c.IssuedAt), when(c.NotAfter), when(c.LastUsedAt), c.Serial}
 		},
 	})
 }
@@ -77,6 +78,12 @@ func showCertificate(n *connection) *cobra.Command {
 			}
 			s.add("issuer", c.Issuer)
 			s.add("renews", c.Renews)
+			if c.Uses > 0 {
+				s.add("last used", fmt.Sprintf("%s; %d since %s", when(c.LastUsedAt), c.Uses, when(c.FirstUsedAt)))
+			}
+			if c.RefusedUses > 0 {
+				s.add("last refused", fmt.Sprintf("%s (%s); %d in all", when(c.LastRefusedAt), c.LastRefusal, c.RefusedUses))
+			}
 			s.add("SHA-256", c.Fingerprint)
 		},
 		after: func(cmd *cobra.Command, _ *client, c certificateRecord) error {

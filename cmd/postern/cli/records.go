@@ -47,6 +47,12 @@ type (
 		FromCSR                                                                                                       bool           `json:"from_csr"`
 		ChangedAt                                                                                                     time.Time      `json:"changed_at"`
 		ChangedBy                                                                                                     issuance.Actor `json:"changed_by"`
+		FirstUsedAt                                                                                                   time.Time      `json:"first_used_at"`
+		LastUsedAt                                                                                                    time.Time      `json:"last_used_at"`
+		Uses                                                                                                          uint64
+		RefusedUses                                                                                                   uint64    `json:"refused_uses"`
+		LastRefusedAt                                                                                                 time.Time `json:"last_refused_at"`
+		LastRefusal                                                                                                   string    `json:"last_refusal"`
 	}
 	messageRecord struct {
 		ID, Kind, Channel, State, Order, Serial, Contact, To, Language, Text string
