@@ -147,9 +147,8 @@ func (f *frontier) measure(b *testing.B, way wayOfChecking) {
 	b.ReportMetric(f.await("the refusal", func() bool { in, _ := one.call(b.Context(), nil); return !in }).Seconds(), "refused-after-s")
 }
 
-// group calls each with the content of /proc/PID/stat, from the state on, of the
-// processes that p is or started.
-func (p *program) group(b *testing.B, each func(pid string, fields []string)) {
+// group returns the processes that p is or started.
+func (p *program) group(b *testing.B) (pids []int) {
 	b.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/stat")
 	must(b, err)
@@ -160,28 +159,35 @@ func (p *program) group(b *testing.B, each func(pid string, fields []string)) {
 		}
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		if fields[2] == strconv.Itoa(p.cmd.Process.Pid) {
-			each(filepath.Base(filepath.Dir(name)), fields)
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			must(b, err)
+			pids = append(pids, pid)
 		}
 	}
+	return pids
 }
 
-// processorTime is what p and its workers have used, to the hundredth of a second.
+// processorTime is what the threads of p and its workers have used, to the nanosecond.
 func (p *program) processorTime(b *testing.B) (d time.Duration) {
-	p.group(b, func(_ string, fields []string) {
-		for _, f := range fields[11:15] { // user, system, and those of workers that have ended
-			ticks, err := strconv.Atoi(f)
+	b.Helper()
+	for _, pid := range p.group(b) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		must(b, err)
+		for _, name := range threads {
+			stat, err := os.ReadFile(name)
 			must(b, err)
-			d += time.Duration(ticks) * 10 * time.Millisecond
+			ns, err := strconv.ParseInt(strings.Fields(string(stat))[0], 10, 64)
+			must(b, err)
+			d += time.Duration(ns)
 		}
-	})
+	}
 	return d
 }
 
 func (p *program) residentMB(b *testing.B) (all float64) {
-	p.group(b, func(pid string, _ []string) {
-		n, err := strconv.Atoi(pid)
-		must(b, err)
-		all += residentMB(b, n)
-	})
+	b.Helper()
+	for _, pid := range p.group(b) {
+		all += residentMB(b, pid)
+	}
 	return all
 }
