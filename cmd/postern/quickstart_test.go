@@ -116,6 +116,19 @@ func (q quick) link(t *testing.T) string {
 	return q.waitFor(t, `(`+regexp.QuoteMeta(q.contacts)+`/c/\S+)`)
 }
 
+// settled waits until no message is on its way: what a provider takes changes its order.
+func (q quick) settled(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var pending struct{ Items []any }
+		must(t, json.Unmarshal([]byte(q.postern(t, "message", "list", "--state", "pending", "--json")), &pending))
+		if len(pending.Items) == 0 {
+			return
+		}
+	}
+	t.Fatal("messages stay on their way")
+}
+
 func (q quick) code(t *testing.T) string { t.Helper(); return q.waitFor(t, `#(\d{8})`) }
 
 func TestQuickstartGoesOnWithTheSameData(t *testing.T) {

@@ -22,6 +22,7 @@ func TestTenThousandScannersChangeNothing(t *testing.T) {
 	q := readQuickstart(t, printed)
 	q.approve(t)
 	link := q.link(t)
+	q.settled(t)
 	before, sent := q.order(t), len(q.outbox(t))
 
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
