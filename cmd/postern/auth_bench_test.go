@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
 	"net/http"
@@ -29,7 +30,7 @@ func (t *bench) clientHeaders(n int) []string {
 	ders := make(map[issuance.Serial][]byte, n)
 	for i, serial := range t.certificates(n, issuance.Active) {
 		template := &x509.Certificate{
-			SerialNumber: serial.Int(), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(2, 0, 0), BasicConstraintsValid: true,
+			SerialNumber: serial.Int(), Subject: pkix.Name{CommonName: "payments", Organization: []string{"Acme Trading Ltd"}}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(2, 0, 0), BasicConstraintsValid: true,
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 			URIs: []*url.URL{{Scheme: "spiffe", Host: "postern.example", Path: "/org/acme/service/payments"}},
 		}
