@@ -441,7 +441,7 @@ func BenchmarkRevocations(b *testing.B) {
 				t := newBench(b, func(cfg *config.Config) { cfg.CA.CRLShards, cfg.CA.CRLDelta = of.shards, of.shards > 0 })
 				t.certificates(of.already, issuance.Revoked)
 				all := t.certificates(b.N, issuance.Active)
-				t.publisher.Wake()
+				t.published(of.already)
 				oldest, stop := t.watchAge()
 				t.product(b, clients, func(i int) error {
 					return t.call(http.MethodPost, "/certificates/"+string(all[i])+"/revoke", map[string]string{"reason": "superseded"}, http.StatusOK)
@@ -455,6 +455,23 @@ func BenchmarkRevocations(b *testing.B) {
 			})
 		})
 	}
+}
+
+// published waits until so many revocations are in the CRL, and their making has
+// left nothing behind to clear up.
+func (t *bench) published(entries int) {
+	t.b.Helper()
+	issuer, _ := t.authority.Issuer()
+	for {
+		crl, err := t.publisher.CRL(issuer)
+		must(t.b, err)
+		if crl.Entries == entries && t.publisher.Age() < time.Second {
+			break
+		}
+		t.publisher.Wake()
+		time.Sleep(10 * time.Millisecond)
+	}
+	runtime.GC()
 }
 
 // watchAge looks, until it is stopped, how far the CRLs are behind the store.
