@@ -15,7 +15,7 @@ type memo struct {
 }
 
 // memoSlots is how many records are remembered at most, of about 2 kB each.
-const memoSlots = 1 << 10
+const memoSlots = 1 << 12
 
 // memory is one decoded record. Those who get it must not change what it points to.
 type memory struct {
