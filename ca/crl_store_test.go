@@ -21,6 +21,7 @@ type crlStore struct {
 	numbers map[string]uint64
 	down    error  // what every transaction returns, if it is set
 	reading func() // called by look-ups of certificates, after they have read
+	listing func() error
 }
 
 func newCRLStore() *crlStore {
@@ -71,6 +72,26 @@ func (t crlTx) Certificate(serial issuance.Serial) (issuance.Certificate, error)
 		return c, issuance.ErrNotFound
 	}
 	return c, nil
+}
+
+// Certificates lists by serial number, the highest first, as if each had been
+// issued after those below it.
+func (t crlTx) Certificates(q issuance.CertificateQuery) (list []issuance.Certificate, next string, err error) {
+	if t.s.listing != nil {
+		if err := t.s.listing(); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, serial := range slices.Backward(slices.Sorted(maps.Keys(t.s.certs))) {
+		if q.After != "" && string(serial) >= q.After || t.s.certs[serial].Status == issuance.Abandoned {
+			continue
+		}
+		if len(list) == q.Size() {
+			return list, string(list[len(list)-1].Serial), nil
+		}
+		list = append(list, t.s.certs[serial])
+	}
+	return list, "", nil
 }
 
 func (t crlTx) PutCertificate(c issuance.Certificate) error {

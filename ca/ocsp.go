@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
@@ -23,7 +24,8 @@ const (
 //
 // Signed answers are kept until the status changes, a [Publisher] that has this
 // Responder has not heard from the store for a second, or half of their life is
-// over. Without a Publisher nothing is kept.
+// over. Without a Publisher nothing is kept. They are signed when they are first
+// asked for, or, while [Responder.Presign] runs, in advance.
 //
 // The caller sets the fields and calls Load once.
 type Responder struct {
@@ -36,6 +38,20 @@ type Responder struct {
 
 	issuers []*ocspIssuer
 	cache   ocspCache
+
+	kept, signed, presigned atomic.Uint64
+}
+
+// OCSPStats counts answers since the process began.
+type OCSPStats struct {
+	Kept      uint64 // given as they were kept
+	Signed    uint64 // signed when they were asked for
+	Presigned uint64 // signed in advance
+}
+
+// Stats returns how the answers came about.
+func (r *Responder) Stats() OCSPStats {
+	return OCSPStats{r.kept.Load(), r.signed.Load(), r.presigned.Load()}
 }
 
 // Answer is an OCSP response. It must not be changed.
@@ -94,6 +110,7 @@ func (r *Responder) Respond(ctx context.Context, request []byte) *Answer {
 	}
 	now := r.Now()
 	if a := r.cache.get(key, now); a != nil {
+		r.kept.Add(1)
 		return a
 	}
 	a, err := r.make(ctx, key, now)
@@ -103,6 +120,7 @@ func (r *Responder) Respond(ctx context.Context, request []byte) *Answer {
 		}
 		return &Answer{DER: ocsp.TryLaterErrorResponse, Status: "try-later"}
 	}
+	r.signed.Add(1)
 	return a
 }
 

@@ -31,6 +31,9 @@ type ocspCache struct {
 	young, old map[ocspKey]*Answer
 	heard      time.Time // the store's changes until then are known
 	version    uint64    // rises with each set of changes
+
+	forgot    chan struct{} // nil: nobody wants to know what was forgotten
+	forgotten []ocspKey
 }
 
 // get returns a kept answer that still holds at now, nil if there is none.
@@ -82,7 +85,34 @@ func (c *ocspCache) changed(keys []ocspKey, at time.Time) {
 		delete(c.young, key)
 		delete(c.old, key)
 	}
+	if c.forgot != nil && len(keys) > 0 {
+		c.forgotten = append(c.forgotten, keys...)
+		signal(c.forgot)
+	}
 	if !at.IsZero() {
 		c.heard = at
 	}
+}
+
+// tellForgotten has the keys of what is dropped because of a change collected for
+// takeForgotten; forgot then gets a signal.
+func (c *ocspCache) tellForgotten() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forgot = make(chan struct{}, 1)
+}
+
+func (c *ocspCache) takeForgotten() []ocspKey {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	keys := c.forgotten
+	c.forgotten = nil
+	return keys
+}
+
+// room lets n answers be kept.
+func (c *ocspCache) room(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.max = n
 }

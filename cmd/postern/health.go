@@ -35,6 +35,9 @@ func (h *house) measure(registry *prometheus.Registry) error {
 		counter("postern_certificate_uses_total", "Uses of certificates at /auth and the two-way TLS listener.", prometheus.Labels{"outcome": "accepted"}, func() float64 { return float64(h.seen.Totals().Accepted) }),
 		counter("postern_certificate_uses_total", "Uses of certificates at /auth and the two-way TLS listener.", prometheus.Labels{"outcome": "refused"}, func() float64 { return float64(h.seen.Totals().Refused) }),
 		counter("postern_certificate_uses_dropped_total", "Uses that no certificate's record has, because there were too many certificates at once.", nil, func() float64 { return float64(h.seen.Totals().Dropped) }),
+		counter("postern_ocsp_answers_total", "OCSP answers given.", prometheus.Labels{"source": "kept"}, func() float64 { return float64(h.responder.Stats().Kept) }),
+		counter("postern_ocsp_answers_total", "OCSP answers given.", prometheus.Labels{"source": "signed"}, func() float64 { return float64(h.responder.Stats().Signed) }),
+		counter("postern_ocsp_presigned_total", "OCSP answers signed before they were asked for.", nil, func() float64 { return float64(h.responder.Stats().Presigned) }),
 		gauge("postern_notices", "Notices that failed and wait for a person, up to 500.", prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
 	}
 	for channel, c := range h.couriers {

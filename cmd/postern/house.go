@@ -150,6 +150,9 @@ func (h *house) run(ctx context.Context, ready func()) error {
 		part("courier for "+string(channel), c.Run)
 	}
 	part("publisher", h.publisher.Run)
+	if h.cfg.CA.OCSPPresign {
+		part("OCSP answers", h.responder.Presign)
+	}
 	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
 	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.now()) }))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))

@@ -96,10 +96,26 @@ func (h ocspHouse) change(t *testing.T, verb string) {
 
 // TestOCSPClientsAgree has OpenSSL, GnuTLS and NSS (Firefox's library) ask about a
 // certificate that is good, held, released and revoked, about one that is not in
-// the register, and about one of an issuer that does not answer by OCSP.
+// the register, and about one of an issuer that does not answer by OCSP: answers
+// that are signed when they are asked for, and in advance.
 func TestOCSPClientsAgree(t *testing.T) {
-	t.Parallel()
-	h := newOCSPHouse(t)
+	for name, presign := range map[string]bool{"when asked": false, "in advance": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newOCSPHouse(t, func(cfg *config.Config) { cfg.CA.OCSPPresign = presign })
+			for presign && h.h.responder.Stats().Presigned == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+			h.clientsAgree(t)
+			if got := h.h.responder.Stats(); (got.Presigned > 0) != presign || got.Kept == 0 {
+				t.Errorf("%+v, want answers that were kept, signed in advance: %v", got, presign)
+			}
+		})
+	}
+}
+
+func (h ocspHouse) clientsAgree(t *testing.T) {
+	t.Helper()
 	url := h.h.cfg.Plain.URL + "/ocsp"
 	openssl := func(cert, issuer string) []string {
 		return []string{"ocsp", "-issuer", h.path(issuer + ".pem"), "-cert", h.path(cert + ".pem"), "-url", url, "-CAfile", h.path("root.pem"), "-verify_other", h.path("issuing.pem")}

@@ -121,6 +121,7 @@ type CA struct {
 	CRLShards    int             `yaml:"crl_shards"` // that new certificates name one of; 0: none
 	CRLDelta     bool            `yaml:"crl_delta"`
 	OCSPLifetime time.Duration   `yaml:"ocsp_lifetime"`
+	OCSPPresign  bool            `yaml:"ocsp_presign"` // answers are signed before anybody asks
 }
 
 // Mail says how mail leaves.
