@@ -15,6 +15,9 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
+// withoutUsage is the forged certificate that OpenSSL lets in.
+const withoutUsage = "without extended key usage"
+
 func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -84,6 +87,7 @@ func (f *frontier) forged() map[string]*tls.Certificate {
 		"without clientAuth": ours(func(c *x509.Certificate) {
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning, x509.ExtKeyUsageEmailProtection}
 		}),
+		withoutUsage:           ours(func(c *x509.Certificate) { c.ExtKeyUsage = nil }),
 		"the issuing CA's own": {Certificate: [][]byte{issuer.Certificate.Raw}, PrivateKey: issuer.Signer},
 		"signed by a client's key": func() *tls.Certificate {
 			c := sign(f.identity.Leaf, f.identity.PrivateKey.(crypto.Signer), nil)

@@ -36,6 +36,7 @@ type frontier struct {
 	saw         chan http.Header
 	greeting    string   // what only a request that was let in is answered with
 	last        *program // that was started as a server
+	lenient     bool     // a certificate without extended key usage is let in
 }
 
 func newFrontier(t testing.TB, changes ...func(*config.Config)) *frontier {
