@@ -35,6 +35,13 @@ func authServers() map[string]authServer {
 			"        proxy_set_header Postern-Service      $postern_service;\n": "",
 		}},
 		"caddy": {"caddy.md", (*frontier).caddyPaths, (*frontier).caddy, nil},
+		"haproxy": {"haproxy.md", (*frontier).haproxyAuthPaths, (*frontier).haproxy, map[string]string{
+			`    http-request del-header ^postern[-_] -m reg
+    http-request set-header Postern-Verified     %[var(txn.postern_verified)]
+    http-request set-header Postern-Organization %[var(txn.postern_organization)]
+    http-request set-header Postern-Service      %[var(txn.postern_service)]
+`: "",
+		}},
 	}
 }
 
@@ -74,6 +81,15 @@ func (f *frontier) nginxAuthPaths() map[string]string {
 	return paths
 }
 
+// haproxyAuthPaths also puts the page's Lua program in its place.
+func (f *frontier) haproxyAuthPaths() map[string]string {
+	paths := f.haproxyPaths()
+	delete(paths, "/etc/postern/crl-bundle.pem")
+	f.keep("postern-auth.lua", []byte(f.page("haproxy.md", "lua", map[string]string{"127.0.0.1:9444": f.authAddress()})))
+	paths["/etc/haproxy/postern-auth.lua"] = f.path("postern-auth.lua")
+	return paths
+}
+
 func (f *frontier) caddyPaths() map[string]string {
 	return map[string]string{
 		"api.example.com {":                  "https://api.example.com:" + f.port() + " {\n\tbind 127.0.0.1",
@@ -105,6 +121,28 @@ func TestServersThatAsk(t *testing.T) {
 			f.spoof(toldByAuth()...)
 			f.spoofCertificate()
 			f.examine(true)
+		})
+	}
+}
+
+// TestServersThatGetNoAnswerLetNobodyIn runs each server with its page's
+// configuration while nobody is where /auth should be.
+func TestServersThatGetNoAnswerLetNobodyIn(t *testing.T) {
+	for name, server := range authServers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFrontier(t, asPageSays(t, server.page))
+			server.start(f, f.page(server.page, "auth", server.replace(f)))
+			v := f.visitor(&f.identity, tls.VersionTLS13, false)
+			if in, why := v.call(t.Context(), nil); !in {
+				t.Fatalf("a valid certificate was refused: %s", why)
+			}
+			must(t, f.h.listeners.auth.Close())
+			for range 2 {
+				if in, _ := v.call(t.Context(), nil); in {
+					t.Error("let in, though nobody was asked")
+				}
+			}
 		})
 	}
 }

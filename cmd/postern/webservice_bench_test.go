@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -25,7 +26,11 @@ func BenchmarkWaysOfChecking(b *testing.B) {
 	for _, revoked := range []int{0, 1_000, 10_000, 100_000} {
 		for _, way := range waysOfChecking() {
 			b.Run(fmt.Sprintf("%s/revoked=%d", way.name, revoked), func(b *testing.B) {
-				f := newFrontier(b, asPageSays(b, "nginx.md"))
+				var changes []func(*config.Config)
+				if way.block == "auth" {
+					changes = append(changes, asPageSays(b, way.page))
+				}
+				f := newFrontier(b, changes...)
 				f.revokeMany(b, revoked)
 				f.measure(b, way)
 			})
@@ -53,6 +58,8 @@ func waysOfChecking() []wayOfChecking {
 	same := func(_ *frontier, config string) string { return config }
 	asks := with(nginx, "nginx/auth", same)
 	asks.block, asks.replace = "auth", (*frontier).nginxAuthPaths
+	asksHAProxy := with(haproxy, "haproxy/auth", same)
+	asksHAProxy.block, asksHAProxy.replace = "auth", (*frontier).haproxyAuthPaths
 	return []wayOfChecking{
 		with(nginx, "nginx/nothing", func(f *frontier, config string) string {
 			return strings.Replace(config, "ssl_crl                "+f.path("crl-bundle.pem")+";", "", 1)
@@ -67,6 +74,7 @@ func waysOfChecking() []wayOfChecking {
 			return strings.Replace(config, " crl-file "+f.path("crl-bundle.pem"), "", 1)
 		}),
 		with(haproxy, "haproxy/crl", same),
+		asksHAProxy,
 		{name: "go/crl", page: "go.md", block: "crl", replace: (*frontier).goPaths, start: (*frontier).goServer, change: same, greets: true},
 	}
 }
