@@ -46,7 +46,7 @@ func TestTheStoryInABrowser(t *testing.T) {
 	v.do("the password texted", chromedp.WaitVisible(`//h1[contains(., "has been texted")]`, chromedp.BySearch))
 	v.want("•••• 42", "keytool")
 
-	file := v.downloaded()
+	file := v.downloaded("*.p12")
 	var password string
 	v.do("the password in the outbox", chromedp.Navigate(q.box), chromedp.WaitVisible(`article.sms p.code code`), chromedp.Text(`article.sms p.code code`, &password))
 	_, cert, chain, err := pkcs12.DecodeChain(file, password)
@@ -136,11 +136,11 @@ func (v *visitor) address() (address string) {
 	return address
 }
 
-// downloaded returns the one file in the folder for downloads, once it is whole.
-func (v *visitor) downloaded() []byte {
+// downloaded returns the one file of the pattern in the folder for downloads, once it is whole.
+func (v *visitor) downloaded(pattern string) []byte {
 	v.t.Helper()
 	for v.ctx.Err() == nil {
-		found, err := filepath.Glob(filepath.Join(v.dir, "*.p12"))
+		found, err := filepath.Glob(filepath.Join(v.dir, pattern))
 		if err != nil {
 			v.t.Fatal(err)
 		}
