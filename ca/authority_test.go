@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,16 +44,6 @@ func authorityOpenOptions(dir string) OpenOptions {
 	}
 }
 
-// authorityDir makes a hierarchy and returns its directory.
-func authorityDir(t testing.TB) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "ca")
-	if err := Create(authorityCreateOptions(dir)); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func authorityOpen(t testing.TB, o OpenOptions) *Authority {
 	t.Helper()
 	a, err := Open(o)
@@ -62,12 +53,6 @@ func authorityOpen(t testing.TB, o OpenOptions) *Authority {
 	return a
 }
 
-// authorityNew makes and opens a hierarchy.
-func authorityNew(t testing.TB) *Authority {
-	t.Helper()
-	return authorityOpen(t, authorityOpenOptions(authorityDir(t)))
-}
-
 func authorityProfile(key crypto.PublicKey) issuance.Profile {
 	return issuance.Profile{
 		Serial: issuance.NewSerial(), Organization: "acme", OrganizationName: "Acme Pharma SA", Service: "payments-prod", Key: key,
@@ -75,9 +60,18 @@ func authorityProfile(key crypto.PublicKey) issuance.Profile {
 	}
 }
 
+// authorityRSA are the RSA keys of all tests, one for each size: making one takes
+// up to seconds.
+var authorityRSA sync.Map // issuance.KeyAlgorithm to func() (crypto.Signer, error)
+
 func authorityKey(t testing.TB, algorithm issuance.KeyAlgorithm) crypto.Signer {
 	t.Helper()
-	key, err := NewKey(algorithm)
+	newKey := func() (crypto.Signer, error) { return NewKey(algorithm) }
+	if strings.HasPrefix(string(algorithm), "RSA") {
+		once, _ := authorityRSA.LoadOrStore(algorithm, sync.OnceValues(newKey))
+		newKey = once.(func() (crypto.Signer, error))
+	}
+	key, err := newKey()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func TestOnlyNoneOrAnExpiredOnePasses(t *testing.T) {
 			return c
 		}, CodeUnknown, CodeUnknown},
 		"of another CA": {func(_ *authorityGate, _ *x509.Certificate) *x509.Certificate {
-			return newAuthorityGate(t).client(t).Leaf
+			return newAuthorityGateOf(authorityOther(t)).client(t).Leaf
 		}, CodeForeign, CodeForeign},
 		"for servers": {func(g *authorityGate, c *x509.Certificate) *x509.Certificate {
 			return g.forged(t, c.PublicKey, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })

@@ -61,7 +61,11 @@ type authorityGate struct {
 
 func newAuthorityGate(t testing.TB) *authorityGate {
 	t.Helper()
-	g := &authorityGate{authority: authorityNew(t), register: &authorityRegister{known: map[issuance.Serial]issuance.Certificate{}}, now: authorityStart()}
+	return newAuthorityGateOf(authorityNew(t))
+}
+
+func newAuthorityGateOf(a *Authority) *authorityGate {
+	g := &authorityGate{authority: a, register: &authorityRegister{known: map[issuance.Serial]issuance.Certificate{}}, now: authorityStart()}
 	g.clients = &Clients{Authority: g.authority, Certificate: g.register.look, Now: func() time.Time { return g.now }}
 	return g
 }
@@ -292,7 +296,7 @@ func TestCheckTellsWhy(t *testing.T) {
 		g.register.known[c.Serial] = c
 		return cert
 	}
-	mallory := authorityNew(t)
+	mallory := authorityOther(t)
 	foreign := authoritySign(t, mallory, authorityProfile(key.Public()))
 	g.register.put(foreign, issuance.Active)
 	child := authorityBare(t, authorityBareTemplate(), issue(nil), key.Public(), key)

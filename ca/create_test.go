@@ -2,13 +2,9 @@ package ca
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +14,10 @@ import (
 )
 
 func TestCreateWritesAHierarchy(t *testing.T) {
-	dir := authorityDir(t)
+	dir := filepath.Join(t.TempDir(), "ca")
+	if err := Create(authorityCreateOptions(dir)); err != nil {
+		t.Fatal(err)
+	}
 	got := map[string]fs.FileMode{}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -55,7 +54,7 @@ func TestCreateWritesAHierarchy(t *testing.T) {
 }
 
 func TestKeysAreEncryptedAndOpenElsewhere(t *testing.T) {
-	dir := authorityDir(t)
+	dir := authorityMadeDir(t)
 	for _, name := range []string{"root.key", "issuing-1.key"} {
 		path := filepath.Join(dir, name)
 		data, err := os.ReadFile(path)
@@ -66,6 +65,9 @@ func TestKeysAreEncryptedAndOpenElsewhere(t *testing.T) {
 			t.Errorf("%s begins with %.40q", name, data)
 		}
 		authorityRun(t, []byte(authorityPassphrase+"\n"), "openssl", "pkey", "-in", path, "-passin", "stdin", "-noout", "-check")
+		if !strings.Contains(authorityRun(t, nil, "openssl", "asn1parse", "-in", path), "INTEGER           :0927C0\n") {
+			t.Errorf("%s is not encrypted with 600,000 iterations of PBKDF2", name)
+		}
 	}
 }
 
@@ -124,59 +126,5 @@ func TestCreateNeverReplaces(t *testing.T) {
 		if data, err := os.ReadFile(path); err != nil || string(data) != "precious" {
 			t.Errorf("%s was replaced by %q, %v", name, data, err)
 		}
-	}
-}
-
-// authorityCrashDir names the environment variable that makes
-// TestAuthorityCrashChild the process that is killed.
-const authorityCrashDir = "AUTHORITY_CRASH_DIR"
-
-func TestAuthorityCrashChild(t *testing.T) {
-	if dir := os.Getenv(authorityCrashDir); dir != "" {
-		runtime.LockOSThread() // strace counts system calls by thread
-		if err := Create(authorityCreateOptions(dir)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// TestCreateSurvivesSIGKILL kills Create at each fsync it makes: what is left is
-// refused with an explanation or complete, and making it again works.
-func TestCreateSurvivesSIGKILL(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Fatal("this test needs strace: install it with your system's packages")
-	}
-	const fsyncs = 13 // six files, each with its directory, and the directory at the end
-	var left []string
-	for n := 1; n <= fsyncs+1; n++ {
-		dir := filepath.Join(t.TempDir(), "ca")
-		cmd := exec.Command("strace", "-f", "-qq", "-e", "trace=fsync", "-e", fmt.Sprintf("inject=fsync:signal=SIGKILL:when=%d", n),
-			"-o", os.DevNull, os.Args[0], "-test.run=^TestAuthorityCrashChild$")
-		cmd.Env = append(os.Environ(), authorityCrashDir+"="+dir)
-		out, err := cmd.CombinedOutput()
-		if killed := err != nil; killed != (n <= fsyncs) {
-			t.Fatalf("fsync %d: killed is %t; adjust the number of fsyncs in this test\n%s", n, killed, out)
-		}
-		_, opened := Open(authorityOpenOptions(dir))
-		made := Create(authorityCreateOptions(dir))
-		switch {
-		case opened == nil && issuance.KindOf(made) != issuance.Conflict:
-			t.Errorf("fsync %d: the hierarchy was complete, and making it again: %v", n, made)
-		case opened != nil && made != nil:
-			t.Errorf("fsync %d: the hierarchy is refused (%v) and cannot be made again: %v", n, opened, made)
-		}
-		if opened != nil {
-			left = append(left, authorityError(t, opened).Message)
-		}
-		authorityOpen(t, authorityOpenOptions(dir))
-	}
-	if got := len(left); got < fsyncs-2 {
-		t.Errorf("%d of %d killed hierarchies were refused, want nearly all", got, fsyncs)
-	}
-	explained := func(m string) bool {
-		return strings.Contains(m, "interrupted") || strings.Contains(m, "has no root.pem")
-	}
-	if i := slices.IndexFunc(left, func(m string) bool { return !explained(m) }); i >= 0 {
-		t.Errorf("a killed hierarchy is refused without saying why: %q", left[i])
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postern-ca/postern/ca/catest"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -67,9 +68,9 @@ func TestOpenRefuses(t *testing.T) {
 		"bad domain":       {func(_ *testing.T, o *OpenOptions) { o.TrustDomain = "" }, "is not a domain name"},
 		"bad URL":          {func(_ *testing.T, o *OpenOptions) { o.URLs.Base = "ftp://x" }, "is not a plain http address"},
 		"no directory":     {func(_ *testing.T, o *OpenOptions) { o.Dir += "x" }, "has no root.pem"},
-		"another root":     {func(t *testing.T, o *OpenOptions) { authorityCopy(t, authorityDir(t), o.Dir, "root.pem") }, "root.crl is not the root's"},
+		"another root":     {func(t *testing.T, o *OpenOptions) { authorityCopy(t, authorityOtherDir(t), o.Dir, "root.pem") }, "root.crl is not the root's"},
 		"another hierarchy": {func(t *testing.T, o *OpenOptions) {
-			other := authorityDir(t)
+			other := authorityOtherDir(t)
 			authorityCopy(t, other, o.Dir, "root.pem")
 			authorityCopy(t, other, o.Dir, "root.crl")
 		}, "its chain does not stand"},
@@ -126,14 +127,17 @@ func authorityAddIssuing(t *testing.T, dir, id string, now time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := o.encrypt(key)
+	bare, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{id + ".key": sealed, id + ".pem": certificatePEM(&x509.Certificate{Raw: der})} {
+	for name, data := range map[string][]byte{id + ".key": authorityPEM("PRIVATE KEY", bare), id + ".pem": certificatePEM(&x509.Certificate{Raw: der})} {
 		if err := writeFile(dir, name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := catest.Lighten(dir, []byte(authorityPassphrase)); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -251,7 +255,7 @@ func TestRootCRLFromElsewhere(t *testing.T) {
 	if len(got) != 1 || got[0].SerialNumber.Int64() != 4711 || got[0].ReasonCode != 4 {
 		t.Errorf("entries after the renewal: got %v, want the one there was", got)
 	}
-	authorityCopy(t, authorityDir(t), dir, "root.crl")
+	authorityCopy(t, authorityOtherDir(t), dir, "root.crl")
 	if _, err := a.RootCRL(); err == nil {
 		t.Error("a CRL of another root was taken")
 	}

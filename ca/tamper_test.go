@@ -121,7 +121,7 @@ func authoritySubject(t *testing.T, name, unit string) []byte {
 func TestTamperingAfterSigningIsCaught(t *testing.T) {
 	a := authorityNew(t)
 	p := authorityProfile(authorityKey(t, issuance.P256).Public())
-	mallory := authorityNew(t)
+	mallory := authorityOther(t)
 	parse := func(der []byte) *x509.Certificate { return &x509.Certificate{Raw: der} }
 	tests := map[string]func(*x509.Certificate) *x509.Certificate{
 		"nothing":         func(*x509.Certificate) *x509.Certificate { return nil },

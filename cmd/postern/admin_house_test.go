@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
 	"github.com/postern-ca/postern/ca"
+	"github.com/postern-ca/postern/ca/catest"
 	"github.com/postern-ca/postern/delivery"
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/storage/bolt"
@@ -71,6 +74,19 @@ func openAdmin(t *testing.T, change ...func(*issuance.Policy)) *adminHouse {
 	return h
 }
 
+const adminPassphrase = "a passphrase for tests"
+
+// adminStock is the CA of every house, made once: that takes seconds.
+var adminStock = sync.OnceValues(func() (catest.Tree, error) {
+	return catest.Made(func(dir string) error {
+		err := ca.Create(ca.CreateOptions{
+			Dir: dir, TrustDomain: "example.com", OrganizationName: "Example Ltd", Passphrase: issuance.NewSecret([]byte(adminPassphrase)),
+			URLs: ca.URLs{Base: "http://pki.example.com"},
+		})
+		return errors.Join(err, catest.Lighten(dir, []byte(adminPassphrase)))
+	})
+})
+
 func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Registrar {
 	h.t.Helper()
 	dir := h.t.TempDir()
@@ -80,9 +96,13 @@ func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Reg
 	h.store, err = bolt.Open(bolt.Options{Path: filepath.Join(dir, "postern.db"), Key: key, Log: quiet})
 	h.ok(err)
 	h.t.Cleanup(func() { h.store.Close() })
-	urls, passphrase := ca.URLs{Base: "http://pki.example.com"}, issuance.NewSecret([]byte("a passphrase for tests"))
-	h.ok(ca.Create(ca.CreateOptions{Dir: filepath.Join(dir, "ca"), TrustDomain: "example.com", OrganizationName: "Example Ltd", Passphrase: passphrase, URLs: urls, Now: h.now}))
-	h.authority, err = ca.Open(ca.OpenOptions{Dir: filepath.Join(dir, "ca"), TrustDomain: "example.com", Passphrase: passphrase, URLs: urls, Now: h.now})
+	stock, err := adminStock()
+	h.ok(err)
+	h.ok(stock.Copy(filepath.Join(dir, "ca")))
+	h.authority, err = ca.Open(ca.OpenOptions{
+		Dir: filepath.Join(dir, "ca"), TrustDomain: "example.com", Passphrase: issuance.NewSecret([]byte(adminPassphrase)),
+		URLs: ca.URLs{Base: "http://pki.example.com"}, Now: h.now,
+	})
 	h.ok(err)
 	policy := issuance.DefaultPolicy()
 	for _, f := range change {

@@ -23,6 +23,7 @@ import (
 //
 // POSTERN_CRASH_ORDERS says how many orders; 200 is the default.
 func TestKilledAtEveryFdatasync(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	orders := 200
 	if text := os.Getenv("POSTERN_CRASH_ORDERS"); text != "" {
 		var err error

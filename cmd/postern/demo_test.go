@@ -97,7 +97,7 @@ func TestDemoFailsAtEachStepThatDoesNotHold(t *testing.T) {
 				t.Fatal("the test does not know how to break this step")
 			}
 			var out bytes.Buffer
-			o := demoOptions{data: t.TempDir(), out: &out, log: io.Discard, change: func(now string, s *story) {
+			o := demoOptions{data: demoDir(t), out: &out, log: io.Discard, change: func(now string, s *story) {
 				if now == step.name {
 					breakIt(s)
 				}

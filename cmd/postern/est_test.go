@@ -33,7 +33,7 @@ type estHouse struct {
 
 func newESTHouse(t *testing.T) *estHouse {
 	t.Helper()
-	cfg, err := demoConfig(t.TempDir())
+	cfg, err := demoConfig(demoDir(t))
 	must(t, err)
 	cfg.CA.Validity = issuance.Period{Days: 1}
 	cfg.Rules.CodeAttempts, cfg.Rules.OrderAttempts, cfg.Public.PostsBurst = 3, 3, 1000

@@ -18,7 +18,7 @@ import (
 // changes are made to its configuration.
 func newHouseStory(t testing.TB, changes ...func(*config.Config)) *story {
 	t.Helper()
-	cfg, err := demoConfig(t.TempDir())
+	cfg, err := demoConfig(demoDir(t))
 	must(t, err)
 	for _, change := range changes {
 		change(cfg)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,10 +34,18 @@ func TestScripts(t *testing.T) {
 }
 
 // startHouse runs `postern quickstart` until the script ends, and sets
-// POSTERN_SERVER, POSTERN_TOKEN and ORDER, an order that waits for approval.
-func startHouse(ts *testscript.TestScript, _ bool, _ []string) {
+// POSTERN_SERVER, POSTERN_TOKEN and ORDER, an order that waits for approval. Unless
+// it is asked for a new one, the house has its CA already.
+func startHouse(ts *testscript.TestScript, _ bool, args []string) {
 	program, err := exec.LookPath("postern")
 	ts.Check(err)
+	if !slices.Equal(args, []string{"new"}) {
+		stock, err := demoStock()
+		ts.Check(err)
+		ts.Check(os.MkdirAll(ts.MkAbs("stock"), 0o700))
+		ts.Check(stock.Copy(ts.MkAbs("stock")))
+		ts.Check(os.Rename(ts.MkAbs("stock/server"), ts.MkAbs("house")))
+	}
 	c := exec.Command(program, "quickstart", "--free-ports", "--data", ts.MkAbs("house"))
 	c.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
 	var log strings.Builder

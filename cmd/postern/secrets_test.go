@@ -152,7 +152,7 @@ func TestSecretsAppearNowhere(t *testing.T) {
 // TestNothingOfAKeyIsLeftAfterTheClaimWindow looks for the sealed file and
 // password in the database file itself, free pages included.
 func TestNothingOfAKeyIsLeftAfterTheClaimWindow(t *testing.T) {
-	cfg, err := demoConfig(t.TempDir())
+	cfg, err := demoConfig(demoDir(t))
 	must(t, err)
 	var late time.Duration
 	var mu sync.Mutex

@@ -183,7 +183,7 @@ func TestAnExpiredCertificatesUseIsSeen(t *testing.T) {
 // house was stopped.
 func TestUsesAreKeptAtTheEnd(t *testing.T) {
 	t.Parallel()
-	cfg, err := demoConfig(t.TempDir())
+	cfg, err := demoConfig(demoDir(t))
 	must(t, err)
 	log := newLog(config.Log{Level: "error"}, io.Discard)
 	h, err := open(t.Context(), cfg, log, time.Now)

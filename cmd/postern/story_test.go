@@ -22,7 +22,7 @@ func TestTheStoryInABrowser(t *testing.T) {
 	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
 		t.Fatal("chromium is missing: apt-get install chromium")
 	}
-	q := readQuickstart(t, startQuickstart(t, t.TempDir()))
+	q := readQuickstart(t, startQuickstart(t, dataDir(t)))
 	q.approve(t)
 
 	v := openBrowser(t)

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -123,11 +125,12 @@ func (f *frontier) page(page, name string, replace map[string]string) string {
 		f.t.Fatalf("%s has no block %q", page, name)
 	}
 	out := string(block[1])
-	for from, to := range replace {
+	// The longest first: one may be a part of another.
+	for _, from := range slices.SortedFunc(maps.Keys(replace), func(a, b string) int { return len(b) - len(a) }) {
 		if !strings.Contains(out, from) {
 			f.t.Errorf("block %q of %s has no %q to be replaced", name, page, from)
 		}
-		out = strings.ReplaceAll(out, from, to)
+		out = strings.ReplaceAll(out, from, replace[from])
 	}
 	return out
 }
