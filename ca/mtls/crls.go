@@ -102,8 +102,8 @@ func (c *CRLs) Status(_ context.Context, chain Chain) error {
 			}
 			return err
 		}
-		if now.After(list.nextUpdate) {
-			stale = "the CRL of " + ca.Subject.String() + " has lapsed at " + list.nextUpdate.UTC().Format(time.RFC3339)
+		if list.LapsedAt(now) {
+			stale = "the CRL of " + ca.Subject.String() + " has lapsed at " + list.NextUpdate.UTC().Format(time.RFC3339)
 		}
 		subject = ca
 	}

@@ -124,14 +124,14 @@ func (s *Sync) Once(ctx context.Context) error {
 // file is good yet.
 func (s *Sync) unwell(message string, cause error) error {
 	_, left := s.state()
-	hint := "the file lapses in " + left.Round(time.Second).String()
+	next := "the file lapses in " + left.Round(time.Second).String()
 	if left <= 0 {
-		hint = "there is no file that a server could use"
+		next = "there is no file that a server could use"
 	}
-	if e, ok := errors.AsType[*issuance.Error](cause); ok {
-		hint = e.Hint + "; " + hint
+	if do := hint(cause); do != "" {
+		next = do + "; " + next
 	}
-	return &issuance.Error{Kind: issuance.Unavailable, Message: s.place.path + " " + message, Hint: hint}
+	return &issuance.Error{Kind: issuance.Unavailable, Message: s.place.path + " " + message, Hint: next}
 }
 
 // backoff returns the pause after so many failures in a row: longer each time, by
@@ -189,9 +189,9 @@ func (s *Sync) verify(ctx context.Context, text []byte) (*crlfile.Bundle, crlfil
 		if err != nil {
 			return nil, crlfile.Check{}, err
 		}
-		check := crlfile.Check{Anchors: anchors, Now: s.Now()}
+		check := crlfile.Check{CAs: anchors.CAs(), Now: s.Now()}
 		bundle, err := check.Verify(text)
-		if err == nil || pinned || again || issuance.CodeOf(err) != crlfile.CodeIssuer {
+		if err == nil || pinned || again || crlfile.CodeOf(err) != crlfile.CodeIssuer {
 			return bundle, check, err
 		}
 	}
