@@ -86,6 +86,9 @@ func (a Anchors) with(certificates []*x509.Certificate) (Anchors, error) {
 // Issuers reports how many issuing CAs there are.
 func (a Anchors) Issuers() int { return len(a.issuers) }
 
+// SameRoot reports whether a and b have the same root.
+func (a Anchors) SameRoot(b Anchors) bool { return a.root.Equal(b.root) }
+
 // CAs returns every CA, the root last; nil for the zero value.
 func (a Anchors) CAs() []*x509.Certificate {
 	if a.root == nil {

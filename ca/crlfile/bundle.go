@@ -77,7 +77,7 @@ func (b *Bundle) Lapses() time.Time {
 // by returns the list that was verified to be of ca, nil for none.
 func (b *Bundle) by(ca *x509.Certificate) *List {
 	for _, l := range b.Lists {
-		if l.Issuer == ca {
+		if same(l.Issuer, ca) {
 			return l
 		}
 	}

@@ -1,6 +1,7 @@
 package crlfile
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 )
@@ -34,7 +35,20 @@ func (l *List) signedBy(ca *x509.Certificate) error {
 // isOf reports whether l is known to be ca's, or shows it now.
 func (l *List) isOf(ca *x509.Certificate) bool {
 	if l.Issuer != nil {
-		return l.Issuer.Equal(ca)
+		return same(l.Issuer, ca)
 	}
 	return l.signedBy(ca) == nil
+}
+
+// same reports whether a and b are certificates of one CA, which has one CRL for
+// all of them: the same name and key. There are more than one when a CA got a new
+// certificate before the old one's time was over; and anybody can make a second one
+// of an ECDSA signature.
+func same(a, b *x509.Certificate) bool {
+	return bytes.Equal(a.RawSubject, b.RawSubject) && bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
+}
+
+// ID returns what makes certificates those of one CA: its name and key.
+func ID(ca *x509.Certificate) string {
+	return string(ca.RawSubject) + string(ca.RawSubjectPublicKeyInfo)
 }

@@ -114,7 +114,7 @@ func (c Check) complete(b *Bundle) error {
 	for _, ca := range c.CAs {
 		count := 0
 		for _, l := range b.Lists {
-			if l.Issuer == ca {
+			if same(l.Issuer, ca) {
 				count++
 			}
 		}

@@ -209,6 +209,25 @@ func TestAChainThatShrinksIsRefused(t *testing.T) {
 	}
 }
 
+// TestTwoCertificatesOfOneCAHaveOneList: it got a new one for its old key.
+func TestTwoCertificatesOfOneCAHaveOneList(t *testing.T) {
+	c := newChain(t)
+	again := c.old.Again(t, c.root)
+	check := c.check(t)
+	check.CAs = anchors(t, c.root, again, c.old, c.new).CAs()
+	var err error
+	if check.Previous, err = check.Verify(c.bundle(t, 2)); err != nil {
+		t.Fatal(err)
+	}
+	check.CAs = anchors(t, c.root, c.old, again, c.new).CAs()
+	if _, err := check.Verify(c.bundle(t, 1)); crlfile.CodeOf(err) != crlfile.CodeOlder {
+		t.Errorf("an older file: got %v", err)
+	}
+	if _, err := check.Verify(slices.Concat(c.bundle(t, 3), again.CRL(t, list{Number: 4}))); crlfile.CodeOf(err) != crlfile.CodeTwice {
+		t.Errorf("a list for each certificate: got %v", err)
+	}
+}
+
 // TestOtherCAsArePassedOver, where that is asked for, whatever is wrong with their lists.
 func TestOtherCAsArePassedOver(t *testing.T) {
 	c := newChain(t)

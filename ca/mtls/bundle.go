@@ -7,7 +7,7 @@ import (
 	"github.com/postern-ca/postern/ca/crlfile"
 )
 
-// bundle is the verified CRLs of a hierarchy, by the CA's certificate (DER). It
+// bundle is the verified CRLs of a hierarchy, by [crlfile.ID]. It
 // never changes.
 type bundle map[string]*revocationList
 
@@ -28,7 +28,7 @@ func (c *CAs) readBundle(data []byte, before bundle, now time.Time) (bundle, err
 	}
 	read := bundle{}
 	for _, l := range verified.Lists {
-		read[string(l.Issuer.Raw)] = &revocationList{l.Head(), revokedIn(l)}
+		read[crlfile.ID(l.Issuer)] = &revocationList{l.Head(), revokedIn(l)}
 	}
 	return read, nil
 }

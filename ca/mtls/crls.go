@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/postern-ca/postern/ca/crlfile"
 )
 
 // CRLs follows the CRLs of every CA of the hierarchy, and knows from memory what is
@@ -90,7 +92,7 @@ func (c *CRLs) Status(_ context.Context, chain Chain) error {
 	}
 	subject, by := chain.Leaf, append([]*x509.Certificate{chain.Issuer}, chain.Above...)
 	for level, ca := range by {
-		list := known.lists[string(ca.Raw)]
+		list := known.lists[crlfile.ID(ca)]
 		if list == nil {
 			stale = "there is no CRL of " + ca.Subject.String()
 			subject = ca

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/postern-ca/postern/ca/crlfile"
 )
 
 // clock is a time that tests set.
@@ -137,7 +139,7 @@ func TestFailing(t *testing.T) {
 		}
 	}
 	half := &CRLs{CAs: f.cas, Now: at.now}
-	half.current.Store(&followed{lists: bundle{string(f.issuing.cert.Raw): read.current.Load().lists[string(f.issuing.cert.Raw)]}})
+	half.current.Store(&followed{lists: bundle{crlfile.ID(f.issuing.cert): read.current.Load().lists[crlfile.ID(f.issuing.cert)]}})
 	tests := []struct {
 		name   string
 		source Revocation
