@@ -16,7 +16,10 @@ const (
 )
 
 // Bundle is what a file has. It must not be changed.
-type Bundle struct{ Lists []*List }
+type Bundle struct {
+	Lists      []*List
+	PassedOver int // CRLs that [Check.PassOver] left out
+}
 
 // List is the CRL of one CA.
 type List struct {

@@ -39,7 +39,9 @@ func (c Check) Verify(text []byte) (*Bundle, error) {
 		return nil, err
 	}
 	if c.PassOver {
+		all := len(b.Lists)
 		b.Lists = slices.DeleteFunc(b.Lists, func(l *List) bool { return c.of(l) == nil })
+		b.PassedOver = all - len(b.Lists)
 	}
 	for _, l := range b.Lists {
 		if err := c.verify(l); err != nil {

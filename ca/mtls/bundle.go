@@ -20,17 +20,17 @@ type revocationList struct {
 // readBundle reads and verifies a bundle (PEM), as package crlfile does: every CA
 // of c that stands at now has one CRL in it, complete, signed by it, current, and
 // not older than the one in before. CRLs of other CAs are passed over: there may be
-// a new issuing CA that this service does not trust yet.
-func (c *CAs) readBundle(data []byte, before bundle, now time.Time) (bundle, error) {
+// a new issuing CA that this service does not trust yet. Strangers is how many.
+func (c *CAs) readBundle(data []byte, before bundle, now time.Time) (read bundle, strangers int, err error) {
 	verified, err := crlfile.Check{CAs: c.all, PassOver: true, Now: now, Previous: before.heads()}.Verify(data)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	read := bundle{}
+	read = bundle{}
 	for _, l := range verified.Lists {
 		read[crlfile.ID(l.Issuer)] = &revocationList{l.Head(), revokedIn(l)}
 	}
-	return read, nil
+	return read, verified.PassedOver, nil
 }
 
 func (b bundle) heads() *crlfile.Bundle {

@@ -82,13 +82,13 @@ func TestOnlyAWholeAndCurrentBundleIsTaken(t *testing.T) {
 		"an entry of another CA":   {with(issuing(8, revokedEntry(ext(29, true, seq())))), crlfile.CodeCritical},
 		"a date that is no matter": {with(issuing(8, revokedEntry(ext(24, false, []byte{24, 15, '2', '0', '2', '6', '0', '1', '0', '1', '0', '0', '0', '0', '0', '0', 'Z'})))), ""},
 	}
-	before, err := f.cas.readBundle(f.bundle(7), nil, testStart())
+	before, _, err := f.cas.readBundle(f.bundle(7), nil, testStart())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := f.cas.readBundle(test.data, before, testStart())
+			_, _, err := f.cas.readBundle(test.data, before, testStart())
 			if (err == nil) != (test.want == "") || crlfile.CodeOf(err) != test.want {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -105,10 +105,10 @@ func TestACAWhoseTimeIsOverNeedsNoCRL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cas.readBundle(f.bundle(1), nil, testStart()); err != nil {
+	if _, _, err := cas.readBundle(f.bundle(1), nil, testStart()); err != nil {
 		t.Error(err)
 	}
-	if _, err := cas.readBundle(f.bundle(1), nil, testStart().Add(-time.Minute)); err == nil {
+	if _, _, err := cas.readBundle(f.bundle(1), nil, testStart().Add(-time.Minute)); err == nil {
 		t.Error("its CRL is not missed in its time")
 	}
 	if cas, err = NewCAs(f.root.cert, mute.cert); err != nil {
@@ -117,7 +117,7 @@ func TestACAWhoseTimeIsOverNeedsNoCRL(t *testing.T) {
 	signs := *mute.cert
 	signs.KeyUsage |= x509.KeyUsageCRLSign
 	mute.cert = &signs
-	if _, err := cas.readBundle(append(f.crl(mute, 1, nil), f.crl(f.root, 1, nil)...), nil, testStart()); err == nil || !strings.Contains(err.Error(), "signs none") {
+	if _, _, err := cas.readBundle(append(f.crl(mute, 1, nil), f.crl(f.root, 1, nil)...), nil, testStart()); err == nil || !strings.Contains(err.Error(), "signs none") {
 		t.Errorf("a CRL of a CA without cRLSign: got %v", err)
 	}
 }
@@ -160,7 +160,7 @@ func FuzzBundle(f *testing.F) {
 	f.Add(bytes.Replace(good, []byte("X509 CRL"), []byte("X509 CRM"), 1))
 	f.Add(good[:len(good)/2])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		lists, err := forge.cas.readBundle(data, nil, testStart())
+		lists, _, err := forge.cas.readBundle(data, nil, testStart())
 		if err == nil && len(lists) != 2 {
 			t.Errorf("a bundle with %d CRLs of ours was taken", len(lists))
 		}

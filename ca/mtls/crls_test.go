@@ -2,6 +2,7 @@ package mtls
 
 import (
 	"context"
+	"errors"
 	"crypto/x509"
 	"log/slog"
 	"math/big"
@@ -277,11 +278,14 @@ func TestCRLsThatCannotRun(t *testing.T) {
 	f := newForger(t)
 	for name, c := range map[string]*CRLs{
 		"nothing": {}, "no CAs": {URL: "http://127.0.0.1/"}, "no source": {CAs: f.cas},
-		"two sources": {CAs: f.cas, URL: "http://127.0.0.1/", File: "x"}, "negative": {CAs: f.cas, File: "x", MaxSilence: -1},
+		"two sources": {CAs: f.cas, URL: "http://127.0.0.1/", File: "x"}, "negative": {CAs: f.cas, URL: "http://127.0.0.1/", MaxSilence: -1},
+		"a file that may not be silent": {CAs: f.cas, File: "x", MaxSilence: time.Hour},
 	} {
-		if err := c.Run(context.Background()); err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		if err := c.Run(ctx); errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: it runs", name)
 		}
+		cancel()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

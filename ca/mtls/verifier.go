@@ -54,7 +54,8 @@ const warnEvery = 10 * time.Second
 // TLSConfig returns a copy of base, which may be nil, that demands a client
 // certificate and lets [Verifier.VerifyConnection] decide; base's certificate, if
 // any, is the server's. The names of the issuing CAs are sent, so that a browser
-// offers the right certificates. base's own ways of accepting clients (ClientAuth,
+// offers the right certificates, and with [CRLs.ChainURL] those of the CAs above
+// them. base's own ways of accepting clients (ClientAuth,
 // VerifyPeerCertificate, VerifyConnection, GetConfigForClient) are dropped.
 func (v *Verifier) TLSConfig(base *tls.Config) *tls.Config {
 	config := &tls.Config{}
@@ -63,8 +64,12 @@ func (v *Verifier) TLSConfig(base *tls.Config) *tls.Config {
 	}
 	config.ClientCAs = x509.NewCertPool()
 	if v.CAs != nil {
-		for _, i := range v.CAs.issuing {
+		crls, _ := v.Revocation.(*CRLs)
+		for _, i := range v.CAs.widest().issuing {
 			config.ClientCAs.AddCert(i.cert)
+			if crls != nil && crls.ChainURL != "" { // or clients of a CA that is learned later would show nothing
+				config.ClientCAs.AddCert(i.above[0])
+			}
 		}
 	}
 	Demand(config, v.VerifyConnection)
