@@ -2,8 +2,8 @@ package mtls
 
 import (
 	"context"
-	"errors"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"math/big"
 	"net/http"

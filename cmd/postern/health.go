@@ -32,8 +32,8 @@ func (h *house) measure(registry *prometheus.Registry) error {
 		gauge("postern_crl_age_seconds", "How far the CRLs are behind the store.", nil, func() float64 { return h.publisher.Age().Seconds() }),
 		counter("postern_store_operations_total", "Transactions that changed the store.", nil, func() float64 { return float64(h.store.Stats().Operations) }),
 		counter("postern_store_commits_total", "Commits that those transactions shared.", nil, func() float64 { return float64(h.store.Stats().Commits) }),
-		counter("postern_certificate_uses_total", "Uses of certificates at /auth and the two-way TLS listener.", prometheus.Labels{"outcome": "accepted"}, func() float64 { return float64(h.seen.Totals().Accepted) }),
-		counter("postern_certificate_uses_total", "Uses of certificates at /auth and the two-way TLS listener.", prometheus.Labels{"outcome": "refused"}, func() float64 { return float64(h.seen.Totals().Refused) }),
+		counter("postern_certificate_uses_total", "Uses of certificates at /auth, at the two-way TLS listener, and as web services report them.", prometheus.Labels{"outcome": "accepted"}, func() float64 { return float64(h.seen.Totals().Accepted) }),
+		counter("postern_certificate_uses_total", "Uses of certificates at /auth, at the two-way TLS listener, and as web services report them.", prometheus.Labels{"outcome": "refused"}, func() float64 { return float64(h.seen.Totals().Refused) }),
 		counter("postern_certificate_uses_dropped_total", "Uses that no certificate's record has, because there were too many certificates at once.", nil, func() float64 { return float64(h.seen.Totals().Dropped) }),
 		gauge("postern_notices", "Notices that failed and wait for a person, up to 500.", prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
 	}
