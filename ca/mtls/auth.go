@@ -120,6 +120,8 @@ func authRefusal(code string) error {
 		return refuse(CodeExpired, "it has expired")
 	case "certificate-early":
 		return refuse(CodeEarly, "its time has not begun")
+	case "service-disabled":
+		return refuse(CodeDisabled, "its service is disabled")
 	case "organization-refused", "service-refused", "environment-refused":
 		return refuse(CodeNotAllowed, "Postern's rules for this service do not let it in")
 	case "", "proxy-unknown", "upstream-unknown", "certificate-missing", "certificate-malformed", "certificate-ambiguous", "certificate-too-long":

@@ -88,6 +88,8 @@ func reportCode(err error) string {
 		return "certificate-early"
 	case CodeUnknown:
 		return "certificate-unknown"
+	case CodeDisabled:
+		return "service-disabled"
 	case CodeNotAllowed:
 		return "service-refused"
 	}

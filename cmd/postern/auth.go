@@ -31,7 +31,7 @@ func (h *house) proxies() (*auth.Auth, error) {
 // ours, as /auth gives them itself.
 func refusals() []issuance.Code {
 	return []issuance.Code{
-		ca.CodeRevoked, ca.CodeHeld, ca.CodeExpired, ca.CodeNotYetValid, ca.CodeUnknown,
+		ca.CodeRevoked, ca.CodeHeld, ca.CodeExpired, ca.CodeNotYetValid, ca.CodeUnknown, ca.CodeDisabled,
 		auth.CodeOrganization, auth.CodeService, auth.CodeEnvironment,
 	}
 }

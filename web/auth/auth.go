@@ -137,11 +137,23 @@ func (a *Auth) decide(ctx context.Context, r *http.Request) (verdict, error) {
 		return verdict{known: known}, err
 	}
 	a.parsed.keep(cert.sum, cert.Certificate)
-	service, err := a.opts.Service(ctx, known.Service)
+	service, err := a.service(ctx, known)
 	if err != nil {
-		return verdict{}, fmt.Errorf("looking up service %s: %s", known.Service, err) // not wrapped: that it is not there is no reason of the client's
+		return verdict{known: known}, err
 	}
 	return verdict{known, service.Environment, spiffeID(cert.Certificate)}, up.allow(known, service.Environment)
+}
+
+// service returns whose certificate it is, and an error if the service is disabled.
+func (a *Auth) service(ctx context.Context, known issuance.Certificate) (issuance.Service, error) {
+	service, err := a.opts.Service(ctx, known.Service)
+	if err != nil {
+		return service, fmt.Errorf("looking up service %s: %s", known.Service, err) // not wrapped: that it is not there is no reason of the client's
+	}
+	if service.Disabled {
+		return service, denied(CodeDisabled, "the service "+string(known.Service)+" is disabled", "ask the people who issued the certificate to enable it")
+	}
+	return service, nil
 }
 
 // certificate is one with the SHA-256 of its DER.
