@@ -97,6 +97,9 @@ func TestUsesAreReported(t *testing.T) {
 	}
 	c.become(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	use1(good, good, revoked, forged)
+	if _, err := v.Check(context.Background(), nil); codeOf(err) != CodeMissing {
+		t.Errorf("without a certificate: got %v", err)
+	}
 	if err := r.Flush(context.Background()); err == nil {
 		t.Error("a report that nobody takes is no error")
 	}
