@@ -25,6 +25,7 @@ const (
 	CodeExpired     issuance.Code = "certificate-expired" // its time is over
 	CodeHeld        issuance.Code = "certificate-held"    // suspended; may be released
 	CodeRevoked     issuance.Code = "certificate-revoked" // for good
+	CodeDisabled    issuance.Code = "service-disabled"    // it stands; its service may come back
 )
 
 // lookUpLimit bounds one look-up in the register during a handshake.
@@ -36,7 +37,15 @@ type Clients struct {
 	Authority *Authority
 	// Certificate looks a serial number up; an error that is not issuance.ErrNotFound refuses the client.
 	Certificate func(context.Context, issuance.Serial) (issuance.Certificate, error)
-	Now         func() time.Time // nil: time.Now
+	// Service looks up whose certificate it is, to refuse one of a disabled service; an
+	// error refuses the client. Nil: the caller of Check looks itself.
+	Service func(context.Context, issuance.ServiceID) (issuance.Service, error)
+	// Refused is told of each handshake that is refused because a certificate of ours
+	// does not stand. It shows that somebody has the certificate; whether they have
+	// the key is not proven yet. It must return without waiting for anything. Nil:
+	// nobody is told.
+	Refused func(issuance.Serial, issuance.Code)
+	Now     func() time.Time // nil: time.Now
 
 	cas atomic.Pointer[trustedCAs]
 }
@@ -62,13 +71,27 @@ func (c *Clients) TLSConfig(base *tls.Config) *tls.Config {
 // into VerifyPeerCertificate, which is not called when a session is resumed: a
 // revoked client would come back with its old session.
 func (c *Clients) VerifyConnection(state tls.ConnectionState) error {
+	known, err := c.connection(state)
+	c.refused(known, err)
+	return err
+}
+
+// connection is Check of what a handshake shows.
+func (c *Clients) connection(state tls.ConnectionState) (issuance.Certificate, error) {
 	if len(state.PeerCertificates) == 0 {
-		return refuseClient(CodeMissing, "no client certificate was presented", "configure your client with the certificate and key that you downloaded")
+		return issuance.Certificate{}, refuseClient(CodeMissing, "no client certificate was presented", "configure your client with the certificate and key that you downloaded")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookUpLimit)
 	defer cancel()
-	_, err := c.Check(ctx, state.PeerCertificates[0])
-	return err
+	return c.Check(ctx, state.PeerCertificates[0])
+}
+
+// refused tells of a handshake that ends for err, if that is about a certificate that
+// our CA has signed and the register knows: a forger raises no count.
+func (c *Clients) refused(known issuance.Certificate, err error) {
+	if c.Refused != nil && known.Serial != "" && issuance.KindOf(err) == issuance.Denied {
+		c.Refused(known.Serial, issuance.CodeOf(err))
+	}
 }
 
 // Check returns what the register knows of a client certificate whose key the
@@ -97,7 +120,17 @@ func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.C
 	if known.Issuer != issuer.ID || known.Fingerprint != hex.EncodeToString(sum[:]) {
 		return issuance.Certificate{}, errUnknown()
 	}
-	return known, checkStanding(cert, known, now)
+	if err := checkStanding(cert, known, now); err != nil || c.Service == nil {
+		return known, err
+	}
+	service, err := c.Service(ctx, known.Service)
+	if err != nil {
+		return known, fmt.Errorf("looking up service %s: %s", known.Service, err) // not wrapped: that it is not there is no reason of the client's
+	}
+	if service.Disabled {
+		return known, refuseClient(CodeDisabled, "the service "+string(known.Service)+" is disabled", "ask the people who issued the certificate to enable it")
+	}
+	return known, nil
 }
 
 // verify returns the issuing CA that signed cert and stands at now, if cert is

@@ -18,10 +18,11 @@ func (c *Clients) OptionalTLSConfig(base *tls.Config) *tls.Config {
 		if len(state.PeerCertificates) == 0 {
 			return nil
 		}
-		err := c.VerifyConnection(state)
+		known, err := c.connection(state)
 		if issuance.CodeOf(err) == CodeExpired {
-			return nil // a request hears the reason, which an alert of TLS cannot tell
+			return nil // a request hears the reason, which an alert of TLS cannot tell, and counts
 		}
+		c.refused(known, err)
 		return err
 	}
 	return config

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Usage is what was seen of a certificate in use, at our own listeners: a record
-// of its own, which changes often and touches no other.
+// Usage is what was seen of a certificate in use, at our own listeners and by web
+// services that report it: a record of its own, which changes often and touches no other.
 type Usage struct {
 	Serial Serial `json:"serial"`
 	// Count counts the uses that were let in, the first at First and the last at Last.

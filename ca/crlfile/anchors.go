@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"slices"
-	"time"
 )
 
 const certificateType = "CERTIFICATE"
@@ -19,7 +18,7 @@ type Anchors struct {
 
 // ParseAnchors reads a PEM file with one self-signed root and, in any order, the
 // issuing CAs below it, if they are to be fixed. Its error is an
-// [*issuance.Error] of [CodeAnchors] if there is anything else in the file.
+// [*Error] of [CodeAnchors] if there is anything else in the file.
 func ParseAnchors(text []byte) (Anchors, error) {
 	certificates, err := parseCertificates(text)
 	if err != nil {
@@ -84,30 +83,18 @@ func (a Anchors) with(certificates []*x509.Certificate) (Anchors, error) {
 	return wider, nil
 }
 
-// Root returns the root; nil for the zero value. It must not be changed.
-func (a Anchors) Root() *x509.Certificate { return a.root }
-
 // Issuers reports how many issuing CAs there are.
 func (a Anchors) Issuers() int { return len(a.issuers) }
 
-// all returns every CA, the root last.
-func (a Anchors) all() []*x509.Certificate {
+// SameRoot reports whether a and b have the same root.
+func (a Anchors) SameRoot(b Anchors) bool { return a.root.Equal(b.root) }
+
+// CAs returns every CA, the root last; nil for the zero value.
+func (a Anchors) CAs() []*x509.Certificate {
 	if a.root == nil {
 		return nil
 	}
 	return append(slices.Clone(a.issuers), a.root)
-}
-
-// of returns the CA that a list says it is of, nil if there is none: by name, and
-// by key where both say which (RFC 5280, section 5.2.1).
-func (a Anchors) of(l *x509.RevocationList) *x509.Certificate {
-	for _, c := range a.all() {
-		sameKey := len(l.AuthorityKeyId) == 0 || len(c.SubjectKeyId) == 0 || bytes.Equal(l.AuthorityKeyId, c.SubjectKeyId)
-		if bytes.Equal(l.RawIssuer, c.RawSubject) && sameKey {
-			return c
-		}
-	}
-	return nil
 }
 
 // selfSigned reports whether c is a root: its own issuer, by name and signature.
@@ -133,6 +120,3 @@ func parseCertificates(text []byte) (all []*x509.Certificate, err error) {
 	}
 	return all, nil
 }
-
-// needed reports whether a file must have a CRL of c at now.
-func needed(c *x509.Certificate, now time.Time) bool { return !now.After(c.NotAfter) }

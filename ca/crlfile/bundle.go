@@ -16,7 +16,10 @@ const (
 )
 
 // Bundle is what a file has. It must not be changed.
-type Bundle struct{ Lists []*List }
+type Bundle struct {
+	Lists      []*List
+	PassedOver int // CRLs that [Check.PassOver] left out
+}
 
 // List is the CRL of one CA.
 type List struct {
@@ -25,7 +28,7 @@ type List struct {
 }
 
 // Parse reads a file and verifies nothing: who made it, and when, is for
-// [Check.Verify] to say. Its error is an [*issuance.Error] of [CodeRubbish] if the
+// [Check.Verify] to say. Its error is an [*Error] of [CodeRubbish] if the
 // file is anything but CRLs in PEM, from the first octet to the last.
 func Parse(text []byte) (*Bundle, error) {
 	var b Bundle
@@ -77,11 +80,24 @@ func (b *Bundle) Lapses() time.Time {
 // by returns the list that was verified to be of ca, nil for none.
 func (b *Bundle) by(ca *x509.Certificate) *List {
 	for _, l := range b.Lists {
-		if l.Issuer == ca {
+		if same(l.Issuer, ca) {
 			return l
 		}
 	}
 	return nil
+}
+
+// LapsedAt reports whether the list cannot be relied on any more at t: nextUpdate
+// is when there is a newer one at the latest. One without it has lapsed always.
+func (l *List) LapsedAt(t time.Time) bool { return !t.Before(l.NextUpdate) }
+
+// Head returns a copy without what the list lists and without its octets: enough
+// for [Check.Previous] and the dates. The list must have been verified.
+func (l *List) Head() *List {
+	return &List{Issuer: l.Issuer, RevocationList: &x509.RevocationList{
+		RawIssuer: l.Issuer.RawSubject, Issuer: l.Issuer.Subject, AuthorityKeyId: l.Issuer.SubjectKeyId,
+		Number: l.Number, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate,
+	}}
 }
 
 // Name returns the CA's common name, or what it has instead.

@@ -6,4 +6,5 @@
 // fetches nothing, writes nothing, and does not decide what happens to a
 // connection. It does not take delta CRLs, indirect ones or ones of a part of the
 // certificates, since servers that read one file would take them for the whole.
+// It imports the standard library alone: web services get it with package mtls.
 package crlfile

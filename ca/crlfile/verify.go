@@ -1,35 +1,47 @@
 package crlfile
 
 import (
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"slices"
 	"time"
 )
 
-// defaultSkew is how far the clocks of two machines may be apart.
-const defaultSkew = 5 * time.Minute
+// ClockSkew is how far ahead of ours the clock of a CA may be.
+const ClockSkew = 5 * time.Minute
 
 // Check is what a file is held against.
 type Check struct {
-	Anchors Anchors
-	Now     time.Time
-	Skew    time.Duration // how far thisUpdate may be ahead of Now; 0: 5 minutes
+	// CAs are those whose CRLs belong into the file. The caller vouches for them.
+	CAs []*x509.Certificate
+	// PassOver leaves the CRLs of other CAs out of account, unread; otherwise a file
+	// that has one is refused, with CodeIssuer.
+	PassOver bool
+	Now      time.Time
 	// Previous is what was relied on before, nil for nothing: no CA may go back
-	// behind it. It need not be verified; lists in it that Anchors' CAs did not
-	// sign do not count.
+	// behind it. It need not be verified; lists in it that CAs did not sign do not
+	// count.
 	Previous *Bundle
 }
 
-// Verify reads a file and returns what it has, or an [*issuance.Error] whose code
-// says why it must not be relied on. A file is good if it has exactly one CRL of
-// the root and of each issuing CA that has not expired, each signed by that CA,
-// begun and not lapsed (RFC 5280, section 6.3.3), complete (no critical extension),
-// and not older than the one in Previous (section 5.2.3).
+// Verify reads a file and returns what it has, or an [*Error] whose code says why
+// it must not be relied on. A file is good if it has exactly one CRL of each CA
+// that stands now, each signed by that CA, begun and not lapsed (RFC 5280, section
+// 6.3.3), complete (no critical extension), and not older than the one in Previous
+// (section 5.2.3).
 func (c Check) Verify(text []byte) (*Bundle, error) {
+	if len(c.CAs) == 0 {
+		return nil, refuse(CodeAnchors, "there are no CA certificates")
+	}
 	b, err := Parse(text)
 	if err != nil {
 		return nil, err
+	}
+	if c.PassOver {
+		all := len(b.Lists)
+		b.Lists = slices.DeleteFunc(b.Lists, func(l *List) bool { return c.of(l) == nil })
+		b.PassedOver = all - len(b.Lists)
 	}
 	for _, l := range b.Lists {
 		if err := c.verify(l); err != nil {
@@ -45,59 +57,73 @@ func (c Check) Verify(text []byte) (*Bundle, error) {
 	return b, nil
 }
 
+// of returns the CA that a list says it is of, nil if there is none: by name, and
+// by key where both say which (RFC 5280, section 5.2.1).
+func (c Check) of(l *List) *x509.Certificate {
+	for _, ca := range c.CAs {
+		sameKey := len(l.AuthorityKeyId) == 0 || len(ca.SubjectKeyId) == 0 || bytes.Equal(l.AuthorityKeyId, ca.SubjectKeyId)
+		if bytes.Equal(l.RawIssuer, ca.RawSubject) && sameKey {
+			return ca
+		}
+	}
+	return nil
+}
+
 // verify checks one list by itself, and says in it whose it is.
 func (c Check) verify(l *List) error {
-	issuer := c.Anchors.of(l.RevocationList)
+	issuer := c.of(l)
 	if issuer == nil {
 		return refuse(CodeIssuer, "there is a CRL of %s, which is not a CA of this chain", l.Name())
 	}
-	// It looks at the CA's key usage too, and takes no SHA-1.
-	if err := l.CheckSignatureFrom(issuer); err != nil {
+	if err := l.signedBy(issuer); err != nil {
 		return refuse(CodeSignature, "the CRL of %s is not signed by it: %v", l.Name(), err)
 	}
-	if critical(l.RevocationList) {
-		return refuse(CodeCritical, "the CRL of %s has a critical extension", l.Name())
+	if e := critical(l.RevocationList); e != nil {
+		return refuse(CodeCritical, "the CRL of %s has the critical extension %s, so that it is not a complete one", l.Name(), e.Id)
 	}
-	skew := c.Skew
-	if skew == 0 {
-		skew = defaultSkew
-	}
-	if l.ThisUpdate.After(c.Now.Add(skew)) {
+	switch {
+	case l.ThisUpdate.After(c.Now.Add(ClockSkew)):
 		return refuse(CodeFuture, "the CRL of %s begins at %s only", l.Name(), stamp(l.ThisUpdate))
-	}
-	if l.NextUpdate.IsZero() {
+	case l.NextUpdate.IsZero():
 		return refuse(CodeLapsed, "the CRL of %s does not say how long it is good", l.Name())
-	}
-	if !c.Now.Before(l.NextUpdate) {
+	case l.LapsedAt(c.Now):
 		return refuse(CodeLapsed, "the CRL of %s lapsed at %s", l.Name(), stamp(l.NextUpdate))
 	}
 	l.Issuer = issuer
 	return nil
 }
 
-// critical reports whether a list or one of its entries has a critical extension.
-// All there are narrow what a list says (issuingDistributionPoint, deltaCRLIndicator)
-// or turn it to other CAs (certificateIssuer); and one that is not known forbids to
-// use the list (RFC 5280, sections 5.2 and 5.3).
-func critical(l *x509.RevocationList) bool {
-	is := func(e pkix.Extension) bool { return e.Critical }
-	return slices.ContainsFunc(l.Extensions, is) ||
-		slices.ContainsFunc(l.RevokedCertificateEntries, func(e x509.RevocationListEntry) bool { return slices.ContainsFunc(e.Extensions, is) })
+// critical returns a critical extension that a list or one of its entries has, nil
+// for none. All there are narrow what a list says (issuingDistributionPoint,
+// deltaCRLIndicator) or turn it to other CAs (certificateIssuer); and one that is
+// not known forbids to use the list (RFC 5280, sections 5.2 and 5.3).
+func critical(l *x509.RevocationList) *pkix.Extension {
+	in := func(all []pkix.Extension) *pkix.Extension {
+		if i := slices.IndexFunc(all, func(e pkix.Extension) bool { return e.Critical }); i >= 0 {
+			return &all[i]
+		}
+		return nil
+	}
+	found := in(l.Extensions)
+	for i := 0; found == nil && i < len(l.RevokedCertificateEntries); i++ {
+		found = in(l.RevokedCertificateEntries[i].Extensions)
+	}
+	return found
 }
 
 // complete checks that each level has one list.
 func (c Check) complete(b *Bundle) error {
-	for _, ca := range c.Anchors.all() {
+	for _, ca := range c.CAs {
 		count := 0
 		for _, l := range b.Lists {
-			if l.Issuer == ca {
+			if same(l.Issuer, ca) {
 				count++
 			}
 		}
 		switch {
 		case count > 1:
 			return refuse(CodeTwice, "there are %d CRLs of %s", count, ca.Subject)
-		case count == 0 && needed(ca, c.Now):
+		case count == 0 && !c.Now.Before(ca.NotBefore) && !c.Now.After(ca.NotAfter):
 			return refuse(CodeMissing, "there is no CRL of %s", ca.Subject)
 		}
 	}
@@ -110,24 +136,22 @@ func (c Check) Follows(b *Bundle) error {
 	if c.Previous == nil {
 		return nil
 	}
-	ofThisRoot := false
+	ofThisRoot := slices.ContainsFunc(c.Previous.Lists, func(old *List) bool {
+		ca := c.of(old)
+		return ca != nil && selfSigned(ca) && old.isOf(ca)
+	})
 	for _, old := range c.Previous.Lists {
-		if ca := c.Anchors.of(old.RevocationList); ca != nil && ca == c.Anchors.root {
-			ofThisRoot = old.CheckSignatureFrom(ca) == nil
-		}
-	}
-	for _, old := range c.Previous.Lists {
-		ca := c.Anchors.of(old.RevocationList)
+		ca := c.of(old)
 		if ca == nil {
 			// The chain came from somewhere: who could leave out a CA and its CRL
 			// would have servers refuse everybody below it.
-			if ofThisRoot && c.Now.Before(old.NextUpdate) {
+			if ofThisRoot && !old.LapsedAt(c.Now) {
 				return refuse(CodeMissing, "there is no CRL of %s any more, and the one that was here is good until %s", old.Name(), stamp(old.NextUpdate))
 			}
 			continue
 		}
 		now := b.by(ca)
-		if now == nil || old.CheckSignatureFrom(ca) != nil {
+		if now == nil || !old.isOf(ca) {
 			continue
 		}
 		back := now.number().Cmp(old.number())

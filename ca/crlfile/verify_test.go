@@ -15,7 +15,6 @@ import (
 
 	"github.com/postern-ca/postern/ca/crlfile"
 	"github.com/postern-ca/postern/ca/crlfile/crlfiletest"
-	"github.com/postern-ca/postern/issuance"
 )
 
 type list = crlfiletest.List
@@ -52,7 +51,7 @@ func (c chain) bundle(t *testing.T, number int64) []byte {
 
 func (c chain) check(t *testing.T) crlfile.Check {
 	t.Helper()
-	return crlfile.Check{Anchors: c.anchors(t), Now: time.Now()}
+	return crlfile.Check{CAs: c.anchors(t).CAs(), Now: time.Now()}
 }
 
 func TestASoundFileIsTaken(t *testing.T) {
@@ -96,7 +95,7 @@ func TestWhatIsNotSoundIsRefused(t *testing.T) {
 	noSigner.Certificate = clone(c.new.Certificate, c.old.Certificate)
 	for name, bad := range map[string]struct {
 		text []byte
-		code issuance.Code
+		code crlfile.Code
 	}{
 		"empty":                          {nil, crlfile.CodeRubbish},
 		"blank":                          {[]byte("\n\n"), crlfile.CodeRubbish},
@@ -123,7 +122,7 @@ func TestWhatIsNotSoundIsRefused(t *testing.T) {
 		"the root's list is the altered": {slices.Concat(c.new.CRL(t, list{}), old, alter(t, root)), crlfile.CodeSignature},
 	} {
 		_, err := c.check(t).Verify(bad.text)
-		if got := issuance.CodeOf(err); got != bad.code {
+		if got := crlfile.CodeOf(err); got != bad.code {
 			t.Errorf("%s: got %q (%v), want %q", name, got, err, bad.code)
 		}
 	}
@@ -165,7 +164,7 @@ func TestNoCAGoesBack(t *testing.T) {
 	check.Previous = previous
 	for name, next := range map[string]struct {
 		text []byte
-		code issuance.Code
+		code crlfile.Code
 	}{
 		"newer":                        {file(list{Number: 301}), ""},
 		"newer, by a clock set back":   {file(list{Number: 301, ThisUpdate: now.Add(-time.Hour)}), ""},
@@ -174,7 +173,7 @@ func TestNoCAGoesBack(t *testing.T) {
 		"the same number, made before": {file(list{Number: 300, ThisUpdate: now.Add(-time.Hour)}), crlfile.CodeOlder},
 	} {
 		_, err := check.Verify(next.text)
-		if got := issuance.CodeOf(err); got != next.code {
+		if got := crlfile.CodeOf(err); got != next.code {
 			t.Errorf("%s: got %q (%v), want %q", name, got, err, next.code)
 		}
 	}
@@ -200,8 +199,8 @@ func TestAChainThatShrinksIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	less := slices.Concat(c.old.CRL(t, list{Number: 2}), c.root.CRL(t, list{Number: 2}))
-	check := crlfile.Check{Anchors: anchors(t, c.root, c.old), Now: time.Now(), Previous: previous}
-	if _, err := check.Verify(less); issuance.CodeOf(err) != crlfile.CodeMissing {
+	check := crlfile.Check{CAs: anchors(t, c.root, c.old).CAs(), Now: time.Now(), Previous: previous}
+	if _, err := check.Verify(less); crlfile.CodeOf(err) != crlfile.CodeMissing {
 		t.Errorf("got %v, want %s", err, crlfile.CodeMissing)
 	}
 	check.Previous = nil
@@ -210,11 +209,58 @@ func TestAChainThatShrinksIsRefused(t *testing.T) {
 	}
 }
 
+// TestTwoCertificatesOfOneCAHaveOneList: it got a new one for its old key.
+func TestTwoCertificatesOfOneCAHaveOneList(t *testing.T) {
+	c := newChain(t)
+	again := c.old.Again(t, c.root)
+	check := c.check(t)
+	check.CAs = anchors(t, c.root, again, c.old, c.new).CAs()
+	var err error
+	if check.Previous, err = check.Verify(c.bundle(t, 2)); err != nil {
+		t.Fatal(err)
+	}
+	check.CAs = anchors(t, c.root, c.old, again, c.new).CAs()
+	if _, err := check.Verify(c.bundle(t, 1)); crlfile.CodeOf(err) != crlfile.CodeOlder {
+		t.Errorf("an older file: got %v", err)
+	}
+	if _, err := check.Verify(slices.Concat(c.bundle(t, 3), again.CRL(t, list{Number: 4}))); crlfile.CodeOf(err) != crlfile.CodeTwice {
+		t.Errorf("a list for each certificate: got %v", err)
+	}
+}
+
+// TestOtherCAsArePassedOver, where that is asked for, whatever is wrong with their lists.
+func TestOtherCAsArePassedOver(t *testing.T) {
+	c := newChain(t)
+	foreign := newChain(t)
+	text := slices.Concat(c.bundle(t, 2), foreign.bundle(t, 1), foreign.root.CRL(t, list{ThisUpdate: time.Now().Add(-2 * time.Hour), NextUpdate: time.Now().Add(-time.Hour)}))
+	check := c.check(t)
+	check.PassOver = true
+	b, err := check.Verify(text)
+	if err != nil || len(b.Lists) != 3 {
+		t.Fatalf("got %v", err)
+	}
+	// What is kept of what was verified is enough to go on from.
+	check.Previous = &crlfile.Bundle{}
+	for _, l := range b.Lists {
+		head := l.Head()
+		if head.Name() != l.Name() || head.Raw != nil || head.NextUpdate != l.NextUpdate {
+			t.Errorf("of the CRL of %s is kept %+v", l.Name(), head)
+		}
+		check.Previous.Lists = append(check.Previous.Lists, head)
+	}
+	if _, err := check.Verify(c.bundle(t, 1)); crlfile.CodeOf(err) != crlfile.CodeOlder {
+		t.Errorf("an older file: got %v", err)
+	}
+	if _, err := check.Verify(slices.Concat(c.new.CRL(t, list{Number: 3}), c.root.CRL(t, list{Number: 3}))); crlfile.CodeOf(err) != crlfile.CodeMissing {
+		t.Errorf("without a CA's list: got %v", err)
+	}
+}
+
 // TestAnExpiredCANeedsNoList keeps a CA in the chain beyond its time.
 func TestAnExpiredCANeedsNoList(t *testing.T) {
 	c := newChain(t)
 	expired := c.root.Issue(t, "Issuing 0", func(x *x509.Certificate) { x.NotAfter = time.Now().Add(-time.Hour) })
-	check := crlfile.Check{Anchors: anchors(t, c.root, expired, c.old, c.new), Now: time.Now()}
+	check := crlfile.Check{CAs: anchors(t, c.root, expired, c.old, c.new).CAs(), Now: time.Now()}
 	text := c.bundle(t, 1)
 	if _, err := check.Verify(text); err != nil {
 		t.Errorf("without its list: %v", err)
@@ -240,20 +286,22 @@ func TestAnchors(t *testing.T) {
 		"a CRL":                 slices.Concat(crlfiletest.PEM(c.root), c.root.CRL(t, list{})),
 		"a broken certificate":  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}),
 	} {
-		if _, err := crlfile.ParseAnchors(bad); issuance.CodeOf(err) != crlfile.CodeAnchors {
+		if _, err := crlfile.ParseAnchors(bad); crlfile.CodeOf(err) != crlfile.CodeAnchors {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	a := anchors(t, c.root)
 	wider, err := a.With(crlfiletest.PEM(below, c.old, c.root, c.old))
-	if err != nil || wider.Issuers() != 2 || a.Issuers() != 0 || !wider.Root().Equal(c.root.Certificate) {
+	if err != nil || wider.Issuers() != 2 || a.Issuers() != 0 || len(wider.CAs()) != 3 || !wider.CAs()[2].Equal(c.root.Certificate) {
 		t.Errorf("got %d issuers and %v", wider.Issuers(), err)
 	}
-	if _, err := a.With(crlfiletest.PEM(foreign, foreign.Issue(t, "Issuing 1", nil))); issuance.CodeOf(err) != crlfile.CodeAnchors {
+	if _, err := a.With(crlfiletest.PEM(foreign, foreign.Issue(t, "Issuing 1", nil))); crlfile.CodeOf(err) != crlfile.CodeAnchors {
 		t.Errorf("a foreign chain: got %v", err)
 	}
-	if _, err := (crlfile.Check{Now: time.Now()}).Verify(c.bundle(t, 1)); err == nil {
-		t.Error("the zero value trusts somebody")
+	for _, check := range []crlfile.Check{{Now: time.Now()}, {Now: time.Now(), PassOver: true}} {
+		if _, err := check.Verify(c.bundle(t, 1)); err == nil {
+			t.Error("the zero value trusts somebody")
+		}
 	}
 }
 

@@ -60,20 +60,24 @@ func (a *Auth) ask(ctx context.Context, chain Chain) error {
 	}
 	// A byte sequence of RFC 8941, as RFC 9440, section 2.2, has it.
 	request.Header.Set("Client-Cert", ":"+base64.StdEncoding.EncodeToString(chain.Leaf.Raw)+":")
-	if a.Secret != nil {
-		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(a.Secret())) // files end in a line feed
-	}
-	client := a.Client
-	if client == nil {
-		client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	}
-	response, err := client.Do(request)
+	response, err := askPostern(a.Client, a.Secret, request)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 	_, _ = io.CopyN(io.Discard, response.Body, maxOCSPAnswer) // so that the connection can be used again
 	return a.read(response, chain)
+}
+
+// askPostern sends a request with what proves who asks.
+func askPostern(client *http.Client, secret func() string, request *http.Request) (*http.Response, error) {
+	if secret != nil {
+		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(secret())) // files end in a line feed
+	}
+	if client == nil {
+		client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	return client.Do(request)
 }
 
 // read returns what an answer says: nil, an [*Error] that refuses the client, or
@@ -116,6 +120,8 @@ func authRefusal(code string) error {
 		return refuse(CodeExpired, "it has expired")
 	case "certificate-early":
 		return refuse(CodeEarly, "its time has not begun")
+	case "service-disabled":
+		return refuse(CodeDisabled, "its service is disabled")
 	case "organization-refused", "service-refused", "environment-refused":
 		return refuse(CodeNotAllowed, "Postern's rules for this service do not let it in")
 	case "", "proxy-unknown", "upstream-unknown", "certificate-missing", "certificate-malformed", "certificate-ambiguous", "certificate-too-long":

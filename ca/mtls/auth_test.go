@@ -44,6 +44,7 @@ func TestAuthAnswers(t *testing.T) {
 		"held":                            {403, refusal("certificate-held"), nil, CodeHeld},
 		"expired":                         {403, refusal("certificate-expired"), nil, CodeExpired},
 		"early":                           {403, refusal("certificate-early"), nil, CodeEarly},
+		"its service is disabled":         {403, refusal("service-disabled"), nil, CodeDisabled},
 		"not in the register":             {403, refusal("certificate-unknown"), nil, CodeUnknown},
 		"a reason of the future":          {403, refusal("certificate-strange"), nil, CodeUnknown},
 		"not at this upstream":            {403, refusal("environment-refused"), nil, CodeNotAllowed},

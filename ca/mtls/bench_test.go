@@ -108,7 +108,7 @@ func BenchmarkBundle(b *testing.B) {
 			data := f.bundle(1, manySerials(b, revoked)...)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := f.cas.readBundle(data, nil, testStart()); err != nil {
+				if _, _, err := f.cas.readBundle(data, nil, testStart()); err != nil {
 					b.Fatal(err)
 				}
 			}

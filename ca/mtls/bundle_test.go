@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/postern-ca/postern/ca/crlfile"
 )
 
 // TestOnlyAWholeAndCurrentBundleIsTaken gives each bundle to who has number 7.
@@ -45,49 +47,49 @@ func TestOnlyAWholeAndCurrentBundleIsTaken(t *testing.T) {
 	altered[len(altered)-1] ^= 1
 	tests := map[string]struct {
 		data []byte
-		want string // empty: it is taken
+		want crlfile.Code // empty: it is taken
 	}{
 		"the next":             {with(good), ""},
 		"the same again":       {with(issuing(7, nil)), ""},
 		"the root's first":     {append(slices.Clone(root), good...), ""},
 		"another CA's CRL too": {with(append(slices.Clone(good), f.crl(mallory, 1, nil)...)), ""},
 		"lines between":        {with(append(slices.Clone(good), "\r\n\n"...)), ""},
-		"nothing":              {nil, "no CRL of"},
-		"a page of HTML":       {[]byte("<html>sign in</html>"), "not a CRL"},
-		"text before":          {append([]byte("CRLs\n"), with(good)...), "not a CRL"},
-		"text between":         {append(append(slices.Clone(good), "and\n"...), root...), "not a CRL"},
-		"certificates":         {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.root.cert.Raw}), "not a CRL"},
-		"cut in the last CRL":  {with(good)[:len(with(good))-30], "cut short"},
-		"cut in the first CRL": {good[:100], "cut short"},
-		"cut between CRLs":     {good, "no CRL of"},
-		"the root's alone":     {root, "no CRL of"},
-		"DER cut short":        {with(crlPEM(block.Bytes[:len(block.Bytes)-10])), "reading a CRL"},
-		"rubbish in PEM":       {with(crlPEM([]byte("rubbish"))), "reading a CRL"},
-		"another CA's alone":   {with(f.crl(mallory, 8, nil)), "no CRL of"},
-		"our CA's name":        {with(f.crl(twin, 8, nil)), "not signed by it"},
-		"an altered signature": {with(crlPEM(altered)), "not signed by it"},
-		"SHA-1":                {with(f.forgedCRL(true)), "not accepted"},
-		"no end":               {with(f.forgedCRL(false)), "how long"},
-		"two of one CA":        {with(append(slices.Clone(good), issuing(9, nil)...)), "two CRLs"},
-		"an older number":      {with(issuing(6, nil)), "older"},
-		"an older date":        {with(issuing(7, dates(-2*time.Minute, time.Hour))), "older"},
+		"nothing":              {nil, crlfile.CodeRubbish},
+		"a page of HTML":       {[]byte("<html>sign in</html>"), crlfile.CodeRubbish},
+		"text before":          {append([]byte("CRLs\n"), with(good)...), crlfile.CodeRubbish},
+		"text between":         {append(append(slices.Clone(good), "and\n"...), root...), crlfile.CodeRubbish},
+		"certificates":         {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.root.cert.Raw}), crlfile.CodeRubbish},
+		"cut in the last CRL":  {with(good)[:len(with(good))-30], crlfile.CodeRubbish},
+		"cut in the first CRL": {good[:100], crlfile.CodeRubbish},
+		"cut between CRLs":     {good, crlfile.CodeMissing},
+		"the root's alone":     {root, crlfile.CodeMissing},
+		"DER cut short":        {with(crlPEM(block.Bytes[:len(block.Bytes)-10])), crlfile.CodeRubbish},
+		"rubbish in PEM":       {with(crlPEM([]byte("rubbish"))), crlfile.CodeRubbish},
+		"another CA's alone":   {with(f.crl(mallory, 8, nil)), crlfile.CodeMissing},
+		"our CA's name":        {with(f.crl(twin, 8, nil)), crlfile.CodeSignature},
+		"an altered signature": {with(crlPEM(altered)), crlfile.CodeSignature},
+		"SHA-1":                {with(f.forgedCRL(true)), crlfile.CodeSignature},
+		"no end":               {with(f.forgedCRL(false)), crlfile.CodeLapsed},
+		"two of one CA":        {with(append(slices.Clone(good), issuing(9, nil)...)), crlfile.CodeTwice},
+		"an older number":      {with(issuing(6, nil)), crlfile.CodeOlder},
+		"an older date":        {with(issuing(7, dates(-2*time.Minute, time.Hour))), crlfile.CodeOlder},
 		"a newer number, though of an older date": {with(issuing(8, dates(-2*time.Minute, time.Hour))), ""},
-		"lapsed":                   {with(issuing(8, dates(-time.Hour, -time.Second))), "lapsed"},
-		"of the future":            {with(issuing(8, dates(time.Hour, 2*time.Hour))), "future"},
+		"lapsed":                   {with(issuing(8, dates(-time.Hour, -time.Second))), crlfile.CodeLapsed},
+		"of the future":            {with(issuing(8, dates(time.Hour, 2*time.Hour))), crlfile.CodeFuture},
 		"a clock a little ahead":   {with(issuing(8, dates(time.Minute, time.Hour))), ""},
-		"a delta CRL":              {with(issuing(8, extension(27))), "critical extension 2.5.29.27"},
-		"a partial CRL":            {with(issuing(8, extension(28))), "critical extension 2.5.29.28"},
-		"an entry of another CA":   {with(issuing(8, revokedEntry(ext(29, true, seq())))), "critical extension 2.5.29.29"},
+		"a delta CRL":              {with(issuing(8, extension(27))), crlfile.CodeCritical},
+		"a partial CRL":            {with(issuing(8, extension(28))), crlfile.CodeCritical},
+		"an entry of another CA":   {with(issuing(8, revokedEntry(ext(29, true, seq())))), crlfile.CodeCritical},
 		"a date that is no matter": {with(issuing(8, revokedEntry(ext(24, false, []byte{24, 15, '2', '0', '2', '6', '0', '1', '0', '1', '0', '0', '0', '0', '0', '0', 'Z'})))), ""},
 	}
-	before, err := f.cas.readBundle(f.bundle(7), nil, testStart())
+	before, _, err := f.cas.readBundle(f.bundle(7), nil, testStart())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := f.cas.readBundle(test.data, before, testStart())
-			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			_, _, err := f.cas.readBundle(test.data, before, testStart())
+			if (err == nil) != (test.want == "") || crlfile.CodeOf(err) != test.want {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
@@ -103,10 +105,10 @@ func TestACAWhoseTimeIsOverNeedsNoCRL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cas.readBundle(f.bundle(1), nil, testStart()); err != nil {
+	if _, _, err := cas.readBundle(f.bundle(1), nil, testStart()); err != nil {
 		t.Error(err)
 	}
-	if _, err := cas.readBundle(f.bundle(1), nil, testStart().Add(-time.Minute)); err == nil {
+	if _, _, err := cas.readBundle(f.bundle(1), nil, testStart().Add(-time.Minute)); err == nil {
 		t.Error("its CRL is not missed in its time")
 	}
 	if cas, err = NewCAs(f.root.cert, mute.cert); err != nil {
@@ -115,7 +117,7 @@ func TestACAWhoseTimeIsOverNeedsNoCRL(t *testing.T) {
 	signs := *mute.cert
 	signs.KeyUsage |= x509.KeyUsageCRLSign
 	mute.cert = &signs
-	if _, err := cas.readBundle(append(f.crl(mute, 1, nil), f.crl(f.root, 1, nil)...), nil, testStart()); err == nil || !strings.Contains(err.Error(), "signs none") {
+	if _, _, err := cas.readBundle(append(f.crl(mute, 1, nil), f.crl(f.root, 1, nil)...), nil, testStart()); err == nil || !strings.Contains(err.Error(), "signs none") {
 		t.Errorf("a CRL of a CA without cRLSign: got %v", err)
 	}
 }
@@ -158,7 +160,7 @@ func FuzzBundle(f *testing.F) {
 	f.Add(bytes.Replace(good, []byte("X509 CRL"), []byte("X509 CRM"), 1))
 	f.Add(good[:len(good)/2])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		lists, err := forge.cas.readBundle(data, nil, testStart())
+		lists, _, err := forge.cas.readBundle(data, nil, testStart())
 		if err == nil && len(lists) != 2 {
 			t.Errorf("a bundle with %d CRLs of ours was taken", len(lists))
 		}

@@ -7,16 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
 // CAs is the hierarchy whose client certificates are accepted: issuing CAs, and
-// what stands above them up to a root. It never changes, and any number of
-// goroutines may use it.
+// what stands above them up to a root. It changes only where [CRLs.ChainURL] was
+// set, and any number of goroutines may use it.
 type CAs struct {
 	issuing []issuer
 	all     []*x509.Certificate
 	seen    *seen
+	wider   atomic.Pointer[CAs] // with what was learned; nil: nothing
 }
 
 // issuer is an issuing CA and the CAs above it, the root last.
@@ -31,26 +33,30 @@ func ReadCAs(file string) (*CAs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the CAs: %w", err)
 	}
-	var certs []*x509.Certificate
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("reading the CAs: %s has a %s; only certificates belong there", file, block.Type)
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("reading the CAs in %s: %w", file, err)
-		}
-		certs = append(certs, cert)
+	certs, err := parseCertificates(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading the CAs in %s: %w", file, err)
 	}
 	cas, err := NewCAs(certs...)
 	if err != nil {
 		return nil, fmt.Errorf("reading the CAs in %s: %w", file, err)
 	}
 	return cas, nil
+}
+
+// parseCertificates reads PEM that has certificates alone.
+func parseCertificates(data []byte) (certs []*x509.Certificate, err error) {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("there is a %s; only certificates belong there", block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
 }
 
 // NewCAs puts a hierarchy together from its certificates in any order: the

@@ -26,6 +26,7 @@ func (c *CAs) Verify(presented []*x509.Certificate, now time.Time) (Chain, error
 	if len(presented) == 0 {
 		return Chain{}, refuse(CodeMissing, "no client certificate was presented")
 	}
+	c = c.widest()
 	leaf := presented[0]
 	i := c.seen.issuer(leaf)
 	if i == nil {

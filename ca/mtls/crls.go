@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/postern-ca/postern/ca/crlfile"
 )
 
 // CRLs follows the CRLs of every CA of the hierarchy, and knows from memory what is
@@ -30,14 +32,22 @@ type CRLs struct {
 	// MaxSilence is how long URL may fail to answer before the status counts as
 	// unknown; 0: until a CRL lapses, a day at Postern's default.
 	MaxSilence time.Duration
-	Client     *http.Client     // nil: one with its own connections
-	Now        func() time.Time // nil: time.Now
-	Log        *slog.Logger     // nil: none
+	// ChainURL, as in http://pki.example.com/pki/chain.pem, lets new issuing CAs in
+	// without a restart: those that the CA above one of CAs' own has signed for the
+	// same trust domain, and whose CRL is in the bundle. Empty: CAs stay as they are.
+	ChainURL string
+	Client   *http.Client     // nil: one with its own connections
+	Now      func() time.Time // nil: time.Now
+	Log      *slog.Logger     // nil: none
 
 	once    sync.Once
 	ready   chan struct{} // closed once there is a bundle
 	loaded  sync.Once
 	current atomic.Pointer[followed]
+
+	// Of the goroutine that follows.
+	strange    []byte // the newest bundle, if it has CRLs of CAs that may be learned
+	chainAsked time.Time
 }
 
 // followed is what is known, and when URL last confirmed it.
@@ -52,8 +62,8 @@ func (c *CRLs) Run(ctx context.Context) error {
 	switch {
 	case c.CAs == nil, (c.URL == "") == (c.File == ""):
 		return errors.New("CRLs: the CAs, and one of URL and File, are needed")
-	case c.MaxSilence < 0:
-		return errors.New("CRLs: MaxSilence is negative")
+	case c.MaxSilence < 0, c.MaxSilence > 0 && c.File != "":
+		return errors.New("CRLs: MaxSilence is negative, or set for a file, which cannot be silent")
 	case c.File != "":
 		return c.followFile(ctx)
 	}
@@ -90,7 +100,7 @@ func (c *CRLs) Status(_ context.Context, chain Chain) error {
 	}
 	subject, by := chain.Leaf, append([]*x509.Certificate{chain.Issuer}, chain.Above...)
 	for level, ca := range by {
-		list := known.lists[string(ca.Raw)]
+		list := known.lists[crlfile.ID(ca)]
 		if list == nil {
 			stale = "there is no CRL of " + ca.Subject.String()
 			subject = ca
@@ -102,8 +112,8 @@ func (c *CRLs) Status(_ context.Context, chain Chain) error {
 			}
 			return err
 		}
-		if now.After(list.nextUpdate) {
-			stale = "the CRL of " + ca.Subject.String() + " has lapsed at " + list.nextUpdate.UTC().Format(time.RFC3339)
+		if list.LapsedAt(now) {
+			stale = "the CRL of " + ca.Subject.String() + " has lapsed at " + list.NextUpdate.UTC().Format(time.RFC3339)
 		}
 		subject = ca
 	}
@@ -120,9 +130,13 @@ func (c *CRLs) take(data []byte) error {
 		before = known.lists
 	}
 	now := c.now()
-	lists, err := c.CAs.readBundle(data, before, now)
+	lists, strangers, err := c.CAs.widest().readBundle(data, before, now)
 	if err != nil {
 		return fmt.Errorf("a new bundle of CRLs is refused: %w", err)
+	}
+	c.strange, c.chainAsked = nil, time.Time{}
+	if strangers > 0 && c.ChainURL != "" {
+		c.strange = data
 	}
 	c.current.Store(&followed{lists, now})
 	c.loaded.Do(func() { close(c.whenReady()) })

@@ -36,6 +36,7 @@ func (c *CRLs) followFile(ctx context.Context) error {
 			failure = err.Error()
 			c.log().Warn("following the CRLs", "file", c.File, "error", err)
 		}
+		c.learn(ctx, c.Client)
 		if err := sleep(ctx, lookEvery); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package mtls
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/postern-ca/postern/ca/crlfile"
 )
 
 // clock is a time that tests set.
@@ -137,7 +140,7 @@ func TestFailing(t *testing.T) {
 		}
 	}
 	half := &CRLs{CAs: f.cas, Now: at.now}
-	half.current.Store(&followed{lists: bundle{string(f.issuing.cert.Raw): read.current.Load().lists[string(f.issuing.cert.Raw)]}})
+	half.current.Store(&followed{lists: bundle{crlfile.ID(f.issuing.cert): read.current.Load().lists[crlfile.ID(f.issuing.cert)]}})
 	tests := []struct {
 		name   string
 		source Revocation
@@ -151,8 +154,8 @@ func TestFailing(t *testing.T) {
 		{"no source", nil, 0, good, CodeUnavailable, ""},
 		{"nothing read yet", empty, 0, good, CodeUnavailable, ""},
 		{"one level's alone", half, 0, good, CodeUnavailable, ""},
-		{"in its last second", read, 24 * time.Hour, good, "", ""},
-		{"lapsed", read, 24*time.Hour + time.Second, good, CodeUnavailable, ""},
+		{"in its last second", read, 24*time.Hour - time.Second, good, "", ""},
+		{"lapsed", read, 24 * time.Hour, good, CodeUnavailable, ""},
 		{"lapsed, revoked", read, 24*time.Hour + time.Second, revoked, CodeRevoked, CodeRevoked},
 		{"silent for an hour", impatient, time.Hour, good, "", ""},
 		{"silent for longer", impatient, time.Hour + time.Second, good, CodeUnavailable, ""},
@@ -275,11 +278,14 @@ func TestCRLsThatCannotRun(t *testing.T) {
 	f := newForger(t)
 	for name, c := range map[string]*CRLs{
 		"nothing": {}, "no CAs": {URL: "http://127.0.0.1/"}, "no source": {CAs: f.cas},
-		"two sources": {CAs: f.cas, URL: "http://127.0.0.1/", File: "x"}, "negative": {CAs: f.cas, File: "x", MaxSilence: -1},
+		"two sources": {CAs: f.cas, URL: "http://127.0.0.1/", File: "x"}, "negative": {CAs: f.cas, URL: "http://127.0.0.1/", MaxSilence: -1},
+		"a file that may not be silent": {CAs: f.cas, File: "x", MaxSilence: time.Hour},
 	} {
-		if err := c.Run(context.Background()); err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		if err := c.Run(ctx); errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: it runs", name)
 		}
+		cancel()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -20,6 +20,7 @@ const (
 	leastPause  = 50 * time.Millisecond  // between any two requests
 	pollEvery   = time.Second            // of a server that does not wait
 	mostPatient = time.Minute            // with Retry-After
+	longestTag  = 256                    // octets of an entity tag
 )
 
 // answer is what a request for the bundle came to.
@@ -44,6 +45,7 @@ func (c *CRLs) followURL(ctx context.Context) error {
 		pause := got.pause
 		if err == nil {
 			etag, failures = got.etag, 0
+			c.learn(ctx, client)
 		} else {
 			failures++
 			pause = max(pause, backoff(failures))
@@ -97,7 +99,11 @@ func (c *CRLs) ask(ctx context.Context, client *http.Client, etag string) (answe
 		if err := c.take(data); err != nil {
 			return got, err
 		}
-		if got.etag = response.Header.Get("ETag"); got.etag != "" && got.etag != etag {
+		got.etag = response.Header.Get("ETag")
+		switch {
+		case len(got.etag) > longestTag:
+			got.etag = "" // a server would refuse the next request for its length, for ever
+		case got.etag != "" && got.etag != etag:
 			got.pause = 0 // the next request can wait for a change
 		}
 		return got, nil

@@ -11,6 +11,6 @@
 // It accepts what Postern's profile says and nothing else. It refuses to guess:
 // where the status of a certificate cannot be told, it fails closed unless
 // [FailOpen] was chosen. It trusts no CA that a client sends, and it neither
-// issues nor stores anything. It imports the standard library and
-// golang.org/x/crypto alone.
+// issues nor stores anything. It imports the standard library,
+// golang.org/x/crypto and package crlfile alone.
 package mtls

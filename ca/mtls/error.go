@@ -50,6 +50,7 @@ const (
 	CodeHeld        Code = "held"     // suspended; may be released
 	CodeRevoked     Code = "revoked"  // for good
 	CodeUnknown     Code = "unknown"  // not in the register
+	CodeDisabled    Code = "disabled" // it stands, but its service was disabled; only [Auth] knows
 	CodeUnavailable Code = "status-unavailable"
 )
 

@@ -63,6 +63,8 @@ func problemOf(err error) problem {
 		return forbidden("certificate-held", "the certificate is on hold: ask the people who issued it")
 	case CodeRevoked:
 		return forbidden("certificate-revoked", "the certificate was revoked: ask for a new one")
+	case CodeDisabled:
+		return forbidden("service-disabled", "your service is disabled: ask the people who issued the certificate")
 	case CodeNotAllowed:
 		return forbidden("not-allowed", "this service does not serve you")
 	case CodeUnavailable:

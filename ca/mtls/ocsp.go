@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+
+	"github.com/postern-ca/postern/ca/crlfile"
 )
 
 // maxOCSPAnswer is far more than an answer has, in octets.
@@ -107,7 +109,7 @@ func (o *OCSP) read(der []byte, chain Chain) (verdict, error) {
 		return verdict{}, err
 	}
 	switch {
-	case answer.ThisUpdate.After(now.Add(clockSkew)):
+	case answer.ThisUpdate.After(now.Add(crlfile.ClockSkew)):
 		return verdict{}, errors.New("an OCSP answer is of the future; is the clock right?")
 	case answer.NextUpdate.IsZero():
 		return verdict{}, errors.New("an OCSP answer does not say how long it is good for")

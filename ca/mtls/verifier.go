@@ -41,6 +41,9 @@ type Verifier struct {
 	Allow       Rules
 	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger     // of refusals; nil: none
+	// Reporter is told of each use of a certificate of ours: each Check, and each
+	// handshake that is refused. Nil: nobody is.
+	Reporter *Reporter
 
 	warned atomic.Int64 // Unix time of the last warning that somebody was let in unchecked
 }
@@ -54,7 +57,8 @@ const warnEvery = 10 * time.Second
 // TLSConfig returns a copy of base, which may be nil, that demands a client
 // certificate and lets [Verifier.VerifyConnection] decide; base's certificate, if
 // any, is the server's. The names of the issuing CAs are sent, so that a browser
-// offers the right certificates. base's own ways of accepting clients (ClientAuth,
+// offers the right certificates, and with [CRLs.ChainURL] those of the CAs above
+// them. base's own ways of accepting clients (ClientAuth,
 // VerifyPeerCertificate, VerifyConnection, GetConfigForClient) are dropped.
 func (v *Verifier) TLSConfig(base *tls.Config) *tls.Config {
 	config := &tls.Config{}
@@ -63,8 +67,12 @@ func (v *Verifier) TLSConfig(base *tls.Config) *tls.Config {
 	}
 	config.ClientCAs = x509.NewCertPool()
 	if v.CAs != nil {
-		for _, i := range v.CAs.issuing {
+		crls, _ := v.Revocation.(*CRLs)
+		for _, i := range v.CAs.widest().issuing {
 			config.ClientCAs.AddCert(i.cert)
+			if crls != nil && crls.ChainURL != "" { // or clients of a CA that is learned later would show nothing
+				config.ClientCAs.AddCert(i.above[0])
+			}
 		}
 	}
 	Demand(config, v.VerifyConnection)
@@ -92,7 +100,10 @@ func Demand(config *tls.Config, verify func(tls.ConnectionState) error) {
 func (v *Verifier) VerifyConnection(state tls.ConnectionState) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lookUpLimit)
 	defer cancel()
-	_, err := v.Check(ctx, state.PeerCertificates)
+	_, ours, err := v.check(ctx, state.PeerCertificates)
+	if err != nil { // otherwise each request counts
+		v.report(state.PeerCertificates, ours, err)
+	}
 	v.logRefusal(state.PeerCertificates, err, "handshake")
 	return err
 }
@@ -101,14 +112,26 @@ func (v *Verifier) VerifyConnection(state tls.ConnectionState) error {
 // this moment; errors are of type [*Error]. The client must have proven that it
 // has the key, as a TLS handshake makes it do.
 func (v *Verifier) Check(ctx context.Context, presented []*x509.Certificate) (Caller, error) {
+	caller, ours, err := v.check(ctx, presented)
+	v.report(presented, ours, err)
+	return caller, err
+}
+
+// check is Check, and says whether one of our CAs has signed the certificate.
+func (v *Verifier) check(ctx context.Context, presented []*x509.Certificate) (caller Caller, ours bool, err error) {
 	if v.CAs == nil {
-		return Caller{}, refuse(CodeForeign, "the verifier has no CAs")
+		return Caller{}, false, refuse(CodeForeign, "the verifier has no CAs")
 	}
 	now := v.now()
 	chain, err := v.CAs.Verify(presented, now)
 	if err != nil {
-		return Caller{}, err
+		return Caller{}, false, err
 	}
+	caller, err = v.checkOurs(ctx, chain, now)
+	return caller, true, err
+}
+
+func (v *Verifier) checkOurs(ctx context.Context, chain Chain, now time.Time) (Caller, error) {
 	if err := CheckTime(chain.Leaf, now); err != nil {
 		return Caller{}, err
 	}
@@ -126,6 +149,12 @@ func (v *Verifier) Check(ctx context.Context, presented []*x509.Certificate) (Ca
 		return Caller{}, refuse(CodeNotAllowed, "the rules do not let in "+caller.SPIFFEID)
 	}
 	return caller, nil
+}
+
+func (v *Verifier) report(presented []*x509.Certificate, ours bool, err error) {
+	if ours && v.Reporter != nil {
+		v.Reporter.saw(presented[0], err)
+	}
 }
 
 func (v *Verifier) now() time.Time {

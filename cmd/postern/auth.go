@@ -20,11 +20,20 @@ func (h *house) proxies() (*auth.Auth, error) {
 		return nil, nil
 	}
 	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now}
-	o := auth.Options{Check: clients.Check, Service: h.service, Seen: h.seen.See, Log: h.log}
+	o := auth.Options{Check: clients.Check, Service: h.service, Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log}
 	for _, c := range h.cfg.Auth.Callers {
 		o.Callers = append(o.Callers, proxy(c))
 	}
 	return auth.New(o)
+}
+
+// refusals are the reasons that web services may report: those of a certificate of
+// ours, as /auth gives them itself.
+func refusals() []issuance.Code {
+	return []issuance.Code{
+		ca.CodeRevoked, ca.CodeHeld, ca.CodeExpired, ca.CodeNotYetValid, ca.CodeUnknown, ca.CodeDisabled,
+		auth.CodeOrganization, auth.CodeService, auth.CodeEnvironment,
+	}
 }
 
 // proxy returns a caller as it is configured.

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -148,8 +149,8 @@ func (s *story) wantOnTerminal(t *testing.T, want usesShown) {
 	minute := func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04Z") }
 	show := postern("cert", "show", string(want.Serial))
 	for _, line := range []string{
-		minute(want.LastUsedAt) + "; 2 since " + minute(want.FirstUsedAt) + "\n",
-		minute(want.LastRefusedAt) + " (certificate-revoked); 2 in all\n",
+		fmt.Sprintf("%s; %d since %s\n", minute(want.LastUsedAt), want.Uses, minute(want.FirstUsedAt)),
+		fmt.Sprintf("%s (certificate-revoked); %d in all\n", minute(want.LastRefusedAt), want.RefusedUses),
 	} {
 		if !strings.Contains(show, line) {
 			t.Errorf("cert show has no %q:\n%s", line, show)

@@ -20,6 +20,8 @@ const (
 	CodeProxy     issuance.Code = "proxy-unknown"         // the proxy has not proven who it is
 	CodeUpstream  issuance.Code = "upstream-unknown"      // the proxy named none of its upstreams
 
+	CodeDisabled issuance.Code = "service-disabled" // the certificate stands, its service was disabled
+
 	CodeOrganization issuance.Code = "organization-refused" // not at this upstream
 	CodeService      issuance.Code = "service-refused"
 	CodeEnvironment  issuance.Code = "environment-refused"

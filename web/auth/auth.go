@@ -21,13 +21,13 @@ const Path = "/auth"
 
 // Ours reports whether a request is for this package.
 func Ours(r *http.Request) bool {
-	return r.URL.Path == Path || strings.HasPrefix(r.URL.Path, Path+"/")
+	return r.URL.Path == Path || r.URL.Path == SeenPath || strings.HasPrefix(r.URL.Path, Path+"/")
 }
 
 // lookUpLimit bounds what one request waits for the register.
 const lookUpLimit = 5 * time.Second
 
-// Options says what the handler needs; all fields but Seen must be set.
+// Options says what the handler needs; all fields but Seen and Report must be set.
 type Options struct {
 	Callers []Caller
 	// Check returns what is known of a client certificate whose key the client
@@ -40,7 +40,11 @@ type Options struct {
 	// was let in. It is called before the answer is sent, by many requests at
 	// once, and must return without waiting for anything. Nil: nobody is told.
 	Seen func(serial issuance.Serial, refused issuance.Code)
-	Log  *slog.Logger
+	// Report adds what a caller saw itself; Refusals are the codes that it may give.
+	// Nil: there is nothing at SeenPath.
+	Report   func(context.Context, []issuance.Usage) (issuance.UsageReport, error)
+	Refusals []issuance.Code
+	Log      *slog.Logger
 }
 
 // Auth is the handler.
@@ -72,9 +76,13 @@ func New(o Options) (*Auth, error) {
 }
 
 func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	server.Route(w, Path)
 	w.Header().Set("Cache-Control", "no-store")
-	if !Ours(r) {
+	if r.URL.Path == SeenPath && a.opts.Report != nil {
+		a.takeSeen(w, r)
+		return
+	}
+	server.Route(w, Path)
+	if !Ours(r) || r.URL.Path == SeenPath {
 		a.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "ask " + Path})
 		return
 	}
@@ -129,11 +137,23 @@ func (a *Auth) decide(ctx context.Context, r *http.Request) (verdict, error) {
 		return verdict{known: known}, err
 	}
 	a.parsed.keep(cert.sum, cert.Certificate)
-	service, err := a.opts.Service(ctx, known.Service)
+	service, err := a.service(ctx, known)
 	if err != nil {
-		return verdict{}, fmt.Errorf("looking up service %s: %s", known.Service, err) // not wrapped: that it is not there is no reason of the client's
+		return verdict{known: known}, err
 	}
 	return verdict{known, service.Environment, spiffeID(cert.Certificate)}, up.allow(known, service.Environment)
+}
+
+// service returns whose certificate it is, and an error if the service is disabled.
+func (a *Auth) service(ctx context.Context, known issuance.Certificate) (issuance.Service, error) {
+	service, err := a.opts.Service(ctx, known.Service)
+	if err != nil {
+		return service, fmt.Errorf("looking up service %s: %s", known.Service, err) // not wrapped: that it is not there is no reason of the client's
+	}
+	if service.Disabled {
+		return service, denied(CodeDisabled, "the service "+string(known.Service)+" is disabled", "ask the people who issued the certificate to enable it")
+	}
+	return service, nil
 }
 
 // certificate is one with the SHA-256 of its DER.

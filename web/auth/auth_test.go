@@ -47,7 +47,7 @@ type desk struct {
 func newDesk(tb testing.TB, change func(*Options)) *desk {
 	tb.Helper()
 	d := &desk{refused: map[issuance.ServiceID]issuance.Code{}, issued: map[issuance.ServiceID][]byte{}}
-	for i, id := range []issuance.ServiceID{"acme.payments", "postern.mesh", "acme.trial", "globex.orders"} {
+	for i, id := range []issuance.ServiceID{"acme.payments", "postern.mesh", "acme.trial", "globex.orders", "acme.closed"} {
 		d.issued[id] = issue(tb, id, int64(i+1))
 	}
 	o := Options{
@@ -125,6 +125,7 @@ func (d *desk) service(_ context.Context, id issuance.ServiceID) (issuance.Servi
 	if id == "acme.trial" || id == "globex.orders" {
 		s.Environment = issuance.Test
 	}
+	s.Disabled = id == "acme.closed"
 	if id == "acme.lost" {
 		return s, issuance.ErrNotFound
 	}
@@ -192,6 +193,8 @@ func TestRules(t *testing.T) {
 		{"no rules", "sandbox", "globex.orders", 200, ""},
 		{"none, in production", "payments", "", 401, CodeMissing},
 		{"none, at the test", "sandbox", "", 200, ""},
+		{"a disabled service", "payments", "acme.closed", 403, CodeDisabled},
+		{"a disabled service, where there are no rules", "sandbox", "acme.closed", 403, CodeDisabled},
 		{"no such upstream", "nowhere", "acme.payments", 403, CodeUpstream},
 		{"an upstream with no name", "", "acme.payments", 403, CodeUpstream},
 	} {

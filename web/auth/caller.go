@@ -96,6 +96,9 @@ func (a *Auth) caller(ctx context.Context, r *http.Request) (*Caller, error) {
 
 func (a *Auth) callerByCertificate(ctx context.Context, r *http.Request) (*Caller, error) {
 	known, err := a.opts.Check(ctx, r.TLS.PeerCertificates[0])
+	if err == nil {
+		_, err = a.service(ctx, known)
+	}
 	if issuance.KindOf(err) == issuance.Denied {
 		return nil, errProxy("its own certificate is refused: " + err.Error())
 	} else if err != nil {

@@ -6,5 +6,6 @@
 // one format, which its configuration names. It takes a certificate from it and
 // nothing else: no serial number, no name, no result of another's check. Whether
 // the certificate stands is asked anew for each request; if nobody can tell, the
-// answer is no.
+// answer is no. From callers that check certificates themselves it takes reports of
+// what they saw, which count and decide nothing.
 package auth

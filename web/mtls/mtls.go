@@ -28,7 +28,7 @@ type Options struct {
 	// Seen is told of each request with a certificate of ours: refused is empty if
 	// it was let in. Many requests call it at once, before they are answered: it
 	// must return without waiting for anything. A handshake that was refused has no
-	// request, and proves nothing of its client. Nil: nobody is told.
+	// request: whoever refuses it tells of it. Nil: nobody is told.
 	Seen func(serial issuance.Serial, refused issuance.Code)
 	Log  *slog.Logger
 }
@@ -81,8 +81,8 @@ func (l listener) caller(r *http.Request) (caller, error) {
 	}
 	presented := r.TLS.PeerCertificates[0]
 	known, err := l.opts.Check(r.Context(), presented)
-	// Here and not in the handshake: its check is made before the client has
-	// proven to have the key, and anybody can show a certificate.
+	// A use is counted here and not in the handshake: its check is made before the
+	// client has proven to have the key, and anybody can show a certificate.
 	if known.Serial != "" && l.opts.Seen != nil && (err == nil || issuance.KindOf(err) == issuance.Denied) {
 		l.opts.Seen(known.Serial, issuance.CodeOf(err))
 	}

@@ -57,6 +57,18 @@ func (c *CA) issue(t testing.TB, name string, change func(*x509.Certificate)) *C
 	return &CA{Certificate: certificate, Key: key}
 }
 
+// Again returns c with a second certificate for its key, issued by parent.
+func (c *CA) Again(t testing.TB, parent *CA) *CA {
+	t.Helper()
+	template := *c.Certificate
+	template.SerialNumber, template.NotAfter = big.NewInt(time.Now().UnixNano()), template.NotAfter.AddDate(1, 0, 0)
+	der, err := x509.CreateCertificate(rand.Reader, &template, parent.Certificate, c.Key.Public(), parent.Key)
+	check(t, err)
+	certificate, err := x509.ParseCertificate(der)
+	check(t, err)
+	return &CA{Certificate: certificate, Key: c.Key}
+}
+
 // PEM returns the certificates of CAs, one after the other.
 func PEM(all ...*CA) (text []byte) {
 	for _, c := range all {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/ca/crlfile"
 )
 
 // The reasons of failures beside the codes of package crlfile: a label of the
@@ -41,8 +41,29 @@ func reasonOf(err error) string {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f.reason
 	}
-	if code := issuance.CodeOf(err); code != "" {
+	if code := crlfile.CodeOf(err); code != "" {
 		return string(code)
 	}
 	return reasonOther
+}
+
+// hint says what to do about a file that package crlfile refuses, "" for other failures.
+func hint(err error) string {
+	switch crlfile.CodeOf(err) {
+	case crlfile.CodeRubbish:
+		return "fetch it again; if it stays so, a proxy may be answering instead of Postern"
+	case crlfile.CodeIssuer, crlfile.CodeSignature:
+		return "check that the root is the one of this Postern, and that the CA certificates are up to date"
+	case crlfile.CodeFuture, crlfile.CodeLapsed:
+		return "check the clocks of this machine and of Postern, and Postern's log"
+	case crlfile.CodeOlder:
+		return "somebody serves an old list, or Postern was restored from a backup; in the latter case move the file away once"
+	case crlfile.CodeCritical:
+		return "use the complete list; one of a part of the certificates cannot stand alone"
+	case crlfile.CodeAnchors:
+		return "give one self-signed root in PEM, and issuing CAs that it or each other signed"
+	case crlfile.CodeMissing, crlfile.CodeTwice:
+		return "Postern's log tells why its CRLs are not complete"
+	}
+	return ""
 }

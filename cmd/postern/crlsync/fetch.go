@@ -21,6 +21,9 @@ type answer struct {
 	retry  time.Duration // when it wants to be asked again; 0: it did not say
 }
 
+// longestTag is how long an entity tag may be, in octets.
+const longestTag = 256
+
 // get asks for address. With etag, it asks for another than that, and to wait
 // until there is one.
 func (s *Sync) get(ctx context.Context, address, etag string) (answer, error) {
@@ -45,6 +48,9 @@ func (s *Sync) get(ctx context.Context, address, etag string) (answer, error) {
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read as far as it is wanted
 	a := answer{etag: response.Header.Get("ETag"), retry: retryAfter(response.Header)}
+	if len(a.etag) > longestTag {
+		a.etag = "" // a server would refuse the next question for its length, for ever
+	}
 	// One that says it waits and does not would be asked without a pause.
 	a.waited = strings.Contains(response.Header.Get("Preference-Applied"), "wait") && time.Since(began) >= min(time.Second, wait)
 	switch {

@@ -82,6 +82,9 @@ func (m *Metrics) has(b *crlfile.Bundle) {
 		return
 	}
 	m.numbers.Reset()
+	if b == nil {
+		return
+	}
 	for _, l := range b.Lists {
 		if l.Number != nil {
 			n, _ := l.Number.Float64()

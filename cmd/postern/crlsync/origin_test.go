@@ -225,7 +225,7 @@ func (b *beside) whole(text []byte) int64 {
 	b.t.Helper()
 	anchors, err := crlfile.ParseAnchors(crlfiletest.PEM(b.origin.root, b.origin.issuing))
 	must(b.t, err)
-	bundle, err := crlfile.Check{Anchors: anchors, Now: time.Now()}.Verify(text)
+	bundle, err := crlfile.Check{CAs: anchors.CAs(), Now: time.Now()}.Verify(text)
 	if err != nil {
 		b.t.Errorf("the file on the disk, %d octets, is not sound: %v", len(text), err)
 		return -1

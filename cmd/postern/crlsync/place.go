@@ -50,7 +50,7 @@ func newPlace(out string) (place, error) {
 
 // locked runs f while no other process is in locked for the same file.
 func (p place) locked(ctx context.Context, f func() error) (err error) {
-	file, err := os.OpenFile(p.lock, os.O_RDONLY|os.O_CREATE, 0o644)
+	file, err := openLock(p.lock)
 	if err != nil {
 		return failf(reasonDisk, "opening the lock: %w", err)
 	}
@@ -70,6 +70,23 @@ func (p place) locked(ctx context.Context, f func() error) (err error) {
 			return ctx.Err()
 		}
 	}
+}
+
+// openLock opens a file that nobody else can open: whoever can read a file can
+// lock it, and the CRLs would lapse meanwhile.
+func openLock(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().Perm()&0o077 != 0 { // of an earlier version
+		err = file.Chmod(0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // read returns what the file has, nil if there is none or it has more than limit octets.

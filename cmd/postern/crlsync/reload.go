@@ -91,6 +91,9 @@ func (s *Sync) reload(ctx context.Context) error {
 		if c.command == "" {
 			continue
 		}
+		if ctx.Err() != nil {
+			return ctx.Err() // it stays owed; systemd waits for one command, not for two
+		}
 		if err := s.command(ctx, c.command); err != nil {
 			s.Metrics.reloaded(resultFailed)
 			return &failure{c.reason, err}
@@ -146,6 +149,9 @@ func (s *Sync) reloaded(err error) {
 		}
 		s.reloadFails = nil
 		return
+	}
+	if errors.Is(err, context.Canceled) {
+		return // it was told to stop
 	}
 	s.reloadFails = err
 	s.Metrics.failed(reasonOf(err))

@@ -1,0 +1,225 @@
+package mtls
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	reportEvery  = 10 * time.Second
+	reportLimit  = 5 * time.Second // of one request
+	reportBatch  = 1000            // records of one request
+	maxReported  = 10_000          // certificates that are counted at a time, some 250 octets each
+	mostReported = 1_000_000_000   // uses of one certificate in one report
+)
+
+// Reporter counts in memory which certificates were used, and which were refused,
+// and tells Postern, which shows it beside its own listeners' counts. A request
+// waits for a lock alone. Only certificates that our CAs have signed are counted:
+// a stranger can neither raise a count nor fill the memory.
+//
+// What cannot be delivered is kept and added to. A report whose answer does not
+// come is sent again, though it may have been taken: its uses then count twice. A
+// crash loses what was not sent yet. First and last times are right in any case.
+// The caller sets the fields before the first use.
+type Reporter struct {
+	URL    string           // as in https://certs.internal:9444/auth-seen
+	Secret func() string    // as in [Auth]
+	Client *http.Client     // nil: one that follows no redirects
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: none
+
+	mu      sync.Mutex
+	pending map[string]*use // by serial number
+	dropped uint64          // uses for which there was no room
+	sending sync.Mutex
+}
+
+// use is what was seen of a certificate, as Postern reads it.
+type use struct {
+	Serial      string    `json:"serial"`
+	Count       uint64    `json:"count,omitzero"`
+	First       time.Time `json:"first,omitzero"`
+	Last        time.Time `json:"last,omitzero"`
+	Refused     uint64    `json:"refused,omitzero"`
+	RefusedLast time.Time `json:"refused_last,omitzero"`
+	RefusedCode string    `json:"refused_code,omitzero"`
+}
+
+func (u *use) add(v use) {
+	if u.Count == 0 || v.Count > 0 && v.First.Before(u.First) {
+		u.First = v.First
+	}
+	if v.Last.After(u.Last) {
+		u.Last = v.Last
+	}
+	if v.Refused > 0 && !v.RefusedLast.Before(u.RefusedLast) {
+		u.RefusedLast, u.RefusedCode = v.RefusedLast, v.RefusedCode
+	}
+	u.Count = min(u.Count+v.Count, mostReported)
+	u.Refused = min(u.Refused+v.Refused, mostReported)
+}
+
+// reportCode returns the code of /auth for why a certificate of ours is refused,
+// "" for what is no refusal of it.
+func reportCode(err error) string {
+	refusal, _ := errors.AsType[*Error](err)
+	if refusal == nil {
+		return ""
+	}
+	switch refusal.Code {
+	case CodeRevoked, CodeIssuerRevoked:
+		return "certificate-revoked"
+	case CodeHeld:
+		return "certificate-held"
+	case CodeExpired:
+		return "certificate-expired"
+	case CodeEarly:
+		return "certificate-early"
+	case CodeUnknown:
+		return "certificate-unknown"
+	case CodeDisabled:
+		return "service-disabled"
+	case CodeNotAllowed:
+		return "service-refused"
+	}
+	return ""
+}
+
+// saw counts one use of a certificate of ours, refused for err if there is one.
+func (r *Reporter) saw(cert *x509.Certificate, err error) {
+	now := time.Now
+	if r.Now != nil {
+		now = r.Now
+	}
+	at := now().UTC().Round(0)
+	u := use{Serial: fmt.Sprintf("%034x", cert.SerialNumber)}
+	if err == nil {
+		u.Count, u.First, u.Last = 1, at, at
+	} else if u.RefusedCode = reportCode(err); u.RefusedCode != "" {
+		u.Refused, u.RefusedLast = 1, at
+	} else {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(u)
+}
+
+// put adds u to what is pending, if there is room; the caller holds r.mu.
+func (r *Reporter) put(u use) {
+	p := r.pending[u.Serial]
+	if p == nil && len(r.pending) >= maxReported {
+		r.dropped += u.Count + u.Refused
+		return
+	}
+	if p == nil {
+		if r.pending == nil {
+			r.pending = make(map[string]*use)
+		}
+		p = &use{Serial: u.Serial}
+		r.pending[u.Serial] = p
+	}
+	p.add(u)
+}
+
+// Run reports every ten seconds until ctx is done, whose error it returns after it
+// has tried once more, for up to five seconds.
+func (r *Reporter) Run(ctx context.Context) error {
+	for failure := ""; ; {
+		ended := sleep(ctx, reportEvery)
+		err := r.Flush(context.WithoutCancel(ctx))
+		switch {
+		case err == nil:
+			failure = ""
+		case err.Error() != failure: // once, not six times a minute
+			failure = err.Error()
+			r.log().Warn("reporting the uses of certificates", "url", r.URL, "error", err)
+		}
+		if ended != nil {
+			return ended
+		}
+	}
+}
+
+// Flush reports now what was counted. After an error it is still counted.
+func (r *Reporter) Flush(ctx context.Context) error {
+	r.sending.Lock()
+	defer r.sending.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, reportLimit)
+	defer cancel()
+	r.mu.Lock()
+	pending, dropped := r.pending, r.dropped
+	r.pending, r.dropped = nil, 0
+	r.mu.Unlock()
+	if dropped > 0 {
+		r.log().Warn("there were too many certificates to count all of their uses", "uses", dropped)
+	}
+	all := make([]use, 0, len(pending))
+	for _, u := range pending {
+		all = append(all, *u)
+	}
+	for batch := range slices.Chunk(all, reportBatch) {
+		if err := r.post(ctx, batch); err != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for _, u := range all {
+				r.put(u)
+			}
+			return fmt.Errorf("reporting the uses of %d certificates: %w", len(all), err)
+		}
+		all = all[len(batch):]
+	}
+	return nil
+}
+
+func (r *Reporter) post(ctx context.Context, batch []use) error {
+	body, err := json.Marshal(struct {
+		Uses []use `json:"uses"`
+	}{batch})
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := askPostern(r.Client, r.Secret, request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxOCSPAnswer))
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusAccepted {
+		return errors.New("the server answers " + response.Status)
+	}
+	var taken struct{ Unknown, Invalid int }
+	if err := json.Unmarshal(answer, &taken); err != nil {
+		return fmt.Errorf("reading the answer to a report: %w", err)
+	}
+	if taken.Unknown+taken.Invalid > 0 {
+		r.log().Warn("Postern does not take all uses of certificates; are the clocks right?", "unknown", taken.Unknown, "invalid", taken.Invalid)
+	}
+	return nil
+}
+
+func (r *Reporter) log() *slog.Logger {
+	if r.Log != nil {
+		return r.Log
+	}
+	return slog.New(slog.DiscardHandler)
+}
