@@ -60,20 +60,22 @@ func (r Report) Scope() []string {
 // Summary returns in one line what needs doing first.
 func (r Report) Summary() string {
 	var parts []string
-	add := func(n int, one, many string) {
-		if n == 1 {
-			parts = append(parts, "1 "+one)
-		} else if n > 1 {
-			parts = append(parts, itoa(n)+" "+many)
+	add := func(n int, atLeast bool, one, many string) {
+		switch {
+		case n > 0 && atLeast:
+			parts = append(parts, amount(n)+" or more "+many)
+		case n > 0:
+			parts = append(parts, plural(n, one, many))
 		}
 	}
 	t := r.ToDo
-	add(t.Waiting.Count(), "order waits for approval", "orders wait for approval")
-	add(t.Locked.Count(), "order is locked", "orders are locked")
-	add(t.Failed.Count(), "message failed", "messages failed")
+	add(t.Waiting.Count(), t.Waiting.AtLeast, "order waits for approval", "orders wait for approval")
+	add(t.Locked.Count(), t.Locked.AtLeast, "order is locked", "orders are locked")
+	add(t.Failed.Count(), t.Failed.AtLeast, "message failed", "messages failed")
 	if len(t.Within) > 0 {
-		within := " within " + itoa(t.Within[0].Days) + " days"
-		add(t.Within[0].Count, "certificate ends"+within, "certificates end"+within)
+		first := t.Within[0]
+		within := " within " + itoa(first.Days) + " days"
+		add(first.Count, first.Count == reportReads, "certificate ends"+within, "certificates end"+within)
 	}
 	if len(parts) == 0 {
 		return "Nothing is urgent."

@@ -175,11 +175,32 @@ func (c *clerk) orders() error {
 	return nil
 }
 
+// missed reports whether anybody still waits for what n would bring: its order
+// may have gone on, or have ended, without it.
+func (c *clerk) missed(n Notice) (bool, error) {
+	if n.Kind != InvitationNotice && n.Kind != CodeNotice && n.Kind != PasswordNotice {
+		return true, nil
+	}
+	o, err := c.Order(n.Order)
+	if errors.Is(err, ErrNotFound) {
+		return true, nil
+	}
+	if n.Kind == PasswordNotice {
+		return o.State == DownloadedState, err
+	}
+	return o.State == InvitedState || o.State == VerifiedState || o.State == LockedState, err
+}
+
 // messages lists those that were given up.
 func (c *clerk) messages() error {
 	since := c.now.Add(-failedWithin)
 	f, err := find(func(p Page) ([]Notice, string, error) { return c.Notices(NoticeQuery{State: Failed, Page: p}) },
-		func(n Notice) (bool, error) { return !n.SettledAt.Before(since), nil })
+		func(n Notice) (bool, error) {
+			if n.SettledAt.Before(since) {
+				return false, nil
+			}
+			return c.missed(n)
+		})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ func (r Report) command() string {
 
 func (r Report) toDo() []ReportSection {
 	t := r.ToDo
+	today, end := r.At.UTC().Format(time.DateOnly), r.At.Add(60*oneDay).UTC().Format(time.DateOnly)
 	order := func(o ReportOrder) []string {
 		return []string{r.when(o.Since), string(o.Service), o.ContactName, string(o.Order)}
 	}
@@ -27,8 +28,14 @@ func (r Report) toDo() []ReportSection {
 	for _, w := range t.Within {
 		within = append(within, fmt.Sprintf("%s within %d days", amount(w.Count), w.Days))
 	}
-	end := r.At.Add(60 * oneDay).UTC().Format(time.DateOnly)
-	today := r.At.UTC().Format(time.DateOnly)
+	ending := section(t.Ending, ReportSection{
+		Title: "Certificates that end and have no successor, ordered or issued",
+		Head:  []string{"ENDS", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
+	}, "No certificate ends in the next 60 days without a successor.",
+		fmt.Sprintf("`postern cert list --need successor --expires-from %s --expires-before %s`", today, end), cert)
+	if ending.Title != "" {
+		ending.Title += " (" + strings.Join(within, ", ") + ")"
+	}
 	return []ReportSection{
 		section(t.Waiting, ReportSection{Title: "Orders that wait for approval", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
 			"Nothing waits for approval.", "`postern order list --state requested`", order),
@@ -38,12 +45,7 @@ func (r Report) toDo() []ReportSection {
 			"No message failed.", "`postern message list --state failed`", func(m ReportMessage) []string {
 				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
 			}),
-		section(t.Ending, ReportSection{
-			Title: "Certificates that end and have no successor, ordered or issued",
-			Head:  []string{"ENDS", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
-			After: []string{upper(strings.Join(within, ", ")) + "."},
-		}, "No certificate ends in the next 60 days without a successor.",
-			fmt.Sprintf("`postern cert list --need successor --expires-from %s --expires-before %s`", today, end), cert),
+		ending,
 		section(t.Superseded, ReportSection{
 			Title: "Certificates whose successor is in use, and which can be revoked",
 			Head:  []string{"ENDS", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
@@ -82,7 +84,9 @@ func (r Report) happened() []ReportSection {
 		list   Listed[ReportEvent]
 		title  string
 		change bool
-	}{{d.Changed, "Held, released and revoked", true}, {d.Issued, "Issued", false}, {d.Orders, "Orders", false}} {
+	}{
+		{d.Changed, "Certificates held, released and revoked", true}, {d.Issued, "Certificates issued", false}, {d.Orders, "What was done to orders", false},
+	} {
 		if l.list.Count() > 0 { // the lines above say what there is not
 			out = append(out, r.events(l.list, l.title, l.change))
 		}
