@@ -93,7 +93,7 @@ func utc(s string) time.Time {
 
 // stable replaces what is random by what is as long.
 func stable(s string) string {
-	s = regexp.MustCompile(`\b(ord|msg)-[0-9a-z]{26}\b`).ReplaceAllString(s, "$1-xxxxxxxxxxxxxxxxxxxxxxxxxx")
+	s = regexp.MustCompile(`\b(ord|msg|con)-[0-9a-z]{26}\b`).ReplaceAllString(s, "$1-xxxxxxxxxxxxxxxxxxxxxxxxxx")
 	return regexp.MustCompile(`\b[0-9a-f]{34}\b`).ReplaceAllString(s, strings.Repeat("5", 34))
 }
 
