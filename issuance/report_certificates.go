@@ -61,9 +61,7 @@ func (c *clerk) superseded() error {
 
 // held lists those that somebody must decide about, those held for longest first.
 func (c *clerk) held() error {
-	f, err := find(func(p Page) ([]Certificate, string, error) {
-		return c.Certificates(CertificateQuery{Status: Held, ExpiresFrom: c.now, Page: p})
-	}, nil)
+	f, err := c.needing(DecisionNeed, time.Time{}, nil)
 	if err != nil {
 		return err
 	}

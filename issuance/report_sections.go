@@ -53,7 +53,7 @@ func (r Report) toDo() []ReportSection {
 			return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
 		}),
 		section(t.Held, ReportSection{Title: "Certificates on hold, to be released or revoked", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
-			"No certificate is on hold.", "`postern cert list --status held --expires-from "+today+"`", func(c ReportCertificate) []string {
+			"No certificate is on hold.", "`postern cert list --need decision --expires-from "+today+"`", func(c ReportCertificate) []string {
 				return []string{r.when(c.Since), string(c.Service), c.By, string(c.Serial), c.Comment}
 			}),
 	}

@@ -129,7 +129,7 @@ func TestUpkeep(t *testing.T) {
 	want := func(what, needs string) {
 		t.Helper()
 		r := h.report(issuance.DailyReport, "")
-		lists := map[string]issuance.Listed[issuance.ReportCertificate]{"successor": r.ToDo.Ending, "revocation": r.ToDo.Superseded, "use": r.Use.Unused}
+		lists := map[string]issuance.Listed[issuance.ReportCertificate]{"successor": r.ToDo.Ending, "revocation": r.ToDo.Superseded, "use": r.Use.Unused, "decision": r.ToDo.Held}
 		var got []string
 		for _, need := range issuance.Needs() {
 			for _, c := range lists[string(need)].Items {
@@ -166,7 +166,7 @@ func TestUpkeep(t *testing.T) {
 	h.see(next, "")
 	_, err = h.Hold(ctx, h.staff, old, "")
 	h.ok(err)
-	want("on hold", "revocation")
+	want("on hold", "revocation decision")
 	_, err = h.Revoke(ctx, h.staff, old, issuance.Superseded, "")
 	h.ok(err)
 	want("revoked", "")

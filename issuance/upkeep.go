@@ -20,10 +20,11 @@ const (
 	SuccessorNeed  Need = "successor"  // nothing was issued that follows it
 	RevocationNeed Need = "revocation" // its successor is in use: it is superseded
 	UseNeed        Need = "use"        // it is active, and was never seen in use
+	DecisionNeed   Need = "decision"   // it is on hold, until somebody releases or revokes it
 )
 
 // Needs returns all of them.
-func Needs() []Need { return []Need{SuccessorNeed, RevocationNeed, UseNeed} }
+func Needs() []Need { return []Need{SuccessorNeed, RevocationNeed, UseNeed, DecisionNeed} }
 
 // Needs reports whether c asks for n; whether its time is over is not looked at.
 func (c Certificate) Needs(n Need) bool {
@@ -37,6 +38,8 @@ func (c Certificate) Needs(n Need) bool {
 		return c.Succession == SuccessorUsed
 	case UseNeed:
 		return c.Status == Active && !c.Used
+	case DecisionNeed:
+		return c.Status == Held
 	}
 	return false
 }

@@ -38,6 +38,7 @@ func testNeeds(t *testing.T, fresh Fresh) {
 			{"a successor", issuance.CertificateQuery{Need: issuance.SuccessorNeed}, []string{"00003", "00002", "00001"}},
 			{"to be revoked", issuance.CertificateQuery{Need: issuance.RevocationNeed}, []string{"00006", "00005"}},
 			{"use", issuance.CertificateQuery{Need: issuance.UseNeed}, []string{"00001"}},
+			{"a decision", issuance.CertificateQuery{Need: issuance.DecisionNeed}, []string{"00006", "00003"}},
 			{"of an organisation", issuance.CertificateQuery{Need: issuance.SuccessorNeed, Organization: "zeta"}, []string{"00002"}},
 			{"of a status", issuance.CertificateQuery{Need: issuance.RevocationNeed, Status: issuance.Held}, []string{"00006"}},
 			{"from a time on", issuance.CertificateQuery{Need: issuance.SuccessorNeed, ExpiresFrom: after(998 * time.Hour)}, []string{"00002", "00001"}},
@@ -258,7 +259,7 @@ func testStoredReports(t *testing.T, fresh Fresh) {
 // askNeeds compares lists of certificates that need something with the model's.
 func (w *world) askNeeds(rt *rapid.T) {
 	q := issuance.CertificateQuery{
-		Need: pick(rt, "need", "", issuance.SuccessorNeed, issuance.RevocationNeed, issuance.UseNeed), Organization: w.org(rt),
+		Need: pick(rt, "need", "", issuance.SuccessorNeed, issuance.RevocationNeed, issuance.UseNeed, issuance.DecisionNeed), Organization: w.org(rt),
 		ExpiresFrom: instant(rt, "expires from"), ExpiresBefore: instant(rt, "expires before"),
 	}
 	want := scan(w.certificates, func(c issuance.Certificate) bool {
