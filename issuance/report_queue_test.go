@@ -166,7 +166,7 @@ func TestAnotherZoneHasNoHolesAndTellsNothingTwice(t *testing.T) {
 	h := reportHouse(t, "UTC", func(c *issuance.Config) { c.Reports.Monthly.Off = true })
 	h.set(utc("2026-11-01 12:00"))
 	h.queued()
-	for _, zone := range []string{"Pacific/Kiritimati", "Pacific/Niue", "Europe/Berlin", "Pacific/Kiritimati", "UTC"} {
+	for _, zone := range []string{"Pacific/Kiritimati", "Pacific/Niue", "Pacific/Kiritimati", "Europe/Berlin", "UTC"} {
 		location, err := time.LoadLocation(zone)
 		h.ok(err)
 		h.Reports.Zone = location
