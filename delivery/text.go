@@ -63,10 +63,10 @@ func NewTexts(b Brand) (*Texts, error) {
 		}
 	}
 	functions := template.FuncMap{"wrap": wrap, "number": func(i int) int { return i + 1 }}
-	if t.text, err = template.New("mail.txt").Funcs(functions).ParseFS(textFiles, "texts/mail.txt"); err != nil {
+	if t.text, err = template.New("mail.txt").Funcs(functions).ParseFS(textFiles, "texts/mail.txt", "texts/report.txt"); err != nil {
 		return nil, err
 	}
-	t.html, err = htmltemplate.ParseFS(textFiles, "texts/mail.html")
+	t.html, err = htmltemplate.ParseFS(textFiles, "texts/mail.html", "texts/report.html")
 	return t, err
 }
 
@@ -92,6 +92,8 @@ func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 		err = w.mail(&m, w.renewed(d))
 	case issuance.AlertNotice:
 		err = w.mail(&m, w.alert(d))
+	case issuance.ReportNotice:
+		err = w.report(&m, d.Report)
 	default:
 		err = fmt.Errorf("there is no text for a notice of kind %q", d.Notice.Kind)
 	}

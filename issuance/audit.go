@@ -15,3 +15,11 @@ type AuditRecord struct {
 	Subject      string            `json:"subject,omitempty"` // what else it was done to: a contact, a service, a token
 	Detail       map[string]string `json:"detail,omitempty"`  // no secrets
 }
+
+// Tally is how often something was done to what belongs to an organisation, ""
+// for what belongs to none.
+type Tally struct {
+	Verb         Verb
+	Organization OrgID
+	Count        int
+}

@@ -82,6 +82,8 @@ type Certificate struct {
 	FromCSR      bool         `json:"from_csr,omitempty"`
 	Renews       Serial       `json:"renews,omitempty"`
 	RenewedBy    Serial       `json:"renewed_by,omitempty"` // the last successor
+	Succession   Succession   `json:"succession,omitempty"` // how far that one has come
+	Used         bool         `json:"used,omitempty"`       // it was seen in use
 	// Reason, Comment, ChangedAt and ChangedBy tell of the last hold, release or revocation.
 	Reason    Reason    `json:"reason,omitempty"`
 	Comment   string    `json:"comment,omitempty"`

@@ -22,6 +22,7 @@ const (
 	RevokedNotice    NoticeKind = "revoked"    // mail: the certificate was revoked, held or released
 	RenewedNotice    NoticeKind = "renewed"    // mail: the certificate has renewed itself
 	AlertNotice      NoticeKind = "alert"      // mail to staff: something needs a person
+	ReportNotice     NoticeKind = "report"     // mail to staff: the report of a day or a month
 )
 
 // Channel returns the one channel on which a notice of kind k may travel.
@@ -58,7 +59,7 @@ type Notice struct {
 	// Counter is the HOTP counter of a code, and the number of the link of an
 	// invitation: an order that has moved on does not take an older notice back.
 	Counter   uint64    `json:"counter,omitempty"`
-	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a revoked notice: the status it tells
+	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a revoked notice: the status it tells; of a report: its id
 	Attempts  int       `json:"attempts"`
 	NextAt    time.Time `json:"next_at,omitzero"`
 	Leased    bool      `json:"leased,omitempty"`     // a courier has it; NextAt is when the lease ends

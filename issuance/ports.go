@@ -56,6 +56,7 @@ type Dispatch struct {
 	Service      Service
 	Order        Order
 	Certificate  Certificate // of a password or revoked notice
+	Report       Report      // of a report notice
 	// Secret is the link token of an invitation, the code, or the password.
 	Secret Secret
 	// CodeLifetime and LinkExpires tell people how long they have.

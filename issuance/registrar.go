@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Config is what a Registrar needs; every field but Alerts and the wakers must be set.
+// Config is what a Registrar needs; every field but Alerts, Reports and the wakers must be set.
 type Config struct {
 	Store  Store
 	Signer Signer
@@ -28,6 +28,7 @@ type Config struct {
 
 	Workers int      // keys made and derived at the same time
 	Alerts  []string // e-mail addresses of staff who are told what needs a person
+	Reports ReportSchedule
 
 	WakeCourier   func(Channel) // a notice is waiting
 	WakePublisher func()        // a certificate's status changed
@@ -50,6 +51,8 @@ func New(c Config) (*Registrar, error) {
 		return nil, errors.New("issuance: a field of the configuration is not set")
 	case c.Workers < 1:
 		return nil, errors.New("issuance: at least one worker is needed")
+	case len(c.Reports.To) > 0 && !c.Reports.Monthly.Off && c.Reports.Monthly.Day < 1:
+		return nil, errors.New("issuance: the monthly report is due on no day")
 	}
 	if err := c.Policy.Check(); err != nil {
 		return nil, err

@@ -103,6 +103,9 @@ func (w *work) changed(by Actor, verb Verb, c Certificate, note string) error {
 	if err := w.AppendRevocation(c.revocation()); err != nil {
 		return err
 	}
+	if err := w.successorGone(c); err != nil {
+		return err
+	}
 	w.status = true
 	detail := comment(note)
 	if c.Reason != "" {

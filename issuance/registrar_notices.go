@@ -132,6 +132,11 @@ func (r *Registrar) dispatch(w *work, n Notice) (d Dispatch, err error) {
 	if n.Kind == AlertNotice {
 		return d, nil
 	}
+	if n.Kind == ReportNotice {
+		stored, err := w.StoredReport(ReportID(n.Text))
+		d.Report = stored.Report
+		return d, err
+	}
 	if d.Order, err = w.Order(n.Order); err != nil {
 		return d, err
 	}

@@ -208,7 +208,7 @@ func (w *work) succeeded(o *Order, cert Certificate) error {
 			return err
 		}
 	}
-	old.RenewedBy = cert.Serial
+	old.RenewedBy, old.Succession = cert.Serial, SuccessorIssued
 	return w.PutCertificate(old)
 }
 

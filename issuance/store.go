@@ -50,10 +50,16 @@ type Tx interface {
 	// that status; they expire at no time.
 	Certificates(CertificateQuery) ([]Certificate, string, error)
 
+	// Totals counts the certificates, to the hour: one that ends in the hour of
+	// now, or later, counts as not expired.
+	Totals(now time.Time) (Totals, error)
+
 	// Usage returns what PutUsage kept of a certificate: of one that was never
 	// used, ErrNotFound.
 	Usage(Serial) (Usage, error)
 	PutUsage(Usage) error
+	// Usages lists those with a refused use, the last refused first.
+	Usages(UsageQuery) ([]Usage, string, error)
 
 	// AppendRevocation gives r the next Seq, appends it to the changes and makes
 	// it the present status of its serial number.
@@ -97,6 +103,19 @@ type Tx interface {
 	// AppendAudit gives the record the next Seq and keeps it for good.
 	AppendAudit(AuditRecord) error
 	Audit(AuditQuery) ([]AuditRecord, string, error)
+	// Tally counts the records with from <= At < to, by verb and organisation,
+	// sorted by both.
+	Tally(from, to time.Time) ([]Tally, error)
+
+	// StoredReport returns the report that was queued with that id.
+	StoredReport(ReportID) (StoredReport, error)
+	PutStoredReport(StoredReport) error
+	// LastStoredReport returns that of kind with the highest id, ErrNotFound if
+	// there is none.
+	LastStoredReport(ReportKind) (StoredReport, error)
+	// ForgetStoredReports deletes up to limit reports of before's kind with an id
+	// below before, but never the last of its kind, and returns how many it took.
+	ForgetStoredReports(before ReportID, limit int) (int, error)
 
 	// Compromised reports whether PutCompromised was called with the digest of a
 	// public key (SHA-256 of its SubjectPublicKeyInfo). It is kept for good.
@@ -152,14 +171,23 @@ type (
 		Organization OrgID
 		Service      ServiceID
 		Contact      ContactID
+		Renews       Serial
 		Page
 	}
 	CertificateQuery struct {
-		Status        Status
-		Organization  OrgID
-		Service       ServiceID
-		Order         OrderID
-		ExpiresBefore time.Time // lists by NotAfter instead, the earliest first
+		Status       Status
+		Organization OrgID
+		Service      ServiceID
+		Order        OrderID
+		// Each of the others lists by NotAfter instead, the earliest first.
+		ExpiresFrom   time.Time // at this time or later
+		ExpiresBefore time.Time
+		Need          Need
+		Page
+	}
+	// UsageQuery asks for refused uses, the last of a certificate not before RefusedFrom.
+	UsageQuery struct {
+		RefusedFrom time.Time
 		Page
 	}
 	NoticeQuery struct {
@@ -170,6 +198,10 @@ type (
 	AuditQuery struct {
 		Order  OrderID
 		Serial Serial // of a certificate, or of a number reserved for one: a record has its order, too
+		// Verb lists by At instead, the earliest first; From and Before, which need
+		// it, say from when on and until when.
+		Verb         Verb
+		From, Before time.Time
 		Page
 	}
 )

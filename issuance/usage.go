@@ -170,7 +170,13 @@ func addUsages(tx Tx, batch []Usage) error {
 			return err
 		}
 		u.Serial = more.Serial
+		first := u.Count == 0 && more.Count > 0
 		u.add(more)
+		if first {
+			if err := markUsed(tx, u.Serial); err != nil {
+				return err
+			}
+		}
 		if err := tx.PutUsage(u); err != nil {
 			return err
 		}

@@ -39,4 +39,6 @@ const (
 	SendVerb  Verb = "send"  // a notice was accepted by its provider
 	FailVerb  Verb = "fail"  // a notice is hopeless
 	RetryVerb Verb = "retry" // staff send a notice again
+
+	ReportVerb Verb = "report" // a report was queued for those who get it
 )

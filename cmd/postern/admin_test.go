@@ -110,6 +110,8 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 			t.Errorf("the list of %s is empty", list)
 		}
 	}
+	h.get("/reports/daily")
+	h.get("/reports/monthly")
 	for _, operation := range h.operations() {
 		if !h.seen[operation+" OK"] && !h.seen[operation+" Created"] {
 			t.Errorf("%s was never answered with success", operation)

@@ -115,12 +115,16 @@ func (h *house) revocation(ctx context.Context) error {
 }
 
 func (h *house) newRegistrar() (*issuance.Registrar, error) {
+	reports, err := h.cfg.Reports.Schedule()
+	if err != nil {
+		return nil, err
+	}
 	return issuance.New(issuance.Config{
 		Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(), Now: h.now, Log: h.log,
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
 		CheckMobile: delivery.CheckMobile(h.cfg.SMS.Countries),
-		Workers:     runtime.GOMAXPROCS(0), Alerts: h.cfg.Reports.To,
+		Workers:     runtime.GOMAXPROCS(0), Alerts: h.cfg.Reports.To, Reports: reports,
 		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
 		WakePublisher: func() { h.publisher.Wake() },
 	})
@@ -131,6 +135,8 @@ const (
 	sweepEvery = 5 * time.Second
 	seenEvery  = 10 * time.Second // a crash loses the uses of so long
 	rootEvery  = time.Hour        // looks whether the root's CRL is due
+	// reportsEvery is how late a report is at most.
+	reportsEvery = 20 * time.Second
 )
 
 // run serves until ctx ends or something breaks that the house cannot do
@@ -156,6 +162,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
 	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.now()) }))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
+	part("reports", h.every(reportsEvery, "queueing the reports", h.registrar.QueueReports))
 	part("uses", h.every(seenEvery, "storing the uses of certificates", h.seen.Flush))
 	for _, s := range h.listeners.all() {
 		part("listener", s.Serve)

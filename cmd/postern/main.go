@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // a bare container knows no time zones
 
 	"github.com/spf13/cobra"
 

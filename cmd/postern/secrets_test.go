@@ -113,6 +113,7 @@ func TestSecretsAppearNowhere(t *testing.T) {
 	// What staff see.
 	for _, path := range []string{
 		"/organizations", "/contacts", "/services", "/orders", "/orders/" + s.order, "/certificates", "/certificates/" + string(s.serial), "/messages", "/tokens", "/audit",
+		"/reports/daily?date=" + time.Now().UTC().Format(time.DateOnly), "/reports/monthly?month=" + time.Now().UTC().Format("2006-01"),
 		"/orders?state=nowhere", "/nothing", "/openapi.json",
 	} {
 		say(http.MethodGet, cfg.Admin.URL+"/api/v1"+path, nil)

@@ -13,9 +13,18 @@ func auditKey(r issuance.AuditRecord) []byte {
 	return binary.BigEndian.AppendUint64(nil, ^r.Seq)
 }
 
+// auditIndex has the list of a verb by At. Its places end with the organisation,
+// so that a tally reads no record.
 func auditIndex(r issuance.AuditRecord) [][]byte {
-	return [][]byte{besideOrder(auditBeside, r.Order, auditKey(r))}
+	place := binary.BigEndian.AppendUint64(instant(r.At), r.Seq)
+	return [][]byte{
+		besideOrder(auditBeside, r.Order, auditKey(r)),
+		entry(byVerb, append(place, r.Organization...), r.Verb),
+	}
 }
+
+// placeLength is how long a place is in front of its organisation.
+const placeLength = 12 + 8
 
 func (t *tx) AppendAudit(r issuance.AuditRecord) (err error) {
 	if r.Seq, err = t.sequence(t.s.tables.audit.name); err != nil {
@@ -27,6 +36,9 @@ func (t *tx) AppendAudit(r issuance.AuditRecord) (err error) {
 // Audit implements [issuance.Tx]. What was done to a certificate is found with
 // what was done to its order.
 func (t *tx) Audit(q issuance.AuditQuery) ([]issuance.AuditRecord, string, error) {
+	if q.Verb != "" {
+		return t.auditByVerb(q)
+	}
 	var m matching
 	matchOrder(&m, auditBeside, q.Order)
 	if q.Serial != "" {

@@ -21,6 +21,7 @@ func orderIndex(r issuance.Order) [][]byte {
 		entry(byContact, at, r.Contact),
 		entry(byDigest, nil, r.Link.Digest),
 		due,
+		entry(byRenewal, at, r.Renews),
 	}
 }
 
@@ -48,6 +49,7 @@ func (t *tx) Orders(q issuance.OrderQuery) ([]issuance.Order, string, error) {
 	match(&m, byOrganization, q.Organization)
 	match(&m, byService, q.Service)
 	match(&m, byContact, q.Contact)
+	match(&m, byRenewal, q.Renews)
 	return t.s.tables.orders.list(t, query{prefixes: m.orAll(), Page: q.Page})
 }
 

@@ -19,6 +19,7 @@ type tables struct {
 	audit         table[issuance.AuditRecord]
 	receipts      table[issuance.Receipt]
 	usages        table[issuance.Usage]
+	reports       table[issuance.StoredReport]
 }
 
 func newTables() tables {
@@ -58,8 +59,12 @@ func newTables() tables {
 		usages: table[issuance.Usage]{
 			name:   "usages",
 			key:    func(r issuance.Usage) []byte { return []byte(r.Serial) },
-			index:  func(issuance.Usage) [][]byte { return nil },
+			index:  usageIndex,
 			forget: true, // all that are in use change every few seconds: they would push out what is read
+		},
+		reports: table[issuance.StoredReport]{
+			name: "reports", key: func(r issuance.StoredReport) []byte { return []byte(r.ID) },
+			index: func(issuance.StoredReport) [][]byte { return nil }, forget: true,
 		},
 	}
 }
@@ -78,6 +83,10 @@ const (
 	byEmail        tag = 9
 	byTime         tag = 10
 	byExpiry       tag = 11
+	byNeed         tag = 12
+	byRenewal      tag = 13
+	byRefusal      tag = 14
+	byVerb         tag = 15
 )
 
 // The tables of what belongs to orders, in entries beside them.

@@ -19,6 +19,7 @@ const (
 	secretsBucket = "secrets"     // sealed
 	ordersBucket  = "orders"      // and, behind each order, index entries of what belongs to it
 	compromised   = "compromised" // digests of public keys
+	totalsBucket  = "totals"      // how many certificates, by status and the hour of their end
 )
 
 // The keys of the meta bucket.
@@ -42,7 +43,8 @@ func migrations() []migration {
 				"services", "services.index", ordersBucket, "orders.index",
 				"certificates", "certificates.index", "revocations", "revocations.index",
 				"notices", "notices.index", "tokens", "tokens.index",
-				"audit", "receipts", "receipts.index", "usages")
+				"audit", "audit.index", "receipts", "receipts.index", "usages", "usages.index",
+				totalsBucket, "reports")
 		},
 	}
 }

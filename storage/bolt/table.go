@@ -135,6 +135,7 @@ func (tb table[R]) remove(t *tx, r R) error {
 type query struct {
 	order    string   // name of the order, if the table has several
 	prefixes [][]byte // of the index lists to intersect; none: all records by their keys
+	first    []byte   // the place where the listing begins, nil for its first
 	before   []byte   // the place where the listing ends, nil for none
 	issuance.Page
 }
@@ -150,6 +151,9 @@ func (tb table[R]) listIf(t *tx, q query, keep func(R) bool) (out []R, cursor st
 	from, err := placeOf(name, q.After)
 	if err != nil {
 		return nil, "", err
+	}
+	if bytes.Compare(from, q.first) < 0 {
+		from = q.first
 	}
 	var last []byte
 	e := tb.walk(t, q, from, func(place []byte, r R) bool {

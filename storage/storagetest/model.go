@@ -22,7 +22,7 @@ func testModel(t *testing.T, fresh Fresh) {
 		round++ // the store is the same all the time; each round has its own records
 		w := &world{s: open(), round: fmt.Sprintf("r%d-", round), orders: map[issuance.OrderID]issuance.Order{}, certificates: map[issuance.Serial]issuance.Certificate{}, notices: map[issuance.NoticeID]issuance.Notice{}, usages: map[issuance.Serial]issuance.Usage{}}
 		rt.Repeat(map[string]func(*rapid.T){
-			"write": w.write, "orders": w.askOrders, "certificates": w.askCertificates, "notices": w.askNotices, "usages": w.askUsages,
+			"write": w.write, "orders": w.askOrders, "certificates": w.askCertificates, "notices": w.askNotices, "usages": w.askUsages, "needs": w.askNeeds,
 		})
 	})
 }
@@ -54,7 +54,7 @@ func (w *world) order(rt *rapid.T) issuance.Order {
 		ID:    issuance.OrderID(w.round + fmt.Sprint("o", rapid.IntRange(0, 20).Draw(rt, "order"))),
 		State: pick(rt, "state", issuance.RequestedState, issuance.InvitedState), Organization: w.org(rt),
 		Service: pick[issuance.ServiceID](rt, "service", "x", "y"), Contact: pick[issuance.ContactID](rt, "contact", "c", "d"),
-		RequestedAt: instant(rt, "requested"),
+		RequestedAt: instant(rt, "requested"), Renews: pick[issuance.Serial](rt, "renews", "", "s1", "s2"),
 	}
 	if rapid.Bool().Draw(rt, "due") {
 		o.DueAt = instant(rt, "due at")
@@ -72,6 +72,7 @@ func (w *world) certificate(rt *rapid.T) issuance.Certificate {
 		Status:       pick(rt, "status", issuance.Abandoned, issuance.Active, issuance.Revoked),
 		Organization: w.org(rt), Service: pick[issuance.ServiceID](rt, "service", "x", "y"),
 		IssuedAt: instant(rt, "issued"), NotAfter: instant(rt, "not after"),
+		Used: rapid.Bool().Draw(rt, "used"), Succession: pick(rt, "succession", "", issuance.SuccessorIssued, issuance.SuccessorUsed),
 	}
 }
 
@@ -152,9 +153,10 @@ func (w *world) askOrders(rt *rapid.T) {
 	q := issuance.OrderQuery{
 		State: pick(rt, "state", "", issuance.RequestedState, issuance.InvitedState), Organization: w.org(rt),
 		Service: pick[issuance.ServiceID](rt, "service", "", "x", "y"), Contact: pick[issuance.ContactID](rt, "contact", "", "c", "d"),
+		Renews: pick[issuance.Serial](rt, "renews", "", "s1", "s2"),
 	}
 	want := scan(w.orders, func(o issuance.Order) bool {
-		return matches(q.State, o.State) && matches(q.Organization, o.Organization) && matches(q.Service, o.Service) && matches(q.Contact, o.Contact)
+		return matches(q.State, o.State) && matches(q.Organization, o.Organization) && matches(q.Service, o.Service) && matches(q.Contact, o.Contact) && matches(q.Renews, o.Renews)
 	}, func(a, b issuance.Order) int {
 		return cmp.Or(b.RequestedAt.Compare(a.RequestedAt), cmp.Compare(b.ID, a.ID))
 	})

@@ -126,6 +126,8 @@ func testNotFound(t *testing.T, fresh Fresh) {
 			"TokenByDigest":       second(tx.TokenByDigest("none")),
 			"TokenByDigest of ''": second(tx.TokenByDigest("")),
 			"Receipt":             second(tx.Receipt("none")),
+			"StoredReport":        second(tx.StoredReport("none")),
+			"LastStoredReport":    second(tx.LastStoredReport(issuance.DailyReport)),
 		} {
 			if !isNotFound(err) {
 				t.Errorf("%s: got %v, want ErrNotFound", what, err)

@@ -25,6 +25,9 @@ func testRoundTrip(t *testing.T, fresh Fresh) {
 	trip(t, s, issuance.Tx.PutUsage, func(tx issuance.Tx, r issuance.Usage) (issuance.Usage, error) { return tx.Usage(r.Serial) })
 	trip(t, s, issuance.Tx.PutNotice, func(tx issuance.Tx, r issuance.Notice) (issuance.Notice, error) { return tx.Notice(r.ID) })
 	trip(t, s, issuance.Tx.PutToken, func(tx issuance.Tx, r issuance.Token) (issuance.Token, error) { return tx.Token(r.ID) })
+	trip(t, s, issuance.Tx.PutStoredReport, func(tx issuance.Tx, r issuance.StoredReport) (issuance.StoredReport, error) {
+		return tx.StoredReport(r.ID)
+	})
 	trip(t, s, issuance.Tx.PutReceipt, func(tx issuance.Tx, r issuance.Receipt) (issuance.Receipt, error) { return tx.Receipt(r.Key) })
 }
 

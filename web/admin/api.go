@@ -138,6 +138,9 @@ func (a *API) endpoints() []endpoint {
 		{post, "/tokens/{id}/revoke", a.revokeToken},
 
 		{get, "/audit", a.listAudit},
+
+		{get, "/reports/daily", a.report(issuance.DailyReport, "date")},
+		{get, "/reports/monthly", a.report(issuance.MonthlyReport, "month")},
 	}
 }
 

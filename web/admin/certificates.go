@@ -79,11 +79,12 @@ func (a *API) viewCertificate(c issuance.Certificate) certificate {
 }
 
 func (a *API) listCertificates(c *call) (any, error) {
-	q := c.listing("status", "organization", "service", "order", "expires_before")
+	q := c.listing("status", "organization", "service", "order", "expires_from", "expires_before", "need")
 	find := issuance.CertificateQuery{
 		Status:       oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned),
 		Organization: issuance.OrgID(q.text("organization")), Service: issuance.ServiceID(q.text("service")),
-		Order: issuance.OrderID(q.text("order")), ExpiresBefore: q.time("expires_before"), Page: q.page(),
+		Order: issuance.OrderID(q.text("order")), Page: q.page(),
+		ExpiresFrom: q.time("expires_from"), ExpiresBefore: q.time("expires_before"), Need: oneOf(q, "need", issuance.Needs()...),
 	}
 	if q.err != nil {
 		return nil, q.err

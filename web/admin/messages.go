@@ -24,7 +24,7 @@ type message struct {
 	CreatedAt  time.Time            `json:"created_at"`
 	SettledAt  time.Time            `json:"settled_at,omitzero"`
 	ProviderID string               `json:"provider_id"`
-	Text       string               `json:"text"` // of an alert
+	Text       string               `json:"text"` // of an alert; of a report its id
 }
 
 func viewMessage(n issuance.Notice) message {

@@ -30,7 +30,9 @@ func listCertificates(n *connection) *cobra.Command {
 			{name: "org", parameter: "organization", usage: "of this organisation"},
 			{name: "service", parameter: "service", usage: "of this service"},
 			{name: "order", parameter: "order", usage: "of this order"},
-			{name: "expires-before", parameter: "expires_before", usage: "that end before this day (2027-01-31) or time; the earliest first", read: readTime},
+			{name: "expires-before", parameter: "expires_before", usage: "that end before this day (2027-01-31) or time; the earliest first", read: readTime("expires-before")},
+			{name: "expires-from", parameter: "expires_from", usage: "that end on this day (2027-01-31), at this time or later; the earliest first", read: readTime("expires-from")},
+			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (none was seen) or a decision (on hold); the earliest to end first", read: oneOf(issuance.Needs()...)},
 		},
 		head: []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"},
 		row: func(contact namer, c certificateRecord) []string {
@@ -39,16 +41,18 @@ func listCertificates(n *connection) *cobra.Command {
 	})
 }
 
-// readTime reads a day or a time and returns it as the API takes it.
-func readTime(s string) (string, error) {
-	if day, err := time.Parse(time.DateOnly, s); err == nil {
-		return day.Format(time.RFC3339), nil
+// readTime returns what reads a day or a time and returns it as the API takes it.
+func readTime(flag string) func(string) (string, error) {
+	return func(s string) (string, error) {
+		if day, err := time.Parse(time.DateOnly, s); err == nil {
+			return day.Format(time.RFC3339), nil
+		}
+		t, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return "", issuance.Invalidf(flag, "is not a day or time", "write it as in 2027-01-31 or 2027-01-31T12:00:00Z")
+		}
+		return t.Format(time.RFC3339), nil
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return "", issuance.Invalidf("expires-before", "is not a day or time", "write it as in 2027-01-31 or 2027-01-31T12:00:00Z")
-	}
-	return t.Format(time.RFC3339), nil
 }
 
 func showCertificate(n *connection) *cobra.Command {

@@ -16,9 +16,6 @@ func (k checker) mail() {
 			k.mailbox("mail.from", k.Mail.From, hint)
 		}
 	}
-	for _, to := range k.Reports.To {
-		k.mailbox("reports.to", to, "give addresses, as in [pki@example.com]")
-	}
 	if k.Mail.Provider != "smtp" {
 		return
 	}

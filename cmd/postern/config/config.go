@@ -181,11 +181,6 @@ type Rules struct {
 	Reenroll      time.Duration `yaml:"reenroll"`
 }
 
-// Reports says who is told what needs a person.
-type Reports struct {
-	To []string `yaml:"to"`
-}
-
 // Brand is whose name stands on pages and in messages.
 type Brand struct {
 	Name         string `yaml:"name"`
@@ -219,8 +214,9 @@ func Defaults() *Config {
 			CodeCooldown: p.CodeCooldown, CodesPerDay: p.CodesPerDay, LinkLifetime: p.LinkLifetime, ClaimWindow: p.ClaimWindow,
 			Reenroll: p.Reenroll,
 		},
-		Brand: Brand{Name: "Postern"},
-		Log:   Log{Level: "info", Format: "text"},
+		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
+		Brand:   Brand{Name: "Postern"},
+		Log:     Log{Level: "info", Format: "text"},
 	}
 }
 

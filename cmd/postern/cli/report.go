@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+func reports(n *connection) *cobra.Command {
+	return group("report", "What needs doing, and what happened in a day or a month",
+		reportCommand(n, issuance.DailyReport, "date", "the day, as in 2026-11-25; without it, the last one that is over"),
+		reportCommand(n, issuance.MonthlyReport, "month", "the month, as in 2026-11; without it, the last one that is over"))
+}
+
+func reportCommand(n *connection, kind issuance.ReportKind, name, usage string) *cobra.Command {
+	var period string
+	var limit int
+	c := &cobra.Command{
+		Use: string(kind), Short: "Print the " + string(kind) + " report now", Args: args(),
+		Long: "Prints the " + string(kind) + " report now. Days and months are those of the server's reports.time_zone;\nwhat is to do is so now, whichever period is asked for.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 || limit > issuance.MaxPage {
+				return Usagef(c, "--limit must be from 1 to %d", issuance.MaxPage)
+			}
+			api, err := n.client()
+			if err != nil {
+				return err
+			}
+			q := url.Values{"limit": {strconv.Itoa(limit)}}
+			if period != "" {
+				q.Set(name, period)
+			}
+			var raw json.RawMessage
+			if err := api.get(c.Context(), "api/v1/reports/"+string(kind), q, &raw); err != nil {
+				return err
+			}
+			return n.print(c, raw, func(w io.Writer) error { return printReport(w, raw) })
+		},
+	}
+	c.Flags().StringVar(&period, name, "", usage)
+	c.Flags().IntVar(&limit, "limit", issuance.Page{}.Size(), "rows in each list at most")
+	return c
+}
+
+func printReport(w io.Writer, raw json.RawMessage) error {
+	var r issuance.Report
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return fmt.Errorf("reading the report: %w", err)
+	}
+	for line := range strings.Lines(r.Text()) {
+		say(w, "%s", strings.TrimSuffix(line, "\n"))
+	}
+	return nil
+}

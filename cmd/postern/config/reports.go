@@ -1,0 +1,43 @@
+package config
+
+import "github.com/postern-ca/postern/issuance"
+
+// Reports says when staff get reports, and who is told what needs a person.
+type Reports struct {
+	TimeZone  string   `yaml:"time_zone"`  // of the IANA database; empty: UTC
+	DailyAt   string   `yaml:"daily_at"`   // as in 07:00, or off
+	MonthlyAt string   `yaml:"monthly_at"` // as in 1 07:00: day of the month, then time; or off
+	To        []string `yaml:"to"`
+}
+
+// Schedule returns when reports are sent; [Load] has seen that it can be read.
+func (r Reports) Schedule() (s issuance.ReportSchedule, err error) {
+	s.To = r.To
+	if s.Zone, err = issuance.ParseZone(r.TimeZone); err != nil {
+		return s, err
+	}
+	if s.Daily, err = issuance.ParseDailyAt(r.DailyAt); err != nil {
+		return s, err
+	}
+	s.Monthly, err = issuance.ParseMonthlyAt(r.MonthlyAt)
+	return s, err
+}
+
+func (k checker) reports() {
+	r := k.Reports
+	_, zone := issuance.ParseZone(r.TimeZone)
+	_, daily := issuance.ParseDailyAt(r.DailyAt)
+	_, monthly := issuance.ParseMonthlyAt(r.MonthlyAt)
+	for _, c := range []struct {
+		key string
+		err error
+	}{{"reports.time_zone", zone}, {"reports.daily_at", daily}, {"reports.monthly_at", monthly}} {
+		if c.err != nil {
+			message, hint := told(c.err)
+			k.say(c.key, message, hint)
+		}
+	}
+	for _, to := range r.To {
+		k.mailbox("reports.to", to, "give addresses, as in [pki@example.com]")
+	}
+}

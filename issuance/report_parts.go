@@ -1,0 +1,190 @@
+package issuance
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// ReportPart is a part of a report as people read it.
+type ReportPart struct {
+	Title    string
+	Sections []ReportSection
+}
+
+// ReportSection is a table with a title, or one line that says what is not there
+// or how much there is. Each cell and line is printable and short.
+type ReportSection struct {
+	Line  string // instead of all others
+	Title string
+	Head  []string
+	Rows  [][]string
+	After []string // what is left out, and how to go on
+}
+
+// Title returns what the report is about, as the subject of its mail.
+func (r Report) Title() string {
+	if r.Kind == MonthlyReport {
+		return "Monthly report, " + r.span(func(p period) string { return p.day.Format("January 2006") })
+	}
+	return "Daily report, " + r.span(func(p period) string { return p.day.Format("Monday 2 January 2006") })
+}
+
+// span writes the period of r, or the first and the last.
+func (r Report) span(write func(period) string) string {
+	last, err := parsePeriod(r.Kind, r.Period)
+	if err != nil {
+		return printable(r.Period, 20)
+	}
+	first, err := parsePeriod(r.Kind, r.First)
+	if err != nil || first == last {
+		return write(last)
+	}
+	return write(first) + " to " + write(last)
+}
+
+// Scope returns which time the report is about, and in which time zone.
+func (r Report) Scope() []string {
+	zone := r.zone()
+	lines := []string{fmt.Sprintf("From %s to %s, time zone %s.", r.when(r.From), r.when(r.To), zoneName(zone))}
+	if r.First != r.Period {
+		lines = append(lines, "No report was sent for a while; this one covers all of that time.")
+	}
+	if r.At.Before(r.To) {
+		lines = append(lines, "This time is not over yet; the report was written at "+r.when(r.At)+".")
+	}
+	return lines
+}
+
+// Summary returns in one line what needs doing first.
+func (r Report) Summary() string {
+	var parts []string
+	add := func(n int, atLeast bool, one, many string) {
+		switch {
+		case n > 0 && atLeast:
+			parts = append(parts, amount(n)+" or more "+many)
+		case n > 0:
+			parts = append(parts, plural(n, one, many))
+		}
+	}
+	t := r.ToDo
+	add(t.Waiting.Count(), t.Waiting.AtLeast, "order waits for approval", "orders wait for approval")
+	add(t.Locked.Count(), t.Locked.AtLeast, "order is locked", "orders are locked")
+	add(t.Failed.Count(), t.Failed.AtLeast, "message failed", "messages failed")
+	if len(t.Within) > 0 {
+		first := t.Within[0]
+		within := " within " + itoa(first.Days) + " days"
+		add(first.Count, first.Count == reportReads, "certificate ends"+within, "certificates end"+within)
+	}
+	if len(parts) == 0 {
+		return "Nothing is urgent."
+	}
+	return upper(strings.Join(parts, ", ")) + "."
+}
+
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func (r Report) zone() *time.Location {
+	zone, err := ParseZone(r.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+func zoneName(zone *time.Location) string { return printable(zone.String(), 40) }
+
+// when writes a moment in the report's time zone, "-" for none.
+func (r Report) when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.In(r.zone()).Format("2006-01-02 15:04")
+}
+
+// Parts returns the report as people read it, what needs doing first.
+func (r Report) Parts() []ReportPart {
+	parts := []ReportPart{
+		{"To do, as of " + r.when(r.At), r.toDo()},
+		{"What happened", r.happened()},
+		{"Use", r.used()},
+	}
+	if r.Kind == MonthlyReport {
+		parts = append(parts, ReportPart{"Organisations", []ReportSection{r.organizations()}})
+	}
+	return append(parts, ReportPart{"In all", []ReportSection{{Line: fmt.Sprintf("%s active, %s held, %s revoked, %s expired.",
+		plural(int(r.Totals.Active), "certificate", "certificates"), amount(int(r.Totals.Held)), amount(int(r.Totals.Revoked)), amount(int(r.Totals.Expired)))}}})
+}
+
+// section returns l as a table, or as the line nothing if it is empty.
+func section[V any](l Listed[V], s ReportSection, nothing, command string, row func(V) []string) ReportSection {
+	if l.Count() == 0 {
+		if l.AtLeast {
+			nothing = "Of the first " + amount(reportReads) + " that were looked at: " + nothing
+		}
+		return ReportSection{Line: nothing}
+	}
+	s.Title += ": " + amount(l.Count())
+	if l.AtLeast {
+		s.Title += " or more"
+	}
+	for _, v := range l.Items {
+		cells := row(v)
+		for i := range cells {
+			if cells[i] = printable(cells[i], cellLength); cells[i] == "" {
+				cells[i] = "-"
+			}
+		}
+		s.Rows = append(s.Rows, cells)
+	}
+	switch {
+	case l.AtLeast:
+		s.After = append([]string{"And " + amount(l.More) + " or more: " + command}, s.After...)
+	case l.More > 0:
+		s.After = append([]string{"And " + amount(l.More) + " more: " + command}, s.After...)
+	}
+	return s
+}
+
+// cellLength is how many characters of a value stand in a table at most.
+const cellLength = 60
+
+// printable returns s as one line of at most n characters that are safe to show:
+// spaces for line breaks, nothing for what cannot be seen, controls a terminal or
+// turns the direction of text.
+func printable(s string, n int) string {
+	if len(s) > 8*n {
+		s = s[:8*n] // more is cut anyway
+	}
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r), r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// amount writes n with commas between thousands.
+func amount(n int) string {
+	s := itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return amount(n) + " " + many
+}

@@ -1,0 +1,211 @@
+package issuance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ReportQuery asks for a report.
+type ReportQuery struct {
+	Kind   ReportKind
+	Period string // a day as in 2026-11-25, a month as in 2026-11; empty: the last one that is over
+	Limit  int    // of rows in a list; 0 means 50, at most MaxPage
+}
+
+// The bounds of a report. Whatever a house has, a list looks at no more than
+// reportReads records.
+const (
+	reportReads  = 1000
+	unusedAfter  = 30 * 24 * time.Hour
+	failedWithin = 30 * 24 * time.Hour
+)
+
+// endingWithin are the days of which a report counts the certificates that end.
+func endingWithin() []int { return []int{7, 30, 60} }
+
+const oneDay = 24 * time.Hour
+
+// Report returns the report of a day or month, which may not be over yet, but
+// has begun. What it says is to do is so now, whichever period it is about.
+func (r *Registrar) Report(ctx context.Context, q ReportQuery) (Report, error) {
+	now, zone := r.Now().UTC(), r.Reports.zone()
+	p := periodOf(q.Kind, now.In(zone)).move(-1)
+	if q.Period != "" {
+		var err error
+		if p, err = parsePeriod(q.Kind, q.Period); err != nil {
+			return Report{}, err
+		}
+		if p.begin(zone).After(now) {
+			field := map[ReportKind]string{DailyReport: "date", MonthlyReport: "month"}[q.Kind]
+			return Report{}, Invalidf(field, p.String()+" has not begun", "give one that has; without any, it is the last that is over")
+		}
+	}
+	return r.report(ctx, span{last: p, first: p, from: p.begin(zone), to: p.move(1).begin(zone)}, q)
+}
+
+// span is the time that a report tells of.
+type span struct {
+	first, last period
+	from, to    time.Time
+}
+
+// report writes the report of s, all of it from one snapshot of the store.
+func (r *Registrar) report(ctx context.Context, s span, q ReportQuery) (out Report, err error) {
+	now := r.Now().UTC()
+	err = r.Store.View(ctx, func(tx Tx) error {
+		c := clerk{Tx: tx, now: now, limit: Page{Limit: q.Limit}.Size(), contacts: make(map[ContactID]string)}
+		c.out = Report{
+			Kind: q.Kind, Period: s.last.String(), First: s.first.String(), TimeZone: r.Reports.zone().String(),
+			From: s.from.UTC(), To: s.to.UTC(), At: now,
+		}
+		for _, part := range []func() error{c.orders, c.messages, c.ending, c.superseded, c.held, c.done, c.refused, c.unused} {
+			if err := part(); err != nil {
+				return err
+			}
+		}
+		var err error
+		c.out.Totals, err = tx.Totals(now)
+		out = c.out
+		return err
+	})
+	if err != nil {
+		return Report{}, fmt.Errorf("writing the %s report: %w", q.Kind, err)
+	}
+	return out, nil
+}
+
+// clerk writes one report.
+type clerk struct {
+	Tx
+	now      time.Time
+	limit    int
+	out      Report
+	contacts map[ContactID]string
+}
+
+// found is what was read of a listing.
+type found[R any] struct {
+	records []R
+	more    bool // that were not looked at
+}
+
+// find reads a listing to its end, or to reportReads records, and returns those
+// that keep wants; nil wants all.
+func find[R any](list func(Page) ([]R, string, error), keep func(R) (bool, error)) (f found[R], err error) {
+	page := Page{Limit: MaxPage}
+	for read := 0; ; {
+		part, next, err := list(page)
+		if err != nil {
+			return f, err
+		}
+		for _, r := range part {
+			ok := true
+			if keep != nil {
+				if ok, err = keep(r); err != nil {
+					return f, err
+				}
+			}
+			if ok {
+				f.records = append(f.records, r)
+			}
+		}
+		read += len(part)
+		if f.more = next != ""; !f.more || read >= reportReads {
+			return f, nil
+		}
+		page.After = next
+	}
+}
+
+// listed returns the first of what was found, as view shows them.
+func listed[R, V any](c *clerk, f found[R], view func(R) (V, error)) (l Listed[V], err error) {
+	l = Listed[V]{Items: []V{}, AtLeast: f.more}
+	for _, r := range f.records[:min(len(f.records), c.limit)] {
+		v, err := view(r)
+		if err != nil {
+			return l, err
+		}
+		l.Items = append(l.Items, v)
+	}
+	l.More = len(f.records) - len(l.Items)
+	return l, nil
+}
+
+// name returns the name of a contact, its id if it is not in the register.
+func (c *clerk) name(id ContactID) (string, error) {
+	if name, known := c.contacts[id]; known {
+		return name, nil
+	}
+	contact, err := c.Contact(id)
+	if errors.Is(err, ErrNotFound) {
+		contact.Name, err = string(id), nil
+	}
+	c.contacts[id] = contact.Name
+	return contact.Name, err
+}
+
+// orders lists those that wait for approval or are locked.
+func (c *clerk) orders() error {
+	for _, l := range []struct {
+		state OrderState
+		since func(Order) time.Time
+		to    *Listed[ReportOrder]
+	}{
+		{RequestedState, func(o Order) time.Time { return o.RequestedAt }, &c.out.ToDo.Waiting},
+		{LockedState, func(o Order) time.Time { return o.UpdatedAt }, &c.out.ToDo.Locked},
+	} {
+		f, err := find(func(p Page) ([]Order, string, error) { return c.Orders(OrderQuery{State: l.state, Page: p}) }, nil)
+		if err != nil {
+			return err
+		}
+		slices.SortStableFunc(f.records, func(a, b Order) int { return l.since(a).Compare(l.since(b)) })
+		if *l.to, err = listed(c, f, func(o Order) (ReportOrder, error) {
+			name, err := c.name(o.Contact)
+			return ReportOrder{
+				Order: o.ID, Organization: o.Organization, Service: o.Service, Contact: o.Contact, ContactName: name,
+				Renews: o.Renews, Since: l.since(o),
+			}, err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missed reports whether anybody still waits for what n would bring: its order
+// may have gone on, or have ended, without it.
+func (c *clerk) missed(n Notice) (bool, error) {
+	if n.Kind != InvitationNotice && n.Kind != CodeNotice && n.Kind != PasswordNotice {
+		return true, nil
+	}
+	o, err := c.Order(n.Order)
+	if errors.Is(err, ErrNotFound) {
+		return true, nil
+	}
+	if n.Kind == PasswordNotice {
+		return o.State == DownloadedState, err
+	}
+	return o.State == InvitedState || o.State == VerifiedState || o.State == LockedState, err
+}
+
+// messages lists those that were given up.
+func (c *clerk) messages() error {
+	since := c.now.Add(-failedWithin)
+	f, err := find(func(p Page) ([]Notice, string, error) { return c.Notices(NoticeQuery{State: Failed, Page: p}) },
+		func(n Notice) (bool, error) {
+			if n.SettledAt.Before(since) {
+				return false, nil
+			}
+			return c.missed(n)
+		})
+	if err != nil {
+		return err
+	}
+	c.out.ToDo.Failed, err = listed(c, f, func(n Notice) (ReportMessage, error) {
+		return ReportMessage{Message: n.ID, Kind: n.Kind, Channel: n.Channel, Order: n.Order, At: n.SettledAt, Error: n.LastError}, nil
+	})
+	return err
+}

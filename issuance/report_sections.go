@@ -1,0 +1,160 @@
+package issuance
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// command returns the one that prints more rows of this report.
+func (r Report) command() string {
+	flag := "--date"
+	if r.Kind == MonthlyReport {
+		flag = "--month"
+	}
+	return fmt.Sprintf("`postern report %s %s %s --limit %d`", printable(string(r.Kind), 10), flag, printable(r.Period, 10), MaxPage)
+}
+
+func (r Report) toDo() []ReportSection {
+	t := r.ToDo
+	today, end := r.At.UTC().Format(time.DateOnly), r.At.Add(60*oneDay).UTC().Format(time.DateOnly)
+	order := func(o ReportOrder) []string {
+		return []string{r.when(o.Since), string(o.Service), o.ContactName, string(o.Order)}
+	}
+	cert := func(c ReportCertificate) []string {
+		return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), c.ContactName, r.lastUse(c), string(c.Serial)}
+	}
+	var within []string
+	for _, w := range t.Within {
+		within = append(within, fmt.Sprintf("%s within %d days", amount(w.Count), w.Days))
+	}
+	ending := section(t.Ending, ReportSection{
+		Title: "Certificates that end and have no successor, ordered or issued",
+		Head:  []string{"ENDS", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
+	}, "No certificate ends in the next 60 days without a successor.",
+		fmt.Sprintf("`postern cert list --need successor --expires-from %s --expires-before %s`", today, end), cert)
+	if ending.Title != "" {
+		ending.Title += " (" + strings.Join(within, ", ") + ")"
+	}
+	return []ReportSection{
+		section(t.Waiting, ReportSection{Title: "Orders that wait for approval", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
+			"Nothing waits for approval.", "`postern order list --state requested`", order),
+		section(t.Locked, ReportSection{Title: "Locked orders, after too many wrong codes", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
+			"No order is locked.", "`postern order list --state locked`", order),
+		section(t.Failed, ReportSection{Title: "Messages that failed for good in the last 30 days", Head: []string{"AT", "MESSAGE", "BY", "ID", "REASON"}},
+			"No message failed.", "`postern message list --state failed`", func(m ReportMessage) []string {
+				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
+			}),
+		ending,
+		section(t.Superseded, ReportSection{
+			Title: "Certificates whose successor is in use, and which can be revoked",
+			Head:  []string{"ENDS", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
+		}, "No certificate waits to be revoked for its successor.", "`postern cert list --need revocation --expires-from "+today+"`", func(c ReportCertificate) []string {
+			return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
+		}),
+		section(t.Held, ReportSection{Title: "Certificates on hold, to be released or revoked", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
+			"No certificate is on hold.", "`postern cert list --need decision --expires-from "+today+"`", func(c ReportCertificate) []string {
+				return []string{r.when(c.Since), string(c.Service), c.By, string(c.Serial), c.Comment}
+			}),
+	}
+}
+
+func (r Report) happened() []ReportSection {
+	d, c := r.Done, r.Done.Counts
+	reasons := ""
+	for i, reason := range d.Reasons {
+		if i > 0 {
+			reasons += ", "
+		}
+		reasons += fmt.Sprintf("%s %s", amount(reason.Count), printable(string(reason.Reason), 30))
+	}
+	if reasons != "" {
+		reasons = " (" + reasons + ")"
+	}
+	out := []ReportSection{
+		{Line: fmt.Sprintf("Orders: %s requested, %s approved, %s completed, %s rejected, %s cancelled, %s lapsed.",
+			amount(c.Requested), amount(c.Approved), amount(c.Completed), amount(c.Rejected), amount(c.Cancelled), amount(c.Lapsed))},
+		{Line: fmt.Sprintf("Certificates: %s issued, %s held, %s released, %s revoked%s.",
+			amount(c.Issued), amount(c.Held), amount(c.Released), amount(c.Revoked), reasons)},
+	}
+	if r.Kind == MonthlyReport {
+		return out
+	}
+	for _, l := range []struct {
+		list   Listed[ReportEvent]
+		title  string
+		change bool
+	}{
+		{d.Changed, "Certificates held, released and revoked", true}, {d.Issued, "Certificates issued", false}, {d.Orders, "What was done to orders", false},
+	} {
+		if l.list.Count() > 0 { // the lines above say what there is not
+			out = append(out, r.events(l.list, l.title, l.change))
+		}
+	}
+	return out
+}
+
+// events are one thing each: of a change of a certificate with its reason.
+func (r Report) events(l Listed[ReportEvent], title string, change bool) ReportSection {
+	head := []string{"AT", "WHAT", "SERVICE", "BY", "ORDER"}
+	if change {
+		head = []string{"AT", "WHAT", "SERVICE", "BY", "SERIAL", "WHY"}
+	}
+	return section(l, ReportSection{Title: title, Head: head}, "", r.command(), func(e ReportEvent) []string {
+		row := []string{r.when(e.At), string(e.Verb), string(e.Service), e.By.Name, string(e.Order)}
+		if change {
+			row[4] = string(e.Serial)
+			why := string(e.Reason)
+			if e.Verb == HoldVerb {
+				why = "" // that it is a hold stands there already
+			}
+			row = append(row, strings.TrimPrefix(strings.TrimSuffix(why+": "+e.Comment, ": "), ": "))
+		}
+		return row
+	})
+}
+
+func (r Report) used() []ReportSection {
+	u := r.Use
+	return []ReportSection{
+		section(u.Refused, ReportSection{
+			Title: "Refused since " + r.when(r.From), Head: []string{"LAST", "SERVICE", "TIMES", "WHY", "NOW", "SERIAL"},
+			After: []string{"Times are counted since the certificate was issued."},
+		}, "No expired, held or revoked certificate was refused.", r.command(), func(f ReportRefusal) []string {
+			now := string(f.Status)
+			if f.Expired && f.Status != Revoked {
+				now = "expired"
+			}
+			return []string{r.when(f.LastAt), string(f.Service), amount(int(f.Refused)), strings.TrimPrefix(string(f.Code), "certificate-"), now, string(f.Serial)}
+		}),
+		section(u.Unused, ReportSection{
+			Title: fmt.Sprintf("Active, and never seen in use since they were issued over %d days ago", u.UnusedAfterDays),
+			Head:  []string{"ISSUED", "ENDS", "SERVICE", "CONTACT", "SERIAL"},
+		}, "No active certificate is unused.", "`postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly)+"`", func(c ReportCertificate) []string {
+			return []string{day(c.IssuedAt, r.zone()), day(c.NotAfter, r.zone()), string(c.Service), c.ContactName, string(c.Serial)}
+		}),
+	}
+}
+
+func (r Report) organizations() ReportSection {
+	return section(r.Organizations, ReportSection{
+		Title: "Where something happened", Head: []string{"ORGANISATION", "REQUESTED", "COMPLETED", "ISSUED", "HELD", "RELEASED", "REVOKED", "NAME"},
+	}, "Nothing happened in any organisation.", r.command(), func(o ReportOrganization) []string {
+		c := o.Counts
+		return []string{
+			string(o.Organization), amount(c.Requested), amount(c.Completed), amount(c.Issued), amount(c.Held), amount(c.Released), amount(c.Revoked), o.Name,
+		}
+	})
+}
+
+// lastUse says when c was last seen in use.
+func (r Report) lastUse(c ReportCertificate) string {
+	if c.LastUsedAt.IsZero() {
+		return "never"
+	}
+	return day(c.LastUsedAt, r.zone())
+}
+
+func day(t time.Time, zone *time.Location) string { return t.In(zone).Format(time.DateOnly) }
+
+func days(n int) string { return plural(n, "day", "days") }

@@ -1,0 +1,95 @@
+package issuance
+
+import "errors"
+
+// Succession is how far the successor of a certificate has come.
+type Succession string
+
+// The states of a succession; without a successor, or with one that was revoked,
+// there is none.
+const (
+	SuccessorIssued Succession = "issued"
+	SuccessorUsed   Succession = "used" // it was seen in use: the old one can go
+)
+
+// Need is what a certificate that is active or held asks staff for.
+type Need string
+
+// The needs.
+const (
+	SuccessorNeed  Need = "successor"  // nothing was issued that follows it
+	RevocationNeed Need = "revocation" // its successor is in use: it is superseded
+	UseNeed        Need = "use"        // it is active, and was never seen in use
+	DecisionNeed   Need = "decision"   // it is on hold, until somebody releases or revokes it
+)
+
+// Needs returns all of them.
+func Needs() []Need { return []Need{SuccessorNeed, RevocationNeed, UseNeed, DecisionNeed} }
+
+// Needs reports whether c asks for n; whether its time is over is not looked at.
+func (c Certificate) Needs(n Need) bool {
+	if c.Status != Active && c.Status != Held {
+		return false
+	}
+	switch n {
+	case SuccessorNeed:
+		return c.Succession == ""
+	case RevocationNeed:
+		return c.Succession == SuccessorUsed
+	case UseNeed:
+		return c.Status == Active && !c.Used
+	case DecisionNeed:
+		return c.Status == Held
+	}
+	return false
+}
+
+// markUsed notes on the certificate itself that it was seen in use, which
+// happens once in its life, and on the one that it renews that it can go.
+func markUsed(tx Tx, serial Serial) error {
+	c, err := tx.Certificate(serial)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	c.Used = true
+	if err := tx.PutCertificate(c); err != nil {
+		return err
+	}
+	if c.Status == Revoked {
+		return nil
+	}
+	return succession(tx, c, SuccessorUsed)
+}
+
+// successorGone notes, if c was revoked, that what it renews has no successor
+// any more: nobody may trust c.
+func (w *work) successorGone(c Certificate) error {
+	if c.Status != Revoked {
+		return nil
+	}
+	return succession(w, c, "")
+}
+
+// succession notes how far c has come on the certificate whose successor it is.
+func succession(tx Tx, c Certificate, s Succession) error {
+	if c.Renews == "" {
+		return nil
+	}
+	old, err := tx.Certificate(c.Renews)
+	if err != nil || old.RenewedBy != c.Serial {
+		return err
+	}
+	old.Succession = s
+	return tx.PutCertificate(old)
+}
+
+// Totals is how many certificates there are in all. What has expired counts
+// there, unless it was revoked.
+type Totals struct {
+	Active  uint64 `json:"active"`
+	Held    uint64 `json:"held"`
+	Revoked uint64 `json:"revoked"`
+	Expired uint64 `json:"expired"`
+}
