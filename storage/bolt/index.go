@@ -72,12 +72,15 @@ func besideOrderPrefix(table byte, id issuance.OrderID) []byte {
 	return append(out, 0, table)
 }
 
+// indexSuffix follows the name of a table in that of the bucket with its lists.
+const indexSuffix = ".index"
+
 // spot returns the bucket and the key in it of an entry, or prefix, of tb.
 func (tb table[R]) spot(entry []byte) (bucket string, key []byte) {
 	if tag(entry[0]) == byOrder {
 		return ordersBucket, entry[1:]
 	}
-	return tb.name + ".index", entry
+	return tb.name + indexSuffix, entry
 }
 
 // instant returns 12 bytes that sort as times do.

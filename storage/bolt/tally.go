@@ -27,7 +27,7 @@ func (t *tx) auditByVerb(q issuance.AuditQuery) ([]issuance.AuditRecord, string,
 // Tally implements [issuance.Tx]. It reads the index alone, and of each verb's
 // list no more than what lies between the two times.
 func (t *tx) Tally(from, to time.Time) ([]issuance.Tally, error) {
-	b, err := t.bucket(t.s.tables.audit.name + ".index")
+	b, err := t.bucket(t.s.tables.audit.name + indexSuffix)
 	if err != nil {
 		return nil, err
 	}

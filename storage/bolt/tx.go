@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"errors"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -37,6 +38,10 @@ func (t *tx) writable(name string) (*bbolt.Bucket, error) {
 		return nil, errors.New("a View cannot write")
 	}
 	t.writes++
+	if strings.HasSuffix(name, indexSuffix) {
+		// Most lists grow at their ends: half-empty pages behind would stay so.
+		b.FillPercent = 0.9
+	}
 	return b, nil
 }
 
