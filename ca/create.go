@@ -174,9 +174,9 @@ func (o CreateOptions) generate() ([]file, error) {
 	}
 	now := o.Now().UTC().Truncate(time.Second)
 	root, err := service.CreateCertificateAuthority(&casapi.CreateCertificateAuthorityRequest{
-		Type:      casapi.RootCA,
-		Template:  o.template("Client Root CA", 1, now, rootYears),
-		Lifetime:  rootYears * 365 * 24 * time.Hour, // the template's validity is what counts
+		Type:     casapi.RootCA,
+		Template: o.template("Client Root CA", 1, now, rootYears),
+		Lifetime: rootYears * 365 * 24 * time.Hour, // the template's validity is what counts
 		// P-256, as all that is below it: OpenSSL takes ten times as long over a
 		// signature by P-384, which each handshake of each web service would pay for.
 		CreateKey: &casapi.CreateKeyRequest{SignatureAlgorithm: kmsapi.ECDSAWithSHA256},
