@@ -12,7 +12,7 @@ func (r Report) command() string {
 	if r.Kind == MonthlyReport {
 		flag = "--month"
 	}
-	return fmt.Sprintf("`postern report %s %s %s --limit %d`", printable(string(r.Kind), 10), flag, printable(r.Period, 10), MaxPage)
+	return fmt.Sprintf("postern report %s %s %s --limit %d", printable(string(r.Kind), 10), flag, printable(r.Period, 10), MaxPage)
 }
 
 func (r Report) toDo() []ReportSection {
@@ -32,28 +32,28 @@ func (r Report) toDo() []ReportSection {
 		Title: "Certificates that end and have no successor, ordered or issued",
 		Head:  []string{"ENDS", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
 	}, "No certificate ends in the next 60 days without a successor.",
-		fmt.Sprintf("`postern cert list --need successor --expires-from %s --expires-before %s`", today, end), cert)
+		fmt.Sprintf("postern cert list --need successor --expires-from %s --expires-before %s", today, end), cert)
 	if ending.Title != "" {
 		ending.Title += " (" + strings.Join(within, ", ") + ")"
 	}
 	return []ReportSection{
 		section(t.Waiting, ReportSection{Title: "Orders that wait for approval", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
-			"Nothing waits for approval.", "`postern order list --state requested`", order),
+			"Nothing waits for approval.", "postern order list --state requested", order),
 		section(t.Locked, ReportSection{Title: "Locked orders, after too many wrong codes", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
-			"No order is locked.", "`postern order list --state locked`", order),
+			"No order is locked.", "postern order list --state locked", order),
 		section(t.Failed, ReportSection{Title: "Messages that failed for good in the last 30 days", Head: []string{"AT", "MESSAGE", "BY", "ID", "REASON"}},
-			"No message failed.", "`postern message list --state failed`", func(m ReportMessage) []string {
+			"No message failed.", "postern message list --state failed", func(m ReportMessage) []string {
 				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
 			}),
 		ending,
 		section(t.Superseded, ReportSection{
 			Title: "Certificates whose successor is in use, and which can be revoked",
 			Head:  []string{"ENDS", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
-		}, "No certificate waits to be revoked for its successor.", "`postern cert list --need revocation --expires-from "+today+"`", func(c ReportCertificate) []string {
+		}, "No certificate waits to be revoked for its successor.", "postern cert list --need revocation --expires-from "+today, func(c ReportCertificate) []string {
 			return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
 		}),
 		section(t.Held, ReportSection{Title: "Certificates on hold, to be released or revoked", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
-			"No certificate is on hold.", "`postern cert list --need decision --expires-from "+today+"`", func(c ReportCertificate) []string {
+			"No certificate is on hold.", "postern cert list --need decision --expires-from "+today, func(c ReportCertificate) []string {
 				return []string{r.when(c.Since), string(c.Service), c.By, string(c.Serial), c.Comment}
 			}),
 	}
@@ -130,7 +130,7 @@ func (r Report) used() []ReportSection {
 		section(u.Unused, ReportSection{
 			Title: fmt.Sprintf("Active, and never seen in use since they were issued over %d days ago", u.UnusedAfterDays),
 			Head:  []string{"ISSUED", "ENDS", "SERVICE", "CONTACT", "SERIAL"},
-		}, "No active certificate is unused.", "`postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly)+"`", func(c ReportCertificate) []string {
+		}, "No active certificate is unused.", "postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly), func(c ReportCertificate) []string {
 			return []string{day(c.IssuedAt, r.zone()), day(c.NotAfter, r.zone()), string(c.Service), c.ContactName, string(c.Serial)}
 		}),
 	}
