@@ -66,7 +66,7 @@ func NewTexts(b Brand) (*Texts, error) {
 	if t.text, err = template.New("mail.txt").Funcs(functions).ParseFS(textFiles, "texts/mail.txt", "texts/report.txt"); err != nil {
 		return nil, err
 	}
-	t.html, err = htmltemplate.ParseFS(textFiles, "texts/mail.html", "texts/report.html")
+	t.html, err = htmltemplate.ParseFS(textFiles, "texts/head.html", "texts/mail.html", "texts/report.html")
 	return t, err
 }
 
@@ -174,10 +174,10 @@ func (w *writer) mail(m *Message, l letter) error {
 		return w.err
 	}
 	var text, html bytes.Buffer
-	if err := w.text.Execute(&text, l); err != nil {
+	if err := w.text.ExecuteTemplate(&text, "mail.txt", l); err != nil {
 		return err
 	}
-	if err := w.html.Execute(&html, l); err != nil {
+	if err := w.html.ExecuteTemplate(&html, "mail.html", l); err != nil {
 		return err
 	}
 	m.Subject = oneLine(l.Subject, 150)

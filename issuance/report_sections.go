@@ -2,6 +2,7 @@ package issuance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,7 +18,8 @@ func (r Report) command() string {
 
 func (r Report) toDo() []ReportSection {
 	t := r.ToDo
-	today, end := r.At.UTC().Format(time.DateOnly), r.At.Add(60*oneDay).UTC().Format(time.DateOnly)
+	horizon := slices.Max(endingWithin())
+	today, end := r.At.UTC().Format(time.DateOnly), r.At.Add(time.Duration(horizon)*oneDay).UTC().Format(time.DateOnly)
 	order := func(o ReportOrder) []string {
 		return []string{r.when(o.Since), string(o.Service), o.ContactName, string(o.Order)}
 	}
@@ -31,7 +33,7 @@ func (r Report) toDo() []ReportSection {
 	ending := section(t.Ending, ReportSection{
 		Title: "Certificates that end and have no successor, ordered or issued",
 		Head:  []string{"ENDS", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
-	}, "No certificate ends in the next 60 days without a successor.",
+	}, fmt.Sprintf("No certificate ends in the next %d days without a successor.", horizon),
 		fmt.Sprintf("postern cert list --need successor --expires-from %s --expires-before %s", today, end), cert)
 	if ending.Title != "" {
 		ending.Title += " (" + strings.Join(within, ", ") + ")"

@@ -35,11 +35,8 @@ func (t *tx) Certificate(s issuance.Serial) (issuance.Certificate, error) {
 }
 
 func (t *tx) PutCertificate(r issuance.Certificate) error {
-	was, err := t.Certificate(r.Serial)
-	if err := ignoreNotFound(err); err != nil {
-		return err
-	}
-	if err := t.s.tables.certificates.put(t, r); err != nil {
+	was, err := t.s.tables.certificates.exchange(t, r)
+	if err != nil {
 		return err
 	}
 	return t.recount(was, r)

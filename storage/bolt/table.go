@@ -68,28 +68,34 @@ func (tb table[R]) recall(m *memo, raw []byte) (R, error) {
 
 // put adds or replaces r, and brings its index entries up to date.
 func (tb table[R]) put(t *tx, r R) error {
+	_, err := tb.exchange(t, r)
+	return err
+}
+
+// exchange is put, and returns what was there before of a table with an index;
+// the zero R if there was nothing.
+func (tb table[R]) exchange(t *tx, r R) (before R, err error) {
 	key := tb.key(r)
 	if len(key) == 0 {
-		return fmt.Errorf("keeping a record of %s: it has no id", tb.name)
+		return before, fmt.Errorf("keeping a record of %s: it has no id", tb.name)
 	}
 	own(reflect.ValueOf(&r).Elem())
 	raw, err := json.Marshal(r)
 	if err != nil {
-		return fmt.Errorf("writing a record of %s: %w", tb.name, err)
+		return before, fmt.Errorf("writing a record of %s: %w", tb.name, err)
 	}
 	was, err := t.get(tb.name, key)
 	if err == nil && bytes.Equal(was, raw) {
-		return nil
+		return r, nil
 	}
 	if err != nil && !errors.Is(err, issuance.ErrNotFound) {
-		return err
+		return before, err
 	}
 	entries := tb.index(r)
 	old := make([][]byte, len(entries))
 	if was != nil && len(entries) > 0 {
-		before, err := tb.recall(t.s.memo, was)
-		if err != nil {
-			return err
+		if before, err = tb.recall(t.s.memo, was); err != nil {
+			return before, err
 		}
 		old = tb.index(before)
 	}
@@ -98,13 +104,13 @@ func (tb table[R]) put(t *tx, r R) error {
 			continue
 		}
 		if err := tb.replace(t, old[i], e, key); err != nil {
-			return err
+			return before, err
 		}
 	}
 	if !tb.forget {
 		t.s.memo.keep(tb.name, raw, r)
 	}
-	return t.put(tb.name, key, raw)
+	return before, t.put(tb.name, key, raw)
 }
 
 func (tb table[R]) replace(t *tx, old, entry, key []byte) error {
