@@ -64,13 +64,14 @@ func (s *Sync) reloadIfOwed(ctx context.Context) error {
 }
 
 // reload runs the commands for the file as it is now, and forgets that they are
-// owed unless the file has changed since.
+// owed unless the file has changed since. Without a file nothing can be loaded:
+// who was killed before the first one came leaves a reload owed.
 func (s *Sync) reload(ctx context.Context) error {
 	var loaded string
 	// The digest may be of a file that never came: a kill before the rename.
 	err := s.place.locked(ctx, func() error {
 		text, err := s.place.read(s.MaxSize)
-		if err != nil {
+		if err != nil || len(text) == 0 {
 			return err
 		}
 		loaded = digest(text)
@@ -79,7 +80,7 @@ func (s *Sync) reload(ctx context.Context) error {
 		}
 		return s.place.owe(loaded)
 	})
-	if err != nil {
+	if err != nil || loaded == "" {
 		return err
 	}
 	defer func() {

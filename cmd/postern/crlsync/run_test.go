@@ -148,6 +148,23 @@ func TestAReloadThatFailsIsOwed(t *testing.T) {
 	}
 }
 
+// TestWithoutAFileNothingIsLoaded begins as after a kill between the note that a
+// reload is owed and the first file: the command waits for that file.
+func TestWithoutAFileNothingIsLoaded(t *testing.T) {
+	t.Parallel()
+	b := newBeside(t)
+	must(t, os.WriteFile(filepath.Join(b.dir, ".crl-bundle.pem.reload-owed"), []byte("0123\n"), 0o600))
+	b.options.Reload = "echo x >> " + filepath.Join(b.dir, "ran") + "; cp " + b.out + " " + filepath.Join(b.dir, "loaded")
+	stop := b.run()
+	until(t, "a question that fails", func() bool { return b.origin.questions() > 1 })
+	want := b.origin.serve(b.origin.lists(t, list{Number: 1}))
+	until(t, "the reload", func() bool { return b.read("loaded") == string(want) })
+	stop()
+	if got := b.read("ran"); got != "x\n" {
+		t.Errorf("the command ran %d times, want once", len(got)/2)
+	}
+}
+
 // TestAFailingReloadIsTriedAgain runs on, with a command that works at the third try.
 func TestAFailingReloadIsTriedAgain(t *testing.T) {
 	t.Parallel()
