@@ -125,17 +125,6 @@ type Link struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// OneTimeCode is where an order's one-time password stands; the code itself is
-// computed from the order's seed and Counter (HOTP, RFC 4226) when it is needed.
-type OneTimeCode struct {
-	Counter    uint64      `json:"counter"`              // 0: none was made yet
-	Live       bool        `json:"live"`                 // made, and not used, spent or void
-	Notice     NoticeID    `json:"notice,omitempty"`     // that carries it
-	AcceptedAt time.Time   `json:"accepted_at,omitzero"` // when the provider took it; its time runs from here
-	Attempts   int         `json:"attempts"`             // counted tries at this code
-	MadeAt     []time.Time `json:"made_at,omitempty"`    // of the codes of the last 24 hours, oldest first
-}
-
 // Session is the claim session: the browser that entered the right code.
 type Session struct {
 	Digest   Digest    `json:"digest"`
@@ -225,27 +214,21 @@ func (o *Order) invite(link Digest, p Policy, now time.Time) {
 // NewCode voids the old code and makes the next one. Cool-down and daily limit
 // are checked first, so that a refusal leaves the old code as it was.
 func (o *Order) NewCode(p Policy, now time.Time) error {
-	day := now.Add(-24 * time.Hour)
-	recent := slices.DeleteFunc(slices.Clone(o.Code.MadeAt), func(t time.Time) bool { return !t.After(day) })
-	if n := len(recent); n > 0 {
-		if wait := recent[n-1].Add(p.CodeCooldown).Sub(now); wait > 0 {
-			return &Error{Kind: Limited, Code: CodeCooldown, Message: "a code was sent just now", Hint: "wait before you ask for another one", Retry: wait}
-		}
-		if n >= p.CodesPerDay {
-			return &Error{Kind: Limited, Code: CodeDailyLimit, Message: itoa(n) + " codes were sent in the last 24 hours", Hint: "try again later, or call the people who sent you the link", Retry: recent[n-p.CodesPerDay].Add(24 * time.Hour).Sub(now)}
-		}
+	next, err := o.Code.next(p, now)
+	if err != nil {
+		return err
 	}
 	if err := o.move(CodeVerb, o.State, now); err != nil {
 		return err
 	}
-	o.Code = OneTimeCode{Counter: o.Code.Counter + 1, Live: true, MadeAt: append(recent, now)}
+	o.Code = next
 	return nil
 }
 
 // CodeTaken starts the code's time: the provider has taken the SMS with counter.
 func (o *Order) CodeTaken(counter uint64, now time.Time) {
-	if o.Code.Live && o.Code.Counter == counter && o.Code.AcceptedAt.IsZero() {
-		o.Code.AcceptedAt, o.UpdatedAt = now, now
+	if o.Code.taken(counter, now) {
+		o.UpdatedAt = now
 	}
 }
 
@@ -254,14 +237,16 @@ func (o *Order) CodeTaken(counter uint64, now time.Time) {
 // durably before it compares.
 func (o *Order) Attempt(p Policy, now time.Time) error {
 	switch {
-	case o.State == LockedState, o.Attempts >= p.OrderAttempts:
+	case o.State == LockedState, o.spent(p):
 		return lockedError()
 	case o.State == VerifiedState && !o.Code.Live, o.State == IssuedState, o.State == DownloadedState, o.State == CompletedState:
-		return &Error{Kind: Conflict, Code: CodeClaimed, Message: "the code was entered already, in another browser", Hint: "go on there, or ask for a new code"}
-	case o.Code.Counter == 0:
-		return &Error{Kind: Conflict, Code: CodeNone, Message: "no code was sent yet", Hint: "ask for a code first"}
-	case !o.Code.Live, o.Code.Attempts >= p.CodeAttempts:
-		return &Error{Kind: Limited, Code: CodeSpent, Message: "too many wrong tries at this code", Hint: "ask for a new code"}
+		return &Error{
+			Kind: Conflict, Code: CodeClaimed, Message: "the code was entered already, in another browser",
+			Hint: "continue there, or ask for a new code",
+		}
+	}
+	if err := o.Code.attemptable(p); err != nil {
+		return err
 	}
 	if err := o.move(AttemptVerb, o.State, now); err != nil {
 		return err
@@ -271,24 +256,35 @@ func (o *Order) Attempt(p Policy, now time.Time) error {
 	return nil
 }
 
-// WrongCode settles a counted try that was wrong: an invited order is locked once
-// all its tries are used. Who entered the right code before is not thrown out by
-// what others try; a verified order is locked when it is invited again. It
-// returns the error for the contact. Another try, or a newer code, may have come
-// between; then o is left as it is.
-func (o *Order) WrongCode(counter uint64, p Policy, now time.Time) (*Error, error) {
-	if o.Attempts >= p.OrderAttempts {
-		if o.State == InvitedState {
-			o.Code.Live = false
-			return lockedError(), o.move(LockVerb, LockedState, now)
-		}
-		return lockedError(), nil
+// spent reports whether all of o's tries are used.
+func (o *Order) spent(p Policy) bool { return o.Attempts >= p.OrderAttempts }
+
+// wrong is what the contact hears of a counted try at the code with counter that
+// was wrong. It changes nothing; once all tries are used, the caller locks o.
+func (o *Order) wrong(counter uint64, p Policy) *Error {
+	switch {
+	case o.spent(p):
+		return lockedError()
+	case o.Code.Counter == counter && o.Code.spent(p): // another try, or a newer code, may have come between
+		return spentError()
 	}
-	if o.Code.Counter == counter && o.Code.Attempts >= p.CodeAttempts {
-		return &Error{Kind: Limited, Code: CodeSpent, Message: "too many wrong tries at this code", Hint: "ask for a new code"}, nil
+	return wrongCodeError(o.left(p))
+}
+
+// left returns how many tries are left, at the code and at the order.
+func (o *Order) left(p Policy) int {
+	return max(0, min(p.CodeAttempts-o.Code.Attempts, p.OrderAttempts-o.Attempts))
+}
+
+// Lock stops an invited order whose tries are all used. Who entered the right
+// code before is not thrown out by what others try: a verified order is locked
+// when it is invited again.
+func (o *Order) Lock(now time.Time) error {
+	if err := o.move(LockVerb, LockedState, now); err != nil {
+		return err
 	}
-	left := max(0, min(p.CodeAttempts-o.Code.Attempts, p.OrderAttempts-o.Attempts))
-	return &Error{Kind: Denied, Code: CodeWrongCode, Message: "this is not the code", Hint: "look at the newest SMS again", Left: left}, nil
+	o.Code.Live = false
+	return nil
 }
 
 func lockedError() *Error {
@@ -299,11 +295,8 @@ func lockedError() *Error {
 // but too old is refused as expired; its time ends CodeLifetime after the
 // provider took it, and has not begun before.
 func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) error {
-	if !o.Code.Live || o.Code.Counter != counter {
-		return &Error{Kind: Denied, Code: CodeExpired, Message: "this code was right, but was used or replaced meanwhile", Hint: "ask for a new code"}
-	}
-	if end := o.CodeEnds(p); !end.IsZero() && !now.Before(end) || o.forgotten(p, now) {
-		return &Error{Kind: Denied, Code: CodeExpired, Message: "this code was right, but its time is over", Hint: "ask for a new code"}
+	if err := o.Code.stands(counter, p, now); err != nil {
+		return err
 	}
 	if err := o.move(VerifyVerb, VerifiedState, now); err != nil {
 		return err
@@ -314,27 +307,10 @@ func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) 
 	return nil
 }
 
-// forgotten reports whether the code was made so long ago that no provider can
-// still be about to take it: then none ever said that it did.
-func (o *Order) forgotten(p Policy, now time.Time) bool {
-	n := len(o.Code.MadeAt)
-	return o.Code.AcceptedAt.IsZero() && n > 0 && now.After(o.Code.MadeAt[n-1].Add(noticeLifetime(CodeNotice)+p.CodeLifetime))
-}
-
 // giveBack takes a counted try back: the code was right, and refused for another reason.
 func (o *Order) giveBack(counter uint64) {
 	o.Attempts = max(0, o.Attempts-1)
-	if o.Code.Counter == counter {
-		o.Code.Attempts = max(0, o.Code.Attempts-1)
-	}
-}
-
-// CodeEnds returns when the live code's time is over; zero while the provider has not taken it.
-func (o *Order) CodeEnds(p Policy) time.Time {
-	if o.Code.AcceptedAt.IsZero() {
-		return time.Time{}
-	}
-	return o.Code.AcceptedAt.Add(p.CodeLifetime)
+	o.Code.giveBack(counter)
 }
 
 // Reserve sets serial aside for this order's certificate: the intent to sign,
