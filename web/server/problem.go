@@ -33,7 +33,7 @@ type Problem struct {
 	Code       issuance.Code `json:"code"`
 	Field      string        `json:"field,omitempty"` // the input at fault
 	Hint       string        `json:"hint,omitempty"`
-	Next       *Next         `json:"next,omitempty"` // the verb that Hint is about
+	Next       *Next         `json:"next,omitempty"`        // the verb that Hint is about
 	RetryAfter int           `json:"retry_after,omitempty"` // seconds
 	Request    string        `json:"request,omitempty"`     // names the log event
 }
