@@ -171,7 +171,7 @@ func (t *Trust) bundle(w http.ResponseWriter, r *http.Request) {
 
 // wait waits for another bundle than d.
 func (t *Trust) wait(w http.ResponseWriter, r *http.Request, limit time.Duration, d Document) (Document, error) {
-	leave, ok := t.waiters.enter(clientAddress(r))
+	leave, ok := t.waiters.enter(t.source.Of(r))
 	if !ok {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 		return d, nil

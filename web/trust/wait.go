@@ -1,8 +1,7 @@
 package trust
 
 import (
-	"net"
-	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,16 +41,16 @@ type waiters struct {
 	mu       sync.Mutex
 	max      int
 	all      int
-	of       map[string]int
+	of       map[netip.Addr]int
 	maxOfOne int
 }
 
 func newWaiters(limit int) *waiters {
-	return &waiters{max: limit, maxOfOne: max(1, limit/8), of: make(map[string]int)}
+	return &waiters{max: limit, maxOfOne: max(1, limit/8), of: make(map[netip.Addr]int)}
 }
 
 // enter takes a place; the caller gives it back with leave.
-func (w *waiters) enter(address string) (leave func(), ok bool) {
+func (w *waiters) enter(address netip.Addr) (leave func(), ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.all >= w.max || w.of[address] >= w.maxOfOne {
@@ -67,12 +66,4 @@ func (w *waiters) enter(address string) (leave func(), ok bool) {
 			delete(w.of, address)
 		}
 	}, true
-}
-
-func clientAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -117,11 +118,15 @@ func TestWaitPreferred(t *testing.T) {
 // TestWaitersAreBounded takes all places of one address, then all places.
 func TestWaitersAreBounded(t *testing.T) {
 	closing := make(chan struct{})
-	h, s := open(t, func(o *Options) { o.MaxWaiters, o.Closing = 16, closing })
+	h, s := open(t, func(o *Options) {
+		o.MaxWaiters, o.Closing = 16, closing
+		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
 	var waiting sync.WaitGroup
 	from := func(address string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, "/pki/crl-bundle.pem", nil)
-		r.RemoteAddr = address
+		r.RemoteAddr = "127.0.0.1:1000"
+		r.Header.Set("X-Forwarded-For", address)
 		r.Header.Set("If-None-Match", `"bundle-1"`)
 		r.Header.Set("Prefer", "wait=60")
 		w := httptest.NewRecorder()
@@ -144,7 +149,7 @@ func TestWaitersAreBounded(t *testing.T) {
 	for range 2 {
 		begin("192.0.2.1:1000")
 	}
-	refused("192.0.2.1:2000", "a third of one address waits")
+	refused("192.0.2.1:2000", "a third of one client waits")
 	for i := range 14 {
 		begin(fmt.Sprintf("192.0.2.%d:1000", i+2))
 	}
