@@ -183,6 +183,7 @@ type (
 		ExpiresFrom   time.Time // at this time or later
 		ExpiresBefore time.Time
 		Need          Need
+		IssuedBefore  time.Time // leaves others out, and changes no order
 		Page
 	}
 	// UsageQuery asks for refused uses, the last of a certificate not before RefusedFrom.
