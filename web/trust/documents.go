@@ -33,7 +33,7 @@ const (
 	cacheCRL         = "public, no-cache"
 )
 
-// slowest is the rate, in octets a second, below which a reader is cut off.
+// slowest is the rate, in bytes a second, below which a reader is cut off.
 const slowest = 16 << 10
 
 // file is a document and how it is served.

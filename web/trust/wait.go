@@ -8,15 +8,17 @@ import (
 	"time"
 )
 
-// maxWait is how long a request may wait for a change, and retryAfter when, in
+// maxWait is how long a request may wait for a change: less than the minute after
+// which nginx and most load balancers answer 504 themselves. retryAfter is when, in
 // seconds, one that could not wait may come again.
 const (
-	maxWait    = time.Minute
+	maxWait    = 50 * time.Second
 	retryAfter = 5
 )
 
-// waitPreferred returns the wait that Prefer headers ask for (RFC 7240, section
-// 4.3), at most maxWait; 0 if they ask for none.
+// waitPreferred returns how long to wait if Prefer headers ask for it (RFC 7240,
+// section 4.3): a tenth less than they say, since a proxy may give up at just that
+// time, in whole seconds and at most maxWait; 0 if they ask for none.
 func waitPreferred(headers []string) time.Duration {
 	for _, header := range headers {
 		for preference := range strings.SplitSeq(header, ",") {
@@ -29,7 +31,7 @@ func waitPreferred(headers []string) time.Duration {
 			if err != nil {
 				return 0
 			}
-			return min(time.Duration(n)*time.Second, maxWait)
+			return min(time.Duration(n-n/10)*time.Second, maxWait)
 		}
 	}
 	return 0

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/postern-ca/postern/ca/crlfile"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -13,7 +14,7 @@ import (
 const (
 	DefaultWarnBefore     = 6 * time.Hour // a quarter of a CRL's life
 	DefaultInterval       = 2 * time.Second
-	DefaultWait           = time.Minute // the longest that Postern lets wait
+	DefaultWait           = crlfile.LongestWait
 	DefaultTimeout        = 30 * time.Second
 	DefaultCommandTimeout = 30 * time.Second
 	DefaultMinReload      = time.Second
@@ -36,7 +37,7 @@ type Options struct {
 
 	WarnBefore time.Duration // how long before the file lapses it is time to shout; 0: when it has
 	Interval   time.Duration // between two questions to a server that does not wait
-	Wait       time.Duration // how long the server is asked to wait for a change
+	Wait       time.Duration // how long the server is asked to wait for a change, at most
 	Timeout    time.Duration // for an answer, beyond Wait
 	MaxSize    int64         // of the file, in octets
 

@@ -17,7 +17,7 @@ func (s *Sync) round(ctx context.Context) (time.Duration, error) {
 	if err := s.look(); err != nil {
 		return 0, err
 	}
-	a, err := s.get(ctx, s.URL, s.etag)
+	a, err := s.ask(ctx)
 	if err != nil {
 		return a.retry, err
 	}

@@ -26,9 +26,10 @@ type Sync struct {
 	wake  chan struct{} // a reload may be owed
 
 	// Of the goroutine that follows.
-	etag  string          // of the bundle that the file had when its digest was sum; "" for none
-	sum   string          // of the file when it was last looked at; "" for not yet
-	known crlfile.Anchors // the root with the issuing CAs that were fetched
+	patience crlfile.Patience
+	etag     string          // of the bundle that the file had when its digest was sum; "" for none
+	sum      string          // of the file when it was last looked at; "" for not yet
+	known    crlfile.Anchors // the root with the issuing CAs that were fetched
 
 	// Of the goroutine that tells people.
 	logged State // the state that the log was told; "" for none yet
@@ -58,7 +59,7 @@ func New(o Options) (*Sync, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sync{Options: o, place: place, wake: make(chan struct{}, 1), beat: time.Now()}
+	s := &Sync{Options: o, place: place, wake: make(chan struct{}, 1), beat: time.Now(), patience: crlfile.Patience{Most: o.Wait}}
 	if err := s.Metrics.follow(s); err != nil {
 		return nil, err
 	}
