@@ -27,7 +27,7 @@ func ocspServers() map[string]ocspServer {
 	without := func(paths func(*frontier) map[string]string) func(*frontier) map[string]string {
 		return func(f *frontier) map[string]string {
 			p := paths(f)
-			delete(p, "/etc/postern/crl-bundle.pem")
+			delete(p, "/var/lib/postern-crl-sync/crl-bundle.pem")
 			return p
 		}
 	}

@@ -146,10 +146,16 @@ type program struct {
 // begin runs a program until the test ends.
 func (f *frontier) begin(name string, args ...string) *program {
 	f.t.Helper()
+	return f.beginIn(nil, name, args...)
+}
+
+// beginIn is begin in an environment of its own; nil: in that of the test.
+func (f *frontier) beginIn(environment []string, name string, args ...string) *program {
+	f.t.Helper()
 	p := &program{t: f.t, cmd: exec.Command(name, args...), out: f.path(filepath.Base(name) + ".out"), done: make(chan struct{})}
 	out, err := os.Create(p.out)
 	must(f.t, err)
-	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = out, out, f.dir
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir, p.cmd.Env = out, out, f.dir, environment
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	must(f.t, p.cmd.Start())
 	go func() { _ = p.cmd.Wait(); close(p.done) }()
