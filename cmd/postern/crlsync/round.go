@@ -24,6 +24,7 @@ func (s *Sync) round(ctx context.Context) (time.Duration, error) {
 	s.lives()
 	pause := max(s.Interval*9/10+rand.N(s.Interval/5+1), a.retry)
 	if a.same {
+		s.lookForOutdated(false)
 		if a.waited {
 			pause = 0
 		}
@@ -37,6 +38,7 @@ func (s *Sync) round(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	s.lookForOutdated(changed)
 	first := s.etag == ""
 	s.seen(a.text, bundle)
 	s.etag = a.etag

@@ -30,6 +30,7 @@ type Sync struct {
 	etag     string          // of the bundle that the file had when its digest was sum; "" for none
 	sum      string          // of the file when it was last looked at; "" for not yet
 	known    crlfile.Anchors // the root with the issuing CAs that were fetched
+	mountsAt time.Time       // when it was looked for servers that see an old file
 
 	// Of the goroutine that tells people.
 	logged State // the state that the log was told; "" for none yet
@@ -41,6 +42,7 @@ type Sync struct {
 	lastFailure  error // nil after a success
 	settled      bool  // a round has ended, well or not
 	reloadFails  error // nil if none is owed or the last one was done
+	outdated     error // says who sees an old file for ever; nil: nobody is known to
 	reloadedAt   time.Time
 	loggedReason string
 	loggedAt     time.Time
@@ -110,6 +112,8 @@ func (s *Sync) Once(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return s.unwell("was not refreshed: "+err.Error(), err)
+	case s.outdated != nil:
+		return s.unwell("is new, but "+s.outdated.Error(), s.outdated)
 	case reloadErr != nil:
 		return s.unwell("is new, but the server was not told: "+reloadErr.Error(), reloadErr)
 	case state != Fresh:
