@@ -41,6 +41,12 @@ func (s *Source) Of(r *http.Request) netip.Addr {
 	return address
 }
 
+// Proxied reports whether the connection of r is one of a trusted proxy.
+func (s *Source) Proxied(r *http.Request) bool {
+	address, _ := parseHop(r.RemoteAddr)
+	return s.trusts(address)
+}
+
 func (s *Source) trusts(address netip.Addr) bool {
 	for _, p := range s.Trusted {
 		if p.Contains(address.Unmap().WithZone("")) {
