@@ -29,13 +29,16 @@ const (
 // Needs returns all of them.
 func Needs() []Need { return []Need{SuccessorNeed, RevocationNeed, UseNeed, DecisionNeed} }
 
+// UnusedAfter is how long nobody expects a new certificate to be used: it is
+// fetched today, and installed in a maintenance window.
+const UnusedAfter = 30 * 24 * time.Hour
+
 // Needing asks for the certificates that need n at the time now: none that has
-// expired, and for UseNeed none of the last 30 days: a new one is fetched today,
-// and installed in a maintenance window.
+// expired, and for UseNeed none that is younger than UnusedAfter.
 func Needing(n Need, now time.Time) CertificateQuery {
 	q := CertificateQuery{Need: n, ExpiresFrom: now}
 	if n == UseNeed {
-		q.IssuedBefore = now.Add(-unusedAfter)
+		q.IssuedBefore = now.Add(-UnusedAfter)
 	}
 	return q
 }
@@ -60,7 +63,7 @@ func (c Certificate) Needs(n Need) bool {
 
 // markUsed notes on the certificate itself that it was seen in use, which
 // happens once in its life, and on the one that it renews that it can go.
-func markUsed(tx Tx, serial Serial) error {
+func markUsed(tx Certificates, serial Serial) error {
 	c, err := tx.Certificate(serial)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -87,7 +90,7 @@ func (w *work) successorGone(c Certificate) error {
 }
 
 // succession notes how far c has come on the certificate whose successor it is.
-func succession(tx Tx, c Certificate, s Succession) error {
+func succession(tx Certificates, c Certificate, s Succession) error {
 	if c.Renews == "" {
 		return nil
 	}
