@@ -16,13 +16,13 @@ import (
 const (
 	maxWait     = crlfile.LongestWait    // of one request for a change
 	waitGrace   = 30 * time.Second       // for the answer after that
-	maxBundle   = 128 << 20              // octets; two million entries
+	maxBundle   = 128 << 20              // bytes; two million entries
 	firstPause  = 100 * time.Millisecond // after a failure
 	maxPause    = 5 * time.Second        // after many
 	leastPause  = 50 * time.Millisecond  // between any two requests
 	pollEvery   = time.Second            // of a server that does not wait
 	mostPatient = time.Minute            // with Retry-After
-	longestTag  = 256                    // octets of an entity tag
+	longestTag  = 256                    // bytes of an entity tag
 )
 
 // answer is what a request for the bundle came to.
@@ -113,7 +113,7 @@ func (c *CRLs) ask(ctx context.Context, client *http.Client, etag string, wait t
 			return got, fmt.Errorf("reading the bundle of CRLs: %w", err)
 		}
 		if len(data) > maxBundle {
-			return got, fmt.Errorf("the bundle of CRLs has more than %d octets", maxBundle)
+			return got, fmt.Errorf("the bundle of CRLs has more than %d bytes", maxBundle)
 		}
 		if err := c.take(data); err != nil {
 			return got, err

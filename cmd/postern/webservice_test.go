@@ -321,11 +321,11 @@ func (f *frontier) spoof(names ...string) {
 			}
 		}
 	}
-	// A header of a hundred thousand octets does not push anything out.
+	// A header of a hundred thousand bytes does not push anything out.
 	long := http.Header{names[0]: {strings.Repeat("evil", 25_000)}}
 	if in, _ := f.visitor(&f.identity, tls.VersionTLS13, true).call(f.t.Context(), long); in {
 		if got := (<-f.saw).Values(names[0]); len(got) != 1 || strings.Contains(got[0], "evil") {
-			f.t.Errorf("the application saw %s of %d octets", names[0], len(strings.Join(got, "")))
+			f.t.Errorf("the application saw %s of %d bytes", names[0], len(strings.Join(got, "")))
 		}
 	}
 }

@@ -22,7 +22,7 @@ import (
 // Document is something signed that is served as it is. It must not change.
 type Document struct {
 	ETag       string // a strong entity tag, with its quotes
-	Size       int64  // octets that WriteTo writes
+	Size       int64  // bytes that WriteTo writes
 	ThisUpdate time.Time
 	NextUpdate time.Time // zero if it has none
 	WriteTo    func(io.Writer) (int64, error)

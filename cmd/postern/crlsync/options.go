@@ -39,7 +39,7 @@ type Options struct {
 	Interval   time.Duration // between two questions to a server that does not wait
 	Wait       time.Duration // how long the server is asked to wait for a change, at most
 	Timeout    time.Duration // for an answer, beyond Wait
-	MaxSize    int64         // of the file, in octets
+	MaxSize    int64         // of the file, in bytes
 
 	Alert   issuance.Secret // URL that changes of state are posted to; empty: none
 	Client  *http.Client    // must have no timeout of its own that is shorter than Wait
@@ -93,7 +93,7 @@ func (o *Options) check() error {
 		}
 	}
 	if o.MaxSize < 0 {
-		return issuance.Invalidf("max_size", "is negative", "it is in octets")
+		return issuance.Invalidf("max_size", "is negative", "it is in bytes")
 	}
 	if o.MaxSize == 0 {
 		o.MaxSize = DefaultMaxSize

@@ -97,7 +97,7 @@ func openLock(path string) (*os.File, error) {
 	return file, nil
 }
 
-// read returns what the file has, nil if there is none or it has more than limit octets.
+// read returns what the file has, nil if there is none or it has more than limit bytes.
 func (p place) read(limit int64) ([]byte, error) {
 	file, err := os.Open(p.path)
 	if errors.Is(err, fs.ErrNotExist) {
