@@ -207,5 +207,6 @@ func (h *house) trust(ctx context.Context, site *page.Site) (*trust.Trust, error
 	return trust.New(trust.Options{
 		Root: h.authority.Root(), Issuers: h.issuers, CRL: h.crl, Bundle: h.bundle, WaitBundle: h.waitBundle,
 		OCSP: h.ocsp, OCSPFromPath: ocspFromPath, Site: site, URL: h.cfg.Plain.URL, Now: h.now, Log: h.log, Closing: ctx.Done(),
+		TrustedProxies: h.cfg.Public.Proxies(),
 	})
 }
