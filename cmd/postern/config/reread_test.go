@@ -11,7 +11,7 @@ import (
 )
 
 func TestSecretsAreReadAgain(t *testing.T) {
-	token, headers, edge := secretFile(t, "old"), secretFile(t, "Authorization: old"), secretFile(t, "an old secret of 25 signs")
+	token, headers, edge := secretFile(t, "old"), secretFile(t, "Authorization: old"), secretFile(t, "an-old-secret-of-25-signs")
 	text := strings.Replace(sound, "auth_token: battery staple", "auth_token_file: "+token, 1) +
 		"  webhook: {headers_file: " + headers + "}\nauth:\n  callers: [{name: edge, format: nginx, secret_file: " + edge + "}]\n"
 	c := load(t, text)
@@ -19,7 +19,7 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	if err != nil || len(c.Changed(same)) != 0 {
 		t.Fatalf("nothing changed, and Reread has %v, changes %q", err, c.Changed(same))
 	}
-	for path, text := range map[string]string{token: "\ufeffnew\n", headers: "Authorization: new", edge: "a new secret of 25 signs."} {
+	for path, text := range map[string]string{token: "\ufeffnew\n", headers: "Authorization: new", edge: "a-new-secret-of-25-signs."} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -34,13 +34,13 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	if got := string(next.SMS.Twilio.AuthToken.Reveal()); got != "new" {
 		t.Errorf("the token is %q", got)
 	}
-	if got := string(c.SMS.Twilio.AuthToken.Reveal()) + string(c.Auth.Callers[0].Secret.Reveal()); got != "oldan old secret of 25 signs" {
+	if got := string(c.SMS.Twilio.AuthToken.Reveal()) + string(c.Auth.Callers[0].Secret.Reveal()); got != "oldan-old-secret-of-25-signs" {
 		t.Errorf("the old configuration has become %q", got)
 	}
 	if err := os.WriteFile(token, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Reread(); err == nil || !strings.Contains(err.Error(), "postern.yaml:12: sms.twilio.auth_token_file: "+token+" is empty") {
+	if _, err := c.Reread(); err == nil || !strings.Contains(err.Error(), "postern.yaml:13: sms.twilio.auth_token_file: "+token+" is empty") {
 		t.Errorf("an empty file: %v", err)
 	}
 }
@@ -48,7 +48,7 @@ func TestSecretsAreReadAgain(t *testing.T) {
 func TestErrorsOfPartsAreLocated(t *testing.T) {
 	c := load(t, sound)
 	err := c.Locate(issuance.Invalidf("sms.twilio.from", "is not ours", "ask"))
-	if want := "postern.yaml:13: sms.twilio.from: is not ours\n    ask"; err == nil || !strings.HasSuffix(err.Error(), want) {
+	if want := "postern.yaml:14: sms.twilio.from: is not ours\n    ask"; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if other := issuance.Invalidf("mobile", "is not a number", ""); c.Locate(other) != error(other) {
