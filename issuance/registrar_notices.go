@@ -325,7 +325,10 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 			return err
 		}
 		if n.State != Failed && n.State != Pending {
-			return &Error{Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) + "; it is not sent again", Hint: "`postern order resend` sends a new link and code"}
+			return notAgain(n)
+		}
+		if n.State == Pending && n.Leased && n.NextAt.After(w.now) {
+			return nil // it is on its way at this moment: it must not go twice
 		}
 		if n.Contact != "" {
 			c, err := w.contact(n.Contact)
@@ -352,6 +355,19 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: RetryVerb, Order: n.Order, Serial: n.Serial, Subject: string(n.ID)})
 	})
 	return n, err
+}
+
+// notAgain says that n, which was accepted or dropped, is not sent again, and
+// which verb sends what it carried.
+func notAgain(n Notice) error {
+	hint := "nothing more is to be done for it"
+	switch n.Kind {
+	case InvitationNotice, CodeNotice:
+		hint = "`postern order resend` sends a new link and code"
+	case PasswordNotice:
+		hint = "`postern order resend-password` sends the same password again while the claim window is open; after that revoke the certificate and order another"
+	}
+	return &Error{Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) + "; it is not sent again", Hint: hint}
 }
 
 // revive makes the code of a notice that failed one that can be entered, if it

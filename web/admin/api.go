@@ -18,9 +18,11 @@ import (
 // Prefix is where the API begins.
 const Prefix = "/api/v1"
 
-// Options says what the admin listener serves. Registrar, Log and Now are needed.
+// Options says what the admin listener serves. Registrar, Channels, Log and Now
+// are needed.
 type Options struct {
 	Registrar *issuance.Registrar
+	Channels  Channels
 	Log       *slog.Logger
 	Now       func() time.Time
 	Checks    []server.Check // of /readyz
@@ -43,8 +45,8 @@ type API struct {
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Log == nil || o.Now == nil {
-		return nil, errors.New("admin: Registrar, Log and Now are needed")
+	if o.Registrar == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
+		return nil, errors.New("admin: Registrar, Channels, Log and Now are needed")
 	}
 	a := &API{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true)}
 	a.router.Use(server.Routes)
@@ -131,6 +133,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/messages", a.listMessages},
 		{get, "/messages/{id}", a.showMessage},
 		{post, "/messages/{id}/retry", a.retryMessage},
+		{post, "/messages/test", a.testMessage},
 
 		{get, "/tokens", a.listTokens},
 		{post, "/tokens", a.addToken},

@@ -37,6 +37,19 @@ func (c *Config) Changed(next *Config) (keys []string) {
 	return keys
 }
 
+// With returns c with next's values of keys, as [Config.Changed] returns them.
+func (c *Config) With(next *Config, keys []string) *Config {
+	merged := *c
+	theirs := next.leaves()
+	for i, l := range merged.leaves() {
+		if slices.Contains(keys, l.key) {
+			l.value.Set(theirs[i].value)
+		}
+	}
+	merged.origins, merged.secretFiles = next.origins, next.secretFiles
+	return &merged
+}
+
 // Locate returns err with the place where its key was set, if it is an error
 // about one: what the parts of the server say of their settings names the key.
 func (c *Config) Locate(err error) error {
