@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/cmd/postern/cli"
+	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/delivery/twiliotest"
 )
 
@@ -51,6 +52,16 @@ func notified(t *testing.T) *net.UnixConn {
 	return states
 }
 
+// stockConfig is writeConfig with a CA that is there already.
+func stockConfig(t *testing.T) (path string) {
+	t.Helper()
+	dir := dataDir(t)
+	path = filepath.Join(dir, config.DefaultFile)
+	must(t, os.RemoveAll(path))
+	must(t, writeQuickstartConfig(dir, path, make([]int, 4)))
+	return path
+}
+
 // rewrite replaces one text of a file.
 func rewrite(t *testing.T, path, from, to string) {
 	t.Helper()
@@ -65,7 +76,7 @@ func rewrite(t *testing.T, path, from, to string) {
 // TestACorrectedSecretIsTakenWithoutARestart tells the story of an operator whose
 // token was wrong: check, test, retry, correct it, retry.
 func TestACorrectedSecretIsTakenWithoutARestart(t *testing.T) {
-	states, twilio, path := notified(t), twiliotest.New(t), writeConfig(t)
+	states, twilio, path := notified(t), twiliotest.New(t), stockConfig(t)
 	token := filepath.Join(filepath.Dir(path), "twilio.token")
 	must(t, os.WriteFile(token, []byte("wrong\n"), 0o600))
 	for name, value := range map[string]string{
@@ -74,7 +85,7 @@ func TestACorrectedSecretIsTakenWithoutARestart(t *testing.T) {
 	} {
 		t.Setenv("POSTERN_SMS_"+name, value)
 	}
-	s := serveAt(t, path, states, "--init")
+	s := serveAt(t, path, states)
 	secret := regexp.MustCompile(`shown once: (pst_\S+)\n`).FindStringSubmatch(s.out.String())[1]
 	o := operator{t, append(os.Environ(), "POSTERN_SERVER="+s.cfg.Admin.URL, "POSTERN_TOKEN="+secret)}
 
@@ -135,8 +146,8 @@ func TestACorrectedSecretIsTakenWithoutARestart(t *testing.T) {
 
 // TestSIGHUPReloads and does not stop the server, before it is ready or after.
 func TestSIGHUPReloads(t *testing.T) {
-	states, path := notified(t), writeConfig(t)
-	s := serveAt(t, path, states, "--init")
+	states, path := notified(t), stockConfig(t)
+	s := serveAt(t, path, states)
 	reload := func(want string) {
 		t.Helper()
 		before := len(s.log.String())
