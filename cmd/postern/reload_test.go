@@ -178,3 +178,13 @@ func TestSIGHUPReloads(t *testing.T) {
 		t.Errorf("serve ended with status %d: %s", code, s.log)
 	}
 }
+
+// TestTheUnitReloads: systemd before 253 keeps the first type, and needs a command.
+func TestTheUnitReloads(t *testing.T) {
+	unit, err := os.ReadFile("../../packaging/systemd/postern.service")
+	must(t, err)
+	types := regexp.MustCompile(`(?m)^Type=(.*)$`).FindAllStringSubmatch(string(unit), -1)
+	if len(types) != 2 || types[0][1] != "notify" || types[1][1] != "notify-reload" || !bytes.Contains(unit, []byte("\nExecReload=/bin/kill -HUP $MAINPID\n")) {
+		t.Errorf("types %q in\n%s", types, unit)
+	}
+}
