@@ -99,6 +99,7 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	failed := h.failMessage(contact)
 	h.get("/messages/" + failed)
 	h.post(http.StatusOK, "/messages/"+failed+"/retry", "")
+	h.post(http.StatusOK, "/messages/test", `{"to":"ops@example.com"}`)
 
 	token := h.post(http.StatusCreated, "/tokens", `{"name":"script","role":"officer","lifetime":"2160h"}`)
 	h.get("/tokens/" + token.field(t, "id"))

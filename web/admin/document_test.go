@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -17,9 +18,18 @@ import (
 )
 
 // api is the API with no registrar behind it, for what does not ask it.
+// noChannels are called by none of these tests.
+func noChannels() Channels {
+	return Channels{
+		Retry:  func(context.Context, issuance.Actor, issuance.NoticeID) (n issuance.Notice, err error) { return n, err },
+		Test:   func(context.Context, issuance.Actor, string) (t Tested, err error) { return t, err },
+		Paused: func(issuance.Channel) string { return "" },
+	}
+}
+
 func api(t *testing.T) *API {
 	t.Helper()
-	a, err := New(Options{Registrar: new(issuance.Registrar), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	a, err := New(Options{Registrar: new(issuance.Registrar), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +82,7 @@ func TestTheDocumentHasEveryRouteAndNoOther(t *testing.T) {
 func TestTheFirstPageLinksToWhatThereIs(t *testing.T) {
 	empty := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	a, err := New(Options{
-		Registrar: new(issuance.Registrar), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Registrar: new(issuance.Registrar), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Outbox: empty, Metrics: empty, Public: "https://certs.example.com/",
 	})
 	if err != nil {
