@@ -15,6 +15,7 @@ import (
 	"github.com/postern-ca/postern/cmd/postern/cli"
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/delivery/twiliotest"
+	"github.com/postern-ca/postern/web/auth"
 )
 
 // operator runs commands against a server, as on its command line.
@@ -187,4 +188,41 @@ func TestTheUnitReloads(t *testing.T) {
 	if len(types) != 2 || types[0][1] != "notify" || types[1][1] != "notify-reload" || !bytes.Contains(unit, []byte("\nExecReload=/bin/kill -HUP $MAINPID\n")) {
 		t.Errorf("types %q in\n%s", types, unit)
 	}
+}
+
+// TestProxiesSecretsAreTakenOver on the listener of staff, at the address that was
+// opened at the start.
+func TestProxiesSecretsAreTakenOver(t *testing.T) {
+	const old, next = "the-old-secret-of-the-edge", "the-new-secret-of-the-edge"
+	states, path := notified(t), stockConfig(t)
+	file := filepath.Join(filepath.Dir(path), "edge.secret")
+	must(t, os.WriteFile(file, []byte(old), 0o600))
+	rewrite(t, path, "# callers: []", "callers: [{name: edge, format: nginx, secret_file: edge.secret}]")
+	rewrite(t, path, "# listen: 127.0.0.1:9444", `listen: ""`)
+	s := serveAt(t, path, states)
+	ask := func(secret string) int {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodGet, s.cfg.Admin.URL+"/auth", nil)
+		must(t, err)
+		r.Header.Set(auth.SecretHeader, secret)
+		answer, err := http.DefaultClient.Do(r)
+		must(t, err)
+		must(t, answer.Body.Close())
+		return answer.StatusCode
+	}
+	stranger := ask("somebody-else-s-secret")
+	if ask(old) == stranger || ask(next) != stranger {
+		t.Fatalf("before: %d by the old secret, %d by the new one", ask(old), ask(next))
+	}
+	must(t, os.WriteFile(file, []byte(next), 0o600))
+	must(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	for readState(states) != "READY=1" {
+	}
+	if ask(old) != stranger || ask(next) == stranger {
+		t.Errorf("after: %d by the old secret, %d by the new one: %s", ask(old), ask(next), s.log)
+	}
+	if log := s.log.String(); strings.Contains(log, old) || strings.Contains(log, next) {
+		t.Error("the log has a secret")
+	}
+	s.stop()
 }
