@@ -9,7 +9,7 @@ import (
 // and returns the channel it goes by and to as it is written there. The caller
 // sends it: it is no notice, and nothing of it is kept but this record.
 func (r *Registrar) Trial(ctx context.Context, by Actor, to string) (Channel, string, error) {
-	if err := by.mayWrite("send a test message"); err != nil {
+	if err := by.May(TrialVerb, MessageNoun); err != nil {
 		return "", "", err
 	}
 	channel, to, shown, err := r.trialTo(to)
@@ -17,7 +17,8 @@ func (r *Registrar) Trial(ctx context.Context, by Actor, to string) (Channel, st
 		return "", "", err
 	}
 	return channel, to, r.update(ctx, func(w *work) error {
-		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: TrialVerb, Subject: string(channel), Detail: map[string]string{"to": shown}})
+		w.Audit(by, TrialVerb, AuditRecord{Subject: string(channel), Detail: map[string]string{"to": shown}})
+		return nil
 	})
 }
 
@@ -37,7 +38,7 @@ func (r *Registrar) trialNumber(s string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = r.CheckMobile(number)
+	err = r.cfg.CheckMobile(number)
 	if e, ok := err.(*Error); ok { //nolint:errorlint // it is about this field alone
 		about := *e
 		about.Field = "to"

@@ -42,4 +42,6 @@ const (
 	TrialVerb Verb = "test"  // staff send a test message
 
 	ReportVerb Verb = "report" // a report was queued for those who get it
+
+	ListVerb Verb = "list" // reads, and leaves no record
 )

@@ -45,7 +45,7 @@ func (e *expiry) Collect(out chan<- prometheus.Metric) {
 	e.few(out, "issuing", issuing)
 	e.few(out, "root", []time.Time{h.authority.Root().NotAfter})
 	e.few(out, "listener", h.shown.ends())
-	if err := h.registrar.Read(context.Background(), func(tx issuance.Tx) error { return e.clients(out, tx) }); err != nil {
+	if err := h.registrar.Read(context.Background(), func(tx issuance.Reader) error { return e.clients(out, tx) }); err != nil {
 		h.log.Error("measuring when certificates expire", "error", err)
 	}
 }
@@ -74,7 +74,7 @@ func (e *expiry) few(out chan<- prometheus.Metric, kind string, ends []time.Time
 }
 
 // clients measures the certificates of the register, however many there are.
-func (e *expiry) clients(out chan<- prometheus.Metric, tx issuance.Tx) error {
+func (e *expiry) clients(out chan<- prometheus.Metric, tx issuance.Reader) error {
 	const kind = "client"
 	now := e.house.now()
 	all, err := tx.Totals(now)

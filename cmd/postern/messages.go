@@ -51,7 +51,7 @@ func ended() context.Context {
 }
 
 func (h *house) notice(ctx context.Context, id issuance.NoticeID) (n issuance.Notice, err error) {
-	err = h.registrar.Read(ctx, func(tx issuance.Tx) error {
+	err = h.registrar.Read(ctx, func(tx issuance.Reader) error {
 		n, err = tx.Notice(id)
 		return err
 	})

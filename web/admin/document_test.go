@@ -15,9 +15,10 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
-// api is the API with no registrar behind it, for what does not ask it.
 // noChannels are called by none of these tests.
 func noChannels() Channels {
 	return Channels{
@@ -27,9 +28,10 @@ func noChannels() Channels {
 	}
 }
 
+// api is the API with no registrar behind it, for what does not ask it.
 func api(t *testing.T) *API {
 	t.Helper()
-	a, err := New(Options{Registrar: new(issuance.Registrar), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	a, err := New(Options{Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func TestTheDocumentHasEveryRouteAndNoOther(t *testing.T) {
 func TestTheFirstPageLinksToWhatThereIs(t *testing.T) {
 	empty := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	a, err := New(Options{
-		Registrar: new(issuance.Registrar), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Outbox: empty, Metrics: empty, Public: "https://certs.example.com/",
 	})
 	if err != nil {

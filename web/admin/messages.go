@@ -77,12 +77,12 @@ func (a *API) listMessages(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Notice, string, error) { return tx.Notices(find) }, a.viewMessage)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Notice, string, error) { return tx.Notices(find) }, a.viewMessage)
 }
 
 func (a *API) showMessage(c *call) (any, error) {
 	id := issuance.NoticeID(c.part("id"))
-	return shown(a, c, "message", func(tx issuance.Tx) (issuance.Notice, error) { return tx.Notice(id) }, a.viewMessage)
+	return shown(a.opts.Registrar.Read, c, issuance.MessageNoun, func(tx issuance.Reader) (issuance.Notice, error) { return tx.Notice(id) }, a.viewMessage)
 }
 
 func (a *API) retryMessage(c *call) (any, error) {
