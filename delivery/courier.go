@@ -227,6 +227,8 @@ func (c *Courier) send(ctx context.Context, d issuance.Dispatch) issuance.Outcom
 	switch {
 	case refusal.Pause:
 		out.RetryAfter = c.Probe
+	case refusal.Unknown:
+		out.RetryAfter = rareBackoff(d.Notice.Attempts)
 	case !refusal.Permanent:
 		out.RetryAfter = backoff(d.Notice.Attempts, refusal.RetryAfter)
 	}
@@ -251,6 +253,13 @@ func backoff(attempts int, asked time.Duration) time.Duration {
 	}
 	jitter := time.Duration(rand.Int64N(int64(wait)*2/5)) - wait/5
 	return max(wait+jitter, min(asked, longestAsked))
+}
+
+// rareBackoff returns how long to wait with a message that may have arrived: 1,
+// 2, 4, 8 hours, then 12 each time. One that a provider never answers to is sent
+// nine times in three days, not hundreds of times.
+func rareBackoff(attempts int) time.Duration {
+	return min(time.Hour<<min(max(attempts, 1)-1, 4), 12*time.Hour)
 }
 
 // settle tells the registrar, also while the server stops: an acceptance that is
