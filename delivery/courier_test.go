@@ -50,6 +50,9 @@ func (p *provider) Send(ctx context.Context, m Message) (string, error) {
 	return answer(ctx, m, try)
 }
 
+// Check is tested with real senders.
+func (p *provider) Check(context.Context) (string, error) { return "", nil }
+
 // from has the provider answer so from now on.
 func (p *provider) from(answer func(context.Context, Message, int) (string, error)) {
 	p.mu.Lock()

@@ -34,6 +34,10 @@ type Message struct {
 // called by several goroutines, and must give up when ctx is done.
 type Sender interface {
 	Send(ctx context.Context, m Message) (providerID string, err error)
+
+	// Check connects and signs in as Send does, as far as that goes without sending
+	// anything, and returns what it saw, for staff. Its error is a [*SendError].
+	Check(ctx context.Context) (seen string, err error)
 }
 
 // SendError says why a provider did not accept a message, and what that means

@@ -68,14 +68,21 @@ func bad(t *testing.T) map[string][]string {
 		"mail.smtp.port":                   {"0", "70000", "smtp", "-25"},
 		"mail.smtp.tls":                    {"yes", "ssl", "STARTTLS"},
 		"sms.provider":                     {"nexmo", "Twilio"},
-		"sms.countries":                    {"[Switzerland]", "[ch]", "[CH, +41]", "[[CH]]", "[null]", "{CH: DE}"},
+		"sms.countries":                    {"[Switzerland]", "[UK]", "[uk]", "[CH, XX]", "[CH, +41]", "[[CH]]", "[null]", "{CH: DE}"},
 		"sms.twilio.account_sid":           {"AC123", "AB0123456789abcdef0123456789abcdef", "xyz"},
+		"sms.twilio.api_key":               {"SK123", "AC0123456789abcdef0123456789abcdef"},
+		"sms.twilio.auth_token":            {"${TWILIO_TOKEN}", "${TWILIO_TOKEN:-none}"},
+		"sms.twilio.ca":                    {"/nowhere/ca.pem", open},
+		"sms.webhook.ca":                   {"/nowhere/ca.pem", open},
+		"sms.webhook.body":                 {"${BODY}"},
+		"mail.smtp.password":               {"${PASSWORD}"},
+		"mail.smtp.username":               {"${USER}"},
 		"sms.twilio.from":                  {"+0791234567", "a name that is too long", "+41 79 123 45 67 8", "\U0001f600"},
 		"sms.twilio.messaging_service_sid": {"MG1", "AC0123456789abcdef0123456789abcdef"},
 		"sms.twilio.base_url":              {"http://api.example.com", "api.twilio.com"},
 		"sms.webhook.url":                  {"http://sms.example.com", "sms.example.com", "https://u:p@sms.example.com", "file:///etc/passwd"},
 		"sms.webhook.method":               {"GET", "post", "DELETE"},
-		"sms.webhook.headers":              {`{"a b": c}`, `{"": c}`, `{a: "x\r\ny"}`, `{a: [b]}`, "no colon", `{a: b, A: c}`},
+		"sms.webhook.headers":              {`{"a b": c}`, `{"": c}`, `{a: "x\r\ny"}`, `{a: [b]}`, "no colon", `{a: b, A: c}`, `{a: "Bearer ${TOKEN}"}`},
 		"policy.strict":                    boolean,
 		"policy.code_lifetime":             duration,
 		"policy.code_on_request":           boolean,
@@ -103,7 +110,7 @@ func bad(t *testing.T) map[string][]string {
 
 // anyText are the keys whose text only somebody else can judge.
 func anyText() []string {
-	return []string{"ca.passphrase", "mail.smtp.username", "mail.smtp.password", "sms.twilio.auth_token", "sms.webhook.body"}
+	return []string{"ca.passphrase", "sms.twilio.api_key_secret"}
 }
 
 // document returns sound with key set to value, in block style, and the line of key.

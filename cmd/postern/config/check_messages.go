@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/postern-ca/postern/delivery"
 )
 
 func (k checker) mail() {
@@ -47,8 +49,9 @@ func (k checker) mailbox(key, s, hint string) {
 func (k checker) sms() {
 	k.oneOf("sms.provider", k.SMS.Provider, "twilio", "webhook", "outbox")
 	for _, country := range k.SMS.Countries {
-		if !regexp.MustCompile(`^[A-Z]{2}$`).MatchString(country) {
-			k.say("sms.countries", quoted(country)+" is not a country", "give two capital letters for each, as in [CH, DE, FR]")
+		if err := delivery.CheckCountry(country); err != nil {
+			message, hint := told(err)
+			k.say("sms.countries", message, hint)
 		}
 	}
 	switch k.SMS.Provider {
@@ -63,9 +66,7 @@ func (k checker) twilio(t Twilio) {
 	if hint := "copy it from Twilio's console: AC and 32 hexadecimal digits"; k.need("sms.twilio.account_sid", t.AccountSID, hint) && !regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(t.AccountSID) {
 		k.say("sms.twilio.account_sid", "is not an account's SID", hint)
 	}
-	if t.AuthToken.Empty() {
-		k.say("sms.twilio.auth_token", "is not set", "copy it from Twilio's console, best into a file that sms.twilio.auth_token_file names; in the environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
-	}
+	k.twilioCredentials(t)
 	if t.MessagingServiceSID == "" {
 		k.need("sms.twilio.from", t.From, "give the number or name that messages come from, or sms.twilio.messaging_service_sid")
 	} else if !regexp.MustCompile(`^MG[0-9a-f]{32}$`).MatchString(t.MessagingServiceSID) {
@@ -76,6 +77,23 @@ func (k checker) twilio(t Twilio) {
 	}
 	if k.need("sms.twilio.base_url", t.BaseURL, "give https://api.twilio.com") {
 		k.url("sms.twilio.base_url", t.BaseURL, true)
+	}
+}
+
+// twilioCredentials wants the account's token or an API key, and not both.
+func (k checker) twilioCredentials(t Twilio) {
+	const hint = "copy it from Twilio's console, under API keys: SK and 32 hexadecimal digits"
+	switch {
+	case t.APIKey != "" && !regexp.MustCompile(`^SK[0-9a-f]{32}$`).MatchString(t.APIKey):
+		k.say("sms.twilio.api_key", "is not an API key's SID", hint)
+	case t.APIKey == "" && !t.APIKeySecret.Empty():
+		k.say("sms.twilio.api_key", "is not set, and sms.twilio.api_key_secret is", hint)
+	case t.APIKey != "" && t.APIKeySecret.Empty():
+		k.say("sms.twilio.api_key_secret", "is not set, and sms.twilio.api_key is", "give the secret that Twilio showed when the key was made, best as sms.twilio.api_key_secret_file")
+	case t.APIKey != "" && !t.AuthToken.Empty():
+		k.say("sms.twilio.auth_token", "is set, and sms.twilio.api_key too", "keep one of the two")
+	case t.APIKey == "" && t.AuthToken.Empty():
+		k.say("sms.twilio.auth_token", "is not set, nor is sms.twilio.api_key", "copy it from Twilio's console, best into a file that sms.twilio.auth_token_file names; in the environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
 	}
 }
 
