@@ -25,7 +25,7 @@ type CourierConfig struct {
 
 	Workers int           // messages sent at the same time; 0 for 4
 	Timeout time.Duration // of one try to send; 0 for 45 seconds
-	Lease   time.Duration // after this a notice that nobody settled is sent again; 0 for twice Timeout and a minute
+	Lease   time.Duration // after this a notice that nobody settled is sent again; 0 for Timeout and 90 seconds, in which it is settled
 	Probe   time.Duration // between two tries while the channel is paused; 0 for a minute
 	Drain   time.Duration // for which Run waits for what is on its way when it must end; 0 for 15 seconds
 }
@@ -50,7 +50,7 @@ func NewCourier(c CourierConfig) (*Courier, error) {
 		return nil, errors.New("delivery: a field of the courier's configuration is not set")
 	}
 	c.Workers, c.Timeout = cmp.Or(c.Workers, 4), cmp.Or(c.Timeout, 45*time.Second)
-	c.Lease = cmp.Or(c.Lease, 2*c.Timeout+time.Minute)
+	c.Lease = cmp.Or(c.Lease, c.Timeout+90*time.Second)
 	c.Probe, c.Drain = cmp.Or(c.Probe, time.Minute), cmp.Or(c.Drain, 15*time.Second)
 	if c.Workers < 0 || c.Timeout < 0 || c.Probe < 0 || c.Drain < 0 || c.Lease <= c.Timeout {
 		return nil, errors.New("delivery: the courier's lease must be longer than its timeout, and no number negative")

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/mail"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -48,10 +49,10 @@ type SMTPConfig struct {
 	Roots    *x509.CertPool // nil for the system's
 }
 
-// TokenSource returns an access token that is valid now. Its error is a
-// [*SendError], or one that names neither token nor secret. It may be called by
-// several goroutines.
-type TokenSource func(context.Context) (issuance.Secret, error)
+// TokenSource returns an access token. refused says that the server did not take
+// the last one: the same again is of no use. Its error is a [*SendError], or one
+// that names neither token nor secret. It may be called by several goroutines.
+type TokenSource func(ctx context.Context, refused bool) (issuance.Secret, error)
 
 // SMTP sends mail by a mail server (RFC 5321), one connection a message.
 type SMTP struct {
@@ -60,6 +61,7 @@ type SMTP struct {
 	replyTo *mail.Address
 	limits  map[phase]time.Duration
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	refused atomic.Bool // the last access token was
 }
 
 // NewSMTP returns an error of kind [issuance.Invalid] that names the setting
@@ -164,7 +166,7 @@ func (s *SMTP) Send(ctx context.Context, m Message) (string, error) {
 		return "", &SendError{Permanent: true, Message: "the mail could not be written: " + m.quote(err.Error())}
 	}
 	t := smtpTry{SMTP: s, message: m}
-	if err := t.send(ctx, text); err != nil {
+	if err := t.exchange(ctx, text); err != nil {
 		return "", t.refusal(ctx, err)
 	}
 	return id, nil

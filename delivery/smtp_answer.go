@@ -36,7 +36,7 @@ func (a answer) judge() ruling {
 			return r
 		}
 	}
-	return ruling{means: passes}
+	return ruling{means: again}
 }
 
 // covers reports whether a is one of the answers that r is about.

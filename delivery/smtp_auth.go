@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"net/textproto"
 	"strings"
 
 	"github.com/wneessen/go-mail/smtp"
@@ -20,7 +21,10 @@ func (t *smtpTry) authenticate(ctx context.Context, c *smtp.Client) error {
 		return err
 	}
 	t.enter(authenticating) // the token may have taken its time
-	return c.Auth(&smtpAuth{mechanisms: mechanisms})
+	err = c.Auth(&smtpAuth{mechanisms: mechanisms})
+	answer, answered := errors.AsType[*textproto.Error](err)
+	t.refused.Store(answered && answer.Code/100 == 5)
+	return err
 }
 
 // mechanism is a way to sign in by its name in the protocol.
@@ -33,7 +37,7 @@ type mechanism struct {
 func (t *smtpTry) mechanisms(ctx context.Context) ([]mechanism, error) {
 	user, host := t.config.Username, t.config.Host
 	if t.config.Auth == XOAUTH2 {
-		token, err := t.config.Token(ctx)
+		token, err := t.config.Token(ctx, t.refused.Load())
 		if err != nil {
 			return nil, err
 		}

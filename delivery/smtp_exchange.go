@@ -67,7 +67,9 @@ func (t *smtpTry) enter(p phase) {
 	}
 }
 
-func (t *smtpTry) send(ctx context.Context, text []byte) error {
+// exchange signs in and hands the server the message, of which text is the whole
+// mail; none if text is nil.
+func (t *smtpTry) exchange(ctx context.Context, text []byte) error {
 	if err := t.connect(ctx); err != nil {
 		return err
 	}
@@ -78,10 +80,12 @@ func (t *smtpTry) send(ctx context.Context, text []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := t.hand(c, text); err != nil {
-		return err
+	if text != nil {
+		if err := t.hand(c, text); err != nil {
+			return err
+		}
 	}
-	// It is accepted; how the server takes the goodbye changes nothing.
+	// All is done; how the server takes the goodbye changes nothing.
 	t.enter(leaving)
 	_ = c.Quit()
 	return nil

@@ -58,10 +58,8 @@ func (t *smtpTry) fault(ctx context.Context, server string, err error) *SendErro
 		return &SendError{Pause: true, Message: server + " offers no AUTH by XOAUTH2; check mail.smtp.auth, mail.smtp.host and mail.smtp.port"}
 	case errors.Is(err, errNoMechanism):
 		return &SendError{Pause: true, Message: server + " offers no AUTH by SCRAM-SHA-256, PLAIN or LOGIN; check mail.smtp.auth, mail.smtp.host and mail.smtp.port"}
-	case unknownCA(err):
-		return &SendError{Pause: true, Message: unreachable(server, err).Message + ". Name the file with its CA's certificate in mail.smtp.ca"}
 	case certificateFault(err) != "", errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), t.secured():
-		return unreachable(server, err)
+		return reaching(server, "mail.smtp.ca", err)
 	}
 	// The network did its part: the two do not get on, and nothing was sent.
 	return &SendError{Pause: true, Message: server + " does not do TLS as mail.smtp.tls (" + string(t.config.TLS) + ") demands; nothing was sent. Check mail.smtp.tls and mail.smtp.port"}
@@ -76,18 +74,12 @@ func (t *smtpTry) secured() bool {
 	return true
 }
 
-// unknownCA reports whether a server's certificate comes from a CA that is not trusted here.
-func unknownCA(err error) bool {
-	_, ok := errors.AsType[x509.UnknownAuthorityError](err)
-	return ok
-}
-
 // certificateFault says what is wrong with a server's certificate, "" if that is not the trouble.
 func certificateFault(err error) string {
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return "it is for another name"
 	}
-	if unknownCA(err) {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "it comes from a CA that is not trusted here"
 	}
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {

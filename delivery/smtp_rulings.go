@@ -7,7 +7,7 @@ type meaning int
 
 // The meanings.
 const (
-	passes   meaning = iota // it is sent again, the same
+	again    meaning = iota // it is sent again, the same
 	rarely                  // it is sent again, hours apart: nobody's fault that we can name
 	pauses                  // the account or its settings: every message would meet the same
 	hopeless                // the recipient: this message is given up
@@ -51,10 +51,10 @@ func rulings() []ruling {
 // signInRulings are about the connection and the account.
 func signInRulings() []ruling {
 	return []ruling{
-		{codes: []int{421}, means: passes},
+		{codes: []int{421}, means: again},
 		// Exchange Online, of groups and mailboxes that take mail of some senders alone.
 		{phases: fromRecipient(), codes: []int{5}, enhanced: []string{"5.7.12?", "5.7.13?"}, means: hopeless, advice: mendGroup},
-		{phases: []phase{authenticating}, codes: []int{4}, means: passes},
+		{phases: []phase{authenticating}, codes: []int{4}, means: again},
 		// Exchange Online: "SmtpClientAuthentication is disabled for the Tenant" (or "the Mailbox").
 		{phases: []phase{authenticating}, enhanced: []string{"5.7.139"}, means: pauses, advice: "allow authenticated SMTP for this mailbox in the Exchange admin center, or set mail.smtp.auth to xoauth2; and check mail.smtp.password"},
 		// Gmail: "Application-specific password required".
@@ -103,11 +103,11 @@ func fromRecipient() []phase { return []phase{addressing, announcing, writing, e
 // generalRulings take what is left.
 func generalRulings() []ruling {
 	return []ruling{
-		{codes: []int{4}, means: passes},
+		{codes: []int{4}, means: again},
 		{codes: []int{500, 501, 502, 503, 504, 555}, means: pauses, advice: mendTalk},
 		{phases: []phase{mailing}, codes: []int{5}, means: pauses, advice: mendFrom},
 		{codes: []int{552}, means: rarely, advice: mendSize},
 		{codes: []int{5}, means: rarely, advice: mendText},
-		{means: passes},
+		{means: again},
 	}
 }

@@ -86,7 +86,7 @@ func TestMailSignsInWithAToken(t *testing.T) {
 	token := smtptest.Token
 	sender := mailSender(t, server.Port, server.Roots, func(c *SMTPConfig) {
 		c.Auth, c.Password = XOAUTH2, issuance.Secret{}
-		c.Token = func(context.Context) (issuance.Secret, error) { return issuance.NewSecret([]byte(token)), nil }
+		c.Token = func(context.Context, bool) (issuance.Secret, error) { return issuance.NewSecret([]byte(token)), nil }
 	})
 	if _, err := sender.Send(t.Context(), m); err != nil {
 		t.Fatal(err)

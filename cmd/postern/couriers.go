@@ -31,6 +31,7 @@ func (h *house) newCouriers() error {
 	for channel, sender := range map[issuance.Channel]delivery.Sender{issuance.Mail: mail, issuance.SMS: sms} {
 		if h.couriers[channel], err = delivery.NewCourier(delivery.CourierConfig{
 			Registrar: h.registrar, Channel: channel, Sender: sender, Texts: texts, Now: h.now, Log: h.log,
+			Timeout: timeoutOf(channel),
 		}); err != nil {
 			return err
 		}
@@ -42,11 +43,7 @@ func (h *house) mailSender() (delivery.Sender, error) {
 	if h.cfg.Mail.Provider == "outbox" {
 		return h.outbox, nil
 	}
-	s := h.cfg.Mail.SMTP
-	return delivery.NewSMTP(delivery.SMTPConfig{
-		Host: s.Host, Port: s.Port, TLS: delivery.TLSMode(s.TLS), Username: s.Username, Password: s.Password,
-		From: h.cfg.Mail.From, ReplyTo: h.cfg.Brand.SupportEmail,
-	})
+	return newSMTP(h.cfg)
 }
 
 func (h *house) smsSender() (delivery.Sender, error) {
