@@ -74,17 +74,26 @@ func NewSMTP(c SMTPConfig) (*SMTP, error) {
 		return nil, err
 	}
 	c.Port = cmp.Or(c.Port, ports()[c.TLS])
-	from, err := mail.ParseAddress(c.From)
+	from, err := mailbox(c.From)
 	if err != nil {
 		return nil, issuance.Invalidf("mail.from", "is not an e-mail address", "write it like Certificates <certificates@example.com>")
 	}
 	s := &SMTP{config: c, from: from, limits: phaseLimits(), dial: new(net.Dialer).DialContext}
 	if c.ReplyTo != "" {
-		if s.replyTo, err = mail.ParseAddress(c.ReplyTo); err != nil {
+		if s.replyTo, err = mailbox(c.ReplyTo); err != nil {
 			return nil, issuance.Invalidf("brand.support_email", "is not an e-mail address", "write it like support@example.com")
 		}
 	}
 	return s, nil
+}
+
+// mailbox reads "Name <address>" or an address, and writes its domain in ASCII.
+func mailbox(s string) (*mail.Address, error) {
+	a, err := mail.ParseAddress(s)
+	if err == nil {
+		a.Address, err = ASCIIAddress(a.Address)
+	}
+	return a, err
 }
 
 // ports returns the usual port of each mode.
@@ -161,6 +170,11 @@ func notLDH(r rune) bool {
 
 // Send returns the Message-ID once the server has answered 250 to the text.
 func (s *SMTP) Send(ctx context.Context, m Message) (string, error) {
+	to, err := ASCIIAddress(m.To)
+	if err != nil {
+		return "", &SendError{Permanent: true, Message: "the recipient's address " + err.Error()}
+	}
+	m.To = to
 	text, id, err := s.compose(m)
 	if err != nil {
 		return "", &SendError{Permanent: true, Message: "the mail could not be written: " + m.quote(err.Error())}

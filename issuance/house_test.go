@@ -68,9 +68,9 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 			want, err := paperCode(seed, counter)
 			return string(want.Reveal()) == code, err
 		},
-		CheckMobile: func(string) error { return nil },
-		Workers:     2,
-		Alerts:      []string{"duty@postern.example"},
+		CheckMobile: func(string) error { return nil }, ASCIIAddress: func(a string) (string, error) { return a, nil },
+		Workers: 2,
+		Alerts:  []string{"duty@postern.example"},
 	}
 	for _, f := range change {
 		f(&c)

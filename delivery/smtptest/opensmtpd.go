@@ -17,7 +17,7 @@ func NewOpenSMTPD(tb testing.TB) *Server {
 	s.Port = freePort(tb)
 	j.write("etc/smtpd.conf", fmt.Sprintf(`listen on 127.0.0.1 port %d hostname mail.test
 action "hop" relay host smtp://127.0.0.1:%d
-match from local for domain "acme.example" action "hop"
+match from local for domain { "acme.example", "*.acme.example" } action "hop"
 `, s.Port, s.hop), 0o600)
 	j.directory("var/spool/smtpd", 0o711, 0, 0)
 	j.directory("var/lib/opensmtpd/empty", 0o755, 0, 0)

@@ -63,7 +63,7 @@ func bad(t *testing.T) map[string][]string {
 		"ca.ocsp_presign":                  boolean,
 		"ca.ocsp_lifetime":                 append([]string{"4s"}, duration...),
 		"mail.provider":                    {"sendmail", "SMTP"},
-		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "a@exämple.com", "a@example.com, b@example.com"},
+		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "ä@example.com", "a@-ä.com", "a@example.com, b@example.com"},
 		"mail.smtp.host":                   {"mail.example.com:587", "smtp://mail.example.com", "a b"},
 		"mail.smtp.port":                   {"0", "70000", "smtp", "-25"},
 		"mail.smtp.tls":                    {"yes", "ssl", "STARTTLS"},

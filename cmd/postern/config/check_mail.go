@@ -58,9 +58,20 @@ func (k checker) oauth2(o OAuth2) {
 	}
 }
 
+// mailbox checks an address that mail goes to or comes from. Its domain need not
+// be in ASCII.
 func (k checker) mailbox(key, s, hint string) {
 	a, err := mail.ParseAddress(s)
-	if err != nil || strings.ContainsAny(s, "\r\n") || strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if err != nil || strings.ContainsAny(s, "\r\n") {
+		k.say(key, quoted(s)+" is not an e-mail address", hint)
+		return
+	}
+	ascii, err := delivery.ASCIIAddress(a.Address)
+	switch {
+	case err != nil:
+		message, hint := told(err)
+		k.say(key, message, hint)
+	case strings.ContainsFunc(ascii, func(r rune) bool { return r <= ' ' || r > '~' }):
 		k.say(key, quoted(s)+" is not an e-mail address", hint)
 	}
 }
