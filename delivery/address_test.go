@@ -28,12 +28,12 @@ func TestASCIIAddress(t *testing.T) {
 		}
 	}
 	for address, says := range map[string]string{
-		"jörg@acme.example":                            "SMTPUTF8",
-		"jörg@müller.example":                          "SMTPUTF8",
-		"anna@\u202emüller.example":                    "cannot exist",
-		"anna@mül ler.example":                         "cannot exist",
-		"anna@-ü.example":                              "cannot exist",
-		"anna@mü_ller.example":                         "cannot exist",
+		"jörg@acme.example":                             "SMTPUTF8",
+		"jörg@müller.example":                           "SMTPUTF8",
+		"anna@\u202emüller.example":                     "cannot exist",
+		"anna@mül ler.example":                          "cannot exist",
+		"anna@-ü.example":                               "cannot exist",
+		"anna@mü_ller.example":                          "cannot exist",
 		"anna@" + strings.Repeat("öx", 40) + ".example": "cannot exist",
 	} {
 		got, err := ASCIIAddress(address)

@@ -39,7 +39,7 @@ func (c *Courier) Status() Status {
 // way at this moment waits too.
 func (c *Courier) State(ctx context.Context) (State, error) {
 	s := State{Status: c.Status()}
-	err := c.Registrar.Read(ctx, func(tx issuance.Tx) error {
+	err := c.Registrar.Read(ctx, func(tx issuance.Reader) error {
 		const ever = 100 * 365 * 24 * time.Hour
 		waiting, err := tx.DueNotices(c.Channel, c.Now().Add(ever), issuance.MaxPage)
 		for i, n := range waiting {
