@@ -1,6 +1,7 @@
 package smtptest
 
 import (
+	"crypto/x509"
 	"io"
 	"log"
 	"net"
@@ -33,6 +34,9 @@ func newHop(tb testing.TB) *Server {
 	})
 	return s
 }
+
+// Certificate returns what the server shows, which is its own CA.
+func (s *Server) Certificate() *x509.Certificate { return s.pair.Leaf }
 
 // certificate returns the server's certificate and key in PEM.
 func (s *Server) certificate() (cert, key string) {

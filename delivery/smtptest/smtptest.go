@@ -51,8 +51,9 @@ func New(tb testing.TB) *Server {
 	if out, err := exec.Command(python, "-c", "import aiosmtpd").CombinedOutput(); err != nil {
 		tb.Fatalf("a mail server is needed: apt-get install python3-aiosmtpd (%v: %s)", err, out)
 	}
-	certificate, roots := Certificate(tb, "127.0.0.1")
-	cert, key := pemOf(tb, certificate)
+	s := &Server{tb: tb, mails: make(chan Mail, keeps)}
+	s.pair, s.Roots = Certificate(tb, "127.0.0.1")
+	cert, key := s.certificate()
 	dir := tb.TempDir()
 	files := []struct {
 		name string
@@ -70,7 +71,6 @@ func New(tb testing.TB) *Server {
 		}
 		args = append(args, path)
 	}
-	s := &Server{Roots: roots, tb: tb, mails: make(chan Mail, keeps)}
 	s.start(exec.Command(python, append(args, User, Password)...))
 	return s
 }
