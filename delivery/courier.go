@@ -25,7 +25,7 @@ type CourierConfig struct {
 
 	Workers int           // messages sent at the same time; 0 for 4
 	Timeout time.Duration // of one try to send; 0 for 45 seconds
-	Lease   time.Duration // after this a notice that nobody settled is sent again; 0 for twice Timeout and a minute
+	Lease   time.Duration // after this a notice that nobody settled is sent again; 0 for Timeout and 90 seconds, in which it is settled
 	Probe   time.Duration // between two tries while the channel is paused; 0 for a minute
 	Drain   time.Duration // for which Run waits for what is on its way when it must end; 0 for 15 seconds
 }
@@ -50,7 +50,7 @@ func NewCourier(c CourierConfig) (*Courier, error) {
 		return nil, errors.New("delivery: a field of the courier's configuration is not set")
 	}
 	c.Workers, c.Timeout = cmp.Or(c.Workers, 4), cmp.Or(c.Timeout, 45*time.Second)
-	c.Lease = cmp.Or(c.Lease, 2*c.Timeout+time.Minute)
+	c.Lease = cmp.Or(c.Lease, c.Timeout+90*time.Second)
 	c.Probe, c.Drain = cmp.Or(c.Probe, time.Minute), cmp.Or(c.Drain, 15*time.Second)
 	if c.Workers < 0 || c.Timeout < 0 || c.Probe < 0 || c.Drain < 0 || c.Lease <= c.Timeout {
 		return nil, errors.New("delivery: the courier's lease must be longer than its timeout, and no number negative")
@@ -217,6 +217,8 @@ func (c *Courier) send(ctx context.Context, d issuance.Dispatch) issuance.Outcom
 	switch {
 	case refusal.Pause:
 		out.RetryAfter = c.Probe
+	case refusal.Unknown:
+		out.RetryAfter = rareBackoff(d.Notice.Attempts)
 	case !refusal.Permanent:
 		out.RetryAfter = backoff(d.Notice.Attempts, refusal.RetryAfter)
 	}
@@ -241,6 +243,13 @@ func backoff(attempts int, asked time.Duration) time.Duration {
 	}
 	jitter := time.Duration(rand.Int64N(int64(wait)*2/5)) - wait/5
 	return max(wait+jitter, min(asked, longestAsked))
+}
+
+// rareBackoff returns how long to wait with a message that may have arrived: 1,
+// 2, 4, 8 hours, then 12 each time. One that a provider never answers to is sent
+// nine times in three days, not hundreds of times.
+func rareBackoff(attempts int) time.Duration {
+	return min(time.Hour<<min(max(attempts, 1)-1, 4), 12*time.Hour)
 }
 
 // settle tells the registrar, also while the server stops: an acceptance that is

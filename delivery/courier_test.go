@@ -401,7 +401,7 @@ func TestCourierHasOneConfigurationError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Workers != 4 || c.Timeout != 45*time.Second || c.Lease != 150*time.Second || c.Probe != time.Minute || c.Drain != 15*time.Second {
+	if c.Workers != 4 || c.Timeout != 45*time.Second || c.Lease != 135*time.Second || c.Probe != time.Minute || c.Drain != 15*time.Second {
 		t.Errorf("defaults %+v", c.CourierConfig)
 	}
 	for name, change := range map[string]func(*CourierConfig){

@@ -49,6 +49,9 @@ type SendError struct {
 	Permanent  bool          // of this message: trying again is hopeless
 	Pause      bool          // of the whole channel: its account or settings must be mended
 	RetryAfter time.Duration // what the provider asks for; 0: nothing
+	// Unknown says that the provider had the whole message and gave no answer: it
+	// may well have been delivered, so that it is sent again, but rarely.
+	Unknown bool
 }
 
 func (e *SendError) Error() string { return e.Message }

@@ -29,6 +29,7 @@ func (h *house) newCouriers() error {
 	for channel, sender := range configured {
 		if h.couriers[channel], err = delivery.NewCourier(delivery.CourierConfig{
 			Registrar: h.registrar, Channel: channel, Sender: sender, Texts: texts, Now: h.now, Log: h.log,
+			Timeout: timeoutOf(channel),
 		}); err != nil {
 			return err
 		}
@@ -60,11 +61,7 @@ func mailSender(cfg *config.Config, outbox *delivery.Outbox) (delivery.Sender, e
 	if cfg.Mail.Provider == "outbox" {
 		return outbox, nil
 	}
-	s := cfg.Mail.SMTP
-	return delivery.NewSMTP(delivery.SMTPConfig{
-		Host: s.Host, Port: s.Port, TLS: delivery.TLSMode(s.TLS), Username: s.Username, Password: s.Password,
-		From: cfg.Mail.From, ReplyTo: cfg.Brand.SupportEmail,
-	})
+	return newSMTP(cfg)
 }
 
 func smsSender(cfg *config.Config, outbox *delivery.Outbox) (delivery.Sender, error) {

@@ -63,10 +63,18 @@ func bad(t *testing.T) map[string][]string {
 		"ca.ocsp_presign":                  boolean,
 		"ca.ocsp_lifetime":                 append([]string{"4s"}, duration...),
 		"mail.provider":                    {"sendmail", "SMTP"},
-		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "a@exämple.com", "a@example.com, b@example.com"},
+		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "ä@example.com", "a@-ä.com", "a@example.com, b@example.com"},
 		"mail.smtp.host":                   {"mail.example.com:587", "smtp://mail.example.com", "a b"},
 		"mail.smtp.port":                   {"0", "70000", "smtp", "-25"},
 		"mail.smtp.tls":                    {"yes", "ssl", "STARTTLS"},
+		"mail.smtp.ca":                     {"/nowhere/ca.pem", open},
+		"mail.smtp.hello":                  {"certs", "certs_1.example.com", "203.0.113.7", "[203.0.113]", "[2001:db8::1]", "a b.example.com", "certs.exämple.com", "https://certs.example.com"},
+		"mail.smtp.auth":                   {"oauth", "XOAUTH2", "none"},
+		"mail.smtp.oauth2.token_url":       {"http://login.example.com/token", "login.example.com", "https://u:p@login.example.com/token"},
+		"mail.smtp.oauth2.client_id":       {"${CLIENT}"},
+		"mail.smtp.oauth2.client_secret":   {"${SECRET}"},
+		"mail.smtp.oauth2.refresh_token":   {"${TOKEN}"},
+		"mail.smtp.oauth2.scopes":          {"[[a]]", "{a: b}"},
 		"sms.provider":                     {"nexmo", "Twilio"},
 		"sms.countries":                    {"[Switzerland]", "[UK]", "[uk]", "[CH, XX]", "[CH, +41]", "[[CH]]", "[null]", "{CH: DE}"},
 		"sms.twilio.account_sid":           {"AC123", "AB0123456789abcdef0123456789abcdef", "xyz"},
@@ -126,6 +134,10 @@ func document(key, value string) (text string, line int) {
 	if strings.HasPrefix(key, "sms.webhook.") {
 		tree["sms"] = map[string]string{"provider": "webhook"}
 		tree["sms.webhook"] = map[string]string{"url": "https://sms.example.com", "body": "x"}
+	}
+	if strings.HasPrefix(key, "mail.smtp.oauth2.") {
+		tree["mail.smtp"] = map[string]string{"host": "mail.example.com", "auth": "xoauth2", "username": "u"}
+		tree["mail.smtp.oauth2"] = map[string]string{"token_url": "https://login.example.com/token", "client_id": "x", "client_secret": "x"}
 	}
 	section, name := "", key
 	if i := strings.LastIndexByte(key, '.'); i >= 0 {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"net"
-	"net/mail"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -29,21 +28,7 @@ func (k checker) mail() {
 		k.say("mail.smtp.port", strconv.Itoa(s.Port)+" is not a port", "give 587 for starttls, 465 for implicit")
 	}
 	k.oneOf("mail.smtp.tls", s.TLS, "starttls", "implicit", "none")
-	switch {
-	case s.Username != "" && s.Password.Empty():
-		k.say("mail.smtp.password", "is not set, and mail.smtp.username is", "give the password, best as mail.smtp.password_file, or take username out")
-	case s.Username == "" && !s.Password.Empty():
-		k.say("mail.smtp.username", "is not set, and mail.smtp.password is", "give the user name, or take password out")
-	case s.TLS == "none" && s.Username != "" && !loopback(s.Host):
-		k.say("mail.smtp.tls", "the password would travel in the clear", "set starttls or implicit")
-	}
-}
-
-func (k checker) mailbox(key, s, hint string) {
-	a, err := mail.ParseAddress(s)
-	if err != nil || strings.ContainsAny(s, "\r\n") || strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		k.say(key, quoted(s)+" is not an e-mail address", hint)
-	}
+	k.signIn(s)
 }
 
 func (k checker) sms() {
@@ -99,18 +84,23 @@ func (k checker) twilioCredentials(t Twilio) {
 
 func (k checker) webhook(w Webhook) {
 	if k.need("sms.webhook.url", w.URL, "give the gateway's address") {
-		u, err := url.Parse(w.URL)
-		switch {
-		case err != nil || u.Host == "":
-			k.say("sms.webhook.url", "is not an address", "give all of it, as in https://sms.example.com/send")
-		case u.User != nil:
-			k.say("sms.webhook.url", "has a user name in it", "send it as a header: sms.webhook.headers")
-		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-			k.say("sms.webhook.url", "is not https", "one-time passwords travel there: write it with https; http is for localhost alone")
-		}
+		k.endpoint("sms.webhook.url", w.URL, "give all of it, as in https://sms.example.com/send")
 	}
 	k.oneOf("sms.webhook.method", w.Method, "POST", "PUT")
 	k.need("sms.webhook.body", w.Body, "give the body that the gateway expects")
+}
+
+// endpoint checks the address of a program that is sent secrets.
+func (k checker) endpoint(key, address, hint string) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "":
+		k.say(key, "is not an address", hint)
+	case u.User != nil:
+		k.say(key, "has a user name in it", "take it out: credentials have keys of their own")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		k.say(key, "is not https", "write it with https, because secrets travel there; http is for localhost alone")
+	}
 }
 
 // outbox keeps messages with codes and links from everyone but this machine.

@@ -133,15 +133,6 @@ type Mail struct {
 	SMTP     SMTP   `yaml:"smtp"`
 }
 
-// SMTP is a mail server that takes mail for others.
-type SMTP struct {
-	Host     string          `yaml:"host" example:"smtp.example.com"`
-	Port     int             `yaml:"port"`
-	Username string          `yaml:"username" example:"certificates@example.com"`
-	Password issuance.Secret `yaml:"password" example:"smtp.password"`
-	TLS      string          `yaml:"tls"` // starttls, implicit or none
-}
-
 // SMS says how text messages leave, and to which countries.
 type SMS struct {
 	Provider  string   `yaml:"provider"`                         // twilio, webhook or outbox
@@ -213,7 +204,7 @@ func Defaults() *Config {
 		Auth:    Auth{Listen: "127.0.0.1:9444"},
 		Storage: Storage{Driver: "bolt"},
 		CA:      CA{Validity: p.Validity, CRLLifetime: 24 * time.Hour, CRLReasons: true, OCSPLifetime: 5 * time.Minute},
-		Mail:    Mail{Provider: "smtp", SMTP: SMTP{Port: 587, TLS: "starttls"}},
+		Mail:    Mail{Provider: "smtp", SMTP: SMTP{Port: 587, TLS: "starttls", Auth: "password"}},
 		SMS:     SMS{Provider: "twilio", Twilio: Twilio{BaseURL: "https://api.twilio.com"}, Webhook: Webhook{Method: "POST"}},
 		Rules: Rules{
 			CodeLifetime: p.CodeLifetime, CodeAttempts: p.CodeAttempts, OrderAttempts: p.OrderAttempts,
@@ -247,6 +238,7 @@ func (c *Config) complete() {
 		c.SMS.Countries[i] = strings.ToUpper(country)
 	}
 	c.Auth.complete()
+	c.Mail.complete(c.Public.URL)
 }
 
 // urlOf returns the https address of a listener; host stands in for one that

@@ -33,7 +33,7 @@ func beside(t *testing.T) (dir string) {
 	}
 	for name, text := range map[string]string{
 		"tls/ca.pem": string(certificate), "gateway-ca.pem": string(certificate), "mail-ca.pem": string(certificate), "logo.svg": "<svg/>",
-		"ca.passphrase": "secret", "smtp.password": "secret", "twilio.token": "secret", "twilio.secret": "secret",
+		"ca.passphrase": "secret", "smtp.password": "secret", "smtp.client-secret": "secret", "smtp.refresh-token": "secret", "twilio.token": "secret", "twilio.secret": "secret",
 		"sms.headers": "Authorization: Bearer secret", "edge.secret": "0123456789abcdef",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -54,7 +54,7 @@ func examples(t *testing.T) map[string]string {
 	var section []string
 	out := make(map[string]string)
 	for line := range strings.Lines(string(text)) {
-		m := regexp.MustCompile(`^( *)(# )?([a-z_]+):(.*)\n`).FindStringSubmatch(line)
+		m := regexp.MustCompile(`^( *)(# )?([a-z0-9_]+):(.*)\n`).FindStringSubmatch(line)
 		if m == nil {
 			continue
 		}
