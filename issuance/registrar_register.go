@@ -141,7 +141,10 @@ func (w *work) onlyContact(c Contact) error {
 	return nil
 }
 
-func (r *Registrar) checkContact(c *Contact) error {
+func (r *Registrar) checkContact(c *Contact) (err error) {
+	if c.Email, err = r.cfg.ASCIIAddress(c.Email); err != nil {
+		return err
+	}
 	if err := c.check(); err != nil {
 		return err
 	}

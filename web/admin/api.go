@@ -25,6 +25,7 @@ type Options struct {
 	Registrar *issuance.Registrar
 	Staff     *staff.Office
 	Reports   *report.Office
+	Channels  Channels
 	Log       *slog.Logger
 	Now       func() time.Time
 	Checks    []server.Check // of /readyz
@@ -47,7 +48,7 @@ type API struct {
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Log == nil || o.Now == nil {
+	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
 		return nil, errors.New("admin: a field of the options is not set")
 	}
 	a := &API{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true)}
@@ -138,6 +139,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/messages", a.listMessages},
 		{get, "/messages/{id}", a.showMessage},
 		{post, "/messages/{id}/retry", a.retryMessage},
+		{post, "/messages/test", a.testMessage},
 
 		{get, "/tokens", a.listTokens},
 		{post, "/tokens", a.addToken},
