@@ -23,11 +23,13 @@ func ASCIIAddress(address string) (string, error) {
 	}
 	local, domain := address[:at], address[at+1:]
 	if !isASCII(local) {
-		return "", issuance.Invalidf("email", "has letters before the @ that need SMTPUTF8, which many mail servers do not have", "ask for an address with a to z and digits before the @")
+		return "", issuance.Invalidf("email", "has letters before the @ that need SMTPUTF8, which many mail servers do not have",
+			"ask for an address with a to z and digits before the @")
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil || !IsHelloName(ascii) {
-		return "", issuance.Invalidf("email", "has a domain that cannot exist: "+oneLine(domain, quoteLimit), "check its spelling, as in anna@customer.example")
+		return "", issuance.Invalidf("email", "has a domain that cannot exist: "+oneLine(domain, quoteLimit),
+			"check its spelling, as in anna@customer.example")
 	}
 	return local + "@" + ascii, nil
 }

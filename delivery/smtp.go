@@ -76,12 +76,14 @@ func NewSMTP(c SMTPConfig) (*SMTP, error) {
 	c.Port = cmp.Or(c.Port, ports()[c.TLS])
 	from, err := mailbox(c.From)
 	if err != nil {
-		return nil, issuance.Invalidf("mail.from", "is not an e-mail address", "write it like Certificates <certificates@example.com>")
+		return nil, issuance.Invalidf("mail.from", "is not an e-mail address",
+			"write it like Certificates <certificates@example.com>")
 	}
 	s := &SMTP{config: c, from: from, limits: phaseLimits(), dial: new(net.Dialer).DialContext}
 	if c.ReplyTo != "" {
 		if s.replyTo, err = mailbox(c.ReplyTo); err != nil {
-			return nil, issuance.Invalidf("brand.support_email", "is not an e-mail address", "write it like support@example.com")
+			return nil, issuance.Invalidf("brand.support_email", "is not an e-mail address",
+				"write it like support@example.com")
 		}
 	}
 	return s, nil
@@ -103,7 +105,8 @@ func ports() map[TLSMode]int {
 
 func (c SMTPConfig) checkServer() error {
 	if c.Host == "" || strings.ContainsAny(c.Host, " \t\r\n/:") && net.ParseIP(c.Host) == nil {
-		return issuance.Invalidf("mail.smtp.host", "is not the name of a host", "give it without port, as in smtp.example.com")
+		return issuance.Invalidf("mail.smtp.host", "is not the name of a host",
+			"give it without port, as in smtp.example.com")
 	}
 	if ports()[c.TLS] == 0 {
 		return issuance.Invalidf("mail.smtp.tls", "is not a mode", "choose starttls, implicit or none")
@@ -112,26 +115,31 @@ func (c SMTPConfig) checkServer() error {
 		return issuance.Invalidf("mail.smtp.port", "is not a port", "give 1 to 65535, or leave it out")
 	}
 	if !IsHelloName(c.Hello) && c.Hello != "" {
-		return issuance.Invalidf("mail.smtp.hello", "is not a name that EHLO can give", "give this host's full name, as in certs.example.com")
+		return issuance.Invalidf("mail.smtp.hello", "is not a name that EHLO can give",
+			"give this host's full name, as in certs.example.com")
 	}
 	return nil
 }
 
 func (c SMTPConfig) checkSignIn() error {
 	if c.TLS == NoTLS && c.Username != "" && !loopback(c.Host) {
-		return issuance.Invalidf("mail.smtp.tls", "none would send the password in the clear", "choose starttls or implicit, or take the username out")
+		return issuance.Invalidf("mail.smtp.tls", "none would send the password in the clear",
+			"choose starttls or implicit, or take the username out")
 	}
 	switch c.Auth {
 	case "", PasswordAuth:
 		if (c.Username == "") != c.Password.Empty() {
-			return issuance.Invalidf("mail.smtp.password", "username and password belong together, and one of them is missing", "set both or neither")
+			return issuance.Invalidf("mail.smtp.password", "username and password belong together, and one of them is missing",
+				"set both or neither")
 		}
 	case XOAUTH2:
 		if c.Username == "" {
-			return issuance.Invalidf("mail.smtp.username", "is not set, and XOAUTH2 needs it", "give the address of the mailbox that the token is for")
+			return issuance.Invalidf("mail.smtp.username", "is not set, and XOAUTH2 needs it",
+				"give the address of the mailbox that the token is for")
 		}
 		if c.Token == nil {
-			return issuance.Invalidf("mail.smtp.password", "there is no access token, and nothing to get one with", "give the token, or mail.smtp.oauth2")
+			return issuance.Invalidf("mail.smtp.password", "there is no access token, and nothing to get one with",
+				"give the token, or mail.smtp.oauth2")
 		}
 	default:
 		return issuance.Invalidf("mail.smtp.auth", "is not a way to sign in", "choose password or xoauth2")

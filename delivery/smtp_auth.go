@@ -51,6 +51,14 @@ func (t *smtpTry) mechanisms(ctx context.Context) ([]mechanism, error) {
 	}, nil
 }
 
+// mechanisms names the ways to sign in of a mode.
+func (a AuthMode) mechanisms() string {
+	if a == XOAUTH2 {
+		return "XOAUTH2"
+	}
+	return "SCRAM-SHA-256, PLAIN or LOGIN"
+}
+
 // smtpAuth is the first of the mechanisms that the server offers.
 type smtpAuth struct {
 	smtp.Auth

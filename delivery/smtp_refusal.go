@@ -51,18 +51,20 @@ func (t *smtpTry) fault(ctx context.Context, server string, err error) *SendErro
 	var network net.Error
 	switch {
 	case t.phase == ending:
-		return &SendError{Unknown: true, Message: server + " had the whole mail and did not say whether it takes it: it may have arrived. It is sent again, but rarely, with the same Message-ID"}
+		return &SendError{Unknown: true, Message: server + " had the whole mail and did not say whether it takes it: " +
+			"it may have arrived. It is sent again, but rarely, with the same Message-ID"}
 	case ctx.Err() != nil:
 		return unreachable(server, ctx.Err())
-	case errors.Is(err, errNoMechanism) && t.config.Auth == XOAUTH2:
-		return &SendError{Pause: true, Message: server + " offers no AUTH by XOAUTH2; check mail.smtp.auth, mail.smtp.host and mail.smtp.port"}
 	case errors.Is(err, errNoMechanism):
-		return &SendError{Pause: true, Message: server + " offers no AUTH by SCRAM-SHA-256, PLAIN or LOGIN; check mail.smtp.auth, mail.smtp.host and mail.smtp.port"}
-	case certificateFault(err) != "", errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), t.secured():
+		return &SendError{Pause: true, Message: server + " offers no AUTH by " + t.config.Auth.mechanisms() +
+			"; check mail.smtp.auth, mail.smtp.host and mail.smtp.port"}
+	case certificateFault(err) != "", errors.As(err, &network), errors.Is(err, io.EOF),
+		errors.Is(err, io.ErrUnexpectedEOF), t.secured():
 		return reaching(server, "mail.smtp.ca", err)
 	}
 	// The network did its part: the two do not get on, and nothing was sent.
-	return &SendError{Pause: true, Message: server + " does not do TLS as mail.smtp.tls (" + string(t.config.TLS) + ") demands; nothing was sent. Check mail.smtp.tls and mail.smtp.port"}
+	return &SendError{Pause: true, Message: server + " does not do TLS as mail.smtp.tls (" + string(t.config.TLS) +
+		") demands; nothing was sent. Check mail.smtp.tls and mail.smtp.port"}
 }
 
 // secured reports whether t has come past the question of TLS.

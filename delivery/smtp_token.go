@@ -65,7 +65,8 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 		c := clientcredentials.Config{ClientID: t.ClientID, ClientSecret: secret, TokenURL: t.TokenURL, Scopes: t.Scopes}
 		return c.Token(ctx)
 	}
-	c := oauth2.Config{ClientID: t.ClientID, ClientSecret: secret, Endpoint: oauth2.Endpoint{TokenURL: t.TokenURL}, Scopes: t.Scopes}
+	endpoint := oauth2.Endpoint{TokenURL: t.TokenURL}
+	c := oauth2.Config{ClientID: t.ClientID, ClientSecret: secret, Endpoint: endpoint, Scopes: t.Scopes}
 	return c.TokenSource(ctx, &oauth2.Token{RefreshToken: string(t.RefreshToken.Reveal())}).Token()
 }
 
@@ -77,12 +78,14 @@ func (t *tokens) refusal(err error) *SendError {
 	}
 	const mend = "; check mail.smtp.oauth2 and whether the application may still send mail"
 	answer, answered := errors.AsType[*oauth2.RetrieveError](err)
+	answered = answered && answer.Response != nil
 	_, network := errors.AsType[*url.Error](err)
 	switch {
-	case answered && answer.Response != nil && (answer.Response.StatusCode >= 500 || answer.Response.StatusCode == http.StatusTooManyRequests):
+	case answered && passes(answer.Response.StatusCode):
 		return &SendError{Message: endpoint + " answered " + strconv.Itoa(answer.Response.StatusCode) + "; it is asked again"}
-	case answered && answer.Response != nil:
-		return &SendError{Pause: true, Message: endpoint + " answered " + strconv.Itoa(answer.Response.StatusCode) + t.said(answer) + mend}
+	case answered:
+		return &SendError{Pause: true, Message: endpoint + " answered " + strconv.Itoa(answer.Response.StatusCode) +
+			t.said(answer) + mend}
 	case network:
 		return unreachable(endpoint, err)
 	}
