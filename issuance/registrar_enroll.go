@@ -11,6 +11,9 @@ import "context"
 // key, because the answer was lost, gets the same certificate; the code is not
 // looked at then. Links that do not work look all the same, as to any stranger.
 func (r *Registrar) Enroll(ctx context.Context, token Secret, code string, csr []byte) (File, error) {
+	if len(csr) == 0 {
+		return File{}, emptyCSR()
+	}
 	o, err := r.byLink(ctx, token)
 	if err != nil {
 		return File{}, err
