@@ -20,7 +20,7 @@ func (h *house) proxies() (*auth.Auth, error) {
 		return nil, nil
 	}
 	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now}
-	o := auth.Options{Check: clients.Check, Service: h.service, Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log}
+	o := auth.Options{Check: clients.Check, Service: h.service, Authorities: h.authorities, Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log}
 	for _, c := range h.cfg.Auth.Callers {
 		o.Callers = append(o.Callers, proxy(c))
 	}
