@@ -30,7 +30,7 @@ const (
 //
 // The caller sets the fields and calls Load once.
 type Responder struct {
-	Store    issuance.Store
+	Store    issuance.Store[issuance.FeedReader, issuance.Feed]
 	Issuers  []Issuer      // the issuing CAs, each with its signer
 	Lifetime time.Duration // of an answer; 0: 5 minutes. Proxies keep it that long: it is the delay of a revocation
 	MaxKept  int           // signed answers in memory; 0: 100,000
@@ -212,7 +212,7 @@ func (r *Responder) sign(ctx context.Context, keys []ocspKey, nonce []byte, now 
 
 // status reads what the store says, at one moment.
 func (r *Responder) status(ctx context.Context, issuer *ocspIssuer, keys []ocspKey) (singles []ocspSingle, err error) {
-	err = r.Store.View(ctx, func(tx issuance.Tx) error {
+	err = r.Store.View(ctx, func(tx issuance.FeedReader) error {
 		singles = make([]ocspSingle, 0, len(keys))
 		for _, key := range keys {
 			c, err := tx.Certificate(key.serialNumber())
