@@ -372,6 +372,27 @@ func TestACSRNeedsNoPassword(t *testing.T) {
 	}
 }
 
+// TestAnEmptyCSRMakesNoKeyHere: whoever sends one wanted to keep the key.
+func TestAnEmptyCSRMakesNoKeyHere(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id, token, session := h.verified()
+	_, err := h.Claim(ctx, token, session, issuance.ClaimRequest{CSR: []byte{}})
+	h.wantCode(err, issuance.CodeCSR)
+	h.wantState(id, issuance.VerifiedState)
+	f, err := h.Claim(ctx, token, session, issuance.ClaimRequest{CSR: []byte("csr of a key")})
+	h.ok(err)
+	for _, csr := range [][]byte{nil, {}} {
+		_, err := h.Reenroll(ctx, f.Certificate.Serial, csr)
+		h.wantCode(err, issuance.CodeCSR)
+	}
+	id = h.invited()
+	token, code := h.delivered()
+	_, _, err = h.Enroll(ctx, issuance.Enrollment{Token: token, Code: code, Claim: issuance.ClaimRequest{CSR: []byte{}}})
+	h.wantCode(err, issuance.CodeCSR)
+	h.wantState(id, issuance.InvitedState)
+}
+
 func TestAnOrderWithAFileIsNotCompleteBeforeItArrived(t *testing.T) {
 	o := issuance.Order{ID: "ord-1", State: issuance.IssuedState}
 	if err := o.Complete(time.Now()); issuance.CodeOf(err) != issuance.CodeState || o.State != issuance.IssuedState {

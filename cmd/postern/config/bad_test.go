@@ -61,6 +61,7 @@ func bad(t *testing.T) map[string][]string {
 		"ca.crl_shards":                    {"1", "-2", "3", "48", "2048", "many", "1.5"},
 		"ca.crl_delta":                     boolean,
 		"ca.ocsp_presign":                  boolean,
+		"ca.ocsp_nonce":                    boolean,
 		"ca.ocsp_lifetime":                 append([]string{"4s"}, duration...),
 		"mail.provider":                    {"sendmail", "SMTP"},
 		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "ä@example.com", "a@-ä.com", "a@example.com, b@example.com"},

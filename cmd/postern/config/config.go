@@ -124,6 +124,7 @@ type CA struct {
 	CRLDelta     bool            `yaml:"crl_delta"`
 	OCSPLifetime time.Duration   `yaml:"ocsp_lifetime"`
 	OCSPPresign  bool            `yaml:"ocsp_presign"` // answers are signed before anybody asks
+	OCSPNonce    bool            `yaml:"ocsp_nonce"`   // of a request is repeated in its answer
 }
 
 // Mail says how mail leaves.
