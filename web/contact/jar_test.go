@@ -18,7 +18,7 @@ func FuzzCookies(f *testing.F) {
 	s := &site{Config: Config{PublicURL: &url.URL{Scheme: "https"}, Registrar: &issuance.Registrar{}}}
 	f.Fuzz(func(t *testing.T, links, sessions, flash string) {
 		r := httptest.NewRequest(http.MethodGet, "/claim", nil)
-		r.Header.Set("Cookie", linkCookie+"="+links+"; "+sessionCookie+"="+sessions+"; "+flashCookie+"="+flash)
+		r.Header.Set("Cookie", "__Host-"+linkCookie+"="+links+"; __Host-"+sessionCookie+"="+sessions+"; __Host-"+flashCookie+"="+flash)
 		j := s.jar(r)
 		if len(j) > maxPasses {
 			t.Fatalf("the jar has %d passes", len(j))
