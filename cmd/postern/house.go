@@ -71,7 +71,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 			Hint: "bring the database back from a backup, or mount the right volume; an empty one would forget every revocation",
 		}
 	}
-	if h.store, err = bolt.Open(bolt.Options{Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log}); err != nil {
+	if h.store, err = bolt.Open(bolt.Options{Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log, Existing: true}); err != nil {
 		return h, err
 	}
 	h.seen = &issuance.Seen{Store: h.store, Now: h.now}
