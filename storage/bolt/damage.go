@@ -45,7 +45,8 @@ func (s *Store) damage(why any) error {
 	err := damagedError(s.opts.Path, "is damaged", hintRunning)
 	if s.damaged.CompareAndSwap(nil, &err) {
 		s.opts.Log.Error("the database file is damaged: nothing is written any more", "file", s.opts.Path,
-			"reason", fmt.Sprint(why), "stack", string(debug.Stack()))
+			"reason", fmt.Sprint(why))
+		s.opts.Log.Debug("where the damage was met", "stack", string(debug.Stack()))
 	}
 	return *s.damaged.Load()
 }
