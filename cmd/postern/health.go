@@ -22,7 +22,7 @@ func (h *house) checks() []server.Check {
 			if err := h.store.Health(); err != nil {
 				return err
 			}
-			return h.registrar.Read(ctx, func(tx issuance.Tx) error { _, err := tx.Clock(); return err })
+			return h.registrar.Read(ctx, func(tx issuance.Reader) error { _, err := tx.Clock(); return err })
 		}},
 		{Name: "revocation", Hint: "look at the log: CRLs and OCSP answers grow old", Run: func(context.Context) error { return h.publisher.Healthy() }},
 	}
@@ -90,7 +90,7 @@ func (h *house) freeSpace() float64 {
 // failedNotices counts what waits for a person.
 func (h *house) failedNotices() float64 {
 	n := 0
-	_ = h.registrar.Read(context.Background(), func(tx issuance.Tx) error {
+	_ = h.registrar.Read(context.Background(), func(tx issuance.Reader) error {
 		failed, _, err := tx.Notices(issuance.NoticeQuery{State: issuance.Failed, Page: issuance.Page{Limit: issuance.MaxPage}})
 		n = len(failed)
 		return err

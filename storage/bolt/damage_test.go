@@ -218,7 +218,7 @@ func TestDamagedWhileServed(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			read := func(tx issuance.Tx) error { _, _, err := tx.Orders(issuance.OrderQuery{}); return err }
+			read := func(tx issuance.Snapshot) error { _, _, err := tx.Orders(issuance.OrderQuery{}); return err }
 			var seen error
 			for range 2 {
 				seen = errors.Join(seen, s.View(t.Context(), read),
@@ -242,7 +242,10 @@ func TestDamagedWhileServed(t *testing.T) {
 func TestPanicsOfOthersGoOn(t *testing.T) {
 	s := open(t, options(t))
 	defer closeStore(t, s)
-	for _, run := range []func(context.Context, func(issuance.Tx) error) error{s.View, s.Update} {
+	view := func(ctx context.Context, f func(issuance.Tx) error) error {
+		return s.View(ctx, func(issuance.Snapshot) error { return f(nil) })
+	}
+	for _, run := range []func(context.Context, func(issuance.Tx) error) error{view, s.Update} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -92,7 +92,7 @@ func (s *Store) probe(ctx context.Context) {
 		func(t *tx) error { return t.put(metaBucket, []byte(probeKey), make([]byte, probeSize)) },
 		func(t *tx) error { return t.delete(metaBucket, []byte(probeKey)) },
 	} {
-		if err := s.Update(ctx, func(t issuance.Tx) error { return do(t.(*tx)) }); err != nil {
+		if err := s.update(ctx, do); err != nil {
 			return // it was counted, and logged the first time
 		}
 	}
