@@ -43,7 +43,7 @@ func TestDiskFullIsSeen(t *testing.T) {
 	must(t, fillDisk(filler))
 	var told string
 	for i := 0; told == ""; i++ { // free pages of the file are used up first
-		body := `{"id":"o` + itoa(float64(i)) + `","name":"` + strings.Repeat("x", 100) + `"}`
+		body := `{"id":"o` + itoa(float64(i)) + `","name":"` + strings.Repeat("x", 60) + `"}`
 		status, _, answer, err := s.do(t.Context(), s.client, http.MethodPost, cfg.Admin.URL+"/api/v1/organizations", "application/json", []byte(body))
 		must(t, err)
 		if status != http.StatusCreated {

@@ -26,7 +26,7 @@ func filled(t *testing.T) (bolt.Options, []byte) {
 	for i := range 3 { // several commits, so that pages are free
 		if err := s.Update(t.Context(), func(tx issuance.Tx) error {
 			var errs []error
-			for j := range 100 {
+			for j := range 40 {
 				id := issuance.OrderID(fmt.Sprintf("%03d", j))
 				errs = append(errs, tx.PutOrder(issuance.Order{ID: id, Attempts: i, Comment: strings.Repeat("x", 300)}), tx.PutSecret(ofOrder(id), issuance.NewSecret(make([]byte, 100))))
 			}
