@@ -36,7 +36,8 @@ func inspect(o Options) error {
 	if errors.Is(err, fs.ErrNotExist) && !o.Existing {
 		return nil
 	} else if errors.Is(err, fs.ErrNotExist) {
-		return damagedError(o.Path, "is not there", "bring it back from a backup, or mount the right volume; a new one would forget every revocation")
+		return damagedError(o.Path, "is not there",
+			"bring it back from a backup, or mount the right volume; a new one would forget every revocation")
 	} else if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
@@ -108,9 +109,11 @@ func parseMeta(f io.ReaderAt, at int64) (meta, error) {
 	sum := fnv.New64a()
 	sum.Write(b[:metaChecked])
 	m := meta{
-		pageSize: order.Uint32(b[8:]), root: order.Uint64(b[16:]), freelist: order.Uint64(b[32:]), end: order.Uint64(b[40:]), transaction: order.Uint64(b[48:]),
+		pageSize: order.Uint32(b[8:]), root: order.Uint64(b[16:]), freelist: order.Uint64(b[32:]),
+		end: order.Uint64(b[40:]), transaction: order.Uint64(b[48:]),
 	}
-	if order.Uint32(b[4:]) != formatNumber || order.Uint64(b[metaChecked:]) != sum.Sum64() || m.pageSize < 1<<10 || at != 0 && at != int64(m.pageSize) {
+	here := m.pageSize >= 1<<10 && (at == 0 || at == int64(m.pageSize))
+	if order.Uint32(b[4:]) != formatNumber || order.Uint64(b[metaChecked:]) != sum.Sum64() || !here {
 		return meta{}, errMetas
 	}
 	return m, nil
