@@ -84,7 +84,10 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 			Hint: "bring the database back from a backup, or mount the right volume; an empty one would forget every revocation",
 		}
 	}
-	if h.store, err = bolt.Open(bolt.Options{Path: database, Key: key, Log: log}); err != nil {
+	if h.store, err = bolt.Open(bolt.Options{
+		Path: database, Key: key, Log: log,
+		Existing: database == filepath.Join(cfg.Data, databaseFile), // a rehearsal brings an empty one
+	}); err != nil {
 		return h, err
 	}
 	h.seen = &issuance.Seen{Store: h.store, Now: h.now}

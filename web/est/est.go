@@ -73,10 +73,9 @@ func New(o Options) (*EST, error) {
 
 // Before returns a handler that answers EST's paths, and leaves others to next.
 func (e *EST) Before(next http.Handler) http.Handler {
-	est := server.Harden(server.DocumentPolicy, e.router)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, prefix) {
-			est.ServeHTTP(w, r)
+			e.router.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -185,6 +185,7 @@ type Brand struct {
 	Logo         string `yaml:"logo" config:"path" example:"logo.svg"` // SVG or PNG
 	Colour       string `yaml:"colour" example:"\"#0f5c8c\""`          // #rrggbb
 	SupportEmail string `yaml:"support_email" example:"support@example.com"`
+	SupportPhone string `yaml:"support_phone" example:"\"+1 202 555 0142\""`
 }
 
 // Log says what is logged, and how.
