@@ -7,7 +7,7 @@ TOOLS      := $(CURDIR)/.tools
 STATICCHECK_VERSION := v0.8.2
 GOFUMPT_VERSION     := v0.12.0
 
-.PHONY: help build test lint crash bench docs deps fmt clean
+.PHONY: help build test lint crash bench docs messages deps fmt clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,9 @@ fmt: $(TOOLS)/gofumpt ## format every file
 
 docs: ## make the documents that come from code (the diagram of an order's life)
 	$(GO) test ./issuance -run TestDiagram -update
+
+messages: ## every text that people read, with file, line and kind: read it before a release
+	@$(GO) run ./cmd/messages
 
 crash: deps ## 1,000 orders, the server killed at every fdatasync
 	POSTERN_CRASH_ORDERS=1000 $(GO) test -count=1 -timeout 60m -run TestKilledAtEveryFdatasync -v ./cmd/postern
