@@ -92,7 +92,7 @@ func Open(o OpenOptions) (*Authority, error) {
 		}
 	}
 	if len(a.issuing) == 0 {
-		return nil, damaged(o.Dir, "no issuing CA in it stands any more", "make a new issuing CA under the root")
+		return nil, damaged(o.Dir, "none of its issuing CAs is valid any longer", "create a new issuing CA under the root")
 	}
 	if a.shardCounts, err = recordShards(o.Dir, o.Shards); err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func checkComplete(dir string) error {
 	if interrupted, err := exists(dir, creatingFile); err != nil {
 		return fmt.Errorf("opening the CA: %w", err)
 	} else if interrupted {
-		return damaged(dir, "making it was interrupted", "run `postern init` again: nothing was signed by it, and it begins anew")
+		return damaged(dir, "its creation was interrupted", "run `postern init` again: it has not signed anything, and starts over")
 	}
 	for _, name := range []string{rootFile, rootCRLFile} {
 		found, err := exists(dir, name)
@@ -113,7 +113,7 @@ func checkComplete(dir string) error {
 			return fmt.Errorf("opening the CA: %w", err)
 		}
 		if !found {
-			return damaged(dir, "it has no "+name, "make a CA with `postern init`, or restore the file from a backup")
+			return damaged(dir, "it has no "+name, "create a CA with `postern init`, or restore the file from a backup")
 		}
 	}
 	return nil
@@ -189,13 +189,13 @@ func (a *Authority) checkChain(cert *x509.Certificate, now time.Time) error {
 	const hint = "set the clock if it is wrong, or restore the files from a backup"
 	switch {
 	case err != nil:
-		return damaged(a.dir, "its chain does not stand: "+err.Error(), hint)
+		return damaged(a.dir, "its chain is not valid: "+err.Error(), hint)
 	case !cert.IsCA, cert.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != x509.KeyUsageCertSign|x509.KeyUsageCRLSign:
-		return damaged(a.dir, "its issuing certificate is not one of a CA that signs certificates and CRLs", hint)
+		return damaged(a.dir, "its issuing certificate does not belong to a CA that signs certificates and CRLs", hint)
 	}
 	for _, u := range cert.URIs {
 		if u.Scheme == "spiffe" && u.Host != a.trustDomain {
-			return issuance.Invalidf("ca.trust_domain", "is not the one that the CA was made for, "+u.Host, "set it to "+u.Host+", or make a CA for the other trust domain in another directory")
+			return issuance.Invalidf("ca.trust_domain", "differs from the one that the CA was created for, "+u.Host, "set it to "+u.Host+", or create a CA for the other trust domain in another directory")
 		}
 	}
 	return nil
@@ -226,7 +226,7 @@ func readKey(dir, id string, passphrase issuance.Secret, cert *x509.Certificate)
 	// What the parser says stays here: it may hold parts of a badly decrypted key.
 	parsed, err := pemutil.ParseKey(data, pemutil.WithPassword(passphrase.Reveal()))
 	if err != nil {
-		return nil, issuance.Invalidf("passphrase", "does not open "+name, "give the passphrase that the CA was made with; if it is the right one, the file is damaged: restore it from a backup")
+		return nil, issuance.Invalidf("passphrase", "does not open "+name, "use the passphrase that the CA was created with; if it is the right one, the file is damaged: restore it from a backup")
 	}
 	key, ok := parsed.(crypto.Signer)
 	if !ok || !keyutil.Equal(key.Public(), cert.PublicKey) {

@@ -21,7 +21,7 @@ const (
 	CodeForeign     issuance.Code = "certificate-foreign" // not from our issuing CAs
 	CodeUnfit       issuance.Code = "certificate-unfit"   // from ours, but not a client's
 	CodeUnknown     issuance.Code = "certificate-unknown" // not in the register
-	CodeNotYetValid issuance.Code = "certificate-early"   // its time has not begun
+	CodeNotYetValid issuance.Code = "certificate-early"   // it is not valid yet
 	CodeExpired     issuance.Code = "certificate-expired" // its time is over
 	CodeHeld        issuance.Code = "certificate-held"    // suspended; may be released
 	CodeRevoked     issuance.Code = "certificate-revoked" // for good
@@ -194,7 +194,7 @@ func refusalOf(err error) error {
 	case mtls.CodeExpired:
 		return refuseClient(CodeExpired, message, "ask for a new certificate")
 	case mtls.CodeKey:
-		return refuseClient(CodeUnfit, message, "ask for a certificate for a new key")
+		return refuseClient(CodeUnfit, message, "ask for a certificate with a new key")
 	}
 	return refuseClient(CodeUnfit, message, "use the certificate that you downloaded for this service")
 }
@@ -205,7 +205,7 @@ func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.
 	case known.Status == issuance.Revoked:
 		return refuseClient(CodeRevoked, "the certificate was revoked on "+known.ChangedAt.UTC().Format(time.DateOnly), "ask for a new certificate")
 	case known.Status == issuance.Held:
-		return refuseClient(CodeHeld, "the certificate is on hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
+		return refuseClient(CodeHeld, "the certificate has been on hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
 	case known.Status != issuance.Active:
 		return errUnknown()
 	}

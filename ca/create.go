@@ -55,12 +55,12 @@ type CreateOptions struct {
 func (o CreateOptions) check() error {
 	switch {
 	case o.Dir == "":
-		return issuance.Invalidf("data", "is empty", "name the directory that the CA's files go into")
+		return issuance.Invalidf("data", "is empty", "set the directory for the CA's files")
 	case o.Passphrase.Empty():
-		return issuance.Invalidf("passphrase", "is empty", "give the passphrase that will encrypt the CA's keys")
+		return issuance.Invalidf("passphrase", "is empty", "set the passphrase that encrypts the CA's keys")
 	}
 	if err := checkOrganizationName(o.OrganizationName); err != nil {
-		return issuance.Invalidf("organization_name", err.Error(), "give the name of who runs the CA, 1 to 64 characters on one line")
+		return issuance.Invalidf("organization_name", err.Error(), "use the name of the CA's operator, 1 to 64 characters on one line")
 	}
 	if err := checkTrustDomain(o.TrustDomain); err != nil {
 		return err
@@ -100,7 +100,7 @@ func checkTrustDomain(domain string) error {
 		}
 	}
 	if !ok || label == 0 || labels < 2 || domain[len(domain)-1] == '-' {
-		return issuance.Invalidf("ca.trust_domain", "is not a domain name", "give a domain of yours in lower case, as in example.com; it stands in every certificate")
+		return issuance.Invalidf("ca.trust_domain", "is not a domain name", "use a domain of yours in lower case, as in example.com; it is part of every certificate")
 	}
 	return nil
 }
@@ -152,12 +152,12 @@ func claimDir(dir string) error {
 		}
 		if found && !interrupted {
 			return &issuance.Error{
-				Kind: issuance.Conflict, Code: issuance.CodeState, Message: "there is a CA in " + dir + " already: it has " + name,
+				Kind: issuance.Conflict, Code: issuance.CodeState, Message: dir + " already has a CA: " + name + " exists",
 				Hint: "use it as it is, or choose another directory; a CA is never replaced",
 			}
 		}
 	}
-	return writeFile(dir, creatingFile, []byte("A hierarchy is being made here, or making it was interrupted.\n"), 0o600)
+	return writeFile(dir, creatingFile, []byte("A CA is being created here, or its creation was interrupted.\n"), 0o600)
 }
 
 type file struct {

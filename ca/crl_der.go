@@ -21,7 +21,7 @@ func appendSerial(b []byte, s issuance.Serial) ([]byte, error) {
 		s = s[1:]
 	}
 	if len(s) == 0 || len(s) > len(digits) {
-		return nil, fmt.Errorf("serial number %q has no value or more than %d octets", string(s), maxSerialOctets)
+		return nil, fmt.Errorf("serial number %q is empty or longer than %d bytes", string(s), maxSerialOctets)
 	}
 	text := digits[:0]
 	if len(s)%2 == 1 {

@@ -20,7 +20,7 @@ const maxCSR = 64 << 10
 // is an [*issuance.Error] of kind Invalid and code CodeCSR with a reason of its own.
 func ReadCSR(data []byte) (crypto.PublicKey, error) {
 	if len(data) > maxCSR {
-		return nil, refuseCSR("is larger than 64 kB", "send the CSR alone; it has about 1 kB")
+		return nil, refuseCSR("is larger than 64 kB", "send only the CSR; it is about 1 kB")
 	}
 	der, err := csrDER(bytes.TrimPrefix(data, []byte(byteOrderMark)))
 	if err != nil {
@@ -57,12 +57,12 @@ func refuseCSR(message, hint string) *issuance.Error {
 func checkCSRSignature(csr *x509.CertificateRequest) error {
 	switch csr.SignatureAlgorithm {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-		return refuseCSR("is signed with a broken hash, "+csr.SignatureAlgorithm.String(), "make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
+		return refuseCSR("is signed with an insecure hash, "+csr.SignatureAlgorithm.String(), "make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
 	case x509.UnknownSignatureAlgorithm:
 		return refuseCSR("is signed with an unknown algorithm", "make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
 	}
 	if err := csr.CheckSignature(); err != nil {
-		return refuseCSR("its signature is wrong: it does not show that you have the private key", "make the CSR again with the key that the certificate is for; if it was copied by hand, copy the whole file")
+		return refuseCSR("its signature is wrong, so it does not prove that you have the private key", "make the CSR again with the key that the certificate is for; if you copied it by hand, copy the whole file")
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func csrDER(data []byte) ([]byte, error) {
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil, refuseCSR("is empty", "send the file that begins with -----BEGIN CERTIFICATE REQUEST-----")
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}):
-		return nil, refuseCSR("is saved as UTF-16 text", "save the file as plain ASCII text, or send the file that the tool wrote")
+		return nil, refuseCSR("is saved as UTF-16 text", "save the file as plain ASCII text, or send the file exactly as your tool wrote it")
 	case hasPrivateKey(data):
 		return nil, refuseCSR(privateKeyMessage, privateKeyHint)
 	case blocks == 0 && data[0] == 0x30:
@@ -85,7 +85,7 @@ func csrDER(data []byte) ([]byte, error) {
 	case blocks == 0:
 		return nil, refuseCSR("is neither PEM nor DER", "send the whole file that begins with -----BEGIN CERTIFICATE REQUEST-----")
 	case blocks > 1:
-		return nil, refuseCSR("has more than one PEM block", "send the CERTIFICATE REQUEST block alone")
+		return nil, refuseCSR("has more than one PEM block", "send only the CERTIFICATE REQUEST block")
 	}
 	block, rest := pem.Decode(data)
 	switch {
@@ -96,7 +96,7 @@ func csrDER(data []byte) ([]byte, error) {
 	case len(block.Headers) > 0:
 		return nil, refuseCSR("its PEM block has headers", "send the CSR as it was written, unencrypted and without headers")
 	case len(bytes.TrimSpace(rest)) > 0:
-		return nil, refuseCSR("there is something after its PEM block", "send the CERTIFICATE REQUEST block alone")
+		return nil, refuseCSR("has something after its PEM block", "send only the CERTIFICATE REQUEST block")
 	}
 	return block.Bytes, nil
 }

@@ -31,7 +31,7 @@ func splitCSR(der []byte) (r splitRequest, err error) {
 	case !input.ReadASN1(&request, cbasn1.SEQUENCE):
 		return r, refuseCSR("is not DER", csrHint)
 	case !input.Empty():
-		return r, refuseCSR("has more octets after its end", "send the CSR as it was written")
+		return r, refuseCSR("has more bytes after its end", "send the CSR as it was written")
 	case !request.ReadASN1Element(&element, cbasn1.SEQUENCE):
 		return r, refuseCSR("is not a PKCS #10 request", csrHint)
 	}
@@ -45,7 +45,7 @@ func splitCSR(der []byte) (r splitRequest, err error) {
 	case outer || inner || !first.ReadASN1Integer(&version):
 		return r, refuseCSR("is not a PKCS #10 request", csrHint)
 	case version.Sign() != 0:
-		return r, refuseCSR("is of another version than PKCS #10 version 1", csrHint)
+		return r, refuseCSR("is not PKCS #10 version 1", csrHint)
 	}
 	return r, nil
 }
@@ -97,7 +97,7 @@ func checkCSRKey(info cryptobyte.String) error {
 	case "1.3.101.112":
 		reason = mtls.KeyProblem(ed25519.PublicKey(key))
 	default:
-		reason = "its algorithm, " + algorithmName(oid.String()) + ", is not one of ours"
+		reason = "its algorithm, " + algorithmName(oid.String()) + ", is not accepted"
 	}
 	if reason != "" {
 		return refuseCSR("the key cannot be certified: "+reason, keyHint)
@@ -145,7 +145,7 @@ func curveProblem(parameters cryptobyte.String, point []byte) string {
 	}
 	switch {
 	case len(point) == 0 || point[0] == 0:
-		return "its point is the one at infinity"
+		return "its point is the point at infinity"
 	case point[0] == 2 || point[0] == 3:
 		return "its point is compressed, which many programs do not read"
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	privateKeyMessage = "has a private key in it, which nobody else may ever see"
-	privateKeyHint    = "make a new key, since this one has left your machine, and send the CSR made with it"
+	privateKeyMessage = "contains a private key, which nobody else may ever see"
+	privateKeyHint    = "this key has left your machine and is no longer secret: create a new key and send the CSR made with it"
 )
 
 // longestKey is more octets than any private key of use has.

@@ -77,7 +77,7 @@ func (r *Responder) Load() error {
 	case r.Store == nil, r.Now == nil, r.Log == nil, len(r.Issuers) == 0:
 		return errors.New("OCSP responder: Store, Now, Log and at least one issuer are needed")
 	case r.Lifetime < 0, r.Lifetime > delegateLife/4, r.MaxKept < 0:
-		return fmt.Errorf("OCSP responder: an answer lasts at most %v", delegateLife/4)
+		return fmt.Errorf("OCSP responder: an answer can be valid for at most %v", delegateLife/4)
 	}
 	if r.Lifetime == 0 {
 		r.Lifetime = ocspLifetime
@@ -158,7 +158,7 @@ func (r *Responder) made(ctx context.Context, key ocspKey, a *Answer, err error)
 		return a
 	}
 	if ctx.Err() == nil {
-		r.Log.Error("an OCSP request is not answered", "serial", string(key.serialNumber()), "error", err)
+		r.Log.Error("an OCSP request could not be answered", "serial", string(key.serialNumber()), "error", err)
 	}
 	return &Answer{DER: ocsp.TryLaterErrorResponse, Status: "try-later"}
 }

@@ -84,7 +84,7 @@ func (i *ocspIssuer) delegate(now time.Time, log *slog.Logger) (*delegate, error
 	defer i.renewing.Unlock()
 	fresh, err := i.newDelegate(now)
 	if err != nil {
-		log.Error("the OCSP responder certificate is not renewed", "issuer", i.ID, "error", err)
+		log.Error("the OCSP responder certificate could not be renewed", "issuer", i.ID, "error", err)
 		fresh = &delegate{certificate: d.certificate, key: d.key, renewAt: now.Add(logAgain)}
 	}
 	i.present.Store(fresh)

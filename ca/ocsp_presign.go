@@ -40,7 +40,7 @@ func (r *Responder) Presign(ctx context.Context) error {
 		trouble.note(ctx, p.round(ctx), r.Now())
 		took := time.Since(begin)
 		if took > every {
-			r.Log.Warn("signing OCSP answers in advance takes too long: some are signed when they are asked for",
+			r.Log.Warn("signing OCSP answers in advance takes too long: some are signed on request",
 				"certificates", len(p.known), "took", took.Round(time.Millisecond), "hint", "raise ca.ocsp_lifetime, or turn ca.ocsp_presign off")
 		}
 		p.wait(ctx, every-took)

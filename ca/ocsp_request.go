@@ -135,14 +135,14 @@ func RequestFromPath(path string) ([]byte, error) {
 	if strings.Contains(path, "%") {
 		unescaped, err := url.PathUnescape(path)
 		if err != nil {
-			return nil, errors.New("the OCSP request is not escaped as in an address")
+			return nil, errors.New("the OCSP request is not URL-encoded")
 		}
 		path = unescaped
 	}
 	text := standardBase64.Replace(strings.TrimLeft(path, "/"))
 	request, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
 	if err != nil || len(request) == 0 {
-		return nil, errors.New("the OCSP request is not in base64")
+		return nil, errors.New("the OCSP request is not base64")
 	}
 	return request, nil
 }

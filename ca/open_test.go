@@ -64,11 +64,11 @@ func TestOpenRefuses(t *testing.T) {
 		"rubbish":          {overwrite("root.pem", "root.crl"), "root.pem is not a certificate"},
 		"too late":         {at(10, 1), "no issuing CA in it stands"},
 		"too early":        {at(0, -2), "its chain does not stand"},
-		"other domain":     {func(_ *testing.T, o *OpenOptions) { o.TrustDomain = "example.org" }, "is not the one that the CA was made for, example.com"},
+		"other domain":     {func(_ *testing.T, o *OpenOptions) { o.TrustDomain = "example.org" }, "differs from the one that the CA was created for, example.com"},
 		"bad domain":       {func(_ *testing.T, o *OpenOptions) { o.TrustDomain = "" }, "is not a domain name"},
-		"bad URL":          {func(_ *testing.T, o *OpenOptions) { o.URLs.Base = "ftp://x" }, "is not a plain http address"},
+		"bad URL":          {func(_ *testing.T, o *OpenOptions) { o.URLs.Base = "ftp://x" }, "is not an http URL"},
 		"no directory":     {func(_ *testing.T, o *OpenOptions) { o.Dir += "x" }, "has no root.pem"},
-		"another root":     {func(t *testing.T, o *OpenOptions) { authorityCopy(t, authorityOtherDir(t), o.Dir, "root.pem") }, "root.crl is not the root's"},
+		"another root":     {func(t *testing.T, o *OpenOptions) { authorityCopy(t, authorityOtherDir(t), o.Dir, "root.pem") }, "root.crl was not issued by the root"},
 		"another hierarchy": {func(t *testing.T, o *OpenOptions) {
 			other := authorityOtherDir(t)
 			authorityCopy(t, other, o.Dir, "root.pem")

@@ -138,7 +138,7 @@ func (p *Publisher) check() error {
 		p.Refresh = min(crlRefresh, p.Lifetime/4)
 	}
 	if p.Refresh >= p.Lifetime {
-		return fmt.Errorf("publisher: CRLs that last %v cannot be refreshed every %v", p.Lifetime, p.Refresh)
+		return fmt.Errorf("publisher: CRLs that are valid for %v cannot be refreshed every %v", p.Lifetime, p.Refresh)
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (p *Publisher) check() error {
 // checkSigner refuses an issuer whose key is missing or is not its certificate's.
 func (i Issuer) checkSigner() error {
 	if i.Signer == nil || i.Certificate == nil {
-		return fmt.Errorf("issuer %s has no certificate or no key here: it cannot sign", i.ID)
+		return fmt.Errorf("issuer %s has no certificate or no key here, so it cannot sign", i.ID)
 	}
 	pub, ok := i.Signer.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !pub.Equal(i.Certificate.PublicKey) {
@@ -190,8 +190,8 @@ func (p *Publisher) CRL(name string) (*CRL, error) {
 	c, ok := p.published.Load().crls[name]
 	if !ok {
 		return nil, &issuance.Error{
-			Kind: issuance.NotFound, Code: issuance.CodeNotFound, Message: "there is no CRL of this name",
-			Hint: "the certificates name the right address as their CRL distribution point",
+			Kind: issuance.NotFound, Code: issuance.CodeNotFound, Message: "there is no CRL with this name",
+			Hint: "use the address in the certificates' CRL distribution point",
 		}
 	}
 	return c, p.checkExpiry(c)
@@ -205,7 +205,7 @@ func (p *Publisher) checkExpiry(c *CRL) error {
 	return &issuance.Error{
 		Kind: issuance.Unavailable, Code: CodeCRLExpired, Retry: time.Minute,
 		Message: "the CRL of " + c.Name + " expired at " + c.NextUpdate.Format(time.RFC3339) + ", and there is no newer one",
-		Hint:    "the server's log tells why; a root key kept offline must sign a new CRL in time",
+		Hint:    "see the server's log; a root key that is kept offline must sign a new CRL in time",
 	}
 }
 
@@ -251,7 +251,7 @@ func (p *Publisher) Age() time.Duration {
 func (p *Publisher) Healthy() error {
 	now := p.published.Load()
 	if now == nil {
-		return errors.New("the revocations are not loaded yet")
+		return errors.New("the revocations have not been loaded yet")
 	}
 	if _, err := p.checkBundle(now); err != nil {
 		return err

@@ -272,9 +272,9 @@ func (t *trouble) note(ctx context.Context, err error, now time.Time) {
 	case ctx.Err() != nil:
 	case err == nil && !t.logged.IsZero():
 		t.logged = time.Time{}
-		t.log.Info("it works again", "what", t.what)
+		t.log.Info("working again", "what", t.what)
 	case err != nil && (t.logged.IsZero() || now.Sub(t.logged) >= logAgain):
 		t.logged = now
-		t.log.Error("it fails and is tried again", "what", t.what, "error", err)
+		t.log.Error("failed; will try again", "what", t.what, "error", err)
 	}
 }

@@ -184,7 +184,7 @@ func TestRunOutlivesAFailingStore(t *testing.T) {
 		if got := strings.Count(log.String(), "disk on fire"); got < 2 || got > 3*2*60+100 {
 			t.Errorf("the failure was logged %d times", got)
 		}
-		if got := strings.Count(log.String(), "it works again"); got != 2 {
+		if got := strings.Count(log.String(), "working again"); got != 2 {
 			t.Errorf("the end of the failure was logged %d times, want 2", got)
 		}
 	})

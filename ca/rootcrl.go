@@ -69,7 +69,7 @@ func (a *Authority) readRootCRL() (*x509.RevocationList, error) {
 		return nil, fmt.Errorf("reading the root's CRL: %w", err)
 	}
 	if err := list.CheckSignatureFrom(a.root); err != nil {
-		return nil, damaged(a.dir, rootCRLFile+" is not the root's", "restore it from a backup, or sign it again with the root's key")
+		return nil, damaged(a.dir, rootCRLFile+" was not issued by the root", "restore it from a backup, or sign it again with the root's key")
 	}
 	a.rootCRL = list
 	return list, nil
@@ -96,7 +96,7 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 	if !there {
 		return &issuance.Error{
 			Kind: issuance.Unavailable, Code: issuance.CodeState,
-			Message: "the root's CRL ends on " + list.NextUpdate.Format(time.DateOnly) + " and the root's key is not here to renew it",
+			Message: "the root's CRL expires on " + list.NextUpdate.Format(time.DateOnly) + ", and the root's key is not here to renew it",
 			Hint:    "put " + rootKeyFile + " back into " + a.dir + " for a moment, or sign a new CRL where the key is and copy it to " + rootCRLFile,
 		}
 	}

@@ -28,12 +28,12 @@ func (p ServerProfile) check() error {
 	}
 	for _, n := range p.Names {
 		if !isHostName(n) {
-			return fmt.Errorf("a server certificate cannot carry the name %.64q", n)
+			return fmt.Errorf("a server certificate cannot have the name %.64q", n)
 		}
 	}
 	for _, ip := range p.IPs {
 		if ip.To16() == nil {
-			return errors.New("a server certificate cannot carry an address that is neither IPv4 nor IPv6")
+			return errors.New("a server certificate cannot have an address that is neither IPv4 nor IPv6")
 		}
 	}
 	return nil

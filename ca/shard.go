@@ -27,7 +27,7 @@ func checkShards(n int) error {
 	if n == 0 || n >= 2 && n <= maxShards && n&(n-1) == 0 {
 		return nil
 	}
-	return issuance.Invalidf("ca.crl_shards", strconv.Itoa(n)+" is not a number of shards", "give a power of two between 2 and "+strconv.Itoa(maxShards)+", or 0 for none")
+	return issuance.Invalidf("ca.crl_shards", strconv.Itoa(n)+" is not a valid number of shards", "use a power of two between 2 and "+strconv.Itoa(maxShards)+", or 0 for none")
 }
 
 // shardName is the name of shard n of the CRL of issuer in its address. It says
@@ -61,7 +61,7 @@ func recordShards(dir string, present int) ([]int, error) {
 	for field := range strings.FieldsSeq(string(data)) {
 		n, err := strconv.Atoi(field)
 		if err != nil || n == 0 || checkShards(n) != nil {
-			return nil, damaged(dir, shardsFile+" does not hold numbers of shards", "restore it from a backup")
+			return nil, damaged(dir, shardsFile+" does not contain numbers of shards", "restore it from a backup")
 		}
 		counts = append(counts, n)
 	}

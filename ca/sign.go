@@ -59,14 +59,14 @@ func (a *Authority) Sign(ctx context.Context, p issuance.Profile) (issuance.Sign
 // checkClientProfile refuses what must not stand in a certificate, whoever asks.
 func checkClientProfile(p issuance.Profile) error {
 	if n := p.Serial.Int(); n.Sign() <= 0 || n.BitLen() > 159 {
-		return errors.New("the serial number is not positive, or longer than 20 octets")
+		return errors.New("the serial number is not positive, or longer than 20 bytes")
 	}
 	if err := checkOrganizationName(p.OrganizationName); err != nil {
 		return fmt.Errorf("the organisation's name %w", err)
 	}
 	// 64 is ub-common-name of RFC 5280, appendix A.1.
 	if !mtls.PathSegment(string(p.Organization)) || !mtls.PathSegment(p.Service) || utf8.RuneCountInString(p.Service) > 64 {
-		return errors.New("the short name of the organisation or service cannot stand in a SPIFFE ID")
+		return errors.New("the short name of the organisation or service is not allowed in a SPIFFE ID")
 	}
 	_, err := KeyAlgorithmOf(p.Key)
 	return err
@@ -103,10 +103,10 @@ func newLeaf(serial *big.Int, subject pkix.Name, key crypto.PublicKey) (leaf, er
 // sign makes l a certificate, and compares it with l before anybody sees it.
 func (is *issuing) sign(l leaf) (*x509.Certificate, error) {
 	if !l.notAfter.After(l.notBefore) {
-		return nil, issuance.Invalidf("not_after", "does not come after not_before", "choose a longer validity")
+		return nil, issuance.Invalidf("not_after", "is not after not_before", "choose a longer validity")
 	}
 	if end := is.Certificate.NotAfter; l.notAfter.After(end) {
-		return nil, issuance.Invalidf("not_after", "is after the end of the issuing CA, "+end.Format(time.DateOnly), "choose a shorter validity, or make a new issuing CA with `postern ca rotate`")
+		return nil, issuance.Invalidf("not_after", "is after the expiry of the issuing CA, "+end.Format(time.DateOnly), "choose a shorter validity, or create a new issuing CA with `postern ca rotate`")
 	}
 	// The service gets a list of its own: l must stay what was asked for.
 	answer, err := is.service.CreateCertificate(&casapi.CreateCertificateRequest{
@@ -128,7 +128,7 @@ func (is *issuing) sign(l leaf) (*x509.Certificate, error) {
 		return nil, fmt.Errorf("reading what was signed: %w", err)
 	}
 	if err := l.compare(cert, is.Certificate); err != nil {
-		return nil, fmt.Errorf("what was signed is not the profile: %w", err)
+		return nil, fmt.Errorf("what was signed differs from the profile: %w", err)
 	}
 	return cert, nil
 }

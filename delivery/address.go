@@ -23,8 +23,8 @@ func ASCIIAddress(address string) (string, error) {
 	}
 	local, domain := address[:at], address[at+1:]
 	if !isASCII(local) {
-		return "", issuance.Invalidf("email", "has letters before the @ that need SMTPUTF8, which many mail servers do not have",
-			"ask for an address with a to z and digits before the @")
+		return "", issuance.Invalidf("email", "has letters before the @ that need SMTPUTF8, which many mail servers do not support",
+			"use an address with a to z and digits before the @")
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil || !IsHelloName(ascii) {

@@ -15,7 +15,7 @@ func CheckCountry(code string) error {
 	}
 	meant := map[string]string{"UK": "GB", "EL": "GR"}[code]
 	if meant != "" {
-		return issuance.Invalidf("", code+" is not a country's code: it is "+meant, "write "+meant)
+		return issuance.Invalidf("", code+" is not a country code: it is "+meant, "write "+meant)
 	}
-	return issuance.Invalidf("", code+" is not a country's code", "give the two letters of ISO 3166-1 for each, as in [CH, DE, FR]")
+	return issuance.Invalidf("", code+" is not a country code", "use the two letters of ISO 3166-1 for each, for example [CH, DE, FR]")
 }

@@ -11,7 +11,7 @@ import (
 
 // CheckMobile returns a check of numbers in E.164: it refuses, with an error of
 // kind [issuance.Invalid] on field "mobile", what no SMS should go to. These are
-// numbers of a length that their country does not have, fixed lines, premium,
+// numbers of a length that their country does not have, landlines, premium,
 // toll-free, satellite and internet numbers, and those of countries that are not
 // among allowed (ISO 3166-1 codes; none allows all). Where a country's numbers do
 // not tell mobile from fixed, as in the United States, they pass. So do numbers
@@ -31,9 +31,9 @@ func CheckMobile(allowed []string) func(number string) error {
 		switch kind := phonenumbers.GetNumberType(n); {
 		case !known, kind == phonenumbers.MOBILE, kind == phonenumbers.FIXED_LINE_OR_MOBILE:
 		case kind == phonenumbers.FIXED_LINE:
-			return issuance.Invalidf("mobile", "is a fixed line", "give a mobile number: codes and passwords come by SMS")
+			return issuance.Invalidf("mobile", "is a landline", "use a mobile number: codes and passwords are sent by SMS")
 		default:
-			return issuance.Invalidf("mobile", "is not a mobile number", "give the number of a mobile phone: codes and passwords come by SMS")
+			return issuance.Invalidf("mobile", "is not a mobile number", "use the number of a mobile phone: codes and passwords are sent by SMS")
 		}
 		region := phonenumbers.GetRegionCodeForNumber(n)
 		if !known {
@@ -41,10 +41,10 @@ func CheckMobile(allowed []string) func(number string) error {
 		}
 		// Networks of no country: a satellite phone's SMS costs, and tempts.
 		if region == "" || region == phonenumbers.UNKNOWN_REGION || region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY {
-			return issuance.Invalidf("mobile", "is a satellite or international network's", "give a mobile number of a country")
+			return issuance.Invalidf("mobile", "belongs to a satellite or international network", "use the mobile number of a country")
 		}
 		if len(countries) > 0 && !slices.Contains(countries, region) {
-			return issuance.Invalidf("mobile", "is a number of "+region+", where SMS are not sent", "give a number of one of: "+strings.Join(countries, ", "))
+			return issuance.Invalidf("mobile", "is a number of "+region+", to which no SMS are sent", "use a number of one of: "+strings.Join(countries, ", "))
 		}
 		return nil
 	}

@@ -21,9 +21,9 @@ func TestCheckMobile(t *testing.T) {
 		"+12025550100":       {true, false},  // North America does not tell mobile from fixed; set aside for fiction
 		"+447700900123":      {true, false},  // British, of a range that the tables do not know
 		"+15555550100":       {true, false},  // the same in North America
-		"+41441234567":       {false, false}, // fixed line
-		"+442079460958":      {false, false}, // fixed line
-		"+33123456789":       {false, false}, // fixed line
+		"+41441234567":       {false, false}, // landline
+		"+442079460958":      {false, false}, // landline
+		"+33123456789":       {false, false}, // landline
 		"+18005550100":       {false, false}, // toll-free
 		"+19005550100":       {false, false}, // premium
 		"+881612345678":      {false, false}, // satellite
@@ -53,7 +53,7 @@ func TestCheckMobile(t *testing.T) {
 func TestCheckMobileSaysWhy(t *testing.T) {
 	check := CheckMobile([]string{"CH"})
 	for number, says := range map[string]string{
-		"+41441234567": "fixed line", "+18005550100": "not a mobile", "+881612345678": "satellite", "+4179123456": "not a phone number", "+33612345678": "FR",
+		"+41441234567": "landline", "+18005550100": "not a mobile", "+881612345678": "satellite", "+4179123456": "not a phone number", "+33612345678": "FR",
 	} {
 		if err := check(number); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want it to say %q", number, err, says)

@@ -30,7 +30,7 @@ func (o *Outbox) Send(_ context.Context, m Message) (string, error) {
 
 // Check returns that there is nobody to sign in at.
 func (o *Outbox) Check(context.Context) (string, error) {
-	return "messages end on the outbox page", nil
+	return "messages are shown on the outbox page", nil
 }
 
 // Messages returns what was sent, the newest first.

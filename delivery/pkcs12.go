@@ -63,11 +63,11 @@ func Pack(b issuance.Bundle) ([]byte, error) {
 // checkPassword refuses what some reader takes for a different password.
 func checkPassword(password []byte) error {
 	if len(password) == 0 {
-		return issuance.Invalidf("password", "is empty", "give the file a password")
+		return issuance.Invalidf("password", "is empty", "set a password for the file")
 	}
 	for _, c := range password {
 		if c < ' ' || c > '~' {
-			return issuance.Invalidf("password", "has a character that is not printable ASCII", "use letters, digits and punctuation of the English keyboard; Java opens no other")
+			return issuance.Invalidf("password", "has a character that is not printable ASCII", "use letters, digits and punctuation of an English keyboard: Java accepts no others")
 		}
 	}
 	return nil
@@ -81,7 +81,7 @@ func checkCertificates(b issuance.Bundle) error {
 	}
 	public, ok := child.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	if b.Key == nil || !ok || !public.Equal(b.Key.Public()) {
-		return errors.New("the private key is not that of the certificate")
+		return errors.New("the private key does not belong to the certificate")
 	}
 	for i, der := range b.Chain {
 		parent, err := x509.ParseCertificate(der)

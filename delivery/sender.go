@@ -64,7 +64,7 @@ const quoteLimit = 160
 // that they dislike.
 func (m Message) quote(answer string) string {
 	if m.leaks(answer) {
-		return "its answer is withheld, because it repeats the message"
+		return "its answer is not shown because it repeats the message"
 	}
 	return oneLine(answer, quoteLimit)
 }

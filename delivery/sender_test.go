@@ -21,7 +21,7 @@ func TestQuoteWithholdsSecrets(t *testing.T) {
 		"line\r\nbreak\x00\u202e" + "reply": true,
 	} {
 		got := m.quote(answer)
-		if shown != !strings.Contains(got, "withheld") || m.leaks(got) {
+		if shown != !strings.Contains(got, "not shown") || m.leaks(got) {
 			t.Errorf("quote(%q) is %q", answer, got)
 		}
 	}

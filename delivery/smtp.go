@@ -105,41 +105,41 @@ func ports() map[TLSMode]int {
 
 func (c SMTPConfig) checkServer() error {
 	if c.Host == "" || strings.ContainsAny(c.Host, " \t\r\n/:") && net.ParseIP(c.Host) == nil {
-		return issuance.Invalidf("mail.smtp.host", "is not the name of a host",
-			"give it without port, as in smtp.example.com")
+		return issuance.Invalidf("mail.smtp.host", "is not a host name",
+			"write it without a port, for example smtp.example.com")
 	}
 	if ports()[c.TLS] == 0 {
 		return issuance.Invalidf("mail.smtp.tls", "is not a mode", "choose starttls, implicit or none")
 	}
 	if c.Port < 0 || c.Port > 65535 {
-		return issuance.Invalidf("mail.smtp.port", "is not a port", "give 1 to 65535, or leave it out")
+		return issuance.Invalidf("mail.smtp.port", "is not a port", "use 1 to 65535, or omit it")
 	}
 	if !IsHelloName(c.Hello) && c.Hello != "" {
-		return issuance.Invalidf("mail.smtp.hello", "is not a name that EHLO can give",
-			"give this host's full name, as in certs.example.com")
+		return issuance.Invalidf("mail.smtp.hello", "cannot be used in EHLO",
+			"use the full name of this host, for example certs.example.com")
 	}
 	return nil
 }
 
 func (c SMTPConfig) checkSignIn() error {
 	if c.TLS == NoTLS && c.Username != "" && !loopback(c.Host) {
-		return issuance.Invalidf("mail.smtp.tls", "none would send the password in the clear",
-			"choose starttls or implicit, or take the username out")
+		return issuance.Invalidf("mail.smtp.tls", "none would send the password unencrypted",
+			"choose starttls or implicit, or remove the username")
 	}
 	switch c.Auth {
 	case "", PasswordAuth:
 		if (c.Username == "") != c.Password.Empty() {
-			return issuance.Invalidf("mail.smtp.password", "username and password belong together, and one of them is missing",
+			return issuance.Invalidf("mail.smtp.password", "username and password belong together, but one of them is missing",
 				"set both or neither")
 		}
 	case XOAUTH2:
 		if c.Username == "" {
 			return issuance.Invalidf("mail.smtp.username", "is not set, and XOAUTH2 needs it",
-				"give the address of the mailbox that the token is for")
+				"set the address of the mailbox that the token is for")
 		}
 		if c.Token == nil {
-			return issuance.Invalidf("mail.smtp.password", "there is no access token, and nothing to get one with",
-				"give the token, or mail.smtp.oauth2")
+			return issuance.Invalidf("mail.smtp.password", "there is no access token and no way to get one",
+				"set the token, or mail.smtp.oauth2")
 		}
 	default:
 		return issuance.Invalidf("mail.smtp.auth", "is not a way to sign in", "choose password or xoauth2")
@@ -185,7 +185,7 @@ func (s *SMTP) Send(ctx context.Context, m Message) (string, error) {
 	m.To = to
 	text, id, err := s.compose(m)
 	if err != nil {
-		return "", &SendError{Permanent: true, Message: "the mail could not be written: " + m.quote(err.Error())}
+		return "", &SendError{Permanent: true, Message: "the mail could not be composed: " + m.quote(err.Error())}
 	}
 	t := smtpTry{SMTP: s, message: m}
 	if err := t.exchange(ctx, text); err != nil {

@@ -171,7 +171,7 @@ func TestMailFaultsAtEveryStage(t *testing.T) {
 		{"data", 554, "no", passes, "554 to the mail"},
 		{"data", 0, "", SendError{Unknown: true}, "may have arrived"}, // the dot is written without waiting
 		{"text", 452, "disk full", passes, "disk full"},
-		{"text", 554, link, passes, "withheld"},
+		{"text", 554, link, passes, "not shown"},
 		{"text", 550, "5.1.1 nobody here", hopeless, "nobody here; correct the contact's e-mail address"},
 		{"text", 0, "", SendError{Unknown: true}, "may have arrived"},
 	} {

@@ -43,7 +43,7 @@ func (r ruling) refusal(text string) *SendError {
 	case rarely:
 		return &SendError{RetryAfter: rareRetry, Message: text + "; " + r.advice}
 	}
-	return &SendError{Message: text + "; it is sent again, the same"}
+	return &SendError{Message: text + "; it will be sent again unchanged"}
 }
 
 // fault says what it means that no answer came, or none that ends the exchange.
@@ -51,19 +51,19 @@ func (t *smtpTry) fault(ctx context.Context, server string, err error) *SendErro
 	var network net.Error
 	switch {
 	case t.phase == ending:
-		return &SendError{Unknown: true, Message: server + " had the whole mail and did not say whether it takes it: " +
-			"it may have arrived. It is sent again, but rarely, with the same Message-ID"}
+		return &SendError{Unknown: true, Message: server + " received the whole mail but did not say whether it accepts it, so " +
+			"it may have arrived. It will be sent again, but rarely, with the same Message-ID"}
 	case ctx.Err() != nil:
 		return unreachable(server, ctx.Err())
 	case errors.Is(err, errNoMechanism):
-		return &SendError{Pause: true, Message: server + " offers no AUTH by " + t.config.Auth.mechanisms() +
+		return &SendError{Pause: true, Message: server + " does not offer AUTH by " + t.config.Auth.mechanisms() +
 			"; check mail.smtp.auth, mail.smtp.host and mail.smtp.port"}
 	case certificateFault(err) != "", errors.As(err, &network), errors.Is(err, io.EOF),
 		errors.Is(err, io.ErrUnexpectedEOF), t.secured():
 		return reaching(server, "mail.smtp.ca", err)
 	}
 	// The network did its part: the two do not get on, and nothing was sent.
-	return &SendError{Pause: true, Message: server + " does not do TLS as mail.smtp.tls (" + string(t.config.TLS) +
+	return &SendError{Pause: true, Message: server + " does not support TLS as mail.smtp.tls (" + string(t.config.TLS) +
 		") demands; nothing was sent. Check mail.smtp.tls and mail.smtp.port"}
 }
 

@@ -7,7 +7,7 @@ type meaning int
 
 // The meanings.
 const (
-	again    meaning = iota // it is sent again, the same
+	again    meaning = iota // it will be sent again unchanged
 	rarely                  // it is sent again, hours apart: nobody's fault that we can name
 	pauses                  // the account or its settings: every message would meet the same
 	hopeless                // the recipient: this message is given up
@@ -26,21 +26,20 @@ type ruling struct {
 // What staff can do.
 const (
 	mendSignIn = "check mail.smtp.username, mail.smtp.password and mail.smtp.tls"
-	mendHello  = "set mail.smtp.hello to a name that this host has in DNS, and check mail.smtp.host"
+	mendHello  = "set mail.smtp.hello to a name of this host in DNS, and check mail.smtp.host"
 	mendFrom   = "check mail.from: the account must be allowed to send as that address, and the address must " +
 		"be verified at the provider"
 	mendHost  = "check mail.smtp.host, mail.smtp.port and mail.smtp.tls"
-	mendRelay = "it takes no mail for other domains from here: check mail.smtp.username and " +
+	mendRelay = "it does not accept mail for other domains from here: check mail.smtp.username and " +
 		"mail.smtp.password, or have this host allowed to relay"
-	mendQuota = "the account has sent as much as it may; messages go on when it may send again, or have the " +
-		"limit raised"
-	mendName = "it refuses mail from this host or account whatever the message: ask who runs it what its " +
-		"answer means"
-	mendTalk  = "it does not understand what it was told: check mail.smtp.host, mail.smtp.hello and mail.from"
+	mendQuota = "the account has reached its sending limit; sending continues when the limit allows it, or have " +
+		"the limit raised"
+	mendName  = "it rejects all mail from this host or account: ask its operator what the answer means"
+	mendTalk  = "it does not understand the command: check mail.smtp.host, mail.smtp.hello and mail.from"
 	mendTo    = "correct the contact's e-mail address"
-	mendGroup = "only chosen senders may write to this address: correct it, or have its owner allow mail.from"
-	mendSize  = "it takes smaller mails alone; it is sent again once an hour, the same"
-	mendText  = "nothing says that the recipient is the reason; it is sent again once an hour, the same"
+	mendGroup = "this address accepts mail from selected senders only: correct it, or have its owner allow mail.from"
+	mendSize  = "it accepts only smaller mails; the mail will be sent again every hour, unchanged"
+	mendText  = "the answer does not blame the recipient; the mail will be sent again every hour, unchanged"
 )
 
 // rulings returns the table, the special before the general. A message is
@@ -75,7 +74,7 @@ func signInRulings() []ruling {
 		{
 			codes: []int{534},
 			means: pauses,
-			advice: "the account wants to be signed in another way: make an application password for it, or set " +
+			advice: "the account requires another way to sign in: create an application password for it, or set " +
 				"mail.smtp.auth to xoauth2; and check mail.smtp.username, mail.smtp.password",
 		},
 		{phases: []phase{authenticating}, means: pauses, advice: mendSignIn},

@@ -24,7 +24,7 @@ func (s *SMTP) compose(m Message) (text []byte, id string, err error) {
 		g.ReplyToMailAddress(s.replyTo)
 	}
 	if err := g.To(m.To); err != nil {
-		return nil, "", errors.New("the recipient's address cannot stand in a mail")
+		return nil, "", errors.New("the recipient's address is not allowed in a mail")
 	}
 	g.Subject(oneLine(m.Subject, 200))
 	g.SetDateWithValue(m.Date.UTC())

@@ -82,14 +82,14 @@ func (t *tokens) refusal(err error) *SendError {
 	_, network := errors.AsType[*url.Error](err)
 	switch {
 	case answered && passes(answer.Response.StatusCode):
-		return &SendError{Message: endpoint + " answered " + strconv.Itoa(answer.Response.StatusCode) + "; it is asked again"}
+		return &SendError{Message: endpoint + " answered " + strconv.Itoa(answer.Response.StatusCode) + "; Postern will ask again"}
 	case answered:
 		return &SendError{Pause: true, Message: endpoint + " answered " + strconv.Itoa(answer.Response.StatusCode) +
 			t.said(answer) + mend}
 	case network:
 		return unreachable(endpoint, err)
 	}
-	return &SendError{Pause: true, Message: endpoint + " gave no access token" + mend}
+	return &SendError{Pause: true, Message: endpoint + " did not return an access token" + mend}
 }
 
 // said returns what the endpoint gives as its reason, withheld if it repeats a secret.
@@ -100,7 +100,7 @@ func (t *tokens) said(answer *oauth2.RetrieveError) string {
 	}
 	for _, secret := range []issuance.Secret{t.ClientSecret, t.RefreshToken} {
 		if (Message{Secret: secret}).leaks(reason) {
-			return ", and its reason is withheld, because it repeats a secret"
+			return ", and its reason is not shown because it repeats a secret"
 		}
 	}
 	if reason == "" {

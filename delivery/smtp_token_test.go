@@ -125,13 +125,13 @@ func TestTokenEndpointRefuses(t *testing.T) {
 	}{
 		{401, `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}`, SendError{Pause: true}, "answered 401: invalid_client: AADSTS7000215"},
 		{400, `{"error":"invalid_grant","error_description":"Token has been expired or revoked."}`, SendError{Pause: true}, "mail.smtp.oauth2"},
-		{400, `{"error":"invalid_client","error_description":"no client with ` + clientSecret + `"}`, SendError{Pause: true}, "withheld"},
+		{400, `{"error":"invalid_client","error_description":"no client with ` + clientSecret + `"}`, SendError{Pause: true}, "not shown"},
 		{404, `<html>not here</html>`, SendError{Pause: true}, "answered 404; check"},
 		{307, ``, SendError{Pause: true}, "answered 307"},
-		{200, `{"token_type":"Bearer"}`, SendError{Pause: true}, "gave no access token"},
-		{200, `<html>sign in</html>`, SendError{Pause: true}, "gave no access token"},
-		{503, `busy`, SendError{}, "503; it is asked again"},
-		{429, `{"error":"slow_down"}`, SendError{}, "429; it is asked again"},
+		{200, `{"token_type":"Bearer"}`, SendError{Pause: true}, "did not return an access token"},
+		{200, `<html>sign in</html>`, SendError{Pause: true}, "did not return an access token"},
+		{503, `busy`, SendError{}, "503; Postern will ask again"},
+		{429, `{"error":"slow_down"}`, SendError{}, "429; Postern will ask again"},
 	} {
 		endpoint := startTokenServer(t)
 		endpoint.answer(c.status, c.body)

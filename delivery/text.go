@@ -45,11 +45,11 @@ type Texts struct {
 func NewTexts(b Brand) (*Texts, error) {
 	b.Name = oneLine(b.Name, 100)
 	if b.Name == "" {
-		return nil, issuance.Invalidf("brand.name", "is empty", "give the name that contacts know you by")
+		return nil, issuance.Invalidf("brand.name", "is empty", "use the name by which contacts know you")
 	}
 	u, err := url.Parse(b.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, issuance.Invalidf("public.url", "is not an http or https URL", "give the address at which contacts reach this server, as in https://certs.example.com")
+		return nil, issuance.Invalidf("public.url", "is not an http or https URL", "use the address at which contacts reach this server, for example https://certs.example.com")
 	}
 	b.URL = strings.TrimSuffix(u.String(), "/")
 	if b.Zone == nil {

@@ -45,10 +45,10 @@ func proxyAnswered(_ context.Context, proxy *url.URL, _ *http.Request, answer *h
 // refusal says what it means for the channel.
 func (e *proxyRefusal) refusal(provider string) *SendError {
 	if passes(e.status) {
-		return &SendError{Message: e.Error() + " instead of connecting to " + provider + "; it is sent again, the same"}
+		return &SendError{Message: e.Error() + " instead of connecting to " + provider + "; it will be sent again unchanged"}
 	}
 	return &SendError{Pause: true, Message: e.Error() + " instead of connecting to " + provider +
-		"; check HTTPS_PROXY in the server's environment, and what the proxy lets through"}
+		"; check HTTPS_PROXY in the server's environment, and what the proxy allows"}
 }
 
 // passes reports whether a status says that it is worth trying again soon.

@@ -47,14 +47,14 @@ func NewTwilio(c TwilioConfig) (*Twilio, error) {
 		return nil, err
 	}
 	if c.From == "" && c.MessagingServiceSID == "" {
-		return nil, issuance.Invalidf("sms.twilio.from", "is not set, nor is sms.twilio.messaging_service_sid", "give the sender's number, or the SID of a messaging service")
+		return nil, issuance.Invalidf("sms.twilio.from", "is not set, and neither is sms.twilio.messaging_service_sid", "set the sender's number, or the SID of a messaging service")
 	}
 	if c.BaseURL == "" {
 		c.BaseURL = "https://api.twilio.com"
 	}
 	base, err := url.Parse(c.BaseURL)
 	if err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.RawQuery != "" {
-		return nil, issuance.Invalidf("sms.twilio.base_url", "is not an http or https URL", "leave it out for https://api.twilio.com")
+		return nil, issuance.Invalidf("sms.twilio.base_url", "is not an http or https URL", "omit it for https://api.twilio.com")
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 20 * time.Second
@@ -66,16 +66,16 @@ func NewTwilio(c TwilioConfig) (*Twilio, error) {
 }
 
 func (c TwilioConfig) checkCredentials() error {
-	const where = "it is in the console, console.twilio.com, under Account Info"
+	const where = "find it on console.twilio.com, under Account Info"
 	switch {
 	case c.AccountSID == "" || !alphanumeric(c.AccountSID):
 		return issuance.Invalidf("sms.twilio.account_sid", "is not an account SID", where)
 	case c.APIKey == "" && (c.AuthToken.Empty() || !alphanumeric(string(c.AuthToken.Reveal()))):
 		return issuance.Invalidf("sms.twilio.auth_token", "is not an auth token", where)
 	case !alphanumeric(c.APIKey):
-		return issuance.Invalidf("sms.twilio.api_key", "is not the SID of an API key", "it is in the console, under API keys")
+		return issuance.Invalidf("sms.twilio.api_key", "is not the SID of an API key", "find it on console.twilio.com, under API keys")
 	case c.APIKey != "" && (c.APIKeySecret.Empty() || !alphanumeric(string(c.APIKeySecret.Reveal()))):
-		return issuance.Invalidf("sms.twilio.api_key_secret", "is not the secret of an API key", "the console shows it once, when the key is made: make another key")
+		return issuance.Invalidf("sms.twilio.api_key_secret", "is not the secret of an API key", "the console shows it once, when the key is created: create another key")
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func (t *Twilio) Send(ctx context.Context, m Message) (string, error) {
 		return "", fault
 	}
 	if err != nil || created.Sid == nil || *created.Sid == "" {
-		return "", &SendError{Message: "Twilio's answer to an SMS could not be read; it is sent again, the same"}
+		return "", &SendError{Message: "Twilio's answer to an SMS could not be read; it will be sent again unchanged"}
 	}
 	return *created.Sid, nil
 }

@@ -85,7 +85,7 @@ func (t *twilioTransport) refusal(m Message, asked string, answer twilioError) *
 	advice := twilioAdvice(answer.Code)
 	switch {
 	case passes(t.status):
-		advice = "it is sent again, the same"
+		advice = "it will be sent again unchanged"
 	case t.status == http.StatusUnauthorized, twilioAccountFault(answer.Code):
 		e.Pause = true
 	case t.status < 400 || t.status == http.StatusNotFound || t.status == http.StatusMethodNotAllowed:
@@ -107,12 +107,12 @@ func (t *twilioTransport) foreign(m Message, asked string) *SendError {
 	e := &SendError{Message: "the answer to " + asked + " was not Twilio's (" + t.origin(m) + ")"}
 	if passes(t.status) {
 		e.RetryAfter = retryAfter(t.header, time.Now())
-		e.Message += "; it is sent again, the same"
+		e.Message += "; it will be sent again unchanged"
 		return e
 	}
 	e.Pause = true
-	e.Message += ": something between here and " + t.base.Host +
-		" wrote it, or that is not Twilio; check sms.twilio.base_url, and HTTPS_PROXY in the server's environment"
+	e.Message += ": something between Postern and " + t.base.Host +
+		" sent it, or this is not Twilio; check sms.twilio.base_url, and HTTPS_PROXY in the server's environment"
 	return e
 }
 

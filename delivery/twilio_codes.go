@@ -18,7 +18,7 @@ func twilioAdvice(code int) string {
 	case 20003:
 		return "check sms.twilio.account_sid, and sms.twilio.auth_token or api_key and api_key_secret"
 	case 10001, 20005, 20006, 20008:
-		return "look at the account in Twilio's console"
+		return "check the account in Twilio's console"
 	case 21212, 21603, 21606, 21659, 21660:
 		return "check sms.twilio.from: it must be a sender of this account"
 	case 21701, 21702, 21703, 21704, 21705:
@@ -30,7 +30,7 @@ func twilioAdvice(code int) string {
 	case 21610:
 		return "the recipient has sent STOP: ask them to send START to the sender's number"
 	case 21612:
-		return "this sender does not reach the number: use another sender for its country"
+		return "this sender cannot reach the number: use another sender for its country"
 	}
 	return ""
 }

@@ -97,7 +97,7 @@ func TestTwilioFaults(t *testing.T) {
 		{"another JSON's 400 with a word for a code", twiliotest.Fault{Status: 400, JSON: `{"code": "invalid", "message": "no"}`}, SendError{Pause: true}, "not Twilio's"},
 		{"a list", twiliotest.Fault{Status: 400, JSON: `[]`}, SendError{Pause: true}, "not Twilio's"},
 		{"nothing", twiliotest.Fault{Status: 403, JSON: ` `}, SendError{Pause: true}, "not Twilio's"},
-		{"a proxy that repeats the code", twiliotest.Fault{Status: 403, Raw: "x", Server: "83920174"}, SendError{Pause: true}, "withheld"},
+		{"a proxy that repeats the code", twiliotest.Fault{Status: 403, Raw: "x", Server: "83920174"}, SendError{Pause: true}, "not shown"},
 		{"a proxy that is busy", twiliotest.Fault{Status: 503, Raw: "<html>", Retry: time.Minute}, SendError{RetryAfter: time.Minute}, "not Twilio's"},
 		{"another account's path", twiliotest.Fault{Status: 404, Code: 20404, Text: "not found"}, SendError{Pause: true}, "sms.twilio.base_url"},
 		{"moved", twiliotest.Fault{Status: 302, Raw: "elsewhere"}, SendError{Pause: true}, "sms.twilio.base_url"},
@@ -110,8 +110,8 @@ func TestTwilioFaults(t *testing.T) {
 		{"accepted, cut", twiliotest.CutAnswer(), SendError{}, "sent again"},
 		{"accepted, unreadable", twiliotest.Fault{Status: 201, Raw: "<html>", Accept: true}, SendError{}, "could not be read"},
 		{"accepted, nameless", twiliotest.Fault{Status: 200, Raw: "{}", Accept: true}, SendError{}, "could not be read"},
-		{"quotes the text", twiliotest.Fault{Status: 400, Code: 30007, Text: leak}, SendError{Permanent: true}, "withheld"},
-		{"quotes the code", twiliotest.Fault{Status: 500, Code: 20500, Text: "8392-0174"}, SendError{}, "withheld"},
+		{"quotes the text", twiliotest.Fault{Status: 400, Code: 30007, Text: leak}, SendError{Permanent: true}, "not shown"},
+		{"quotes the code", twiliotest.Fault{Status: 500, Code: 20500, Text: "8392-0174"}, SendError{}, "not shown"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sender, server := fakeTwilio(t, nil)

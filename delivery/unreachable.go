@@ -24,21 +24,21 @@ func unreachable(provider string, err error) *SendError {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		what = "did not answer in time"
 	case errors.Is(err, context.Canceled):
-		what = "was not waited for, because the server stops"
+		what = "was not awaited because the server is stopping"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		what = "broke the connection off"
+		what = "closed the connection"
 	}
 	if fault := certificateFault(err); fault != "" {
-		return &SendError{Pause: true, Message: provider + " showed a certificate that does not stand: " + fault + "; nothing was sent"}
+		return &SendError{Pause: true, Message: provider + " presented a certificate that is not valid: " + fault + "; nothing was sent"}
 	}
-	return &SendError{Message: provider + " " + what + "; it is sent again, the same"}
+	return &SendError{Message: provider + " " + what + "; it will be sent again unchanged"}
 }
 
 // reaching is unreachable for a provider whose CA the key ca names.
 func reaching(provider, ca string, err error) *SendError {
 	e := unreachable(provider, err)
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		e.Message += ". Name the file with its CA's certificate in " + ca
+		e.Message += ". Set the file with its CA's certificate in " + ca
 	}
 	return e
 }

@@ -34,7 +34,7 @@ func (w *Webhook) Check(ctx context.Context) (string, error) {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return "", webhookRefusal(resp)
 	}
-	return "the SMS gateway is there and answered " + strconv.Itoa(resp.StatusCode) + " to HEAD; only a test message shows whether it takes messages", nil
+	return "the SMS gateway is reachable and answered " + strconv.Itoa(resp.StatusCode) + " to HEAD; only a test message shows whether it accepts messages", nil
 }
 
 // ask makes one request and reads the answer to its end, which lets the
@@ -42,7 +42,7 @@ func (w *Webhook) Check(ctx context.Context) (string, error) {
 func (w *Webhook) ask(ctx context.Context, method string, body []byte, more http.Header) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, w.config.URL, bytes.NewReader(body))
 	if err != nil {
-		return nil, &SendError{Pause: true, Message: "the SMS gateway cannot be asked; check sms.webhook.url"}
+		return nil, &SendError{Pause: true, Message: "no request can be made to the SMS gateway; check sms.webhook.url"}
 	}
 	for name, values := range more {
 		r.Header[name] = values
@@ -69,11 +69,11 @@ func webhookRefusal(resp *http.Response) error {
 	case status/100 == 2:
 		return nil
 	case passes(status), status == http.StatusConflict: // the same message is still being taken
-		e.Message += "; it is sent again, the same"
+		e.Message += "; it will be sent again unchanged"
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
 		e.Pause, e.Message = true, e.Message+"; check sms.webhook.headers, and HTTPS_PROXY in the server's environment"
 	case media == "text/html":
-		e.Pause, e.Message = true, e.Message+" with a page for people: a proxy may have written it; check sms.webhook.url, and HTTPS_PROXY in the server's environment"
+		e.Pause, e.Message = true, e.Message+" with an HTML page: a proxy may have sent it; check sms.webhook.url, and HTTPS_PROXY in the server's environment"
 	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
 		e.Permanent, e.Message = true, e.Message+"; check the contact's mobile number, and sms.webhook.body"
 	default:

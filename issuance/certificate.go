@@ -61,7 +61,7 @@ func ParseReason(s string) (Reason, error) {
 			return r, nil
 		}
 	}
-	return "", Invalidf("reason", Quoted(s)+" is not a reason for revoking", "choose one of "+list(Reasons()))
+	return "", Invalidf("reason", Quoted(s)+" is not a revocation reason", "choose one of "+list(Reasons()))
 }
 
 // Certificate is what the store knows of a serial number.
@@ -140,7 +140,7 @@ func (c *Certificate) allow(verb Verb, from ...Status) error {
 		return NoSuch(CertificateNoun, string(c.Serial))
 	}
 	return &Error{
-		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) + "; " + string(verb) + " is not possible now",
-		Hint: "its history tells who did what", Next: Next{ListVerb, AuditNoun, string(c.Serial)},
+		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) + ", so it cannot be " + verb.done(),
+		Hint: "see its history", Next: Next{ListVerb, AuditNoun, string(c.Serial)},
 	}
 }

@@ -26,12 +26,12 @@ func (c OneTimeCode) next(p Policy, now time.Time) (OneTimeCode, error) {
 		return OneTimeCode{Counter: c.Counter + 1, Live: true, MadeAt: append(recent, now)}, nil
 	case daily:
 		return c, &Error{
-			Kind: Limited, Code: CodeDailyLimit, Message: itoa(len(recent)) + " codes were sent in the last 24 hours",
+			Kind: Limited, Code: CodeDailyLimit, Message: itoa(len(recent)) + " codes have been sent in the last 24 hours",
 			Hint: "try again later, or call the people who sent you the link", Retry: wait,
 		}
 	default:
 		return c, &Error{
-			Kind: Limited, Code: CodeCooldown, Message: "a code was sent just now",
+			Kind: Limited, Code: CodeCooldown, Message: "a code has just been sent",
 			Hint: "wait before you ask for another one", Retry: wait,
 		}
 	}
@@ -77,7 +77,7 @@ func (c OneTimeCode) spent(p Policy) bool { return c.Attempts >= p.CodeAttempts 
 func (c OneTimeCode) attemptable(p Policy) error {
 	switch {
 	case c.Counter == 0:
-		return &Error{Kind: Conflict, Code: CodeNone, Message: "no code was sent yet", Hint: "ask for a code first"}
+		return &Error{Kind: Conflict, Code: CodeNone, Message: "no code has been sent yet", Hint: "ask for a code first"}
 	case !c.Live, c.spent(p):
 		return spentError()
 	}
@@ -89,9 +89,9 @@ func (c OneTimeCode) attemptable(p Policy) error {
 func (c OneTimeCode) stands(counter uint64, p Policy, now time.Time) error {
 	switch {
 	case !c.Live, c.Counter != counter:
-		return expiredCodeError("this code was right, but was used or replaced meanwhile")
+		return expiredCodeError("this code was correct, but it has since been used or replaced")
 	case c.expired(p, now), c.forgotten(p, now):
-		return expiredCodeError("this code was right, but it has expired")
+		return expiredCodeError("this code was correct, but it has expired")
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (c *OneTimeCode) revive(counter uint64, p Policy, now time.Time) bool {
 }
 
 func spentError() *Error {
-	return &Error{Kind: Limited, Code: CodeSpent, Message: "too many wrong tries at this code", Hint: "ask for a new code"}
+	return &Error{Kind: Limited, Code: CodeSpent, Message: "too many wrong attempts at this code", Hint: "ask for a new code"}
 }
 
 func expiredCodeError(message string) *Error {
@@ -143,7 +143,7 @@ func expiredCodeError(message string) *Error {
 
 func wrongCodeError(left int) *Error {
 	return &Error{
-		Kind: Denied, Code: CodeWrongCode, Message: "this is not the code",
-		Hint: "look at the newest SMS again", Left: left,
+		Kind: Denied, Code: CodeWrongCode, Message: "this code is wrong",
+		Hint: "check the newest SMS", Left: left,
 	}
 }

@@ -40,8 +40,8 @@ func refuseCompromised(tx CertificateReader, key crypto.PublicKey) error {
 	bad, err := tx.Compromised(d)
 	if err == nil && bad {
 		err = &Error{
-			Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "its key was revoked as compromised",
-			Hint: "make a new key, and a CSR with that",
+			Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "its key has been revoked as compromised",
+			Hint: "create a new key and make the CSR with it",
 		}
 	}
 	return err

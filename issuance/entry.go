@@ -78,7 +78,7 @@ func (e *Entry) Once(by Actor, o Once) (made string, err error) {
 	}
 	if err == nil && r.Request != o.Request {
 		return "", &Error{
-			Kind: Conflict, Code: CodeReused, Message: "this Idempotency-Key was used for another request",
+			Kind: Conflict, Code: CodeReused, Message: "this Idempotency-Key has already been used for another request",
 			Hint: "use a new key for a new request",
 		}
 	}

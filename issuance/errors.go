@@ -105,7 +105,7 @@ func (e *Error) Is(target error) bool {
 }
 
 // ErrNotFound is what a Store's look-ups return, wrapped or not, for a record that is not there.
-var ErrNotFound = &Error{Kind: NotFound, Code: CodeNotFound, Message: "no such record", Hint: "check the name, or list what there is"}
+var ErrNotFound = &Error{Kind: NotFound, Code: CodeNotFound, Message: "no such record", Hint: "check the spelling, or list the records"}
 
 // Invalidf returns an input error for field: what is wrong, and what to do.
 func Invalidf(field, message, hint string) *Error {
@@ -124,8 +124,8 @@ type Next struct {
 // NoSuch says that there is no noun with id.
 func NoSuch(noun Noun, id string) *Error {
 	return &Error{
-		Kind: NotFound, Code: CodeNotFound, Message: "there is no " + string(noun) + " " + Quoted(id),
-		Hint: "check it, or list those there are", Next: Next{Verb: ListVerb, Noun: noun},
+		Kind: NotFound, Code: CodeNotFound, Message: "there is no " + noun.word() + " " + Quoted(id),
+		Hint: "check the spelling, or list those that exist", Next: Next{Verb: ListVerb, Noun: noun},
 	}
 }
 

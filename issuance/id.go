@@ -68,7 +68,7 @@ func ParseSerial(s string) (Serial, error) {
 	clean = strings.TrimPrefix(clean, "0x")
 	n, ok := new(big.Int).SetString(clean, 16)
 	if !ok || n.Sign() <= 0 || n.BitLen() > 159 {
-		return "", Invalidf("serial", "this is not a serial number", "give it in hexadecimal, as lists of certificates show it")
+		return "", Invalidf("serial", "this is not a serial number", "write it in hexadecimal, as shown in lists of certificates")
 	}
 	return SerialOf(n), nil
 }

@@ -2,6 +2,7 @@ package issuance
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -93,7 +94,7 @@ func (o *Order) move(verb Verb, to OrderState, now time.Time) error {
 func (o *Order) refuse(verb Verb) error {
 	return &Error{
 		Kind: Conflict, Code: CodeState,
-		Message: "order " + string(o.ID) + " is " + string(o.State) + "; " + string(verb) + " is not possible now",
+		Message: "order " + string(o.ID) + " is " + string(o.State) + ", so it cannot be " + verb.done(),
 		Hint:    o.hint(),
 	}
 }
@@ -107,7 +108,7 @@ func (o *Order) hint() string {
 		}
 	}
 	if len(verbs) == 0 {
-		return "nothing more can be done to it; place a new order"
+		return "it is final; place a new order"
 	}
-	return "possible now: " + list(verbs)
+	return "you can " + strings.Join(verbs, " or ") + " it"
 }

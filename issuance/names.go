@@ -24,9 +24,9 @@ func sameNames(csr, cert []byte) error {
 	}
 	switch {
 	case !slices.Equal(attributes(asked.RawSubject), attributes(have.RawSubject)):
-		return refuseNames("its subject is not that of the certificate, " + have.Subject.String())
+		return refuseNames("its subject differs from that of the certificate, " + have.Subject.String())
 	case !bytes.Equal(alternativeNames(asked.Extensions), alternativeNames(have.Extensions)):
-		return refuseNames("its alternative names (SAN) are not those of the certificate: " + alternatives(have))
+		return refuseNames("its alternative names (SAN) differ from those of the certificate: " + alternatives(have))
 	case asksForChange(asked.RawTBSCertificateRequest):
 		return refuseNames("it asks for a change of the names (ChangeSubjectName)")
 	}
@@ -36,7 +36,7 @@ func sameNames(csr, cert []byte) error {
 func refuseNames(message string) error {
 	return &Error{
 		Kind: Invalid, Code: CodeCSR, Field: "csr", Message: message,
-		Hint: "make the CSR with the subject and the alternative name of the certificate that you renew, and nothing else",
+		Hint: "make the CSR with exactly the subject and the alternative name of the certificate to renew",
 	}
 }
 

@@ -70,7 +70,7 @@ func (o *Order) uninvited() bool { return o.Link.Number == 0 }
 // Approve invites the contact with link.
 func (o *Order) Approve(by Actor, link Digest, p Policy, now time.Time) error {
 	if p.FourEyes && by.ID == o.RequestedBy.ID {
-		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "you requested this order yourself", Hint: "somebody else must approve it (policy.four_eyes is on)"}
+		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "you requested this order yourself", Hint: "someone else must approve it (policy.four_eyes is on)"}
 	}
 	if err := o.move(ApproveVerb, InvitedState, now); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (o *Order) Attempt(p Policy, now time.Time) error {
 		return lockedError()
 	case o.State == VerifiedState && !o.Code.Live, o.State == IssuedState, o.State == DownloadedState, o.State == CompletedState:
 		return &Error{
-			Kind: Conflict, Code: CodeClaimed, Message: "the code was entered already, in another browser",
+			Kind: Conflict, Code: CodeClaimed, Message: "the code has already been entered in another browser",
 			Hint: "continue there, or ask for a new code",
 		}
 	}

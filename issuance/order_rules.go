@@ -25,7 +25,7 @@ func (o *Order) left(p Policy) int {
 }
 
 func lockedError() *Error {
-	return &Error{Kind: Denied, Code: CodeLocked, Message: "too many wrong codes were entered", Hint: "ask the people who sent you the link to unlock the order"}
+	return &Error{Kind: Denied, Code: CodeLocked, Message: "too many wrong codes have been entered", Hint: "ask the people who sent you the link to unlock the order"}
 }
 
 // giveBack takes a counted try back: the code was right, and refused for another reason.
@@ -57,7 +57,7 @@ func (o *Order) windowEnds(p Policy) time.Time { return o.IssuedAt.Add(p.ClaimWi
 // busy is what a claim hears that another one has overtaken.
 func (o *Order) busy() error {
 	return &Error{
-		Kind: Unavailable, Code: CodeBusy, Message: "the certificate of order " + string(o.ID) + " is being made at this moment",
+		Kind: Unavailable, Code: CodeBusy, Message: "the certificate of order " + string(o.ID) + " is being created right now",
 		Hint: "try again in a moment", Retry: time.Second,
 	}
 }

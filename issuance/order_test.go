@@ -91,7 +91,7 @@ func TestRefusalSaysWhereTheOrderStandsAndWhatIsPossible(t *testing.T) {
 	o := Order{ID: "ord-1", State: LockedState}
 	err := o.Complete(clock())
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Kind != Conflict || e.Message != "order ord-1 is locked; complete is not possible now" || e.Hint != "possible now: unlock, cancel" {
+	if !ok || e.Kind != Conflict || e.Message != "order ord-1 is locked, so it cannot be completed" || e.Hint != "you can unlock or cancel it" {
 		t.Errorf("got %#v", err)
 	}
 }

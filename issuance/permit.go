@@ -19,7 +19,15 @@ const (
 )
 
 // plural returns n as a sentence about many of them has it.
-func (n Noun) plural() string { return string(n) + "s" }
+func (n Noun) plural() string { return n.word() + "s" }
+
+// word is n in a sentence, as this project spells it.
+func (n Noun) word() string {
+	if n == OrganizationNoun {
+		return "organisation"
+	}
+	return string(n)
+}
 
 // Permit says which roles may do a verb to a noun.
 type Permit struct {
@@ -72,13 +80,13 @@ func (a Actor) May(verb Verb, noun Noun) error {
 				return nil
 			}
 			if r != RoleSystem {
-				allowed = append(allowed, string(r)+"s")
+				allowed = append(allowed, "an "+string(r))
 			}
 		}
 	}
-	hint := "nobody may"
+	hint := "nobody can do this"
 	if len(allowed) > 0 {
-		hint = strings.Join(allowed, " and ") + " may"
+		hint = "ask " + strings.Join(allowed, " or ")
 	}
 	return &Error{
 		Kind: Denied, Code: CodeRole, Hint: hint,

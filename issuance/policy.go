@@ -65,7 +65,7 @@ func (p Policy) Check() error {
 	}
 	for _, d := range durations {
 		if d.got < d.min || d.got > d.max {
-			return Invalidf(d.field, d.got.String()+" is out of range", "give between "+d.min.String()+" and "+d.max.String())
+			return Invalidf(d.field, d.got.String()+" is out of range", "use a value between "+d.min.String()+" and "+d.max.String())
 		}
 	}
 	counts := []struct {
@@ -79,7 +79,7 @@ func (p Policy) Check() error {
 	}
 	for _, c := range counts {
 		if c.got < c.min || c.got > c.max {
-			return Invalidf(c.field, itoa(c.got)+" is out of range", "give between "+itoa(c.min)+" and "+itoa(c.max))
+			return Invalidf(c.field, itoa(c.got)+" is out of range", "use a value between "+itoa(c.min)+" and "+itoa(c.max))
 		}
 	}
 	return p.Validity.check()
@@ -90,7 +90,7 @@ type Period struct{ Years, Months, Days int }
 
 // ParsePeriod reads "2y", "18mo", "90d" or several of them, as in "1y6mo".
 func ParsePeriod(s string) (Period, error) {
-	bad := Invalidf("validity", Quoted(s)+" is not a period", "write it like 2y, 18mo or 90d")
+	bad := Invalidf("validity", Quoted(s)+" is not a valid period", "write it like 2y, 18mo or 90d")
 	var p Period
 	for rest := strings.ToLower(strings.TrimSpace(s)); ; {
 		digits := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
@@ -134,7 +134,7 @@ func (p Period) String() string {
 func (p Period) check() error {
 	day := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	if got := p.After(day).Sub(day); got < 24*time.Hour || got > 11*365*24*time.Hour {
-		return Invalidf("validity", Quoted(p.String())+" is out of range", "give between 1d and 10y")
+		return Invalidf("validity", Quoted(p.String())+" is out of range", "use a value between 1d and 10y")
 	}
 	return nil
 }

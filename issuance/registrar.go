@@ -123,9 +123,9 @@ func (l reading) checkClock() error {
 	if l.now.Before(last.Add(-clockSlack)) {
 		return &Error{
 			Kind: Unavailable, Code: CodeClock,
-			Message: "the clock says " + l.now.Format(time.RFC3339) + ", before the last recorded time " +
-				last.Format(time.RFC3339) + "; nothing is issued",
-			Hint: "set the server's clock right (NTP), then try again", Retry: time.Minute,
+			Message: "the clock says " + l.now.Format(time.RFC3339) + ", which is earlier than the last recorded time " +
+				last.Format(time.RFC3339) + "; no certificate is issued",
+			Hint: "correct the server's clock (NTP), then try again", Retry: time.Minute,
 		}
 	}
 	return nil

@@ -98,7 +98,7 @@ func (l reading) claimed(token, session Secret) (Order, error) {
 		if err := o.usable(l.now); err != nil {
 			return o, err
 		}
-		return o, &Error{Kind: Denied, Code: CodeSession, Message: "the code was not entered in this browser", Hint: "enter the code first"}
+		return o, &Error{Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser", Hint: "enter the code first"}
 	}
 	return o, nil
 }
@@ -145,7 +145,7 @@ func (r *Registrar) choose(ctx context.Context, o Order, q ClaimRequest) (c choi
 
 func emptyCSR() *Error {
 	return &Error{
-		Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "is empty; no key was made here instead",
+		Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "is empty; the server did not create a key instead",
 		Hint: "send the file that begins with -----BEGIN CERTIFICATE REQUEST-----",
 	}
 }

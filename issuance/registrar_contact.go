@@ -12,8 +12,8 @@ import (
 // it never was, is over, was used or was replaced.
 func linkError() *Error {
 	return &Error{
-		Kind: NotFound, Code: CodeLink, Message: "this link does not work (any more)",
-		Hint: "links work for a limited time and for one download, and a newer link replaces an older one: ask the people who sent it to you for a new one",
+		Kind: NotFound, Code: CodeLink, Message: "this link is not valid",
+		Hint: "a link can expire, works for one download, and is replaced by a newer one: ask the people who sent it to you for a new link",
 	}
 }
 
@@ -58,11 +58,11 @@ func linked(tx OrderReader, token Secret) (Order, error) {
 func (o *Order) usable(now time.Time) error {
 	switch o.State {
 	case CancelledState, RejectedState:
-		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order was withdrawn by the people who sent you the link", Hint: "ask them if you did not expect it"}
+		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order has been cancelled by the people who sent you the link", Hint: "if you did not expect this, ask them"}
 	case LapsedState:
 		return expiredError()
 	case IssuedState, DownloadedState, CompletedState:
-		return &Error{Kind: Conflict, Code: CodeClaimed, Message: "this certificate was claimed already, from another browser", Hint: "go on there; if it was not you, tell the people who sent you the link at once"}
+		return &Error{Kind: Conflict, Code: CodeClaimed, Message: "this certificate has already been claimed from another browser", Hint: "continue there; if it was not you, tell the people who sent you the link at once"}
 	case LockedState:
 		return lockedError()
 	}
@@ -73,7 +73,7 @@ func (o *Order) usable(now time.Time) error {
 }
 
 func expiredError() *Error {
-	return &Error{Kind: Conflict, Code: CodeLinkExpired, Message: "the time of this link is over", Hint: "ask the people who sent it to you for a new one"}
+	return &Error{Kind: Conflict, Code: CodeLinkExpired, Message: "this link has expired", Hint: "ask the people who sent it to you for a new one"}
 }
 
 // SendCode voids the old code and sends a new one. Cool-down and daily limit are
@@ -125,7 +125,7 @@ func (l reading) entitled(o *Order) (Contact, error) {
 	}
 	org, err := l.Organization(o.Organization)
 	if err == nil && (c.Disabled || !c.MayReceive || s.Disabled || org.Disabled) {
-		err = &Error{Kind: Conflict, Code: CodeCancelled, Message: "the contact or the service of this order is not authorised any more", Hint: "ask the people who sent you the link"}
+		err = &Error{Kind: Conflict, Code: CodeCancelled, Message: "the contact or the service of this order is no longer authorised", Hint: "ask the people who sent you the link"}
 	}
 	return c, err
 }
@@ -160,7 +160,7 @@ func (l reading) codeDelayed(o *Order) error {
 		return err
 	}
 	if n.State == Pending && n.LastError != "" {
-		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not answer; your code is still waiting to be sent", Hint: "it will be sent as soon as the service answers, and its time begins only then", Retry: time.Minute}
+		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the SMS provider does not respond; your code is still waiting to be sent", Hint: "it will be sent as soon as the provider responds, and its lifetime starts only then", Retry: time.Minute}
 	}
 	return nil
 }
@@ -293,7 +293,7 @@ func cleanCode(code string) (string, error) {
 		ok = digits[i] >= '0' && digits[i] <= '9'
 	}
 	if !ok {
-		return "", &Error{Kind: Invalid, Code: CodeMalformed, Field: "code", Message: "a code has eight digits", Hint: "enter the eight digits of the newest SMS; this was not counted as a try"}
+		return "", &Error{Kind: Invalid, Code: CodeMalformed, Field: "code", Message: "a code has eight digits", Hint: "enter the eight digits from the newest SMS; this did not count as an attempt"}
 	}
 	return digits, nil
 }

@@ -67,7 +67,7 @@ func (w *work) lease(n Notice, lease time.Duration) (Dispatch, error) {
 // unreadable puts n off: what it carries does not open.
 func (w *work) unreadable(n Notice, err error) error {
 	w.r.cfg.Desk.Log.Error("preparing a message", "order", n.Order, "message", n.ID, "error", err)
-	n.LastError, n.NextAt, n.Leased = "what it carries cannot be read; the log has the reason", w.now.Add(unreadableWait), false
+	n.LastError, n.NextAt, n.Leased = "its contents cannot be read; see the log", w.now.Add(unreadableWait), false
 	return w.PutNotice(n)
 }
 
@@ -120,7 +120,7 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 	d.LinkExpires = d.Order.Link.ExpiresAt
 	if n.Kind == InvitationNotice || n.Kind == CodeNotice {
 		if _, err := w.entitled(&d.Order); err != nil {
-			return d, overtakenError("the contact or the service is not authorised any more")
+			return d, overtakenError("the contact or the service is no longer authorised")
 		}
 	}
 	if n.Serial != "" {
@@ -129,7 +129,7 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 		}
 	}
 	if n.Kind == RevokedNotice && n.Text != "" && n.Text != string(d.Certificate.Status) {
-		return d, overtakenError("the certificate's status has changed again")
+		return d, overtakenError("the certificate's status has changed since")
 	}
 	d.Secret, err = w.noticeSecret(d.Order, n)
 	return d, err
@@ -141,17 +141,17 @@ func (w *work) noticeSecret(o Order, n Notice) (Secret, error) {
 	switch n.Kind {
 	case InvitationNotice:
 		if o.Link.Number != n.Counter || o.usable(w.now) != nil && o.State != LockedState {
-			return Secret{}, overtakenError("the link was used, replaced, cancelled or is over")
+			return Secret{}, overtakenError("the link has been used, replaced or cancelled, or has expired")
 		}
 		kind = LinkSecret
 	case CodeNotice:
 		if !o.Code.Live || o.Code.Counter != n.Counter || o.usable(w.now) != nil {
-			return Secret{}, overtakenError("the code was used, replaced, or is not needed any more")
+			return Secret{}, overtakenError("the code has been used or replaced, or is no longer needed")
 		}
 		kind = SeedSecret
 	case PasswordNotice:
 		if o.State != DownloadedState || o.Serial != n.Serial {
-			return Secret{}, overtakenError("the certificate was revoked or replaced")
+			return Secret{}, overtakenError("the certificate has been revoked or replaced")
 		}
 		kind = PasswordSecret
 	default:
@@ -159,7 +159,7 @@ func (w *work) noticeSecret(o Order, n Notice) (Secret, error) {
 	}
 	s, err := w.Secret(secretOf(o.ID, kind))
 	if errors.Is(err, ErrNotFound) {
-		return s, overtakenError("what it would carry was wiped")
+		return s, overtakenError("its contents have been deleted")
 	}
 	if err == nil && kind == SeedSecret {
 		return w.r.cfg.Code(s, n.Counter)

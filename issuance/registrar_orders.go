@@ -104,8 +104,8 @@ func (w *work) onlyOrder(q OrderRequest, s Service) error {
 	}
 	for _, o := range open {
 		if o.Renews == "" && o.State != DownloadedState {
-			return duplicate(o, "an order for this service and contact is open already",
-				"finish or cancel that one, or ask for another one on purpose")
+			return duplicate(o, "there is already an open order for this service and contact",
+				"complete or cancel it, or confirm that you want a second order")
 		}
 	}
 	return nil
@@ -125,7 +125,7 @@ func (w *work) onlyRenewal(serial Serial, s Service) error {
 		return err
 	}
 	if len(open) > 0 && open[0].State != DownloadedState {
-		return duplicate(open[0], "the certificate is being renewed already, by an open order", "finish or cancel that one first")
+		return duplicate(open[0], "an open order is already renewing this certificate", "complete or cancel that order first")
 	}
 	if old.RenewedBy == "" {
 		return nil
@@ -133,8 +133,8 @@ func (w *work) onlyRenewal(serial Serial, s Service) error {
 	next, err := w.Certificate(old.RenewedBy)
 	if err == nil && next.Status != Revoked && !next.Expired(w.now) {
 		err = &Error{
-			Kind: Conflict, Code: CodeDuplicate, Field: "renews", Message: "the certificate was renewed already, by " + string(next.Serial),
-			Hint: "renew that one, or revoke it first", Next: Next{ShowVerb, CertificateNoun, string(next.Serial)},
+			Kind: Conflict, Code: CodeDuplicate, Field: "renews", Message: "the certificate has already been renewed, by " + string(next.Serial),
+			Hint: "renew the newer one, or revoke it first", Next: Next{ShowVerb, CertificateNoun, string(next.Serial)},
 		}
 	}
 	return err
@@ -237,8 +237,8 @@ func (w *work) invite(o *Order, token Secret) error {
 func (w *work) code(o *Order, c Contact, p Policy) error {
 	if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < w.policy.CoolingOff {
 		return &Error{
-			Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number was changed a short time ago",
-			Hint: "for your safety codes go to the new number only after a waiting time", Retry: w.policy.CoolingOff - since,
+			Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number has changed recently",
+			Hint: "for your safety, codes are sent to a new number only after a waiting period", Retry: w.policy.CoolingOff - since,
 		}
 	}
 	old := o.Code.Notice

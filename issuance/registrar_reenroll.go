@@ -117,9 +117,9 @@ func (r *Registrar) reserveRenewal(ctx context.Context, serial Serial, key crypt
 func (w *work) renewable(o *Order, old Certificate) error {
 	switch {
 	case w.policy.Reenroll == 0:
-		return &Error{Kind: Denied, Code: CodeRenewalOff, Message: "certificates do not renew themselves here", Hint: "order a new certificate (policy.reenroll is off)"}
+		return &Error{Kind: Denied, Code: CodeRenewalOff, Message: "automatic renewal is switched off", Hint: "order a new certificate (policy.reenroll is off)"}
 	case w.policy.FourEyes:
-		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "no certificate is issued here that nobody has approved", Hint: "order a new certificate (policy.four_eyes is on)"}
+		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "every certificate must be approved, so automatic renewal is not possible", Hint: "order a new certificate (policy.four_eyes is on)"}
 	}
 	if err := old.allow(ReenrollVerb, Active); err != nil {
 		return err
@@ -128,7 +128,7 @@ func (w *work) renewable(o *Order, old Certificate) error {
 		return &Error{Kind: Denied, Code: CodeRenewalLate, Message: "the time of certificate " + string(old.Serial) + " is over", Hint: "order a new certificate"}
 	}
 	if from := old.NotAfter.Add(-w.policy.Reenroll); w.now.Before(from) {
-		return &Error{Kind: Denied, Code: CodeRenewalEarly, Message: "the certificate may be renewed from " + from.UTC().Format(time.RFC3339) + " on", Hint: "go on with the certificate that you have, and ask again then"}
+		return &Error{Kind: Denied, Code: CodeRenewalEarly, Message: "the certificate can be renewed from " + from.UTC().Format(time.RFC3339) + " on", Hint: "keep using the current certificate and try again then"}
 	}
 	_, err := w.entitled(o)
 	return err
@@ -146,8 +146,8 @@ func (l reading) successor(old Certificate, key crypto.PublicKey) (Certificate, 
 	}
 	if !c.has(key) {
 		return Certificate{}, &Error{
-			Kind: Conflict, Code: CodeRenewed, Message: "the certificate was renewed already, by " + string(c.Serial) + ", for another key",
-			Hint: "use that certificate; if its key is lost, have it revoked first",
+			Kind: Conflict, Code: CodeRenewed, Message: "the certificate has already been renewed, by " + string(c.Serial) + ", for another key",
+			Hint: "use that certificate; if its key is lost, ask for its revocation first",
 		}
 	}
 	return c, nil
@@ -164,7 +164,7 @@ func (w *work) refuseWorn(old Certificate, key crypto.PublicKey) error {
 	} else if err != nil {
 		return err
 	}
-	return &Error{Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "its key has served two certificates already", Hint: "make a new key, and a CSR with that"}
+	return &Error{Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "its key has already been used for two certificates", Hint: "create a new key and make the CSR with it"}
 }
 
 // has reports whether c is for key.
@@ -186,7 +186,7 @@ func (r *Registrar) renewed(ctx context.Context, serial Serial, key crypto.Publi
 		return err
 	})
 	if err == nil && made.Serial == "" {
-		err = &Error{Kind: Unavailable, Code: CodeBusy, Message: "the certificate is being renewed at this moment", Hint: "try again in a moment", Retry: time.Second}
+		err = &Error{Kind: Unavailable, Code: CodeBusy, Message: "the certificate is being renewed right now", Hint: "try again in a moment", Retry: time.Second}
 	}
 	if err != nil {
 		return File{}, err
@@ -244,7 +244,7 @@ func (r *Registrar) dropRenewal(ctx context.Context, d draft) error {
 // dropUninvited cancels a re-enrolment that came to nothing: nobody was invited
 // who could go on with it.
 func (w *work) dropUninvited(o *Order) error {
-	if err := o.Cancel(System("sweep"), "nothing came of the re-enrolment", w.now); err != nil {
+	if err := o.Cancel(System("sweep"), "the re-enrolment was not completed", w.now); err != nil {
 		return err
 	}
 	return w.finish(o, CancelVerb)

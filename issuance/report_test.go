@@ -224,7 +224,7 @@ func TestLongListsAreCut(t *testing.T) {
 	text := r.Text()
 	for _, want := range []string{
 		"Orders that wait for approval: 1,000 or more\n", "  And 950 or more: postern order list --state requested\n",
-		"Locked orders, after too many wrong codes: 125\n", "  And 75 more: postern order list --state locked\n", "1,000 or more orders wait for approval, 125 orders are locked.",
+		"Orders locked after too many wrong codes: 125\n", "  And 75 more: postern order list --state locked\n", "1,000 or more orders wait for approval, 125 orders are locked.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text has no %q", want)

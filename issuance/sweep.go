@@ -106,7 +106,7 @@ func (w *work) lapse(o *Order) error {
 	if err := w.forget(o.ID, LinkSecret, SeedSecret); err != nil {
 		return err
 	}
-	if err := w.drop(o.Code.Notice, "the link is over"); err != nil {
+	if err := w.drop(o.Code.Notice, "the link has expired"); err != nil {
 		return err
 	}
 	return w.finish(o, LapseVerb)

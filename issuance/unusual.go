@@ -54,7 +54,9 @@ type suspicion struct {
 	found []Unusual
 }
 
-func (s *suspicion) add(code UnusualCode, text string) { s.found = append(s.found, Unusual{code, text}) }
+func (s *suspicion) add(code UnusualCode, text string) {
+	s.found = append(s.found, Unusual{code, text})
+}
 
 // renewal looks at the certificate that the order renews.
 func (s *suspicion) renewal() error {
@@ -68,7 +70,7 @@ func (s *suspicion) renewal() error {
 	name := "certificate " + string(old.Serial)
 	switch {
 	case old.Status == Revoked && old.Reason == KeyCompromise:
-		s.add(RenewsCompromised, name+", which it renews, was revoked because somebody else had its key: "+
+		s.add(RenewsCompromised, name+", which it renews, was revoked because its key was compromised: "+
 			"make sure that the leak is closed, and that the contact is who you think")
 	case old.Status == Revoked:
 		s.add(RenewsRevoked, name+", which it renews, was revoked ("+string(old.Reason)+")")
@@ -98,7 +100,7 @@ func (s *suspicion) others() error {
 	}
 	active, _, err := s.Certificates(CertificateQuery{Service: s.o.Service, Status: Active, Page: Page{Limit: MaxPage}})
 	if i := slices.IndexFunc(active, func(c Certificate) bool { return c.Stands(s.now) && c.Order != s.o.ID }); err == nil && i >= 0 {
-		s.add(SecondCertificate, "the service has a certificate already, which this order does not renew: "+
+		s.add(SecondCertificate, "the service already has a certificate, which this order does not renew: "+
 			string(active[i].Serial)+", valid until "+active[i].NotAfter.Format(time.DateOnly))
 	}
 	return err
@@ -111,10 +113,10 @@ func (s *suspicion) receiver() error {
 		return err
 	}
 	if s.now.Before(c.CreatedAt.Add(newContactFor)) {
-		s.add(NewContact, "the contact was registered a short time ago, at "+c.CreatedAt.Format(time.RFC3339))
+		s.add(NewContact, "the contact was added recently, at "+c.CreatedAt.Format(time.RFC3339))
 	}
 	if !c.MobileChangedAt.IsZero() && s.now.Before(c.MobileChangedAt.Add(newMobileFor)) {
-		s.add(NewMobile, "the contact's mobile number was changed a short time ago, at "+c.MobileChangedAt.Format(time.RFC3339))
+		s.add(NewMobile, "the contact's mobile number changed recently, at "+c.MobileChangedAt.Format(time.RFC3339))
 	}
 	return nil
 }

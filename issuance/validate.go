@@ -15,7 +15,7 @@ func CleanName(field, s string, limit int) (string, error) {
 	s = strings.TrimSpace(s)
 	switch {
 	case s == "":
-		return "", Invalidf(field, "is empty", "give a name of 1 to "+itoa(limit)+" characters")
+		return "", Invalidf(field, "is empty", "use 1 to "+itoa(limit)+" characters")
 	case !utf8.ValidString(s):
 		return "", Invalidf(field, "is not valid UTF-8", "save the text as UTF-8 and try again")
 	case utf8.RuneCountInString(s) > limit:
@@ -26,7 +26,7 @@ func CleanName(field, s string, limit int) (string, error) {
 			return "", Invalidf(field, "contains a line break or control character", "write it on one line")
 		}
 		if unicode.Is(unicode.Bidi_Control, r) || r == '\ufeff' || r == '\u200b' {
-			return "", Invalidf(field, "contains an invisible character or one that turns the direction of text", "type it again instead of pasting it")
+			return "", Invalidf(field, "contains an invisible character or one that changes the direction of text", "type it again instead of pasting it")
 		}
 	}
 	return s, nil
@@ -48,7 +48,7 @@ func cleanComment(field, s string) (string, error) {
 }
 
 // checkShortName accepts what fits a URL, a file name and a SPIFFE path segment:
-// 1 to 40 of a-z, 0-9 and hyphens, beginning and ending with a letter or digit.
+// 1 to 40 of a-z, 0-9 and hyphens, starting and ending with a letter or digit.
 func checkShortName(field, s string) error {
 	ok := len(s) >= 1 && len(s) <= 40 && s[0] != '-' && s[len(s)-1] != '-'
 	for i := 0; ok && i < len(s); i++ {
@@ -56,7 +56,7 @@ func checkShortName(field, s string) error {
 		ok = c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-'
 	}
 	if !ok {
-		return Invalidf(field, "is not a short name", "use 1 to 40 of a-z, 0-9 and hyphens, beginning and ending with a letter or digit, as in payments-prod")
+		return Invalidf(field, "is not a short name", "use 1 to 40 of a-z, 0-9 and hyphens, starting and ending with a letter or digit, as in payments-prod")
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func checkShortName(field, s string) error {
 // cleanEmail returns the bare address of s: "a@b.example", no display name.
 func cleanEmail(field, s string) (string, error) {
 	s = strings.TrimSpace(s)
-	hint := "give one address, as in anna@customer.example"
+	hint := "use one address, for example anna@customer.example"
 	a, err := mail.ParseAddress(s)
 	if err != nil || a.Address != s || len(s) > 254 || strings.ContainsAny(s, "\r\n\t <>\"\\") {
 		return "", Invalidf(field, "is not an e-mail address", hint)
@@ -75,7 +75,7 @@ func cleanEmail(field, s string) (string, error) {
 	}
 	for _, r := range s {
 		if r > unicode.MaxASCII || unicode.IsControl(r) {
-			return "", Invalidf(field, "has characters that mail servers do not all carry", "use the ASCII form of the address")
+			return "", Invalidf(field, "has characters that not all mail servers accept", "use the ASCII form of the address")
 		}
 	}
 	return s, nil

@@ -1,5 +1,7 @@
 package issuance
 
+import "strings"
+
 // Verb is the one word for what is done: on the button, in the URL, the method,
 // and the audit record.
 type Verb string
@@ -46,3 +48,22 @@ const (
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"
 )
+
+// done is v as what was done to something: approved, held, sent again.
+func (v Verb) done() string {
+	switch v {
+	case CodeVerb:
+		return "sent a new code"
+	case ResendVerb:
+		return "sent again"
+	case VerifyVerb:
+		return "verified"
+	case HoldVerb:
+		return "held"
+	case CancelVerb:
+		return "cancelled"
+	case ReopenVerb, RejectVerb, UnlockVerb, DownloadVerb, LockVerb, RequestVerb:
+		return string(v) + "ed"
+	}
+	return strings.TrimSuffix(string(v), "e") + "ed"
+}

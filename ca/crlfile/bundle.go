@@ -39,19 +39,19 @@ func Parse(text []byte) (*Bundle, error) {
 		}
 		block, after := pem.Decode(rest)
 		if block == nil {
-			return nil, refuse(CodeRubbish, "CRL %d of the file is cut or no PEM", len(b.Lists)+1)
+			return nil, refuse(CodeRubbish, "CRL %d of the file is truncated or not PEM", len(b.Lists)+1)
 		}
 		// The decoder skips what it cannot read, to the next block that it can.
 		own := rest[:len(rest)-len(after)]
 		if !bytes.HasPrefix(own, []byte(pemBegin)) || bytes.Count(own, []byte(pemBegin)) != 1 || len(block.Headers) != 0 || block.Type != crlType {
-			return nil, refuse(CodeRubbish, "there is something else than CRLs in the file, at CRL %d", len(b.Lists)+1)
+			return nil, refuse(CodeRubbish, "the file has something other than a CRL, at CRL %d", len(b.Lists)+1)
 		}
 		list, err := x509.ParseRevocationList(block.Bytes)
 		if err != nil {
 			return nil, refuse(CodeRubbish, "CRL %d of the file cannot be read: %v", len(b.Lists)+1, err)
 		}
 		if len(list.Raw) != len(block.Bytes) {
-			return nil, refuse(CodeRubbish, "CRL %d of the file has something behind its end", len(b.Lists)+1)
+			return nil, refuse(CodeRubbish, "CRL %d of the file has something after its end", len(b.Lists)+1)
 		}
 		b.Lists, rest = append(b.Lists, &List{RevocationList: list}), after
 	}

@@ -25,7 +25,7 @@ func AcceptsSignature(algorithm x509.SignatureAlgorithm) bool {
 func (l *List) signedBy(ca *x509.Certificate) error {
 	switch {
 	case ca.KeyUsage&x509.KeyUsageCRLSign == 0:
-		return errors.New("it is a CA that signs none")
+		return errors.New("it is a CA that does not sign CRLs")
 	case !AcceptsSignature(l.SignatureAlgorithm):
 		return errors.New("it is signed with " + l.SignatureAlgorithm.String() + ", which is not accepted")
 	}

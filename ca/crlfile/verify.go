@@ -73,21 +73,21 @@ func (c Check) of(l *List) *x509.Certificate {
 func (c Check) verify(l *List) error {
 	issuer := c.of(l)
 	if issuer == nil {
-		return refuse(CodeIssuer, "there is a CRL of %s, which is not a CA of this chain", l.Name())
+		return refuse(CodeIssuer, "the CRL of %s is not from a CA of this chain", l.Name())
 	}
 	if err := l.signedBy(issuer); err != nil {
 		return refuse(CodeSignature, "the CRL of %s is not signed by it: %v", l.Name(), err)
 	}
 	if e := critical(l.RevocationList); e != nil {
-		return refuse(CodeCritical, "the CRL of %s has the critical extension %s, so that it is not a complete one", l.Name(), e.Id)
+		return refuse(CodeCritical, "the CRL of %s has the critical extension %s, so it is not a complete CRL", l.Name(), e.Id)
 	}
 	switch {
 	case l.ThisUpdate.After(c.Now.Add(ClockSkew)):
-		return refuse(CodeFuture, "the CRL of %s begins at %s only", l.Name(), stamp(l.ThisUpdate))
+		return refuse(CodeFuture, "the CRL of %s is valid only from %s", l.Name(), stamp(l.ThisUpdate))
 	case l.NextUpdate.IsZero():
-		return refuse(CodeLapsed, "the CRL of %s does not say how long it is good", l.Name())
+		return refuse(CodeLapsed, "the CRL of %s does not say how long it is valid", l.Name())
 	case l.LapsedAt(c.Now):
-		return refuse(CodeLapsed, "the CRL of %s lapsed at %s", l.Name(), stamp(l.NextUpdate))
+		return refuse(CodeLapsed, "the CRL of %s expired at %s", l.Name(), stamp(l.NextUpdate))
 	}
 	l.Issuer = issuer
 	return nil
@@ -146,7 +146,7 @@ func (c Check) Follows(b *Bundle) error {
 			// The chain came from somewhere: who could leave out a CA and its CRL
 			// would have servers refuse everybody below it.
 			if ofThisRoot && !old.LapsedAt(c.Now) {
-				return refuse(CodeMissing, "there is no CRL of %s any more, and the one that was here is good until %s", old.Name(), stamp(old.NextUpdate))
+				return refuse(CodeMissing, "there is no longer a CRL of %s, and the previous one is valid until %s", old.Name(), stamp(old.NextUpdate))
 			}
 			continue
 		}

@@ -63,7 +63,7 @@ func (a *answers) get(ctx context.Context, q question) error {
 		defer a.mu.Unlock()
 		return k.err
 	case <-ctx.Done():
-		return unavailable("its status was not told in time", ctx.Err())
+		return unavailable("its status could not be checked in time", ctx.Err())
 	}
 }
 
@@ -103,7 +103,7 @@ func (a *answers) ask(ctx context.Context, k *kept, q question) {
 	case now.Before(k.atMost):
 		k.until = now.Add(failedFor)
 	default:
-		k.verdict = verdict{err: unavailable("the source of its status did not answer", err), until: now.Add(failedFor)}
+		k.verdict = verdict{err: unavailable("the source of its status did not respond", err), until: now.Add(failedFor)}
 	}
 }
 

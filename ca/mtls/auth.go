@@ -95,7 +95,7 @@ func (a *Auth) read(response *http.Response, chain Chain) error {
 			return errors.New("the answer is not about the certificate that was sent")
 		}
 		if len(a.Environments) > 0 && !slices.Contains(a.Environments, h.Get("Postern-Environment")) {
-			return refuse(CodeNotAllowed, "services of its environment are not let in")
+			return refuse(CodeNotAllowed, "services of its environment are not allowed")
 		}
 		return nil
 	case http.StatusForbidden:
@@ -119,13 +119,13 @@ func authRefusal(code string) error {
 	case "certificate-expired":
 		return refuse(CodeExpired, "it has expired")
 	case "certificate-early":
-		return refuse(CodeEarly, "its time has not begun")
+		return refuse(CodeEarly, "it is not valid yet")
 	case "service-disabled":
 		return refuse(CodeDisabled, "its service is disabled")
 	case "organization-refused", "service-refused", "environment-refused":
-		return refuse(CodeNotAllowed, "Postern's rules for this service do not let it in")
+		return refuse(CodeNotAllowed, "Postern's rules for this service do not allow it")
 	case "", "proxy-unknown", "upstream-unknown", "certificate-missing", "certificate-malformed", "certificate-ambiguous", "certificate-too-long":
-		return errors.New("the server refuses the question: " + code)
+		return errors.New("the server rejects the request: " + code)
 	}
 	return refuse(CodeUnknown, "Postern refuses it: "+code)
 }

@@ -13,7 +13,7 @@ import (
 func checkCA(cert *x509.Certificate) error {
 	switch {
 	case cert.Version != 3:
-		return errors.New("is not a certificate of X.509 version 3")
+		return errors.New("is not an X.509 version 3 certificate")
 	case !cert.BasicConstraintsValid || !cert.IsCA || cert.KeyUsage&x509.KeyUsageCertSign == 0:
 		return errors.New("is not a CA that signs certificates")
 	case len(cert.Subject.Names) == 0: // section 4.1.2.6
@@ -21,7 +21,7 @@ func checkCA(cert *x509.Certificate) error {
 	case len(cert.SubjectKeyId) == 0: // section 4.2.1.2
 		return errors.New("has no subject key identifier")
 	case len(cert.AuthorityKeyId) == 0 && !isRoot(cert): // section 4.2.1.1
-		return errors.New("has no authority key identifier, which all but roots must have")
+		return errors.New("has no authority key identifier, which every CA except a root must have")
 	}
 	if problem := KeyProblem(cert.PublicKey); problem != "" {
 		return errors.New("has a key that is not accepted: " + problem)
@@ -35,9 +35,9 @@ func checkCriticality(cert *x509.Certificate) error {
 	for _, e := range cert.Extensions {
 		switch id := e.Id.String(); {
 		case !e.Critical && slices.Contains(mustBeCritical(), id):
-			return errors.New("has the extension " + extensionName(e.Id) + ", which must be critical and is not")
+			return errors.New("has the extension " + extensionName(e.Id) + ", which must be critical but is not")
 		case e.Critical && slices.Contains(mustNotBeCritical(), id):
-			return errors.New("has the extension " + extensionName(e.Id) + ", which must not be critical and is")
+			return errors.New("has the extension " + extensionName(e.Id) + ", which must not be critical but is")
 		}
 	}
 	return nil

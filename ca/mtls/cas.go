@@ -48,7 +48,7 @@ func ReadCAs(file string) (*CAs, error) {
 func parseCertificates(data []byte) (certs []*x509.Certificate, err error) {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("there is a %s; only certificates belong there", block.Type)
+			return nil, fmt.Errorf("it contains a %s; it may contain only certificates", block.Type)
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
@@ -83,7 +83,7 @@ func NewCAs(certs ...*x509.Certificate) (*CAs, error) {
 		c.issuing = append(c.issuing, issuer{cert, above})
 	}
 	if len(c.issuing) == 0 {
-		return nil, errors.New("there is no issuing CA with its root; take the whole of /pki/chain.pem")
+		return nil, errors.New("there is no issuing CA with its root; use the complete /pki/chain.pem")
 	}
 	return c, nil
 }
@@ -112,7 +112,7 @@ func (c *CAs) above(cert *x509.Certificate) ([]*x509.Certificate, error) {
 	for at := cert; !isRoot(at); {
 		parent := c.parentOf(at)
 		if parent == nil || len(above) == len(c.all) { // the latter in a loop
-			return nil, errors.New("has no way to a root")
+			return nil, errors.New("does not lead to a root")
 		}
 		if err := checkSignature(parent, at.SignatureAlgorithm, at.RawTBSCertificate, at.Signature); err != nil {
 			return nil, err
@@ -159,7 +159,7 @@ func verifyAbove(cert *x509.Certificate, above []*x509.Certificate, usage x509.E
 func (i issuer) standing(now time.Time) error {
 	for _, cert := range append([]*x509.Certificate{i.cert}, i.above...) {
 		if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
-			return refuse(CodeIssuerTime, "the CA that issued it does not stand at this time: "+cert.Subject.String())
+			return refuse(CodeIssuerTime, "the CA that issued it is not valid at this time: "+cert.Subject.String())
 		}
 	}
 	return nil

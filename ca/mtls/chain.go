@@ -58,7 +58,7 @@ func CheckTime(cert *x509.Certificate, now time.Time) error {
 // certificate. The signature is the first, so that strangers cost little.
 func (c *CAs) first(leaf *x509.Certificate, others []*x509.Certificate) (*issuer, error) {
 	if leaf.Version != 3 { // the others have no extensions to look at
-		return nil, refuse(CodeVersion, "it is not a certificate of X.509 version 3")
+		return nil, refuse(CodeVersion, "it is not an X.509 version 3 certificate")
 	}
 	i, err := c.issuerOf(leaf, others)
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *CAs) first(leaf *x509.Certificate, others []*x509.Certificate) (*issuer
 func libraryRefusal(err error) error {
 	invalid, ok := errors.AsType[x509.CertificateInvalidError](err)
 	if ok && (invalid.Reason == x509.CANotAuthorizedForThisName || invalid.Reason == x509.TooManyConstraints || invalid.Reason == x509.UnconstrainedName) {
-		return &Error{Code: CodeConstraints, Message: "its CA may not issue for its names", Err: err}
+		return &Error{Code: CodeConstraints, Message: "its CA is not allowed to issue for its names", Err: err}
 	}
 	return &Error{Code: CodeChain, Message: "its chain is not valid", Err: err}
 }
@@ -101,13 +101,13 @@ func (c *CAs) issuerOf(leaf *x509.Certificate, others []*x509.Certificate) (*iss
 	}
 	switch {
 	case named:
-		return nil, refuse(CodeIssuerKey, "it bears the name of our CA, but not the identifier of its key")
+		return nil, refuse(CodeIssuerKey, "it has the name of our CA, but not its key identifier")
 	case keyed:
-		return nil, refuse(CodeIssuerName, "it bears the identifier of our CA's key, but not the CA's name")
+		return nil, refuse(CodeIssuerName, "it has the key identifier of our CA, but not its name")
 	case bytes.Equal(leaf.RawIssuer, leaf.RawSubject):
-		return nil, refuse(CodeSelfSigned, "it was issued by itself")
+		return nil, refuse(CodeSelfSigned, "it is self-signed")
 	case c.belowOurs(leaf, others):
-		return nil, refuse(CodeLongChain, "it was issued by a CA or a client below our issuing CA, which may have none")
+		return nil, refuse(CodeLongChain, "it was issued below our issuing CA, which may not have subordinate CAs")
 	}
 	return nil, refuse(CodeForeign, "it was not issued by one of our issuing CAs: "+leaf.Issuer.String())
 }

@@ -61,7 +61,7 @@ type followed struct {
 func (c *CRLs) Run(ctx context.Context) error {
 	switch {
 	case c.CAs == nil, (c.URL == "") == (c.File == ""):
-		return errors.New("CRLs: the CAs, and one of URL and File, are needed")
+		return errors.New("CRLs: the CAs and one of URL and File are required")
 	case c.MaxSilence < 0, c.MaxSilence > 0 && c.File != "":
 		return errors.New("CRLs: MaxSilence is negative, or set for a file, which cannot be silent")
 	case c.File != "":
@@ -113,7 +113,7 @@ func (c *CRLs) Status(_ context.Context, chain Chain) error {
 			return err
 		}
 		if list.LapsedAt(now) {
-			stale = "the CRL of " + ca.Subject.String() + " has lapsed at " + list.NextUpdate.UTC().Format(time.RFC3339)
+			stale = "the CRL of " + ca.Subject.String() + " expired at " + list.NextUpdate.UTC().Format(time.RFC3339)
 		}
 		subject = ca
 	}
@@ -132,7 +132,7 @@ func (c *CRLs) take(data []byte) error {
 	now := c.now()
 	lists, strangers, err := c.CAs.widest().readBundle(data, before, now)
 	if err != nil {
-		return fmt.Errorf("a new bundle of CRLs is refused: %w", err)
+		return fmt.Errorf("a new CRL bundle is rejected: %w", err)
 	}
 	c.strange, c.chainAsked = nil, time.Time{}
 	if strangers > 0 && c.ChainURL != "" {

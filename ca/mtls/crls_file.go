@@ -43,7 +43,7 @@ func (c *CRLs) followFile(ctx context.Context) error {
 	}
 }
 
-var errUnchanged = errors.New("the file is as it was")
+var errUnchanged = errors.New("the file has not changed")
 
 // readIfChanged reads the file, and returns what it is now. It returns errUnchanged
 // if that is what it was at last.

@@ -53,7 +53,7 @@ func (c *CRLs) followURL(ctx context.Context) error {
 			etag, failures = got.etag, 0
 			c.learn(ctx, client)
 		case etag != "" && patience.CutOff(got.cut): // asked again at once, without a wait
-			c.log().Info("a wait for CRLs was cut off on the way", "url", c.URL, "after", got.cut.Round(time.Millisecond), "cause", err)
+			c.log().Info("a wait for CRLs was cut off by a proxy", "url", c.URL, "after", got.cut.Round(time.Millisecond), "cause", err)
 			pause = 0
 		default:
 			patience.CutOff(0)
@@ -103,7 +103,7 @@ func (c *CRLs) ask(ctx context.Context, client *http.Client, etag string, wait t
 	switch response.StatusCode {
 	case http.StatusNotModified:
 		if etag == "" {
-			return got, errors.New("asking for the bundle of CRLs: the server says that what was never read is unchanged")
+			return got, errors.New("asking for the bundle of CRLs: the server says that a bundle that was never read has not changed")
 		}
 		c.confirm()
 		return got, nil

@@ -22,7 +22,7 @@ const (
 
 	// What it is. Ours are none of these, whoever signed them.
 	CodeVersion    Code = "version"              // not X.509 version 3
-	CodeSerial     Code = "serial"               // not positive, or longer than 20 octets
+	CodeSerial     Code = "serial"               // not positive, or longer than 20 bytes
 	CodeNoBasic    Code = "no-basic-constraints" // does not say that it is no CA
 	CodeIsCA       Code = "is-ca"                // CA:TRUE
 	CodePathLength Code = "path-length"          // a path length, which only CAs have
@@ -45,7 +45,7 @@ const (
 
 	// Whether it stands.
 	CodeValidity    Code = "validity" // ends before it begins
-	CodeEarly       Code = "early"    // its time has not begun
+	CodeEarly       Code = "early"    // it is not valid yet
 	CodeExpired     Code = "expired"  // its time is over
 	CodeHeld        Code = "held"     // suspended; may be released
 	CodeRevoked     Code = "revoked"  // for good

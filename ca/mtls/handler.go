@@ -56,7 +56,7 @@ func problemOf(err error) problem {
 	case CodeMissing:
 		return forbidden("certificate-missing", "configure your client with its certificate and key")
 	case CodeEarly:
-		return forbidden("certificate-early", "the certificate's time has not begun: wait, or check the clocks")
+		return forbidden("certificate-early", "the certificate is not valid yet: wait, or check the clocks")
 	case CodeExpired:
 		return forbidden("certificate-expired", "the certificate has expired: ask for a new one")
 	case CodeHeld:
@@ -66,9 +66,9 @@ func problemOf(err error) problem {
 	case CodeDisabled:
 		return forbidden("service-disabled", "your service is disabled: ask the people who issued the certificate")
 	case CodeNotAllowed:
-		return forbidden("not-allowed", "this service does not serve you")
+		return forbidden("not-allowed", "you are not allowed to use this service")
 	case CodeUnavailable:
-		return problem{http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable, "status-unavailable", "the certificate cannot be checked at this moment: try again later"}
+		return problem{http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable, "status-unavailable", "the certificate cannot be checked right now: try again later"}
 	}
 	return forbidden("certificate-refused", "use the certificate that was issued to you for this service")
 }

@@ -48,7 +48,7 @@ func rsaProblem(k *rsa.PublicKey) string {
 // RFC 7748, section 6.1, lists them for the other form of the curve.
 func ed25519Problem(key []byte) string {
 	if len(key) != ed25519.PublicKeySize {
-		return "its Ed25519 point does not have 32 octets"
+		return "its Ed25519 point does not have 32 bytes"
 	}
 	point := [32]byte(key)
 	point[31] &= 0x7f
@@ -60,7 +60,7 @@ func ed25519Problem(key []byte) string {
 		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 2
 		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 4, written otherwise
 		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f": // order 1, written otherwise
-		return "its Ed25519 point has a small order, so that anybody can sign for it"
+		return "its Ed25519 point has a small order, so anyone can sign for it"
 	}
 	return ""
 }

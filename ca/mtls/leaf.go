@@ -15,9 +15,9 @@ func checkForm(cert *x509.Certificate) error {
 	case n == nil || n.Sign() <= 0:
 		return refuse(CodeSerial, "its serial number is not positive")
 	case n.BitLen() > maxSerialBits:
-		return refuse(CodeSerial, "its serial number is longer than 20 octets")
+		return refuse(CodeSerial, "its serial number is longer than 20 bytes")
 	case cert.NotAfter.Before(cert.NotBefore):
-		return refuse(CodeValidity, "it ends before it begins")
+		return refuse(CodeValidity, "it expires before it becomes valid")
 	}
 	return nil
 }
@@ -27,13 +27,13 @@ func checkForm(cert *x509.Certificate) error {
 func checkCAParts(cert *x509.Certificate) error {
 	switch {
 	case !cert.BasicConstraintsValid:
-		return refuse(CodeNoBasic, "it does not say that it is no CA")
+		return refuse(CodeNoBasic, "it does not say that it is not a CA")
 	case cert.IsCA:
 		return refuse(CodeIsCA, "it is a CA's, not a client's")
 	case cert.MaxPathLen > 0 || cert.MaxPathLenZero:
 		return refuse(CodePathLength, "it has a path length, which only a CA has")
 	case cert.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0:
-		return refuse(CodeCertSign, "its key is to sign certificates or CRLs")
+		return refuse(CodeCertSign, "its key usage allows signing certificates or CRLs")
 	}
 	for _, e := range cert.Extensions {
 		for _, last := range []int{30, 33, 36, 54} { // name constraints, policy mappings, policy constraints, inhibit any policy
@@ -50,7 +50,7 @@ func checkCAParts(cert *x509.Certificate) error {
 func checkUsage(cert *x509.Certificate) error {
 	switch count := len(cert.ExtKeyUsage) + len(cert.UnknownExtKeyUsage); {
 	case cert.KeyUsage != x509.KeyUsageDigitalSignature:
-		return refuse(CodeKeyUsage, "its key usage is not digitalSignature alone")
+		return refuse(CodeKeyUsage, "its key usage is not exactly digitalSignature")
 	case count == 0:
 		return refuse(CodeNoUsage, "it has no extended key usage")
 	case slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny):

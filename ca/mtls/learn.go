@@ -40,7 +40,7 @@ func (c *CAs) with(certs []*x509.Certificate) (*CAs, error) {
 	}
 	wider, err := NewCAs(all...)
 	if err == nil && len(wider.issuing)-len(c.issuing) != len(all)-len(c.all) {
-		err = errors.New("with the new CAs, others would be none any more")
+		err = errors.New("the new CAs would remove existing ones")
 	}
 	return wider, err
 }
@@ -105,7 +105,7 @@ func (c *CRLs) learnFromChain(ctx context.Context, client *http.Client) error {
 		c.strange = nil
 	}
 	for _, i := range wider.issuing[len(known.issuing):] {
-		c.log().Info("a new issuing CA was learned", "ca", i.cert.Subject.String(), "until", i.cert.NotAfter)
+		c.log().Info("a new issuing CA is trusted", "ca", i.cert.Subject.String(), "until", i.cert.NotAfter)
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func checkNames(cert, issuer *x509.Certificate) error {
 	}
 	switch s := cert.Subject; {
 	case len(s.Names) != 2 || len(s.Organization) != 1 || s.Organization[0] == "":
-		return refuse(CodeSubject, "its subject is not one organisation and one common name")
+		return refuse(CodeSubject, "its subject is not exactly one organisation and one common name")
 	case s.CommonName != id.service:
 		return refuse(CodeSubject, "the common name of its subject is not the service of its SPIFFE ID")
 	}
@@ -78,7 +78,7 @@ func spiffeOf(cert *x509.Certificate) (spiffeID, error) {
 	uri := cbasn1.Tag(6).ContextSpecific()
 	var list cryptobyte.String
 	if !names.ReadASN1(&list, cbasn1.SEQUENCE) || !names.Empty() || !list.ReadASN1(&name, uri) || !list.Empty() {
-		return spiffeID{}, refuse(CodeNames, "its alternative names are not one URI alone")
+		return spiffeID{}, refuse(CodeNames, "its alternative names are not exactly one URI")
 	}
 	id, ok := parseSPIFFE(string(name))
 	if !ok {

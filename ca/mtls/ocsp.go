@@ -110,11 +110,11 @@ func (o *OCSP) read(der []byte, chain Chain) (verdict, error) {
 	}
 	switch {
 	case answer.ThisUpdate.After(now.Add(crlfile.ClockSkew)):
-		return verdict{}, errors.New("an OCSP answer is of the future; is the clock right?")
+		return verdict{}, errors.New("an OCSP answer is from the future: check the clock")
 	case answer.NextUpdate.IsZero():
-		return verdict{}, errors.New("an OCSP answer does not say how long it is good for")
+		return verdict{}, errors.New("an OCSP answer does not say how long it is valid for")
 	case !now.Before(answer.NextUpdate):
-		return verdict{}, fmt.Errorf("an OCSP answer has lapsed at %s", answer.NextUpdate.UTC().Format(time.RFC3339))
+		return verdict{}, fmt.Errorf("an OCSP answer expired at %s", answer.NextUpdate.UTC().Format(time.RFC3339))
 	}
 	v := verdict{until: now.Add(answer.NextUpdate.Sub(now) / 2), atMost: answer.NextUpdate}
 	if o.MaxAge > 0 {
@@ -144,9 +144,9 @@ func checkResponder(answer *ocsp.Response, issuer *x509.Certificate, now time.Ti
 	switch {
 	case !bytes.Equal(by.RawIssuer, issuer.RawSubject), !slices.Contains(by.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning), by.IsCA,
 		by.KeyUsage&x509.KeyUsageDigitalSignature == 0, len(by.UnhandledCriticalExtensions) > 0:
-		return errors.New("an OCSP answer is signed by a certificate that is not for that")
+		return errors.New("an OCSP answer is signed by a certificate that is not for OCSP signing")
 	case now.Before(by.NotBefore), now.After(by.NotAfter):
-		return errors.New("an OCSP answer is signed by a certificate whose time is over")
+		return errors.New("an OCSP answer is signed by an expired certificate")
 	}
 	if err := checkSignature(issuer, by.SignatureAlgorithm, by.RawTBSCertificate, by.Signature); err != nil {
 		return fmt.Errorf("checking the OCSP responder's certificate: %w", err)

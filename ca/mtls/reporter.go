@@ -163,7 +163,7 @@ func (r *Reporter) Flush(ctx context.Context) error {
 	r.pending, r.dropped = nil, 0
 	r.mu.Unlock()
 	if dropped > 0 {
-		r.log().Warn("there were too many certificates to count all of their uses", "uses", dropped)
+		r.log().Warn("too many certificates to count all of their uses", "uses", dropped)
 	}
 	all := make([]use, 0, len(pending))
 	for _, u := range pending {
@@ -212,7 +212,7 @@ func (r *Reporter) post(ctx context.Context, batch []use) error {
 		return fmt.Errorf("reading the answer to a report: %w", err)
 	}
 	if taken.Unknown+taken.Invalid > 0 {
-		r.log().Warn("Postern does not take all uses of certificates; are the clocks right?", "unknown", taken.Unknown, "invalid", taken.Invalid)
+		r.log().Warn("Postern did not accept all uses of certificates: check the clocks", "unknown", taken.Unknown, "invalid", taken.Invalid)
 	}
 	return nil
 }

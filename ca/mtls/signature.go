@@ -14,7 +14,7 @@ func checkSignature(issuer *x509.Certificate, algorithm x509.SignatureAlgorithm,
 		return refuse(CodeWeakHash, "it is signed with "+algorithm.String()+", which is not accepted")
 	}
 	if err := issuer.CheckSignature(algorithm, signed, signature); err != nil {
-		return &Error{Code: CodeSignature, Message: "its signature is not that of the CA whose name it bears", Err: err}
+		return &Error{Code: CodeSignature, Message: "its signature is not from the CA that it names", Err: err}
 	}
 	return nil
 }

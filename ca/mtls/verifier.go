@@ -161,7 +161,7 @@ func (v *Verifier) checkOurs(ctx context.Context, chain Chain, now time.Time) (C
 		return Caller{}, err
 	}
 	if !v.Allow.Permit(caller) {
-		return Caller{}, refuse(CodeNotAllowed, "the rules do not let in "+caller.SPIFFEID)
+		return Caller{}, refuse(CodeNotAllowed, "the rules do not allow "+caller.SPIFFEID)
 	}
 	return caller, nil
 }
@@ -196,7 +196,7 @@ func (v *Verifier) status(ctx context.Context, chain Chain) error {
 		v.warn(err)
 		return nil
 	}
-	return unavailable("its status cannot be told", err)
+	return unavailable("its status cannot be checked", err)
 }
 
 // warn logs, now and then, that clients are let in unchecked.
@@ -208,7 +208,7 @@ func (v *Verifier) warn(err error) {
 	if now-last < int64(warnEvery/time.Second) && now >= last || !v.warned.CompareAndSwap(last, now) {
 		return
 	}
-	v.Log.Warn("clients are let in though their status cannot be told", "error", err)
+	v.Log.Warn("clients are let in although their status cannot be checked", "error", err)
 }
 
 // logRefusal logs err, if it is one. What a stranger presents is logged escaped

@@ -32,13 +32,13 @@ func checkCommand() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "check [FILE]",
-		Short: "Say what is wrong with a configuration, with file, line and key",
-		Long: `Reads the configuration and does all that "postern serve" does before it serves,
+		Short: "Report errors in a configuration, with file, line and key",
+		Long: `Reads the configuration and does everything that "postern serve" does first,
 with the CA but on an empty database of its own, so that it can be run beside the
 server. It changes nothing.
 
 --connect also signs in at the mail server and at the SMS provider, and sends
-nothing. A gateway behind sms.webhook has no sign-in: it is asked with HEAD.
+nothing. A gateway behind sms.webhook has no sign-in: it gets a HEAD request.
 "postern message test" sends a message through the running server.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,7 +74,7 @@ func check(cmd *cobra.Command, cfg *config.Config, connect bool) error {
 	}
 	fmt.Fprintln(out, cmp.Or(cfg.File(), "the configuration")+" is valid")
 	if !made {
-		fmt.Fprintln(out, "there is no CA in "+cfg.Data+" yet: `postern init` makes one, `postern serve --init` too")
+		fmt.Fprintln(out, "there is no CA in "+cfg.Data+" yet: `postern init` or `postern serve --init` creates one")
 	}
 	for _, w := range cfg.Warnings() {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+w.String())

@@ -21,7 +21,7 @@ func demoCommand() *cobra.Command {
 	var o demoOptions
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Tell the whole story of an order in the terminal, against a real server",
+		Short: "Play the whole story of an order in the terminal, against a real server",
 		Long: `Starts a server on loopback ports that it picks itself and goes through an order:
 approval, e-mail, code, a wrong code, download, password, the file opened with it,
 a two-way TLS call, revocation, the same call refused, renewal. One line a step
@@ -39,7 +39,7 @@ root.pem and crl-bundle.pem, and renewed.p12 with renewed-password.txt.`,
 		},
 	}
 	c.Flags().StringVar(&o.data, "data", "", "the directory to work in (default a temporary one, deleted afterwards)")
-	c.Flags().BoolVar(&o.keep, "keep", false, "leave the files of the story in DIR/demo")
+	c.Flags().BoolVar(&o.keep, "keep", false, "keep the files of the story in DIR/demo")
 	return c
 }
 

@@ -40,7 +40,7 @@ func (s *story) message(ctx context.Context, channel issuance.Channel, text stri
 			return err
 		}
 		if status != http.StatusOK {
-			return fmt.Errorf("the outbox was answered with %d", status)
+			return fmt.Errorf("the outbox answered %d", status)
 		}
 		if err := json.Unmarshal(body, &box); err != nil {
 			return fmt.Errorf("reading the outbox: %w", err)
@@ -99,7 +99,7 @@ func (s *story) openFile(context.Context) (string, error) {
 	}
 	key, cert, chain, err := pkcs12.DecodeChain(s.file, s.password)
 	if err != nil {
-		return "", fmt.Errorf("opening the file with the texted password: %w", err)
+		return "", fmt.Errorf("opening the file with the password from the SMS: %w", err)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
@@ -148,7 +148,7 @@ func (s *story) callService(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("the service saw %q of %q", who.Service, who.Organization)
 		}
 	}
-	return "let in as " + who.Service + " of " + who.Organization, nil
+	return "accepted as " + who.Service + " of " + who.Organization, nil
 }
 
 // callRefused makes the same calls after the revocation: over the connection
@@ -163,7 +163,7 @@ func (s *story) callRefused(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("on the open connection the revoked certificate was answered with %d: %.100s", status, body)
 	}
 	if err := s.handshake(ctx); err == nil {
-		return "", errors.New("on a new connection the revoked certificate was let in")
+		return "", errors.New("on a new connection the revoked certificate was accepted")
 	} else if !strings.Contains(err.Error(), "remote error: tls:") {
 		return "", fmt.Errorf("on a new connection: %w", err)
 	} else {
@@ -177,7 +177,7 @@ func (s *story) callRefused(ctx context.Context) (string, error) {
 func (s *story) handshake(ctx context.Context) error {
 	transport, ok := s.fresh.Transport.(*http.Transport)
 	if !ok {
-		return errors.New("the client application has no transport of its own")
+		return errors.New("the client application has no own transport")
 	}
 	conn, err := (&tls.Dialer{Config: transport.TLSClientConfig}).DialContext(ctx, "tcp", strings.TrimPrefix(s.h.cfg.MTLS.URL, "https://"))
 	if err != nil {

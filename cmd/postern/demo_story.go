@@ -93,7 +93,7 @@ func (s *story) tell(ctx context.Context) error {
 		}
 		seen, err := step.do(s, ctx)
 		if err != nil {
-			fmt.Fprintf(s.out, "%-13s does not hold\n", step.name)
+			fmt.Fprintf(s.out, "%-13s failed\n", step.name)
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 		fmt.Fprintf(s.out, "%-13s %s\n", step.name, seen)
@@ -229,7 +229,7 @@ func (s *story) renew(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	return "certificate " + string(renewed.serial) + " came the same way and is let in", nil
+	return "certificate " + string(renewed.serial) + " was delivered the same way and is accepted", nil
 }
 
 type keptFile struct {

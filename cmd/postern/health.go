@@ -18,13 +18,13 @@ import (
 // and CRLs, OCSP and two-way TLS must not leave a load balancer because of it.
 func (h *house) checks() []server.Check {
 	return []server.Check{
-		{Name: "store", Hint: "look at the log and at the disk of the data directory", Run: func(ctx context.Context) error {
+		{Name: "store", Hint: "check the log and the disk of the data directory", Run: func(ctx context.Context) error {
 			if err := h.store.Health(); err != nil {
 				return err
 			}
 			return h.registrar.Read(ctx, func(tx issuance.Reader) error { _, err := tx.Clock(); return err })
 		}},
-		{Name: "revocation", Hint: "look at the log: CRLs and OCSP answers grow old", Run: func(context.Context) error { return h.publisher.Healthy() }},
+		{Name: "revocation", Hint: "check the log: CRLs and OCSP answers are becoming outdated", Run: func(context.Context) error { return h.publisher.Healthy() }},
 	}
 }
 
@@ -33,18 +33,18 @@ func (h *house) measure(registry *prometheus.Registry) error {
 	all := []prometheus.Collector{
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		gauge("postern_crl_age_seconds", "How far the CRLs are behind the store.", nil, func() float64 { return h.publisher.Age().Seconds() }),
-		counter("postern_store_operations_total", "Transactions that changed the store.", nil, func() float64 { return float64(h.store.Stats().Operations) }),
+		gauge("postern_crl_age_seconds", "How far the CRLs are behind the database.", nil, func() float64 { return h.publisher.Age().Seconds() }),
+		counter("postern_store_operations_total", "Transactions that changed the database.", nil, func() float64 { return float64(h.store.Stats().Operations) }),
 		counter("postern_store_commits_total", "Commits that those transactions shared.", nil, func() float64 { return float64(h.store.Stats().Commits) }),
-		counter("postern_store_failed_commits_total", "Commits that failed: the disk is full, or worse.", nil, func() float64 { return float64(h.store.Stats().Failed) }),
-		gauge("postern_store_free_bytes", "Free space on the disk that holds the database; NaN where the system does not tell.", nil, h.freeSpace),
+		counter("postern_store_failed_commits_total", "Commits that failed, for example because the disk is full.", nil, func() float64 { return float64(h.store.Stats().Failed) }),
+		gauge("postern_store_free_bytes", "Free space on the disk that holds the database; NaN where the system does not report it.", nil, h.freeSpace),
 		counter("postern_certificate_uses_total", "Uses of certificates at /auth, at the two-way TLS listener, and as web services report them.", prometheus.Labels{"outcome": "accepted"}, func() float64 { return float64(h.seen.Totals().Accepted) }),
 		counter("postern_certificate_uses_total", "Uses of certificates at /auth, at the two-way TLS listener, and as web services report them.", prometheus.Labels{"outcome": "refused"}, func() float64 { return float64(h.seen.Totals().Refused) }),
-		counter("postern_certificate_uses_dropped_total", "Uses that no certificate's record has, because there were too many certificates at once.", nil, func() float64 { return float64(h.seen.Totals().Dropped) }),
+		counter("postern_certificate_uses_dropped_total", "Uses that were not recorded because there were too many certificates at once.", nil, func() float64 { return float64(h.seen.Totals().Dropped) }),
 		counter("postern_ocsp_answers_total", "OCSP answers given.", prometheus.Labels{"source": "kept"}, func() float64 { return float64(h.responder.Stats().Kept) }),
 		counter("postern_ocsp_answers_total", "OCSP answers given.", prometheus.Labels{"source": "signed"}, func() float64 { return float64(h.responder.Stats().Signed) }),
-		counter("postern_ocsp_presigned_total", "OCSP answers signed before they were asked for.", nil, func() float64 { return float64(h.responder.Stats().Presigned) }),
-		gauge("postern_notices", "Notices that failed and wait for a person, up to 500.", prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
+		counter("postern_ocsp_presigned_total", "OCSP answers signed in advance.", nil, func() float64 { return float64(h.responder.Stats().Presigned) }),
+		gauge("postern_notices", "Messages that failed and need attention, up to 500.", prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
 		newExpiry(h),
 	}
 	for channel, c := range h.couriers {
@@ -53,20 +53,20 @@ func (h *house) measure(registry *prometheus.Registry) error {
 			return func() float64 { return pick(c.Status()) }
 		}
 		all = append(all,
-			gauge("postern_channel_paused", "1 while the provider refuses our account.", labels, status(func(s delivery.Status) float64 {
+			gauge("postern_channel_paused", "1 while the provider rejects the account or the settings.", labels, status(func(s delivery.Status) float64 {
 				if s.Paused {
 					return 1
 				}
 				return 0
 			})),
-			counter("postern_notices_accepted_total", "Notices that a provider took.", labels, status(func(s delivery.Status) float64 { return float64(s.Accepted) })),
-			counter("postern_notices_retried_total", "Tries to send that will be made again.", labels, status(func(s delivery.Status) float64 { return float64(s.Retried) })),
-			counter("postern_notices_failed_total", "Notices that were given up.", labels, status(func(s delivery.Status) float64 { return float64(s.Failed) })),
+			counter("postern_notices_accepted_total", "Messages that a provider accepted.", labels, status(func(s delivery.Status) float64 { return float64(s.Accepted) })),
+			counter("postern_notices_retried_total", "Failed attempts that will be repeated.", labels, status(func(s delivery.Status) float64 { return float64(s.Retried) })),
+			counter("postern_notices_failed_total", "Messages that failed permanently.", labels, status(func(s delivery.Status) float64 { return float64(s.Failed) })),
 		)
 	}
 	for _, c := range all {
 		if err := registry.Register(c); err != nil {
-			return fmt.Errorf("registering measurements: %w", err)
+			return fmt.Errorf("registering metrics: %w", err)
 		}
 	}
 	return nil

@@ -81,7 +81,7 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 		// An empty database beside this CA would call every revoked certificate good.
 		return h, &issuance.Error{
 			Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "there is a CA in " + cfg.Data + ", but no database " + databaseFile,
-			Hint: "bring the database back from a backup, or mount the right volume; an empty one would forget every revocation",
+			Hint: "restore the database from a backup, or mount the right volume; an empty one would forget every revocation",
 		}
 	}
 	if h.store, err = bolt.Open(bolt.Options{

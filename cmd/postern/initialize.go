@@ -42,7 +42,7 @@ func initialize(cfg *config.Config, now func() time.Time) error {
 		return &issuance.Error{
 			Kind: issuance.Conflict, Code: issuance.CodeState,
 			Message: "there is a database in " + cfg.Data + ", but not its seal key " + cfg.Seal.KeyFile,
-			Hint:    "bring the key back from where it is kept: a new one would not open the database",
+			Hint:    "restore the key from its copy: a new one would not open the database",
 		}
 	}
 	if cfg.CA.Passphrase.Empty() {
@@ -83,7 +83,7 @@ func newDatabase(cfg *config.Config) error {
 		if err == nil && len(records) > 0 {
 			err = &issuance.Error{
 				Kind: issuance.Conflict, Code: issuance.CodeState, Message: "there is a database in " + cfg.Data + " with the records of another CA",
-				Hint: "bring its CA back into " + filepath.Join(cfg.Data, caDirectory) + ", or name another directory",
+				Hint: "restore its CA to " + filepath.Join(cfg.Data, caDirectory) + ", or name another directory",
 			}
 		}
 		return err
@@ -107,7 +107,7 @@ func passphrase(path string) (issuance.Secret, error) {
 // writeNew writes a file that must not be there yet: whole or not at all.
 func writeNew(path string, data []byte, mode fs.FileMode) error {
 	if found, err := exists(path); found || err != nil {
-		return errors.Join(err, fmt.Errorf("%s is there already; it is left as it is", path))
+		return errors.Join(err, fmt.Errorf("%s already exists; it was not changed", path))
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
@@ -137,10 +137,10 @@ func initCommand() *cobra.Command {
 	var o initOptions
 	c := &cobra.Command{
 		Use:   "init",
-		Short: "Write a commented postern.yaml and make the CA",
-		Long: `Writes postern.yaml, with every key and what it does, and makes the seal key and
+		Short: "Write a commented postern.yaml and create the CA",
+		Long: `Writes postern.yaml, with every key and what it does, and creates the seal key and
 the CA: a root for 20 years and an issuing CA for 10, their keys encrypted with a
-passphrase. Nothing that is there already is replaced.
+passphrase. Existing files are never replaced.
 
 The root's key is needed only to renew the root's CRL once in half a year and to
 make another issuing CA: move DATA/ca/root.key to where no network reaches.`,
@@ -150,10 +150,10 @@ make another issuing CA: move DATA/ca/root.key to where no network reaches.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.file, "config", config.DefaultFile, "the file to write")
-	f.StringVar(&o.data, "data", "./postern-data", "the directory that everything is kept in")
-	f.StringVar(&o.domain, "domain", "", "a domain of yours: it stands in every certificate's SPIFFE ID")
-	f.StringVar(&o.organization, "organization", "", "who runs the CA: O of its certificates")
-	f.StringVar(&o.url, "url", "", "the address that contacts reach, as in https://certs.example.com")
+	f.StringVar(&o.data, "data", "./postern-data", "directory for all data")
+	f.StringVar(&o.domain, "domain", "", "a domain of yours: it is part of every certificate's SPIFFE ID")
+	f.StringVar(&o.organization, "organization", "", "operator of the CA: O of its certificates")
+	f.StringVar(&o.url, "url", "", "the address that contacts use, as in https://certs.example.com")
 	f.StringVar(&o.pki, "pki-url", "", "the address of CRLs and OCSP, as in http://pki.example.com")
 	for _, name := range []string{"domain", "url", "pki-url"} {
 		if err := c.MarkFlagRequired(name); err != nil {
@@ -169,7 +169,7 @@ func (o initOptions) run(cmd *cobra.Command) error {
 	if found, err := exists(o.file); err != nil {
 		return err
 	} else if found {
-		return &issuance.Error{Kind: issuance.Conflict, Message: o.file + " is there already; it is left as it is", Hint: "name another with --config, or run `postern config check`"}
+		return &issuance.Error{Kind: issuance.Conflict, Message: o.file + " already exists; it was not changed", Hint: "choose another with --config, or run `postern config check`"}
 	}
 	cfg := config.Defaults()
 	cfg.Data, cfg.Public.URL, cfg.Plain.URL, cfg.CA.TrustDomain = o.data, o.url, o.pki, o.domain
@@ -206,6 +206,6 @@ func (o initOptions) run(cmd *cobra.Command) error {
 	fmt.Fprintf(out, "passphrase  %s\n", filepath.Join(cfg.Data, passphraseFile))
 	fmt.Fprintf(out, "settings    %s\n", o.file)
 	fmt.Fprintf(out, "\nNext: set mail and sms in %s, then `postern config check` and `postern serve`.\n", o.file)
-	fmt.Fprintf(out, "Keep seal key and passphrase elsewhere too; without them a backup opens nothing.\n")
+	fmt.Fprintf(out, "Keep a copy of the seal key and the passphrase elsewhere: without them a backup cannot be opened.\n")
 	return nil
 }

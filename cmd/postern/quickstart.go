@@ -33,13 +33,13 @@ func quickstartCommand() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "quickstart",
-		Short: "Try Postern out on this machine: a CA, a sample order, an outbox page",
-		Long: `Makes a CA in the data directory, with a sample organisation, service, contact,
+		Short: "Try Postern on this machine: a CA, a sample order, an outbox page",
+		Long: `Creates a CA in the data directory, with a sample organisation, service, contact,
 an order that waits for approval, and an administrator; then serves on loopback.
-Mail and SMS land in an outbox page in the browser. Running it again goes on with
-the same data.
+Mail and SMS are shown on an outbox page in the browser. Running it again continues
+with the same data.
 
-It is for trying things out: the outbox shows every secret.`,
+It is only for trials: the outbox shows every secret.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ports := []int{8080, 8081, 9443, 8444}
@@ -49,7 +49,7 @@ It is for trying things out: the outbox shows every secret.`,
 			return quickstart(cmd, data, ports)
 		},
 	}
-	c.Flags().StringVar(&data, "data", "./postern-data", "the directory that everything is kept in")
+	c.Flags().StringVar(&data, "data", "./postern-data", "directory for all data")
 	c.Flags().BoolVar(&freePorts, "free-ports", false, "choose ports at random at the first start, instead of 8080, 8081, 9443 and 8444 as far as they are free")
 	return c
 }
@@ -275,7 +275,7 @@ func (h *house) sampleParties(ctx context.Context, staff issuance.Actor) (issuan
 	err = h.registrar.Read(ctx, func(tx issuance.Reader) error {
 		found, _, err := tx.Contacts(issuance.ContactQuery{Organization: "acme", Email: contact.Email})
 		if err == nil && len(found) == 0 {
-			err = errors.New("the sample contact is not in the register")
+			err = errors.New("the sample contact is not in the database")
 		}
 		if err == nil {
 			id = found[0].ID

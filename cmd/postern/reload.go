@@ -78,7 +78,7 @@ func (r *reloader) take(ctx context.Context, next *config.Config) error {
 		r.house.log.Warn("these settings need a restart", "keys", strings.Join(restart, ", "))
 	}
 	if len(now) > 0 {
-		r.house.log.Info("settings taken over", "keys", strings.Join(now, ", "))
+		r.house.log.Info("new settings applied", "keys", strings.Join(now, ", "))
 	}
 	if !slices.ContainsFunc(now, sending) {
 		return nil

@@ -164,7 +164,7 @@ func TestSIGHUPReloads(t *testing.T) {
 		}
 	}
 	rewrite(t, path, "level: warn", "level: info")
-	reload("settings taken over")
+	reload("new settings applied")
 	rewrite(t, path, "level: info", "level: loud")
 	reload("the server goes on as before")
 	rewrite(t, path, "level: loud", "level: info")

@@ -101,7 +101,7 @@ func TestUsesAreSeen(t *testing.T) {
 		thief := newCaller(s, roots, version, false, true)
 		thief.client.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{{Certificate: s.identity.Certificate, PrivateKey: key}}
 		if in, _ := thief.call(t.Context()); in {
-			t.Fatal("a client without the key was let in")
+			t.Fatal("a client without the key was accepted")
 		}
 	}
 	s.wantUses(t, usesShown{Serial: s.serial, Uses: 2})
@@ -109,7 +109,7 @@ func TestUsesAreSeen(t *testing.T) {
 	_, err = s.revoke(t.Context())
 	must(t, err)
 	if in, _ := app.call(t.Context()); in {
-		t.Fatal("a revoked certificate was let in")
+		t.Fatal("a revoked certificate was accepted")
 	}
 	s.wantUses(t, usesShown{Serial: s.serial, Uses: 2, RefusedUses: 1, LastRefusal: ca.CodeRevoked})
 	if a := s.askAuth(t, s.client, s.authURL()+"?upstream=payments", shown(s.identity.Leaf.Raw)); a.status != http.StatusForbidden {

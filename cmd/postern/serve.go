@@ -44,7 +44,7 @@ made with "postern token add".`,
 		},
 	}
 	settings.flags(c)
-	c.Flags().BoolVar(&make, "init", false, "make the CA first if there is none, for containers set up by environment alone")
+	c.Flags().BoolVar(&make, "init", false, "create the CA first if there is none, for containers configured only by environment variables")
 	return c
 }
 
@@ -62,7 +62,7 @@ func serve(cmd *cobra.Command, load func() (*config.Config, error), make bool) e
 	}
 	if !initialized(cfg) {
 		if !make {
-			return &issuance.Error{Kind: issuance.Conflict, Message: "there is no CA in " + cfg.Data, Hint: "make one with `postern init`, or name the right directory with --data"}
+			return &issuance.Error{Kind: issuance.Conflict, Message: "there is no CA in " + cfg.Data, Hint: "create one with `postern init`, or choose the right directory with --data"}
 		}
 		if err := initialize(cfg, time.Now); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (h *house) reloadWhen(ctx context.Context, signals <-chan os.Signal, tell f
 		case <-signals:
 			tell(systemd.Reloading())
 			if err := h.reload.all(ctx); err != nil {
-				h.log.Error("reloading; the server goes on as before", "error", err)
+				h.log.Error("reloading failed; the server continues as before", "error", err)
 			} else {
 				h.log.Info("reloaded")
 			}
@@ -175,7 +175,7 @@ func (s *settings) flags(c *cobra.Command) {
 	c.Flags().StringVar(&s.file, "config", "", "the configuration (default "+config.DefaultFile+", if it is there)")
 	s.keys = make(map[string]*string)
 	for _, k := range []struct{ name, key, usage string }{
-		{"data", "data", "the directory that everything is kept in"},
+		{"data", "data", "directory for all data"},
 		{"log-level", "log.level", "debug, info, warn or error"},
 		{"log-format", "log.format", "text or json"},
 	} {

@@ -51,7 +51,7 @@ func TestTheStoryInABrowser(t *testing.T) {
 	v.do("the password in the outbox", chromedp.Navigate(q.box), chromedp.WaitVisible(`article.sms p.code code`), chromedp.Text(`article.sms p.code code`, &password))
 	_, cert, chain, err := pkcs12.DecodeChain(file, password)
 	if err != nil {
-		t.Fatalf("opening the file with the texted password: %v", err)
+		t.Fatalf("opening the file with the password from the SMS: %v", err)
 	}
 	if cert.Subject.CommonName != "payments" || len(chain) != 2 {
 		t.Errorf("the file has %s and a chain of %d", cert.Subject, len(chain))

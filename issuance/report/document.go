@@ -41,10 +41,10 @@ func (r Report) Scope() []string {
 	zone := r.zone()
 	lines := []string{fmt.Sprintf("From %s to %s, time zone %s.", r.when(r.From), r.when(r.To), zoneName(zone))}
 	if r.First != r.Period {
-		lines = append(lines, "No report was sent for a while; this one covers all of that time.")
+		lines = append(lines, "No report was sent for some time; this one covers the whole of it.")
 	}
 	if r.At.Before(r.To) {
-		lines = append(lines, "This time is not over yet; the report was written at "+r.when(r.At)+".")
+		lines = append(lines, "This period is not over yet; the report was written at "+r.when(r.At)+".")
 	}
 	return lines
 }
@@ -67,7 +67,7 @@ func (r Report) Summary() string {
 	if len(t.Within) > 0 {
 		first := t.Within[0]
 		within := " within " + strconv.Itoa(first.Days) + " days"
-		add(first.Count, first.Count == reportReads, "certificate ends"+within, "certificates end"+within)
+		add(first.Count, first.Count == reportReads, "certificate expires"+within, "certificates expire"+within)
 	}
 	if len(parts) == 0 {
 		return "Nothing is urgent."

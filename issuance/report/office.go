@@ -43,7 +43,7 @@ func (o *Office) Check() error {
 	case o.Store == nil:
 		return errors.New("report: the office has no store")
 	case len(o.Schedule.To) > 0 && !o.Schedule.Monthly.Off && o.Schedule.Monthly.Day < 1:
-		return errors.New("report: the monthly report is due on no day")
+		return errors.New("report: the monthly report has no day")
 	}
 	return o.Desk.Check()
 }

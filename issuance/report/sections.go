@@ -33,9 +33,9 @@ func (r Report) toDo() []issuance.DocumentSection {
 		within = append(within, fmt.Sprintf("%s within %d days", amount(w.Count), w.Days))
 	}
 	ending := section(t.Ending, issuance.DocumentSection{
-		Title: "Certificates that end and have no successor, ordered or issued",
+		Title: "Certificates that expire soon and have no successor, ordered or issued",
 		Head:  []string{"ENDS", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
-	}, fmt.Sprintf("No certificate ends in the next %d days without a successor.", horizon),
+	}, fmt.Sprintf("No certificate expires in the next %d days without a successor.", horizon),
 		fmt.Sprintf("postern cert list --need successor --expires-from %s --expires-before %s", today, end), cert)
 	if ending.Title != "" {
 		ending.Title += " (" + strings.Join(within, ", ") + ")"
@@ -43,20 +43,20 @@ func (r Report) toDo() []issuance.DocumentSection {
 	return []issuance.DocumentSection{
 		section(t.Waiting, issuance.DocumentSection{Title: "Orders that wait for approval", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
 			"Nothing waits for approval.", "postern order list --state requested", order),
-		section(t.Locked, issuance.DocumentSection{Title: "Locked orders, after too many wrong codes", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
+		section(t.Locked, issuance.DocumentSection{Title: "Orders locked after too many wrong codes", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
 			"No order is locked.", "postern order list --state locked", order),
-		section(t.Failed, issuance.DocumentSection{Title: "Messages that failed for good in the last 30 days", Head: []string{"AT", "MESSAGE", "BY", "ID", "REASON"}},
+		section(t.Failed, issuance.DocumentSection{Title: "Messages that failed permanently in the last 30 days", Head: []string{"AT", "MESSAGE", "BY", "ID", "REASON"}},
 			"No message failed.", "postern message list --state failed", func(m MessageRow) []string {
 				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
 			}),
 		ending,
 		section(t.Superseded, issuance.DocumentSection{
-			Title: "Certificates whose successor is in use, and which can be revoked",
+			Title: "Certificates whose successor is in use: they can be revoked",
 			Head:  []string{"ENDS", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
 		}, "No certificate waits to be revoked for its successor.", "postern cert list --need revocation --expires-from "+today, func(c CertificateRow) []string {
 			return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
 		}),
-		section(t.Held, issuance.DocumentSection{Title: "Certificates on hold, to be released or revoked", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
+		section(t.Held, issuance.DocumentSection{Title: "Certificates on hold: release or revoke them", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
 			"No certificate is on hold.", "postern cert list --need decision --expires-from "+today, func(c CertificateRow) []string {
 				return []string{r.when(c.Since), string(c.Service), c.By, string(c.Serial), c.Comment}
 			}),
@@ -124,7 +124,7 @@ func (r Report) used() []issuance.DocumentSection {
 		section(u.Refused, issuance.DocumentSection{
 			Title: "Refused since " + r.when(r.From), Head: []string{"LAST", "SERVICE", "TIMES", "WHY", "NOW", "SERIAL"},
 			After: []string{"Times are counted since the certificate was issued."},
-		}, "No expired, held or revoked certificate was refused.", r.command(), func(f Refusal) []string {
+		}, "No certificate was refused.", r.command(), func(f Refusal) []string {
 			now := string(f.Status)
 			if f.Expired && f.Status != issuance.Revoked {
 				now = "expired"
@@ -132,9 +132,9 @@ func (r Report) used() []issuance.DocumentSection {
 			return []string{r.when(f.LastAt), string(f.Service), amount(int(f.Refused)), strings.TrimPrefix(string(f.Code), "certificate-"), now, string(f.Serial)}
 		}),
 		section(u.Unused, issuance.DocumentSection{
-			Title: fmt.Sprintf("Active, and never seen in use since they were issued over %d days ago", u.UnusedAfterDays),
+			Title: fmt.Sprintf("Active certificates never seen in use, issued more than %d days ago", u.UnusedAfterDays),
 			Head:  []string{"ISSUED", "ENDS", "SERVICE", "CONTACT", "SERIAL"},
-		}, "No active certificate is unused.", "postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly), func(c CertificateRow) []string {
+		}, "Every active certificate is in use.", "postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly), func(c CertificateRow) []string {
 			return []string{day(c.IssuedAt, r.zone()), day(c.NotAfter, r.zone()), string(c.Service), c.ContactName, string(c.Serial)}
 		}),
 	}
@@ -142,8 +142,8 @@ func (r Report) used() []issuance.DocumentSection {
 
 func (r Report) organizations() issuance.DocumentSection {
 	return section(r.Organizations, issuance.DocumentSection{
-		Title: "Where something happened", Head: []string{"ORGANISATION", "REQUESTED", "COMPLETED", "ISSUED", "HELD", "RELEASED", "REVOKED", "NAME"},
-	}, "Nothing happened in any organisation.", r.command(), func(o OrganizationRow) []string {
+		Title: "Organisations with activity", Head: []string{"ORGANISATION", "REQUESTED", "COMPLETED", "ISSUED", "HELD", "RELEASED", "REVOKED", "NAME"},
+	}, "No organisation had any activity.", r.command(), func(o OrganizationRow) []string {
 		c := o.Counts
 		return []string{
 			string(o.Organization), amount(c.Requested), amount(c.Completed), amount(c.Issued), amount(c.Held), amount(c.Released), amount(c.Revoked), o.Name,

@@ -24,7 +24,7 @@ func (o *Office) AddToken(ctx context.Context, by issuance.Actor, q TokenRequest
 		return Token{}, issuance.Secret{}, err
 	}
 	if q.Lifetime < 0 {
-		return Token{}, issuance.Secret{}, issuance.Invalidf("lifetime", "is negative", "give a time like 2160h, or 0 for a token that never expires")
+		return Token{}, issuance.Secret{}, issuance.Invalidf("lifetime", "is negative", "use a duration such as 2160h, or 0 for a token that never expires")
 	}
 	err := issuance.Do(ctx, o.Desk, o.Store, func(tx Tx, e *issuance.Entry) error {
 		t.ID, t.CreatedAt = TokenID(issuance.NewID("tok-", e.Now)), e.Now
@@ -75,7 +75,7 @@ func notLast(tx Reader, t Token, now time.Time) error {
 	if err == nil && others < 2 {
 		err = &issuance.Error{
 			Kind: issuance.Conflict, Code: issuance.CodeState, Message: "this is the last administrator's token",
-			Hint: "make another one first", Next: issuance.Next{Verb: issuance.AddVerb, Noun: issuance.TokenNoun},
+			Hint: "create another one first", Next: issuance.Next{Verb: issuance.AddVerb, Noun: issuance.TokenNoun},
 		}
 	}
 	return err
@@ -133,6 +133,6 @@ func (o *Office) Authenticate(ctx context.Context, secret issuance.Secret) (issu
 func refused() error {
 	return &issuance.Error{
 		Kind: issuance.Denied, Code: issuance.CodeUnauthenticated, Message: "the token is not valid",
-		Hint: "an administrator makes a new one", Next: issuance.Next{Verb: issuance.AddVerb, Noun: issuance.TokenNoun},
+		Hint: "ask an administrator for a new one", Next: issuance.Next{Verb: issuance.AddVerb, Noun: issuance.TokenNoun},
 	}
 }

@@ -22,8 +22,8 @@ func damagedError(path, what, todo string) error {
 
 // What to do about a file that cannot be opened, and about one that is damaged while it is served.
 const (
-	hintRestore = "keep the file, look at the disk, and bring the database back from a backup; a new one would forget every revocation"
-	hintRunning = "nothing is written any more; stop the server, keep the file, look at the disk, and bring the database back from a backup"
+	hintRestore = "keep the file, check the disk, and restore the database from a backup; a new database would forget every revocation"
+	hintRunning = "nothing is written any more; stop the server, keep the file, check the disk, and restore the database from a backup"
 )
 
 // caught is deferred around what reads the file through bbolt, with an error to
@@ -46,7 +46,7 @@ func (s *Store) damage(why any) error {
 	if s.damaged.CompareAndSwap(nil, &err) {
 		s.opts.Log.Error("the database file is damaged: nothing is written any more", "file", s.opts.Path,
 			"reason", fmt.Sprint(why))
-		s.opts.Log.Debug("where the damage was met", "stack", string(debug.Stack()))
+		s.opts.Log.Debug("where the damage was found", "stack", string(debug.Stack()))
 	}
 	return *s.damaged.Load()
 }

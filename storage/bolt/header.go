@@ -37,7 +37,7 @@ func inspect(o Options) error {
 		return nil
 	} else if errors.Is(err, fs.ErrNotExist) {
 		return damagedError(o.Path, "is not there",
-			"bring it back from a backup, or mount the right volume; a new one would forget every revocation")
+			"restore it from a backup, or mount the right volume; a new database would forget every revocation")
 	} else if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
@@ -47,21 +47,21 @@ func inspect(o Options) error {
 	case err != nil:
 		return fmt.Errorf("looking at the database: %w", err)
 	case !info.Mode().IsRegular():
-		return damagedError(o.Path, "is not a file", "name the data directory that has the database")
+		return damagedError(o.Path, "is not a file", "use the data directory that has the database")
 	case info.Size() == 0 && o.Existing:
-		return damagedError(o.Path, "is empty (0 octets)", hintRestore)
+		return damagedError(o.Path, "is empty (0 bytes)", hintRestore)
 	case info.Size() == 0:
 		return nil
 	}
 	m, err := readMeta(f)
 	switch {
 	case errors.Is(err, errForeign):
-		return damagedError(o.Path, "is not a database of Postern's", hintRestore)
+		return damagedError(o.Path, "is not a Postern database", hintRestore)
 	case err != nil:
 		return damagedError(o.Path, "is damaged: "+err.Error(), hintRestore)
 	}
 	if want := int64(m.end) * int64(m.pageSize); info.Size() < want {
-		return damagedError(o.Path, fmt.Sprintf("is cut short: it has %d octets of %d", info.Size(), want), hintRestore)
+		return damagedError(o.Path, fmt.Sprintf("is truncated: it has %d of %d bytes", info.Size(), want), hintRestore)
 	}
 	return nil
 }

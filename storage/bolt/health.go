@@ -41,12 +41,12 @@ func (s *Store) uncommitted(cause error) error {
 	case errors.Is(cause, syscall.ENOSPC), errors.Is(cause, syscall.EDQUOT):
 		err = &issuance.Error{
 			Kind: issuance.Unavailable, Code: CodeDiskFull, Message: "no space left on the disk that holds " + name,
-			Hint: "free some, or make the disk larger; nothing that was acknowledged is lost, and writing goes on by itself",
+			Hint: "free some space, or enlarge the disk; nothing that was acknowledged is lost, and writing resumes automatically",
 		}
 	case errors.Is(cause, syscall.EIO), errors.Is(cause, syscall.EROFS):
 		err = &issuance.Error{
-			Kind: issuance.Unavailable, Code: CodeDiskFailed, Message: "the disk that holds " + name + " cannot be written",
-			Hint: "look at the system's log and replace the disk, or mount it writable; nothing that was acknowledged is lost",
+			Kind: issuance.Unavailable, Code: CodeDiskFailed, Message: "the disk that holds " + name + " is not writable",
+			Hint: "check the system log and replace the disk, or mount it writable; nothing that was acknowledged is lost",
 		}
 	}
 	s.stats.failed.Add(1)

@@ -169,5 +169,5 @@ func placeOf(listing, cursor string) ([]byte, error) {
 			return after(place), nil
 		}
 	}
-	return nil, issuance.Invalidf("cursor", "this is not a cursor of this list", "begin without one, then use the cursor that came with the part before")
+	return nil, issuance.Invalidf("cursor", "this cursor is not from this list", "start without a cursor, then use the one returned with the previous page")
 }

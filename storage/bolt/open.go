@@ -52,17 +52,17 @@ func openFile(o Options) (*bbolt.DB, error) {
 	info, err := os.Stat(o.Path)
 	fresh := errors.Is(err, fs.ErrNotExist)
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		o.Log.Warn("the database could be read by others; its mode is mended", "mode", info.Mode().Perm().String())
+		o.Log.Warn("the database was readable by other users; its mode is corrected", "mode", info.Mode().Perm().String())
 		if err := os.Chmod(o.Path, 0o600); err != nil {
-			return nil, fmt.Errorf("closing the database to others: %w", err)
+			return nil, fmt.Errorf("making the database private: %w", err)
 		}
 	}
 	db, err := openBolt(o)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, &issuance.Error{
-			Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "another postern serves this file",
-			Hint: "every command talks to the running server; stop it first if this is to be the server",
+			Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "another postern process is using this file",
+			Hint: "commands talk to the running server; to run the server here, stop the other one first",
 		}
 	case err != nil:
 		return nil, fmt.Errorf("opening the database: %w", err)

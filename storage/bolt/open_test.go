@@ -56,7 +56,7 @@ func TestOpenRefuses(t *testing.T) {
 	other := good
 	other.LockTimeout = time.Millisecond
 	_, err = bolt.Open(other)
-	refused(t, "a file that is open", err, "another postern serves this file")
+	refused(t, "a file that is open", err, "another postern process is using this file")
 	closeStore(t, s)
 
 	other.Key, err = seal.Create(filepath.Join(t.TempDir(), "key"))

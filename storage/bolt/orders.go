@@ -38,7 +38,7 @@ func (t *tx) OrderByLink(d issuance.Digest) (issuance.Order, error) {
 
 func (t *tx) PutOrder(r issuance.Order) error {
 	if !isOrderID(r.ID) {
-		return fmt.Errorf("keeping an order: its id %q has a zero octet", r.ID)
+		return fmt.Errorf("keeping an order: its id %q has a zero byte", r.ID)
 	}
 	return t.s.tables.orders.put(t, r)
 }

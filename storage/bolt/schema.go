@@ -63,7 +63,7 @@ func makeBuckets(b *bbolt.Tx, names ...string) error {
 func migrate(db *bbolt.DB, steps []migration, o Options) error {
 	return db.Update(func(b *bbolt.Tx) error {
 		if o.Existing && b.Bucket([]byte(metaBucket)) == nil {
-			return damagedError(o.Path, "has no tables of Postern's", hintRestore)
+			return damagedError(o.Path, "has none of Postern's tables", hintRestore)
 		}
 		meta, err := b.CreateBucketIfNotExists([]byte(metaBucket))
 		if err != nil {
@@ -77,7 +77,7 @@ func migrate(db *bbolt.DB, steps []migration, o Options) error {
 		if have > want {
 			return &issuance.Error{
 				Kind: issuance.Conflict, Code: issuance.CodeState,
-				Message: fmt.Sprintf("the database has schema version %d, and this program knows versions up to %d", have, want),
+				Message: fmt.Sprintf("the database has schema version %d, but this program supports versions up to %d", have, want),
 				Hint:    "run the newer postern that wrote it, or restore the backup from before the update",
 			}
 		}
@@ -101,7 +101,7 @@ func checkKey(db *bbolt.DB, r *seal.Ring) error {
 			got, err := r.Open(ref, old)
 			if err != nil || !bytes.Equal(got.Reveal(), known) {
 				return issuance.Invalidf("seal.key_file", "this key file does not belong to this database",
-					"bring back the key file that the database was made with; after a change of keys, the old one must still stand in it")
+					"restore the key file that the database was created with; after a change of keys, it must still contain the old one")
 			}
 			if r.Fresh(old) {
 				return nil

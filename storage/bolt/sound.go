@@ -108,12 +108,12 @@ func (w *walker) freelist() error {
 		n, ids = order.Uint64(ids), ids[8:]
 	}
 	if p.flags != freelistPage || n > uint64(len(ids))/8 {
-		return p.damaged("is no list of free pages")
+		return p.damaged("is not a list of free pages")
 	}
 	for i := range n {
 		id := order.Uint64(ids[i*8:])
 		if id < 2 || id >= w.m.end || w.seen[id/64]&(1<<(id%64)) != 0 {
-			return p.damaged("calls a page free that is not")
+			return p.damaged("lists a page as free that is not")
 		}
 		w.seen[id/64] |= 1 << (id % 64)
 	}
@@ -135,7 +135,7 @@ var errElements = errors.New("has elements outside of it")
 func (w *walker) elements(p page) error {
 	const element = 16
 	if p.flags != branchPage && p.flags != leafPage {
-		return p.damaged("is of no known kind")
+		return p.damaged("is of an unknown kind")
 	}
 	if p.count*element > len(p.body) || p.flags == branchPage && p.count == 0 {
 		return p.damaged(errElements.Error())

@@ -132,7 +132,7 @@ func (s *Store) Close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if err := s.Scrub(ctx); err != nil {
-			s.opts.Log.Warn("the database was not scrubbed; that is done when it is opened next", "error", err)
+			s.opts.Log.Warn("deleted secrets were not overwritten; this is done when the database is opened next", "error", err)
 		}
 	default:
 	}
@@ -170,7 +170,7 @@ func (s *Store) begin(writable bool) (b *bbolt.Tx, err error) {
 	defer func() {
 		if !begun {
 			s.stuck.Store(true)
-			why := damagedError(s.opts.Path, "cannot be read any more", hintRunning)
+			why := damagedError(s.opts.Path, "can no longer be read", hintRunning)
 			s.broken.Store(&why)
 		}
 	}()
@@ -226,7 +226,7 @@ func failed(doing string, err error) error {
 }
 
 func errClosed() error {
-	return &issuance.Error{Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "the store is closed", Hint: "the server is stopping; try again when it runs"}
+	return &issuance.Error{Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "the store is closed", Hint: "the server is stopping; try again when it is running"}
 }
 
 // syncDir makes a new name in dir durable.

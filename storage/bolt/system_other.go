@@ -8,7 +8,7 @@ import (
 )
 
 func freeSpace(string) (uint64, error) {
-	return 0, errors.New("this system does not tell how much space is free")
+	return 0, errors.New("this system does not report free space")
 }
 
 func unlock(*os.File) {}

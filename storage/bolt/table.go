@@ -205,7 +205,7 @@ func (tb table[R]) walk(t *tx, q query, from []byte, f func(place []byte, r R) b
 		}
 		if indexed {
 			if value, err = t.get(tb.name, value); err != nil {
-				err = fmt.Errorf("the index of %s has what is not there: %w", tb.name, err)
+				err = fmt.Errorf("the index of %s points to a missing record: %w", tb.name, err)
 				return false
 			}
 		}

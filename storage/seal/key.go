@@ -72,15 +72,15 @@ func Load(path string) (*Ring, error) {
 	info, err := os.Stat(path)
 	switch {
 	case os.IsNotExist(err):
-		return nil, fmt.Errorf("%w: %w", invalid("there is no file "+path, "`postern init` makes one; if the database exists already, bring its key file back"), err)
+		return nil, fmt.Errorf("%w: %w", invalid("there is no file "+path, "`postern init` creates one; if the database already exists, restore its key file"), err)
 	case err != nil:
 		return nil, fmt.Errorf("reading the seal key file: %w", err)
 	case !info.Mode().IsRegular():
-		return nil, invalid(path+" is not a file", "name a file with one key on each line")
+		return nil, invalid(path+" is not a file", "use a file with one key per line")
 	case info.Mode().Perm()&0o077 != 0:
-		return nil, invalid(fmt.Sprintf("%s may be read by others (mode %#o)", path, info.Mode().Perm()), "chmod 600 "+path)
+		return nil, invalid(fmt.Sprintf("%s is readable by other users (mode %#o)", path, info.Mode().Perm()), "chmod 600 "+path)
 	case info.Size() > maxFile:
-		return nil, invalid(path+" is too long for a key file", "name a file with one key on each line")
+		return nil, invalid(path+" is too large for a key file", "use a file with one key per line")
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -108,7 +108,7 @@ func parse(text []byte) (*Ring, error) {
 			return nil, err
 		}
 		if _, twice := r.find(k.id); twice {
-			return nil, invalid(fmt.Sprintf("line %d of the key file has a key that stands above already", i+1), "take it out")
+			return nil, invalid(fmt.Sprintf("line %d of the key file repeats a key", i+1), "remove it")
 		}
 		r.keys = append(r.keys, k)
 	}

@@ -34,7 +34,7 @@ const (
 
 // ErrOpen is why an envelope does not open: it was changed, it belongs to
 // another record, or the ring has not its key.
-var ErrOpen = errors.New("the sealed secret does not open")
+var ErrOpen = errors.New("the sealed secret cannot be opened")
 
 // Seal returns secret in an envelope that opens only for ref, sealed with the
 // first key of the ring.
@@ -56,7 +56,7 @@ func (r *Ring) Seal(ref issuance.SecretRef, secret issuance.Secret) ([]byte, err
 // the ring. Whatever is wrong, the error is [ErrOpen] or wraps it.
 func (r *Ring) Open(ref issuance.SecretRef, sealed []byte) (issuance.Secret, error) {
 	if len(sealed) < header || sealed[0] != version {
-		return issuance.Secret{}, fmt.Errorf("%w: it is no envelope of version %d", ErrOpen, version)
+		return issuance.Secret{}, fmt.Errorf("%w: it is not an envelope of version %d", ErrOpen, version)
 	}
 	k, ok := r.find(keyID(sealed[1:]))
 	if !ok {
@@ -68,7 +68,7 @@ func (r *Ring) Open(ref issuance.SecretRef, sealed []byte) (issuance.Secret, err
 	}
 	plain, err := aead.Open(nil, nonce, sealed[header:], bind(sealed[:header], ref))
 	if err != nil {
-		return issuance.Secret{}, fmt.Errorf("%w: it was changed, or belongs to another record", ErrOpen)
+		return issuance.Secret{}, fmt.Errorf("%w: it has been changed, or belongs to another record", ErrOpen)
 	}
 	return issuance.NewSecret(plain), nil
 }

@@ -202,7 +202,7 @@ func bearer(r *http.Request) issuance.Secret {
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	a.problems.Write(w, r, &issuance.Error{
 		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address",
-		Hint: Prefix + "/openapi.json describes what there is",
+		Hint: Prefix + "/openapi.json describes the API",
 	})
 }
 
@@ -220,6 +220,6 @@ func (a *API) notAllowed(w http.ResponseWriter, r *http.Request) {
 	list := strings.Join(allowed, ", ")
 	w.Header().Set("Allow", list)
 	a.problems.Write(w, r, &issuance.Error{
-		Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address does not take that method", Hint: "use " + list,
+		Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address does not allow that method", Hint: "use " + list,
 	})
 }

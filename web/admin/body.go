@@ -98,7 +98,7 @@ func decode(raw []byte, fields fields) error {
 		return syntax(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return malformed("there is something after the JSON object")
+		return malformed("there is extra data after the JSON object")
 	}
 	return nil
 }
@@ -116,9 +116,9 @@ func member(d *json.Decoder, fields fields, seen map[string]bool) error {
 	f, known := fields[name]
 	switch {
 	case !known:
-		return issuance.Invalidf(shorten(name), "there is no such field here", "leave it out"+orUse(slices.Collect(keysOf(fields))))
+		return issuance.Invalidf(shorten(name), "is not a known field", "omit it"+orUse(slices.Collect(keysOf(fields))))
 	case seen[name]:
-		return issuance.Invalidf(name, "is given more than once", "give it once")
+		return issuance.Invalidf(name, "appears more than once", "use it once")
 	}
 	seen[name] = true
 	value, err := d.Token()
@@ -155,7 +155,7 @@ func malformed(message string) *issuance.Error {
 // syntax says where the body stops being JSON, and nothing of what stands there.
 func syntax(err error) *issuance.Error {
 	if s, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return malformed(fmt.Sprintf("the body is not JSON from octet %d on", s.Offset))
+		return malformed(fmt.Sprintf("the body is not valid JSON at byte %d", s.Offset))
 	}
 	return malformed("the body ends before the JSON object does")
 }
@@ -165,7 +165,7 @@ func readError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return err
 	}
-	return malformed("the body did not arrive as announced")
+	return malformed("the body did not arrive completely")
 }
 
 // checkMediaType accepts JSON in UTF-8, which is all that JSON can be.
@@ -175,5 +175,5 @@ func checkMediaType(header string) error {
 	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") && (!given || strings.EqualFold(charset, "utf-8")) {
 		return nil
 	}
-	return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "the body is not announced as JSON", Hint: "send it with Content-Type: application/json"}
+	return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "the Content-Type is not JSON", Hint: "send it with Content-Type: application/json"}
 }

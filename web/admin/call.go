@@ -61,7 +61,7 @@ func (c *call) readNothing() error {
 		return err
 	}
 	if comment != "" {
-		return issuance.Invalidf("comment", "is not kept with this", "leave it out")
+		return issuance.Invalidf("comment", "is not allowed here", "omit it")
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (c *call) create(fields fields) (issuance.Once, error) {
 	key := strings.Trim(keys[0], `"`)
 	printable := !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
 	if len(keys) > 1 || key == "" || len(key) > 255 || !printable {
-		return issuance.Once{}, issuance.Invalidf("Idempotency-Key", "is not a key", "give one of 1 to 255 printable ASCII characters without spaces, as a UUID is")
+		return issuance.Once{}, issuance.Invalidf("Idempotency-Key", "is not a key", "use 1 to 255 printable ASCII characters without spaces, for example a UUID")
 	}
 	whole := c.r.Method + " " + c.r.URL.Path + "\n" + string(raw)
 	return issuance.Once{Key: key, Request: issuance.DigestOf(issuance.NewSecret([]byte(whole)))}, nil
@@ -97,16 +97,16 @@ func (c *call) query(names ...string) *query {
 	}
 	q.values, q.err = url.ParseQuery(c.r.URL.RawQuery)
 	if q.err != nil {
-		q.err = &issuance.Error{Kind: issuance.Invalid, Code: server.CodeSyntax, Message: "the address's parameters are not well formed", Hint: "write them as name=value, joined by & and percent-encoded"}
+		q.err = &issuance.Error{Kind: issuance.Invalid, Code: server.CodeSyntax, Message: "the query parameters are not well-formed", Hint: "write them as name=value, joined by & and percent-encoded"}
 		return q
 	}
 	for _, name := range slices.Sorted(keysOf(q.values)) {
 		values := q.values[name]
 		switch {
 		case !slices.Contains(names, name):
-			q.refuse(shorten(name), "there is no such parameter here", "leave it out"+orUse(names))
+			q.refuse(shorten(name), "is not a known parameter", "omit it"+orUse(names))
 		case len(values) > 1:
-			q.refuse(name, "is given more than once", "give it once")
+			q.refuse(name, "appears more than once", "use it once")
 		case len(values[0]) > maxText:
 			q.refuse(name, "is longer than "+strconv.Itoa(maxText)+" characters", "shorten it")
 		}
@@ -140,7 +140,7 @@ func (q *query) page() issuance.Page {
 	}
 	n, err := strconv.Atoi(q.text("limit"))
 	if err != nil || n < 1 || n > issuance.MaxPage {
-		q.refuse("limit", "is not a number from 1 to "+strconv.Itoa(issuance.MaxPage), "give one, or leave it out for 50")
+		q.refuse("limit", "is not a number from 1 to "+strconv.Itoa(issuance.MaxPage), "use one, or omit it for 50")
 	}
 	p.Limit = n
 	return p
@@ -152,7 +152,7 @@ func (q *query) serial(name string) issuance.Serial {
 	}
 	s, err := issuance.ParseSerial(q.text(name))
 	if err != nil {
-		q.refuse(name, "is not a serial number", "give it in hexadecimal, as in the list of certificates")
+		q.refuse(name, "is not a serial number", "write it in hexadecimal, as shown in the list of certificates")
 	}
 	return s
 }

@@ -46,7 +46,7 @@ func (a *API) addToken(c *call) (any, error) {
 	if lifetime != "" {
 		var err error
 		if q.Lifetime, err = time.ParseDuration(lifetime); err != nil {
-			return nil, issuance.Invalidf("lifetime", "is not a length of time", "write it like 2160h or 45m, or leave it out for a token without end")
+			return nil, issuance.Invalidf("lifetime", "is not a duration", "write it like 2160h or 45m, or omit it for a token that never expires")
 		}
 	}
 	t, secret, err := a.opts.Staff.AddToken(c.r.Context(), c.by, q)

@@ -87,10 +87,10 @@ func denied(code issuance.Code, message, hint string) *issuance.Error {
 }
 
 // hintProxy is for people who run the proxy: what is wrong is not their client's.
-const hintProxy = "tell the people who run the proxy: it must set the header itself, in the format that Postern's auth.callers names"
+const hintProxy = "tell the operator of the proxy: it must set the header itself, in the format configured in Postern's auth.callers"
 
 func errMalformed(what string) *issuance.Error {
-	return denied(CodeMalformed, "the header with the client certificate is not in the format that is configured: "+what, hintProxy)
+	return denied(CodeMalformed, "the header with the client certificate is not in the configured format: "+what, hintProxy)
 }
 
 func errSecond() *issuance.Error {

@@ -61,7 +61,7 @@ func (c *Caller) prepare() error {
 	}
 	usual := c.Format.Header()
 	if usual == "" {
-		return fmt.Errorf("auth: caller %q has the format %q, which there is not", c.Name, c.Format)
+		return fmt.Errorf("auth: caller %q has the format %q, which does not exist", c.Name, c.Format)
 	}
 	if c.Header == "" {
 		c.Header = usual
@@ -89,7 +89,7 @@ func (a *Auth) caller(ctx context.Context, r *http.Request) (*Caller, error) {
 		}
 	}
 	if found == nil {
-		return nil, errProxy("it sent no secret that is known")
+		return nil, errProxy("it sent an unknown secret")
 	}
 	return found, nil
 }
@@ -109,7 +109,7 @@ func (a *Auth) callerByCertificate(ctx context.Context, r *http.Request) (*Calle
 			return c, nil
 		}
 	}
-	return nil, errProxy("its certificate is that of service " + string(known.Service) + ", which is no proxy's")
+	return nil, errProxy("its certificate belongs to service " + string(known.Service) + ", which is not a proxy")
 }
 
 // secretOf returns the secret that a request brings.
@@ -132,7 +132,7 @@ func secretOf(h http.Header) (string, error) {
 }
 
 func errProxy(what string) *issuance.Error {
-	return denied(CodeProxy, "the proxy has not proven who it is: "+what, "tell the people who run the proxy: it must send the secret, or show the certificate, that Postern's auth.callers names")
+	return denied(CodeProxy, "the proxy is not authenticated: "+what, "tell the operator of the proxy: it must send the secret or the certificate configured in Postern's auth.callers")
 }
 
 // upstream returns the rules of the upstream that r is about.
@@ -147,11 +147,11 @@ func (c *Caller) upstream(r *http.Request) (Upstream, error) {
 		}
 	}
 	if len(names) != 1 {
-		return Upstream{}, errUpstream("the proxy names no upstream, or more than one")
+		return Upstream{}, errUpstream("the proxy named no upstream, or more than one")
 	}
 	u, ok := c.Upstreams[names[0]]
 	if !ok {
-		return Upstream{}, errUpstream("the proxy names an upstream that it does not have")
+		return Upstream{}, errUpstream("the proxy named an upstream that is not configured for it")
 	}
 	return u, nil
 }
@@ -173,19 +173,19 @@ func (c *Caller) named(r *http.Request) []string {
 }
 
 func errUpstream(what string) *issuance.Error {
-	return denied(CodeUpstream, what, "tell the people who run the proxy: it must name one of the upstreams that Postern's auth.callers lists for it")
+	return denied(CodeUpstream, what, "tell the operator of the proxy: it must name one of its upstreams in Postern's auth.callers")
 }
 
 // allow returns why a client is not let in here, nil if it is.
 func (u Upstream) allow(known issuance.Certificate, environment issuance.Environment) error {
-	const hint = "ask the people who run the web service to let you in, or use the certificate that was made for it"
+	const hint = "ask the operator of the web service for access, or use the certificate issued for it"
 	switch {
 	case len(u.Organizations) > 0 && !slices.Contains(u.Organizations, known.Organization):
-		return denied(CodeOrganization, "the certificate's organisation is not let in here", hint)
+		return denied(CodeOrganization, "the certificate's organisation is not allowed here", hint)
 	case len(u.Services) > 0 && !slices.Contains(u.Services, known.Service):
-		return denied(CodeService, "the certificate's service is not let in here", hint)
+		return denied(CodeService, "the certificate's service is not allowed here", hint)
 	case len(u.Environments) > 0 && !slices.Contains(u.Environments, environment):
-		return denied(CodeEnvironment, "services of this environment are not let in here", hint)
+		return denied(CodeEnvironment, "services of this environment are not allowed here", hint)
 	}
 	return nil
 }

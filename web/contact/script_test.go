@@ -30,7 +30,7 @@ func TestScript(t *testing.T) {
 	d := newDesk(t)
 	id, link := d.invite()
 	b := d.browser()
-	b.script(link, "code", d.wrong(id)).shows("this is not the code (4 tries left)\nlook at the newest SMS again\n")
+	b.script(link, "code", d.wrong(id)).shows("this is not the code (4 tries left)\ncheck the newest SMS\n")
 	if b.status != http.StatusForbidden {
 		t.Errorf("a wrong code gets status %d, want 403", b.status)
 	}

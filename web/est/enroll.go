@@ -21,8 +21,8 @@ func (e *EST) enroll(w http.ResponseWriter, r *http.Request) {
 	token, code, ok := r.BasicAuth()
 	if !ok || token == "" {
 		e.refuse(w, r, &issuance.Error{
-			Kind: issuance.Denied, Code: issuance.CodeUnauthenticated, Message: "no user name and password were given",
-			Hint: "give the last part of the link in your e-mail as the user name, and the code of the SMS as the password",
+			Kind: issuance.Denied, Code: issuance.CodeUnauthenticated, Message: "the user name and password are missing",
+			Hint: "use the last part of the e-mailed link as the user name and the code from the SMS as the password",
 		})
 		return
 	}
@@ -42,7 +42,7 @@ func (e *EST) reenroll(w http.ResponseWriter, r *http.Request) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		e.refuse(w, r, &issuance.Error{
 			Kind: issuance.Denied, Code: CodeMissing, Message: "no client certificate was presented",
-			Hint: "connect with the certificate that is to be renewed, and its key; for a first certificate use simpleenroll",
+			Hint: "connect with the certificate to renew and its key; for a first certificate use simpleenroll",
 		})
 		return
 	}
@@ -79,7 +79,7 @@ func readCSR(r *http.Request) ([]byte, error) {
 	said := r.Header.Values("Content-Type")
 	if mediaType, _, err := mime.ParseMediaType(strings.Join(said, ",")); err != nil || mediaType != "application/pkcs10" {
 		return nil, &issuance.Error{
-			Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "the body is not application/pkcs10",
+			Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "the Content-Type is not application/pkcs10",
 			Hint: "send the CSR in DER, encoded in base64, with Content-Type: application/pkcs10",
 		}
 	}

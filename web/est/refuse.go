@@ -29,7 +29,7 @@ func (e *EST) only(method string, next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Allow", method)
-		e.refuse(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address does not take " + strconv.Quote(clip(r.Method)), Hint: "use " + method})
+		e.refuse(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address does not allow " + strconv.Quote(clip(r.Method)), Hint: "use " + method})
 	}
 }
 
@@ -46,7 +46,7 @@ func (e *EST) limited(next http.HandlerFunc) http.HandlerFunc {
 		if wait := e.limiter.Take(address); wait > 0 {
 			e.refuse(w, r, &issuance.Error{
 				Kind: issuance.Limited, Code: CodeRate, Message: "too many requests from your network address",
-				Hint: "wait, then try again; no try at a code was counted", Retry: wait,
+				Hint: "wait, then try again; this did not count as an attempt", Retry: wait,
 			})
 			return
 		}
@@ -56,7 +56,7 @@ func (e *EST) limited(next http.HandlerFunc) http.HandlerFunc {
 }
 
 func (e *EST) notFound(w http.ResponseWriter, r *http.Request) {
-	e.refuse(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "there are cacerts, csrattrs, simpleenroll and simplereenroll, with a label before them or none"})
+	e.refuse(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "the operations are cacerts, csrattrs, simpleenroll and simplereenroll, with or without a label"})
 }
 
 // refuse answers err in plain text (RFC 7030, section 4.2.3): what happened, and
@@ -64,7 +64,7 @@ func (e *EST) notFound(w http.ResponseWriter, r *http.Request) {
 func (e *EST) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		w.Header().Set("Connection", "close")
-		err = &issuance.Error{Kind: issuance.Invalid, Code: server.CodeTooLarge, Message: fmt.Sprintf("the request is longer than %d octets", tooBig.Limit), Hint: "send the CSR alone; it has about 1 kB"}
+		err = &issuance.Error{Kind: issuance.Invalid, Code: server.CodeTooLarge, Message: fmt.Sprintf("the request is longer than %d bytes", tooBig.Limit), Hint: "send only the CSR; it is about 1 kB"}
 	}
 	refusal, ok := errors.AsType[*issuance.Error](err)
 	if !ok || refusal.Kind == issuance.Internal {

@@ -83,8 +83,8 @@ func (s *Source) unreadable(proxy netip.Addr, hop string) {
 		return
 	}
 	s.once.Do(func() {
-		s.Log.Warn("a trusted proxy names no client address that can be read: all its clients share one limit. "+
-			"Have it set X-Forwarded-For to the client's IP address; this is logged once",
+		s.Log.Warn("a trusted proxy does not send a readable client address, so all its clients share one limit. "+
+			"Configure it to set X-Forwarded-For to the client's IP address. This is logged once",
 			"proxy", proxy.String(), "x_forwarded_for", hop[:min(len(hop), longestHop)])
 	})
 }

@@ -112,10 +112,10 @@ func spiffeID(c *x509.Certificate) string {
 }
 
 func (l listener) notFound(w http.ResponseWriter, r *http.Request, _ caller) {
-	l.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "GET /whoami tells who you are"})
+	l.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "GET /whoami says who you are"})
 }
 
 func (l listener) notAllowed(w http.ResponseWriter, r *http.Request, _ caller) {
 	w.Header().Set("Allow", "GET, HEAD")
-	l.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address can only be read", Hint: "use GET"})
+	l.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address is read-only", Hint: "use GET"})
 }

@@ -82,7 +82,7 @@ func (b *box) local(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !server.IsLoopbackHost(r.Host) {
 			b.problems.Write(w, r, &issuance.Error{
-				Kind: issuance.Invalid, Code: server.CodeHost, Message: "the outbox is shown to this computer alone",
+				Kind: issuance.Invalid, Code: server.CodeHost, Message: "the outbox is shown only on this computer",
 				Hint: "open it as http://127.0.0.1 or http://localhost, with its port",
 			})
 			return
@@ -141,5 +141,5 @@ func (b *box) notFound(w http.ResponseWriter, r *http.Request) {
 
 func (b *box) notAllowed(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", "GET, HEAD")
-	b.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "the outbox can only be read", Hint: "use GET"})
+	b.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "the outbox is read-only", Hint: "use GET"})
 }

@@ -36,6 +36,6 @@ func (s *Site) ReadOnly(next http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-		s.Fail(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address can only be read"}, "")
+		s.Fail(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address is read-only"}, "")
 	})
 }

@@ -28,7 +28,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{m.requests, m.duration} {
 		if err := registry.Register(c); err != nil {
-			return nil, fmt.Errorf("registering measurements: %w", err)
+			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
 	}
 	return m, nil

@@ -54,8 +54,8 @@ type Problems struct{ Log *slog.Logger }
 func (p Problems) Write(w http.ResponseWriter, r *http.Request, err error) {
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		err = &issuance.Error{
-			Kind: issuance.Invalid, Code: CodeTooLarge, Message: "the request is longer than " + strconv.FormatInt(tooBig.Limit, 10) + " octets",
-			Hint: "send less at a time",
+			Kind: issuance.Invalid, Code: CodeTooLarge, Message: "the request is longer than " + strconv.FormatInt(tooBig.Limit, 10) + " bytes",
+			Hint: "send less at once",
 		}
 	}
 	e, ok := errors.AsType[*issuance.Error](err)
@@ -72,7 +72,7 @@ func (p Problems) Write(w http.ResponseWriter, r *http.Request, err error) {
 
 // internal tells nothing but that it is not the caller's fault.
 func (p Problems) internal(w http.ResponseWriter) {
-	p.write(w, &issuance.Error{Kind: issuance.Internal, Code: CodeInternal, Message: "internal error", Hint: "the server's log has the rest under this request's id; try again, or tell the people who run this server"})
+	p.write(w, &issuance.Error{Kind: issuance.Internal, Code: CodeInternal, Message: "internal error", Hint: "try again, or report the request id to the operator of this server; its log has the details"})
 }
 
 func (p Problems) write(w http.ResponseWriter, e *issuance.Error) { p.WriteStatus(w, StatusOf(e), e) }
@@ -105,7 +105,7 @@ func (p Problems) WriteStatus(w http.ResponseWriter, status int, e *issuance.Err
 	w.WriteHeader(status)
 	body, err := json.Marshal(doc)
 	if err != nil {
-		p.Log.Error("a problem could not be written", "error", err)
+		p.Log.Error("an error answer could not be written", "error", err)
 		return
 	}
 	_, _ = w.Write(append(body, '\n')) // the client may be gone

@@ -32,7 +32,7 @@ func TestProblems(t *testing.T) {
 		},
 		{
 			"wrapped", fmt.Errorf("looking: %w", issuance.ErrNotFound), 404, nil,
-			`{"type":"/problems/not-found","title":"Not Found","status":404,"detail":"no such record","code":"not-found","hint":"check the name, or list what there is"}`,
+			`{"type":"/problems/not-found","title":"Not Found","status":404,"detail":"no such record","code":"not-found","hint":"check the spelling, or list the records"}`,
 		},
 		{"state", &issuance.Error{Kind: issuance.Conflict, Code: "state", Message: "m"}, 409, nil, `{"type":"/problems/state","title":"Conflict","status":409,"detail":"m","code":"state"}`},
 		{
@@ -54,7 +54,7 @@ func TestProblems(t *testing.T) {
 		{"syntax", &issuance.Error{Kind: issuance.Invalid, Code: CodeSyntax, Message: "m"}, 400, nil, `{"type":"/problems/malformed","title":"Bad Request","status":400,"detail":"m","code":"malformed"}`},
 		{
 			"other", errors.New("dial tcp 10.0.0.7: password is hunter2"), 500, nil,
-			`{"type":"/problems/internal","title":"Internal Server Error","status":500,"detail":"internal error","code":"internal","hint":"the server's log has the rest under this request's id; try again, or tell the people who run this server"}`,
+			`{"type":"/problems/internal","title":"Internal Server Error","status":500,"detail":"internal error","code":"internal","hint":"try again, or report the request id to the operator of this server; its log has the details"}`,
 		},
 	} {
 		var log bytes.Buffer

@@ -150,7 +150,7 @@ func (s *Server) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.Grace)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
-		s.opts.Log.Warn("requests were cut at shutdown", "listener", s.opts.Name, "grace", s.opts.Grace, "error", err)
+		s.opts.Log.Warn("requests were aborted at shutdown", "listener", s.opts.Name, "grace", s.opts.Grace, "error", err)
 		s.http.Close()
 	}
 }

@@ -54,8 +54,8 @@ func (s *stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.finish(rec, r, start)
 	if s.hosts != nil && !s.hosts[hostName(r.Host)] {
 		Problems{s.opts.Log}.Write(rec, r, &issuance.Error{
-			Kind: issuance.Invalid, Code: CodeHost, Message: "this listener is not called by that name",
-			Hint: "use the address that the configuration names",
+			Kind: issuance.Invalid, Code: CodeHost, Message: "this listener does not have that host name",
+			Hint: "use the configured address",
 		})
 		return
 	}
@@ -129,7 +129,7 @@ func (r *following) stop() {
 func (s *stack) runAfter(rec *recorder) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
-			s.opts.Log.Error("what follows a request panicked", "listener", s.opts.Name, "route", rec.route,
+			s.opts.Log.Error("work after a request panicked", "listener", s.opts.Name, "route", rec.route,
 				"panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 		}
 	}()

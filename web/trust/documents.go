@@ -69,7 +69,7 @@ func (t *Trust) serve(w http.ResponseWriter, r *http.Request, f file) {
 	}
 	server.Extend(w, time.Minute+time.Duration(f.Size/slowest)*time.Second)
 	if _, err := f.WriteTo(w); err != nil {
-		t.opts.Log.Debug("a document was not read to its end", "error", err)
+		t.opts.Log.Debug("a document was not read to the end", "error", err)
 	}
 }
 
@@ -141,7 +141,7 @@ func (t *Trust) issuerDER(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	t.problems.Write(w, r, &issuance.Error{
-		Kind: issuance.NotFound, Code: issuance.CodeNotFound, Message: "there is no issuing CA of this name", Hint: "/pki/ lists those there are",
+		Kind: issuance.NotFound, Code: issuance.CodeNotFound, Message: "there is no issuing CA with this name", Hint: "/pki/ lists them",
 	})
 }
 

@@ -145,13 +145,13 @@ func (t *Trust) Before(next http.Handler) http.Handler {
 
 func (t *Trust) notFound(w http.ResponseWriter, r *http.Request) {
 	t.problems.Write(w, r, &issuance.Error{
-		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "/pki/ has links to all there is",
+		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "/pki/ links to all documents",
 	})
 }
 
 func (t *Trust) notAllowed(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", "GET, HEAD")
 	t.problems.Write(w, r, &issuance.Error{
-		Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address can only be read", Hint: "use GET",
+		Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address is read-only", Hint: "use GET",
 	})
 }

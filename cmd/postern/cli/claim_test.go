@@ -55,11 +55,11 @@ func (c *contactSite) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case verb == "code" && c.codeStatus == http.StatusTooManyRequests:
-		refuse(c.codeStatus, "cooldown", "a code was sent just now")
+		refuse(c.codeStatus, "cooldown", "a code has just been sent")
 	case verb == "code":
 		w.WriteHeader(c.codeStatus)
 	case r.PostForm.Get("code") != "11112222":
-		refuse(http.StatusForbidden, "wrong-code", "this is not the code")
+		refuse(http.StatusForbidden, "wrong-code", "this code is wrong")
 	case r.PostForm.Has("csr"):
 		block, _ := pem.Decode([]byte(r.PostForm.Get("csr")))
 		csr, err := x509.ParseCertificateRequest(block.Bytes)

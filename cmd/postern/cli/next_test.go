@@ -11,8 +11,8 @@ func TestAdviceNamesTheCommand(t *testing.T) {
 		err  *issuance.Error
 		want string
 	}{
-		{issuance.NoSuch(issuance.OrganizationNoun, "x"), "check it, or list those there are: `postern org list`"},
-		{issuance.NoSuch(issuance.CertificateNoun, "x"), "check it, or list those there are: `postern cert list`"},
+		{issuance.NoSuch(issuance.OrganizationNoun, "x"), "check the spelling, or list those that exist: `postern org list`"},
+		{issuance.NoSuch(issuance.CertificateNoun, "x"), "check the spelling, or list those that exist: `postern cert list`"},
 		{
 			&issuance.Error{Hint: "resend the order", Next: issuance.Next{Verb: issuance.ResendVerb, Noun: issuance.OrderNoun, ID: "ord-1"}},
 			"resend the order: `postern order resend ord-1`",

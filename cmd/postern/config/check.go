@@ -22,7 +22,7 @@ type checker struct {
 // check reports what cannot stand, by itself or beside other keys.
 func (c *Config) check(p *problems) {
 	k := checker{c, p}
-	k.need("data", c.Data, "name the directory that everything is kept in")
+	k.need("data", c.Data, "set the directory that holds all data")
 	k.public(c.Public)
 	k.front("admin", c.Admin)
 	k.plain()
@@ -70,30 +70,30 @@ func (k checker) oneOf(key, value string, allowed ...string) {
 
 func (k checker) within(key string, d, least, most time.Duration) {
 	if d < least || d > most {
-		k.say(key, formatDuration(d)+" is out of range", "give between "+formatDuration(least)+" and "+formatDuration(most))
+		k.say(key, formatDuration(d)+" is out of range", "use a value between "+formatDuration(least)+" and "+formatDuration(most))
 	}
 }
 
 func (k checker) between(key string, n, least, most int) {
 	if n < least || n > most {
-		k.say(key, strconv.Itoa(n)+" is out of range", "give between "+strconv.Itoa(least)+" and "+strconv.Itoa(most))
+		k.say(key, strconv.Itoa(n)+" is out of range", "use a value between "+strconv.Itoa(least)+" and "+strconv.Itoa(most))
 	}
 }
 
 // front checks a listener for browsers.
 func (k checker) front(section string, f Front) {
 	k.listen(section+".listen", f.Listen)
-	if k.need(section+".url", f.URL, "give the address that people reach it at, as in https://certs.example.com") {
+	if k.need(section+".url", f.URL, "set the address that people use, for example https://certs.example.com") {
 		k.url(section+".url", f.URL, true)
 	}
 	k.pair(section, f.TLS.Cert, f.TLS.Key)
 	switch on := loopbackListen(f.Listen); {
 	case f.TLS.Proxy && f.TLS.Cert != "":
-		k.say(section+".tls.proxy", "is set, and "+section+".tls.cert too", "keep proxy if something in front ends TLS, cert and key if Postern does")
+		k.say(section+".tls.proxy", "is set, and "+section+".tls.cert too", "keep proxy if a proxy in front terminates TLS, or cert and key if Postern does")
 	case schemeOf(f.URL) == "http" && f.TLS.Cert != "":
-		k.say(section+".url", "is plain http, and there is a certificate for it", "write it with https, or take "+section+".tls.cert and key out")
+		k.say(section+".url", "is plain http, but there is a certificate for it", "write it with https, or take "+section+".tls.cert and key out")
 	case schemeOf(f.URL) == "http" && !f.TLS.Proxy && !on:
-		k.say(section+".listen", "is reached from other machines, without TLS", "listen on 127.0.0.1, or give "+section+".url with https")
+		k.say(section+".listen", "is reachable from other machines without TLS", "listen on 127.0.0.1, or give "+section+".url with https")
 	}
 }
 
@@ -110,11 +110,11 @@ func (k checker) public(p Public) {
 
 func (k checker) plain() {
 	k.listen("plain.listen", k.Plain.Listen)
-	if !k.need("plain.url", k.Plain.URL, "give the address of CRLs and OCSP, as in http://pki.example.com; it stands in every certificate and must stay true") {
+	if !k.need("plain.url", k.Plain.URL, "set the address of CRLs and OCSP, for example http://pki.example.com; it is part of every certificate and must keep working") {
 		return
 	}
 	if schemeOf(k.Plain.URL) == "https" {
-		k.say("plain.url", "is not a plain http address", "give it as in http://pki.example.com: what it serves is signed, and who fetches a CRL over TLS may need that CRL to do so")
+		k.say("plain.url", "is not an http URL", "use a URL as in http://pki.example.com: what it serves is signed, and a client that fetches a CRL over TLS may need that CRL to do so")
 		return
 	}
 	k.address("plain.url", k.Plain.URL, "http://pki.example.com")
@@ -126,7 +126,7 @@ func (k checker) mtls() {
 	if k.MTLS.URL != "" {
 		k.url("mtls.url", k.MTLS.URL, false)
 	} else if k.Public.URL != "" { // otherwise that is what is missing
-		k.need("mtls.url", "", "give the address of the listener with two-way TLS, as in https://mtls.example.com:8444")
+		k.need("mtls.url", "", "set the address of the two-way TLS listener, for example https://mtls.example.com:8444")
 	}
 }
 
@@ -134,25 +134,25 @@ func (k checker) mtls() {
 func (k checker) pair(section, cert, key string) {
 	switch {
 	case cert != "" && key == "":
-		k.say(section+".tls.key", "is not set, and "+section+".tls.cert is", "name the file of the certificate's key, or take cert out")
+		k.say(section+".tls.key", "is not set, and "+section+".tls.cert is", "set the file with the certificate's key, or remove cert")
 	case cert == "" && key != "":
-		k.say(section+".tls.cert", "is not set, and "+section+".tls.key is", "name the file of the certificate, or take key out")
+		k.say(section+".tls.cert", "is not set, and "+section+".tls.key is", "set the file with the certificate, or remove key")
 	}
 }
 
 func (k checker) authority() {
 	domain := regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
-	if hint := "give a domain of yours, as in example.com; it stands in every certificate and cannot be changed later"; k.need("ca.trust_domain", k.CA.TrustDomain, hint) &&
+	if hint := "use a domain of yours, as in example.com; it is part of every certificate and cannot be changed later"; k.need("ca.trust_domain", k.CA.TrustDomain, hint) &&
 		(len(k.CA.TrustDomain) > 253 || !domain.MatchString(k.CA.TrustDomain)) {
 		k.say("ca.trust_domain", quoted(k.CA.TrustDomain)+" is not a domain name in lower case", hint)
 	}
 	k.line("ca.organization", k.CA.Organization, 64)
 	if k.CA.Passphrase.Empty() {
-		k.say("ca.passphrase", "is not set", "give the passphrase of the CA's keys, best as ca.passphrase_file; in the environment: POSTERN_CA_PASSPHRASE_FILE")
+		k.say("ca.passphrase", "is not set", "set the passphrase of the CA's keys, preferably as ca.passphrase_file; in the environment: POSTERN_CA_PASSPHRASE_FILE")
 	}
 	k.within("ca.crl_lifetime", k.CA.CRLLifetime, 10*time.Minute, 30*24*time.Hour)
 	if n := k.CA.CRLShards; n != 0 && (n < 2 || n > 1024 || n&(n-1) != 0) {
-		k.say("ca.crl_shards", strconv.Itoa(n)+" is not a number of shards", "give a power of two between 2 and 1024, or 0 for none")
+		k.say("ca.crl_shards", strconv.Itoa(n)+" is not a valid number of shards", "use a power of two between 2 and 1024, or 0 for none")
 	}
 	k.within("ca.ocsp_lifetime", k.CA.OCSPLifetime, 5*time.Second, 24*time.Hour)
 }
@@ -161,7 +161,7 @@ func (k checker) authority() {
 func (k checker) line(key, s string, most int) {
 	switch n := len([]rune(s)); {
 	case n == 0:
-		k.need(key, "", "give a name")
+		k.need(key, "", "set a name")
 	case n > most:
 		k.say(key, "is longer than "+strconv.Itoa(most)+" characters", "shorten it")
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\ufffd' }):
@@ -215,7 +215,7 @@ func (k checker) brand() {
 		k.say("brand.colour", quoted(k.Brand.Colour)+" is not a colour", "write it in quotes, as in \"#0f5c8c\"")
 	}
 	if k.Brand.SupportEmail != "" {
-		k.mailbox("brand.support_email", k.Brand.SupportEmail, "give one address, as in support@example.com")
+		k.mailbox("brand.support_email", k.Brand.SupportEmail, "use one address, for example support@example.com")
 	}
 	if k.Brand.SupportPhone != "" {
 		k.line("brand.support_phone", k.Brand.SupportPhone, 64)

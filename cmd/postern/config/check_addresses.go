@@ -18,7 +18,7 @@ func (k checker) listen(key, address string) {
 	if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || n > 65535 {
 		k.say(key, quoted(address)+" is not an address to listen on", hint)
 	} else if host != "" && host != "localhost" && net.ParseIP(host) == nil {
-		k.say(key, quoted(host)+" is not an address of this machine", "give an IP address or localhost, or no host for every address")
+		k.say(key, quoted(host)+" is not an address of this machine", "use an IP address or localhost, or no host for all addresses")
 	}
 }
 
@@ -36,7 +36,7 @@ func (k checker) clashes() {
 	for i, a := range all {
 		for _, b := range all[:i] {
 			if clash(a.address, b.address) {
-				k.say(a.key, "is the same as "+b.key+": "+b.address, "give each listener a port of its own")
+				k.say(a.key, "is the same as "+b.key+": "+b.address, "use a different port for each listener")
 			}
 		}
 	}
@@ -82,14 +82,14 @@ func (k checker) url(key, address string, plain bool) {
 		return
 	}
 	if !plain || !loopback(u.Hostname()) {
-		k.say(key, quoted(address)+" is not https", "write it with https; http is for localhost alone")
+		k.say(key, quoted(address)+" is not https", "use https; http is only for localhost")
 	}
 }
 
 // address checks that address is scheme and host and nothing else; nil if not.
 func (k checker) address(key, address, example string) *url.URL {
 	u, err := url.Parse(address)
-	hint := "give scheme and host, as in " + example
+	hint := "use scheme and host, as in " + example
 	switch {
 	case err != nil, u.Host == "", u.Hostname() == "", u.Scheme != "https" && u.Scheme != "http":
 		k.say(key, "is not the address of a site", hint)

@@ -12,18 +12,18 @@ func (k checker) signIn(s SMTP) {
 	k.oneOf("mail.smtp.auth", s.Auth, "password", "xoauth2")
 	switch {
 	case s.TLS == "none" && s.Username != "" && !loopback(s.Host):
-		k.say("mail.smtp.tls", "the password would travel in the clear", "set starttls or implicit")
+		k.say("mail.smtp.tls", "the password would be sent unencrypted", "set starttls or implicit")
 	case s.Auth == "xoauth2":
 		k.xoauth2(s)
 	case s.OAuth2.set():
-		k.say("mail.smtp.auth", "is "+s.Auth+", and mail.smtp.oauth2 is set", "set mail.smtp.auth to xoauth2, or take oauth2 out")
+		k.say("mail.smtp.auth", "is "+s.Auth+", and mail.smtp.oauth2 is set", "set mail.smtp.auth to xoauth2, or remove oauth2")
 	case s.Username != "" && s.Password.Empty():
-		k.say("mail.smtp.password", "is not set, and mail.smtp.username is", "give the password, best as mail.smtp.password_file, or take username out")
+		k.say("mail.smtp.password", "is not set, but mail.smtp.username is", "set the password, preferably as mail.smtp.password_file, or remove username")
 	case s.Username == "" && !s.Password.Empty():
-		k.say("mail.smtp.username", "is not set, and mail.smtp.password is", "give the user name, or take password out")
+		k.say("mail.smtp.username", "is not set, but mail.smtp.password is", "set the user name, or remove password")
 	}
 	if s.Hello != "" && !delivery.IsHelloName(s.Hello) {
-		k.say("mail.smtp.hello", quoted(s.Hello)+" is not a name that EHLO can give", "give this host's full name, as in certs.example.com, or an address as in [203.0.113.7]")
+		k.say("mail.smtp.hello", quoted(s.Hello)+" cannot be used in EHLO", "use the full name of this host, for example certs.example.com, or an address such as [203.0.113.7]")
 	}
 }
 
@@ -34,14 +34,14 @@ func (o OAuth2) set() bool {
 
 // xoauth2 wants the mailbox and its access token, or what one is got with.
 func (k checker) xoauth2(s SMTP) {
-	k.need("mail.smtp.username", s.Username, "give the address of the mailbox that the token is for")
+	k.need("mail.smtp.username", s.Username, "set the address of the mailbox that the token is for")
 	o := s.OAuth2
 	switch {
 	case !o.set() && s.Password.Empty():
-		k.say("mail.smtp.password", "is not set, nor is mail.smtp.oauth2", "name the file that has the access token with mail.smtp.password_file, or say with mail.smtp.oauth2 where tokens come from")
+		k.say("mail.smtp.password", "is not set, and neither is mail.smtp.oauth2", "set mail.smtp.password_file to the file with the access token, or configure mail.smtp.oauth2")
 	case !o.set():
 	case !s.Password.Empty():
-		k.say("mail.smtp.password", "is set, and mail.smtp.oauth2 too", "keep one of the two")
+		k.say("mail.smtp.password", "is set, but so is mail.smtp.oauth2", "keep one of the two")
 	default:
 		k.oauth2(o)
 	}
@@ -49,12 +49,12 @@ func (k checker) xoauth2(s SMTP) {
 
 func (k checker) oauth2(o OAuth2) {
 	const key = "mail.smtp.oauth2."
-	if hint := "give the provider's token endpoint, as in https://login.microsoftonline.com/TENANT/oauth2/v2.0/token"; k.need(key+"token_url", o.TokenURL, hint) {
+	if hint := "set the provider's token endpoint, for example https://login.microsoftonline.com/TENANT/oauth2/v2.0/token"; k.need(key+"token_url", o.TokenURL, hint) {
 		k.endpoint(key+"token_url", o.TokenURL, hint)
 	}
-	k.need(key+"client_id", o.ClientID, "give the identifier that the provider gave the application")
+	k.need(key+"client_id", o.ClientID, "set the client id that the provider assigned to the application")
 	if o.ClientSecret.Empty() && o.RefreshToken.Empty() {
-		k.say(key+"client_secret", "is not set, nor is "+key+"refresh_token", "give the application's secret, best as "+key+"client_secret_file")
+		k.say(key+"client_secret", "is not set, nor is "+key+"refresh_token", "set the application's secret, preferably as "+key+"client_secret_file")
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 func (k checker) mail() {
 	k.oneOf("mail.provider", k.Mail.Provider, "smtp", "outbox")
 	if k.Mail.From != "" || k.Mail.Provider == "smtp" {
-		if hint := "give the sender, as in Postern <certificates@example.com>"; k.need("mail.from", k.Mail.From, hint) {
+		if hint := "set the sender, for example Postern <certificates@example.com>"; k.need("mail.from", k.Mail.From, hint) {
 			k.mailbox("mail.from", k.Mail.From, hint)
 		}
 	}
@@ -21,11 +21,11 @@ func (k checker) mail() {
 		return
 	}
 	s := k.Mail.SMTP
-	if k.need("mail.smtp.host", s.Host, "name the mail server, or set mail.provider to outbox to try things out") && strings.ContainsFunc(s.Host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/:@", r) }) && net.ParseIP(s.Host) == nil {
-		k.say("mail.smtp.host", quoted(s.Host)+" is not a host name", "give the name alone; the port goes to mail.smtp.port")
+	if k.need("mail.smtp.host", s.Host, "set the mail server, or set mail.provider to outbox for a trial") && strings.ContainsFunc(s.Host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/:@", r) }) && net.ParseIP(s.Host) == nil {
+		k.say("mail.smtp.host", quoted(s.Host)+" is not a host name", "use only the name; the port belongs in mail.smtp.port")
 	}
 	if s.Port < 1 || s.Port > 65535 {
-		k.say("mail.smtp.port", strconv.Itoa(s.Port)+" is not a port", "give 587 for starttls, 465 for implicit")
+		k.say("mail.smtp.port", strconv.Itoa(s.Port)+" is not a port", "use 587 for starttls or 465 for implicit")
 	}
 	k.oneOf("mail.smtp.tls", s.TLS, "starttls", "implicit", "none")
 	k.signIn(s)
@@ -49,18 +49,18 @@ func (k checker) sms() {
 
 func (k checker) twilio(t Twilio) {
 	if hint := "copy it from Twilio's console: AC and 32 hexadecimal digits"; k.need("sms.twilio.account_sid", t.AccountSID, hint) && !regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(t.AccountSID) {
-		k.say("sms.twilio.account_sid", "is not an account's SID", hint)
+		k.say("sms.twilio.account_sid", "is not an account SID", hint)
 	}
 	k.twilioCredentials(t)
 	if t.MessagingServiceSID == "" {
-		k.need("sms.twilio.from", t.From, "give the number or name that messages come from, or sms.twilio.messaging_service_sid")
+		k.need("sms.twilio.from", t.From, "set the number or name that messages come from, or sms.twilio.messaging_service_sid")
 	} else if !regexp.MustCompile(`^MG[0-9a-f]{32}$`).MatchString(t.MessagingServiceSID) {
-		k.say("sms.twilio.messaging_service_sid", "is not a messaging service's SID", "copy it from Twilio's console: MG and 32 hexadecimal digits")
+		k.say("sms.twilio.messaging_service_sid", "is not a messaging service SID", "copy it from Twilio's console: MG and 32 hexadecimal digits")
 	}
 	if t.From != "" && !regexp.MustCompile(`^(\+[1-9][0-9]{4,14}|[0-9]{3,8}|[A-Za-z0-9 ]{1,11})$`).MatchString(t.From) {
-		k.say("sms.twilio.from", quoted(t.From)+" is not a sender", "give a number as in +41791234567, or a name of at most 11 letters and digits")
+		k.say("sms.twilio.from", quoted(t.From)+" is not a sender", "use a number such as +41791234567, or a name of at most 11 letters and digits")
 	}
-	if k.need("sms.twilio.base_url", t.BaseURL, "give https://api.twilio.com") {
+	if k.need("sms.twilio.base_url", t.BaseURL, "use https://api.twilio.com") {
 		k.url("sms.twilio.base_url", t.BaseURL, true)
 	}
 }
@@ -70,24 +70,24 @@ func (k checker) twilioCredentials(t Twilio) {
 	const hint = "copy it from Twilio's console, under API keys: SK and 32 hexadecimal digits"
 	switch {
 	case t.APIKey != "" && !regexp.MustCompile(`^SK[0-9a-f]{32}$`).MatchString(t.APIKey):
-		k.say("sms.twilio.api_key", "is not an API key's SID", hint)
+		k.say("sms.twilio.api_key", "is not an API key SID", hint)
 	case t.APIKey == "" && !t.APIKeySecret.Empty():
-		k.say("sms.twilio.api_key", "is not set, and sms.twilio.api_key_secret is", hint)
+		k.say("sms.twilio.api_key", "is not set, but sms.twilio.api_key_secret is", hint)
 	case t.APIKey != "" && t.APIKeySecret.Empty():
-		k.say("sms.twilio.api_key_secret", "is not set, and sms.twilio.api_key is", "give the secret that Twilio showed when the key was made, best as sms.twilio.api_key_secret_file")
+		k.say("sms.twilio.api_key_secret", "is not set, but sms.twilio.api_key is", "set the secret that Twilio showed when the key was created, preferably as sms.twilio.api_key_secret_file")
 	case t.APIKey != "" && !t.AuthToken.Empty():
-		k.say("sms.twilio.auth_token", "is set, and sms.twilio.api_key too", "keep one of the two")
+		k.say("sms.twilio.auth_token", "is set, but so is sms.twilio.api_key", "keep one of the two")
 	case t.APIKey == "" && t.AuthToken.Empty():
-		k.say("sms.twilio.auth_token", "is not set, nor is sms.twilio.api_key", "copy it from Twilio's console, best into a file that sms.twilio.auth_token_file names; in the environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
+		k.say("sms.twilio.auth_token", "is not set, and neither is sms.twilio.api_key", "copy it from Twilio's console, preferably into a file for sms.twilio.auth_token_file; in the environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
 	}
 }
 
 func (k checker) webhook(w Webhook) {
-	if k.need("sms.webhook.url", w.URL, "give the gateway's address") {
-		k.endpoint("sms.webhook.url", w.URL, "give all of it, as in https://sms.example.com/send")
+	if k.need("sms.webhook.url", w.URL, "set the gateway's address") {
+		k.endpoint("sms.webhook.url", w.URL, "use the complete URL, for example https://sms.example.com/send")
 	}
 	k.oneOf("sms.webhook.method", w.Method, "POST", "PUT")
-	k.need("sms.webhook.body", w.Body, "give the body that the gateway expects")
+	k.need("sms.webhook.body", w.Body, "set the body that the gateway expects")
 }
 
 // endpoint checks the address of a program that is sent secrets.
@@ -97,9 +97,9 @@ func (k checker) endpoint(key, address, hint string) {
 	case err != nil || u.Host == "":
 		k.say(key, "is not an address", hint)
 	case u.User != nil:
-		k.say(key, "has a user name in it", "take it out: credentials have keys of their own")
+		k.say(key, "has a user name in it", "remove it: credentials have their own keys")
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		k.say(key, "is not https", "write it with https, because secrets travel there; http is for localhost alone")
+		k.say(key, "is not https", "use https, because secrets are sent there; http is only for localhost")
 	}
 }
 
@@ -113,6 +113,6 @@ func (k checker) outbox() {
 		key = "sms.provider"
 	}
 	if key != "" && k.Admin.Listen != "" && !loopbackListen(k.Admin.Listen) {
-		k.say("admin.listen", "is reached from other machines, and "+key+" shows every link, code and password on its outbox page", "listen on 127.0.0.1, or send messages for real")
+		k.say("admin.listen", "is reachable from other machines, but "+key+" shows every link, code and password on its outbox page", "listen on 127.0.0.1, or send real messages")
 	}
 }

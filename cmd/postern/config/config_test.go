@@ -210,7 +210,7 @@ func TestTemplateHasEveryKey(t *testing.T) {
 	}
 	got := problems(t, config.Options{Path: write(t, strings.Join(lines, ""))})
 	for _, p := range got {
-		if strings.Contains(p, "there is no such key") {
+		if strings.Contains(p, "is not a known key") {
 			t.Error(p)
 		}
 	}

@@ -18,14 +18,14 @@ func (l leaf) expanded(s string) error {
 	if !unexpanded(s, l.secret() && !l.headers() || l.key == "sms.webhook.body") {
 		return nil
 	}
-	hint := "take the key out and set " + l.variable()
+	hint := "remove the key and set " + l.variable()
 	switch row := whole(l.key) != ""; {
 	case row && l.secret():
-		hint = "name the file that has it with " + l.key + "_file"
+		hint = "set the file that contains it with " + l.key + "_file"
 	case row:
 		hint = "write the value itself"
 	case l.secret():
-		hint = "name the file that has it with " + l.key + "_file, or " + hint
+		hint = "set the file that contains it with " + l.key + "_file, or " + hint
 	}
-	return wrong("has a variable in it, and variables are not replaced here", hint)
+	return wrong("contains a variable, but variables are not replaced here", hint)
 }

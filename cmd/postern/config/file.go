@@ -30,7 +30,7 @@ func (c *Config) readFile(text []byte, p *problems) {
 		return
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		p.add(Problem{Where: c.at(&more), Message: "a second document begins", Hint: "keep one, without --- in between"})
+		p.add(Problem{Where: c.at(&more), Message: "a second document starts here", Hint: "keep one document, without ---"})
 	}
 	r := reader{c, p}
 	r.section(doc.Content[0], reflect.ValueOf(c).Elem(), "")
@@ -42,7 +42,7 @@ func syntax(file string, err error) Problem {
 	if m := regexp.MustCompile(`^line (\d+): (.*)`).FindStringSubmatch(message); m != nil {
 		file, message = file+":"+m[1], m[2]
 	}
-	return Problem{Where: file, Message: "this is not YAML: " + message, Hint: "look at indentation, colons, quotes and brackets on this line and those around it"}
+	return Problem{Where: file, Message: "this is not YAML: " + message, Hint: "check the indentation, colons, quotes and brackets on this line and around it"}
 }
 
 func (c *Config) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", c.file, n.Line) }
@@ -60,14 +60,14 @@ func (r reader) section(n *yaml.Node, v reflect.Value, prefix string) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		r.p.add(Problem{r.at(n), strings.TrimSuffix(prefix, "."), "has keys of its own, and here it has none", "write them below it: " + strings.Join(names(v), ", ")})
+		r.p.add(Problem{r.at(n), strings.TrimSuffix(prefix, "."), "must contain other keys, but has none here", "write them below it: " + strings.Join(names(v), ", ")})
 		return
 	}
 	lines := make(map[string]int)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, value := n.Content[i], n.Content[i+1]
 		if first, twice := lines[k.Value]; twice {
-			r.p.add(Problem{r.at(k), prefix + k.Value, fmt.Sprintf("is given twice, first in line %d", first), "keep one of the two"})
+			r.p.add(Problem{r.at(k), prefix + k.Value, fmt.Sprintf("appears twice, first in line %d", first), "keep one of the two"})
 			continue
 		}
 		lines[k.Value] = k.Line
@@ -99,7 +99,7 @@ func (r reader) key(k, n *yaml.Node, v reflect.Value, prefix string) {
 			return
 		}
 	}
-	r.p.add(Problem{r.at(k), prefix + k.Value, "there is no such key", suggestion(k.Value, names(v))})
+	r.p.add(Problem{r.at(k), prefix + k.Value, "is not a known key", suggestion(k.Value, names(v))})
 }
 
 // leaf reads the value n of l. An empty one is one that was not set.
@@ -115,7 +115,7 @@ func (r reader) leaf(l leaf, n *yaml.Node) {
 	case l.value.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
 		r.list(l, n)
 	case n.Kind != yaml.ScalarNode:
-		r.p.add(Problem{where, l.key, "has a list or keys where one value is wanted", "write one value on this line"})
+		r.p.add(Problem{where, l.key, "has a list or keys where one value is expected", "write one value on this line"})
 	default:
 		value := n.Value
 		if l.path {
@@ -129,7 +129,7 @@ func (r reader) list(l leaf, n *yaml.Node) {
 	list := make([]string, 0, len(n.Content))
 	for _, item := range n.Content {
 		if item = resolved(item); item.Kind != yaml.ScalarNode || isNull(item) {
-			r.p.add(Problem{r.at(item), l.key, "has an entry that is not one value", "write one value for each entry"})
+			r.p.add(Problem{r.at(item), l.key, "has an entry that is not a single value", "write one value for each entry"})
 			return
 		}
 		if err := l.expanded(item.Value); err != nil {
@@ -168,7 +168,7 @@ func (r reader) secretFile(l leaf, n *yaml.Node) {
 	switch where := r.at(n); {
 	case isNull(n):
 	case n.Kind != yaml.ScalarNode:
-		r.p.add(Problem{where, l.key + "_file", "is not the name of a file", "write one name on this line"})
+		r.p.add(Problem{where, l.key + "_file", "is not a file name", "write one file name on this line"})
 	case r.origins[l.key] != "":
 		r.p.add(Problem{where, l.key + "_file", "is set, and " + l.key + " too", "keep one of the two"})
 	default:
@@ -213,9 +213,9 @@ func suggestion(name string, known []string) string {
 		return "did you mean " + nearest + "?"
 	}
 	if len(known) > 20 {
-		return "take it out, or look for its name in the file that `postern init` writes"
+		return "remove it, or look for its name in the file that `postern init` writes"
 	}
-	return "take it out, or use one of " + strings.Join(known, ", ")
+	return "remove it, or use one of " + strings.Join(known, ", ")
 }
 
 // distance is how many letters must be changed, put in or taken out to make b of a.

@@ -25,7 +25,7 @@ func (c *Config) checkFiles(p *problems) {
 		k.readable("brand.logo", c.Brand.Logo, 0)
 	}
 	if info, err := os.Stat(c.Data); err == nil && !info.IsDir() {
-		k.say("data", c.Data+" is not a directory", "name a directory, or nothing that is there yet")
+		k.say("data", c.Data+" is not a directory", "use a directory, or a path that does not exist yet")
 	}
 }
 
@@ -37,7 +37,7 @@ func (k checker) readable(key, path string, others fs.FileMode) bool {
 		if f, err = os.Open(path); err == nil {
 			f.Close() //nolint:errcheck // nothing was written
 		} else {
-			err = wrong(path+" cannot be read: "+reason(err), "let the user that runs Postern read it")
+			err = wrong(path+" cannot be read: "+reason(err), "make it readable for the user that runs Postern")
 		}
 	}
 	if err != nil {
@@ -57,6 +57,6 @@ func (k checker) certificate(section, cert, key string) {
 		return
 	}
 	if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
-		k.say(section+".cert", "does not go with "+section+".key: "+err.Error(), "give the certificate with its chain in PEM, and the key that was made for it, unencrypted")
+		k.say(section+".cert", "does not match "+section+".key: "+err.Error(), "use the certificate with its chain in PEM, and the matching key, unencrypted")
 	}
 }

@@ -184,7 +184,7 @@ func parseHeaders(s string) (map[string]issuance.Secret, error) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return nil, wrong("a line has no colon", "write one header a line, as in Authorization: Bearer …")
+			return nil, wrong("has a line without a colon", "write one header per line, as in Authorization: Bearer …")
 		}
 		if err := addHeader(headers, strings.TrimSpace(name), strings.TrimSpace(value)); err != nil {
 			return nil, err
@@ -196,10 +196,10 @@ func parseHeaders(s string) (map[string]issuance.Secret, error) {
 func addHeader(headers map[string]issuance.Secret, name, value string) error {
 	canonical := http.CanonicalHeaderKey(name)
 	if _, twice := headers[canonical]; twice {
-		return wrong("header "+quoted(name)+" is given twice", "keep one of them")
+		return wrong("header "+quoted(name)+" appears twice", "keep one of them")
 	}
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r) }) {
-		return wrong(quoted(name)+" is not a header's name", "use letters, digits and hyphens, as in X-Api-Key")
+		return wrong(quoted(name)+" is not a header name", "use letters, digits and hyphens, as in X-Api-Key")
 	}
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return wrong("the value of header "+quoted(name)+" has a line break or control character", "write it on one line")
@@ -221,7 +221,7 @@ func told(err error) (message, hint string) {
 	if e, ok := errors.AsType[*issuance.Error](err); ok {
 		return e.Message, e.Hint
 	}
-	return err.Error(), "mend it and try again"
+	return err.Error(), "correct it and try again"
 }
 
 // Keys returns every key there is, in the order of the file that `init` writes.

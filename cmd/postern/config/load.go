@@ -50,7 +50,7 @@ func Load(o Options) (*Config, error) {
 			return nil, p.err()
 		}
 	case must || !errors.Is(err, fs.ErrNotExist):
-		return nil, &Error{[]Problem{{Where: path, Message: "it cannot be read: " + reason(err), Hint: "name another file with --config, or make one with `postern init`"}}}
+		return nil, &Error{[]Problem{{Where: path, Message: "the file cannot be read: " + reason(err), Hint: "choose another file with --config, or create one with `postern init`"}}}
 	case !slices.ContainsFunc(slices.Collect(maps.Keys(env)), func(name string) bool { return !foreign(name) }):
 		return nil, nothing(path)
 	}
@@ -67,7 +67,7 @@ func Load(o Options) (*Config, error) {
 func nothing(path string) error {
 	return &Error{[]Problem{{
 		Message: "there is no " + path + " in this folder, and no POSTERN_ variable is set",
-		Hint:    "make one with `postern init`, or name yours with --config; `postern quickstart` needs none",
+		Hint:    "create one with `postern init`, or choose yours with --config; `postern quickstart` needs none",
 	}}}
 }
 
@@ -146,7 +146,7 @@ func (c *Config) readEnvironment(env map[string]string, p *problems) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if !slices.Contains(known, name) && !foreign(name) {
-			p.add(Problem{Where: name, Message: "there is no such key", Hint: suggestion(name, known)})
+			p.add(Problem{Where: name, Message: "is not a known key", Hint: suggestion(name, known)})
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (c *Config) readFlags(flags []Flag, p *problems) {
 	for _, f := range flags {
 		i := slices.IndexFunc(all, func(l leaf) bool { return l.key == f.Key })
 		if i < 0 {
-			p.add(Problem{f.Name, f.Key, "there is no such key", suggestion(f.Key, Keys())})
+			p.add(Problem{f.Name, f.Key, "is not a known key", suggestion(f.Key, Keys())})
 			continue
 		}
 		c.give(all[i], f.Name, f.Value, p)
@@ -184,7 +184,7 @@ func readSecret(path string) (string, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", wrong(path+" cannot be read: "+reason(err), "let the user that runs Postern read it")
+		return "", wrong(path+" cannot be read: "+reason(err), "make it readable for the user that runs Postern")
 	}
 	s := strings.TrimRight(string(withoutBOM(text)), "\r\n")
 	switch {
@@ -193,7 +193,7 @@ func readSecret(path string) (string, error) {
 	case s == "":
 		return "", wrong(path+" is empty", "write the secret into it")
 	case len(s) > 64<<10:
-		return "", wrong(path+" is longer than a secret", "name the file that has the secret, and nothing else")
+		return "", wrong(path+" is too long for a secret", "use a file that contains only the secret")
 	}
 	return s, nil
 }
@@ -205,11 +205,11 @@ func private(path string, others fs.FileMode) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return wrong(path+" cannot be read: "+reason(err), "check the name, and who may read it")
+		return wrong(path+" cannot be read: "+reason(err), "check the name and the permissions")
 	case !info.Mode().IsRegular():
-		return wrong(path+" is not a file", "name a file")
+		return wrong(path+" is not a file", "use a file")
 	case info.Mode().Perm()&others != 0 && !strings.HasPrefix(filepath.Clean(path), "/run/secrets/"):
-		return wrong(fmt.Sprintf("%s may be read by others (mode %#o)", path, info.Mode().Perm()), "chmod 600 "+path)
+		return wrong(fmt.Sprintf("%s is readable by other users (mode %#o)", path, info.Mode().Perm()), "chmod 600 "+path)
 	}
 	return nil
 }

@@ -38,6 +38,6 @@ func (k checker) reports() {
 		}
 	}
 	for _, to := range r.To {
-		k.mailbox("reports.to", to, "give addresses, as in [pki@example.com]")
+		k.mailbox("reports.to", to, "use addresses, for example [pki@example.com]")
 	}
 }

@@ -17,13 +17,13 @@ func Roots(path string) (*x509.CertPool, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, wrong(path+" cannot be read: "+reason(err), "let the user that runs Postern read it")
+		return nil, wrong(path+" cannot be read: "+reason(err), "make it readable for the user that runs Postern")
 	}
-	const hint = "give the CA's certificate in PEM; more than one may be in the file"
+	const hint = "use a file with the CA's certificate in PEM; it may contain several"
 	pool, found := x509.NewCertPool(), false
 	for block, rest := pem.Decode(withoutBOM(text)); block != nil; block, rest = pem.Decode(rest) {
 		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
-			return nil, wrong(path+" has a private key in it", hint)
+			return nil, wrong(path+" contains a private key", hint)
 		}
 		if block.Type != "CERTIFICATE" {
 			continue

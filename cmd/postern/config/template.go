@@ -22,7 +22,7 @@ func Template(c *Config, passphraseFile string) ([]byte, error) {
 	line := func(key string) (string, error) {
 		i := slices.IndexFunc(own, func(l leaf) bool { return l.key == key })
 		if i < 0 || own[i].secret() || isTable(own[i].value.Type()) && own[i].value.Len() > 0 {
-			return "", fmt.Errorf("the template has a key %q that cannot be written", key)
+			return "", fmt.Errorf("the template has a key %q that is not writable", key)
 		}
 		text, err := lineOf(own[i])
 		if own[i].text() == standard[i].text() {

@@ -122,7 +122,7 @@ func (s *Sync) announce(ctx context.Context) error {
 	}
 	s.told = state
 	if err := s.remember(state); err != nil {
-		s.Log.Warn("after a restart the alarm will be sent again", "error", err)
+		s.Log.Warn("the alarm will be sent again after a restart", "error", err)
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (s *Sync) post(ctx context.Context, a alert) error {
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, string(s.Alert.Reveal()), bytes.NewReader(body))
 	if err != nil {
-		return errors.New("the address of the webhook is not one")
+		return errors.New("the webhook address is not a URL")
 	}
 	r.Header.Set("Content-Type", "application/json")
 	response, err := s.Client.Do(r)

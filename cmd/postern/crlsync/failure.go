@@ -52,19 +52,19 @@ func reasonOf(err error) string {
 func hint(err error) string {
 	switch crlfile.CodeOf(err) {
 	case crlfile.CodeRubbish:
-		return "fetch it again; if it stays so, a proxy may be answering instead of Postern"
+		return "fetch it again; if it stays the same, a proxy may be answering instead of Postern"
 	case crlfile.CodeIssuer, crlfile.CodeSignature:
-		return "check that the root is the one of this Postern, and that the CA certificates are up to date"
+		return "check that the root belongs to this Postern, and that the CA certificates are up to date"
 	case crlfile.CodeFuture, crlfile.CodeLapsed:
 		return "check the clocks of this machine and of Postern, and Postern's log"
 	case crlfile.CodeOlder:
-		return "somebody serves an old list, or Postern was restored from a backup; in the latter case move the file away once"
+		return "an old CRL is being served, or Postern was restored from a backup; if it was restored, move the file away once"
 	case crlfile.CodeCritical:
-		return "use the complete list; one of a part of the certificates cannot stand alone"
+		return "use the complete CRL; a partial CRL is not enough"
 	case crlfile.CodeAnchors:
-		return "give one self-signed root in PEM, and issuing CAs that it or each other signed"
+		return "use one self-signed root in PEM, and issuing CAs signed by it or by each other"
 	case crlfile.CodeMissing, crlfile.CodeTwice:
-		return "Postern's log tells why its CRLs are not complete"
+		return "see Postern's log for why its CRLs are not complete"
 	}
 	return ""
 }

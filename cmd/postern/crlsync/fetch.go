@@ -40,7 +40,7 @@ func (s *Sync) ask(ctx context.Context) (answer, error) {
 		if a, err = s.get(ctx, s.URL, s.etag, 0); err == nil {
 			s.patience.Answered()
 			a.waited = s.patience.Wait() > 0 // so that it is asked to wait again at once
-			s.Log.Info("a wait for a change was cut off on the way: the next ones are shorter", "after", after.Round(time.Millisecond), "wait", s.patience.Wait(), "cause", why)
+			s.Log.Info("a wait for a change was cut off by a proxy: the next ones are shorter", "after", after.Round(time.Millisecond), "wait", s.patience.Wait(), "cause", why)
 			return a, nil
 		}
 	}
@@ -110,7 +110,7 @@ func (s *Sync) broken(u *url.URL, err error) error {
 		err = e.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return failf(reasonSlow, "%s has not answered in time: %w", u.Host, err)
+		return failf(reasonSlow, "%s did not respond in time: %w", u.Host, err)
 	}
 	return failf(reasonUnreachable, "asking %s: %w", u.Host, err)
 }

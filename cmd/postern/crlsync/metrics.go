@@ -51,7 +51,7 @@ func (m *Metrics) follow(s *Sync) error {
 		name, help string
 		value      func() float64
 	}{
-		{"postern_crl_sync_seconds_left", "Seconds until the first CRL of the file lapses; 0 or less: servers refuse everybody.", func() float64 {
+		{"postern_crl_sync_seconds_left", "Seconds until the first CRL in the file expires; 0 or less: servers reject all clients.", func() float64 {
 			_, left := s.state()
 			return left.Seconds()
 		}},
@@ -63,7 +63,7 @@ func (m *Metrics) follow(s *Sync) error {
 			}
 			return float64(s.lastSuccess.UnixNano()) / float64(time.Second)
 		}},
-		{"postern_crl_sync_reload_owed", "1 while the reload command is owed for the file, else 0.", func() float64 {
+		{"postern_crl_sync_reload_owed", "1 while a reload for the file is outstanding, else 0.", func() float64 {
 			if _, owed, err := s.place.owes(); err != nil || owed {
 				return 1
 			}

@@ -96,7 +96,7 @@ func (p place) outdated() error {
 		looked[namespace] = true
 		for _, m := range mountsOf(filepath.Base(process)) {
 			if m.device == device && m.root == path+"//deleted" {
-				return failf(reasonMount, "%s mounts the file alone, and sees an old one from now on: mount the directory %s there, and start it again", who(process, m.point), p.dir)
+				return failf(reasonMount, "%s mounts only the file, and sees an old one from now on: mount the directory %s there, and restart it", who(process, m.point), p.dir)
 			}
 		}
 	}
@@ -127,7 +127,7 @@ func (s *Sync) lookForOutdated(changed bool) {
 	switch {
 	case err != nil && before == nil:
 		s.Metrics.failed(reasonMount)
-		s.Log.Error("a server does not see the new file", "file", s.place.path, "reason", reasonMount, "error", err)
+		s.Log.Error("a server cannot see the new file", "file", s.place.path, "reason", reasonMount, "error", err)
 	case err == nil && before != nil:
 		s.Log.Info("the server that saw an old file is gone", "file", s.place.path)
 	}

@@ -56,7 +56,7 @@ func (o *Options) check() error {
 		field, value string
 	}{{"url", o.URL}, {"ca", o.CA}, {"out", o.Out}} {
 		if needed.value == "" {
-			return issuance.Invalidf(needed.field, "is missing", "it says what is followed, by whom it must be signed, or where it goes")
+			return issuance.Invalidf(needed.field, "is missing", "it is required")
 		}
 	}
 	if o.ChainURL == "" {

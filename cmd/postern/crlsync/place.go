@@ -44,14 +44,14 @@ func newPlace(out string) (place, error) {
 		return place{}, failf(reasonDisk, "looking for %s: %w", out, err)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return place{}, failf(reasonDisk, "%s is not a file; Docker makes a directory in the place of a file that it is to mount and that is missing: "+
-			"remove it, and mount the directory above", path)
+		return place{}, failf(reasonDisk, "%s is not a file; Docker creates a directory when the file to mount is missing: "+
+			"remove it, and mount the parent directory", path)
 	}
 	dir, name := filepath.Split(path)
 	beside := func(kind string) string { return filepath.Join(dir, "."+name+"."+kind) }
 	p := place{path: path, dir: filepath.Clean(dir), temp: beside("new"), lock: beside("lock"), owed: beside("reload-owed"), alerted: beside("alerted")}
 	if p.mounted() {
-		return place{}, issuance.Invalidf("out", path+" is mounted by itself, so that it cannot be replaced", "mount the directory that it is in instead of the file")
+		return place{}, issuance.Invalidf("out", path+" is mounted as a single file, so it cannot be replaced", "mount its directory instead of the file")
 	}
 	return p, nil
 }
@@ -125,7 +125,7 @@ func (p place) replace(text []byte, owed bool) (err error) {
 		if err != nil {
 			os.Remove(p.temp) //nolint:errcheck // what is left of it is overwritten the next time
 			if errors.Is(err, syscall.EBUSY) {
-				err = failf(reasonMount, "%s is mounted by itself, so that it cannot be replaced: mount the directory %s instead: %w", p.path, p.dir, err)
+				err = failf(reasonMount, "%s is mounted as a single file, so it cannot be replaced: mount the directory %s instead: %w", p.path, p.dir, err)
 				return
 			}
 			err = failf(reasonDisk, "replacing %s: %w", p.path, err)

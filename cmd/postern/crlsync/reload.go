@@ -50,7 +50,7 @@ func (s *Sync) reloadIfOwed(ctx context.Context) error {
 	}
 	if _, owed, err := s.place.owes(); err != nil || !owed {
 		if err != nil {
-			err = failf(reasonDisk, "looking whether a reload is owed: %w", err)
+			err = failf(reasonDisk, "checking for an outstanding reload: %w", err)
 		}
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *Sync) reloaded(err error) {
 	defer s.mu.Unlock()
 	if err == nil {
 		if s.reloadFails != nil {
-			s.Log.Info("the reload is done at last", "file", s.place.path)
+			s.Log.Info("the outstanding reload has succeeded", "file", s.place.path)
 		}
 		s.reloadFails = nil
 		return
@@ -156,7 +156,7 @@ func (s *Sync) reloaded(err error) {
 	}
 	s.reloadFails = err
 	s.Metrics.failed(reasonOf(err))
-	s.Log.Error("the server was not told of the new file; it is tried again", "file", s.place.path, "reason", reasonOf(err), "error", err)
+	s.Log.Error("the server was not told about the new file; will try again", "file", s.place.path, "reason", reasonOf(err), "error", err)
 }
 
 // tail keeps the end of what is written.

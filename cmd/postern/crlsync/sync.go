@@ -117,7 +117,7 @@ func (s *Sync) Once(ctx context.Context) error {
 	case reloadErr != nil:
 		return s.unwell("is new, but the server was not told: "+reloadErr.Error(), reloadErr)
 	case state != Fresh:
-		return s.unwell("lapses in "+left.Round(time.Second).String()+", and there is no newer one", nil)
+		return s.unwell("expires in "+left.Round(time.Second).String()+", and there is no newer one", nil)
 	}
 	return nil
 }
@@ -126,9 +126,9 @@ func (s *Sync) Once(ctx context.Context) error {
 // file is good yet.
 func (s *Sync) unwell(message string, cause error) error {
 	_, left := s.state()
-	next := "the file lapses in " + left.Round(time.Second).String()
+	next := "the file expires in " + left.Round(time.Second).String()
 	if left <= 0 {
-		next = "there is no file that a server could use"
+		next = "there is no usable file"
 	}
 	if do := hint(cause); do != "" {
 		next = do + "; " + next

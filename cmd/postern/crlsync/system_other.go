@@ -12,7 +12,7 @@ import (
 // tryLock refuses: without a lock that ends with its process, two of us could
 // write one file.
 func tryLock(*os.File) (bool, error) {
-	return false, errors.New("this works on Unix-like systems alone")
+	return false, errors.New("this works only on Unix-like systems")
 }
 
 func keepOwner(*os.File, fs.FileInfo) error { return nil }
