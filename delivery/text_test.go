@@ -356,3 +356,16 @@ func FuzzToGSM(f *testing.F) {
 		}
 	})
 }
+
+func TestAnAlertBySMSFitsOneSegment(t *testing.T) {
+	texts := sampleTexts(t)
+	d := sampleDispatch(issuance.AlertNotice, "en")
+	d.Notice.Kind, d.Notice.Channel, d.Notice.Order = issuance.AlertSMSNotice, issuance.SMS, ""
+	for _, what := range []string{"E-mail is paused since 09:00 UTC: 535 refused.", strings.Repeat("long „words\x00 ", 50)} {
+		d.Notice.Text = what
+		text := string(mustRender(t, texts, d).Text.Reveal())
+		if n := len([]rune(text)); n > 160 || !strings.Contains(text, what[:4]) {
+			t.Errorf("%d characters: %q", n, text)
+		}
+	}
+}

@@ -35,6 +35,9 @@ type Office struct {
 	Desk     *issuance.Desk
 	Store    issuance.Store[Reader, Tx]
 	Schedule Schedule
+	Policy   issuance.Policy
+	// Channels returns how each channel is doing at this moment; nil: nobody knows.
+	Channels func() []issuance.ChannelState
 }
 
 // Check returns an error that names what o lacks.
@@ -46,6 +49,13 @@ func (o *Office) Check() error {
 		return errors.New("report: the monthly report is due on no day")
 	}
 	return o.Desk.Check()
+}
+
+func (o *Office) channels() []issuance.ChannelState {
+	if o.Channels == nil {
+		return nil
+	}
+	return o.Channels()
 }
 
 func (o *Office) now() time.Time { return o.Desk.Now().UTC() }
