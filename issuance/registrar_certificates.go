@@ -8,7 +8,8 @@ import (
 // Revoke ends a certificate, for good. Every view of it (CRL, OCSP, checks)
 // follows within a second.
 func (r *Registrar) Revoke(ctx context.Context, by Actor, serial Serial, reason Reason, note string) (Certificate, error) {
-	if _, err := ParseReason(string(reason)); err != nil {
+	reason, err := ParseReason(string(reason))
+	if err != nil {
 		return Certificate{}, err
 	}
 	return r.onCertificate(ctx, by, serial, RevokeVerb, note, func(w *work, c *Certificate, note string) error {

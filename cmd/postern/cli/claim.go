@@ -48,6 +48,8 @@ No file is ever replaced.`,
 	f.StringVar(&q.newKey, "new-key", "", "make a private key here, in this file, and claim a certificate for it")
 	f.BoolVar(&q.sendCode, "send-code", false, "have a new one-time password sent first")
 	f.StringVar(&q.ca, "ca", "", "PEM file of the root that the server's certificate comes from (POSTERN_CA)")
+	complete(c, "target", words(issuance.Targets()...)...)
+	complete(c, "key", words(issuance.KeyAlgorithms()...)...)
 	c.MarkFlagsMutuallyExclusive("csr", "new-key")
 	c.MarkFlagsMutuallyExclusive("csr", "target")
 	c.MarkFlagsMutuallyExclusive("csr", "key")

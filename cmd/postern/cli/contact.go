@@ -2,6 +2,8 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 func contacts(n *connection) *cobra.Command {
@@ -22,21 +24,26 @@ func contacts(n *connection) *cobra.Command {
 		}),
 		showCommand(n, showing[contactRecord]{
 			arg: "contact", short: "Show a contact, named by id or e-mail address", path: atContact,
-			lines: func(_ namer, p contactRecord, s *sheet) {
-				s.add("contact", p.ID)
-				s.add("name", p.Name)
-				s.add("organisation", p.Organization)
-				s.add("email", p.Email)
-				s.add("mobile", p.Mobile)
-				s.add("mobile changed", when(p.MobileChangedAt))
-				s.add("language", p.Language)
-				s.add("may", p.may())
-				s.add("since", when(p.CreatedAt))
-			},
+			lines: aboutContact,
 		}),
 		addContact(n), changeContact(n),
-		verbCommand(n, verb[contactRecord]{name: "disable", short: "Let a contact order and receive nothing more", arg: "contact", path: atContact, told: told("disabled")}),
+		verbCommand(n, verb[contactRecord]{
+			name: "disable", short: "Let a contact order and receive nothing more", arg: "contact", path: atContact,
+			ask: "Disable this contact?", about: aboutContact, told: told("disabled"),
+		}),
 		verbCommand(n, verb[contactRecord]{name: "enable", short: "Let a contact order and receive again", arg: "contact", path: atContact, told: told("enabled")}))
+}
+
+func aboutContact(_ namer, p contactRecord, s *sheet) {
+	s.add("contact", p.ID)
+	s.add("name", p.Name)
+	s.add("organisation", p.Organization)
+	s.add("email", p.Email)
+	s.add("mobile", p.Mobile)
+	s.add("mobile changed", when(p.MobileChangedAt))
+	s.add("language", p.Language)
+	s.add("may", p.may())
+	s.add("since", when(p.CreatedAt))
 }
 
 // may says what the contact is authorised to do.
@@ -59,6 +66,7 @@ func contactFlags(c *cobra.Command) {
 	c.Flags().String("email", "", "where the link is sent")
 	c.Flags().String("mobile", "", "where codes and passwords are sent, as in +41 79 123 45 67")
 	c.Flags().String("language", "", "of pages and messages: en, de or fr (default en)")
+	complete(c, "language", issuance.Languages()...)
 	c.Flags().Bool("may-order", true, "may order certificates")
 	c.Flags().Bool("may-receive", true, "may receive certificates")
 }

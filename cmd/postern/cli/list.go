@@ -27,7 +27,19 @@ type listing[T any] struct {
 // filter is a flag of a listing that narrows it.
 type filter struct {
 	name, parameter, usage string
+	words                  []string                     // that it takes; none: any
 	read                   func(string) (string, error) // nil: as it is
+}
+
+// value returns what the API is asked for when s was given.
+func (f filter) value(s string) (string, error) {
+	switch {
+	case f.words != nil:
+		return choose(s, f.words)
+	case f.read != nil:
+		return f.read(s)
+	}
+	return s, nil
 }
 
 // listCommand returns the command that l describes.
@@ -42,12 +54,9 @@ func listCommand[T any](n *connection, l listing[T]) *cobra.Command {
 				if values[i] == "" {
 					continue
 				}
-				value := values[i]
-				if f.read != nil {
-					var err error
-					if value, err = f.read(value); err != nil {
-						return flagError(c, f.name, err)
-					}
+				value, err := f.value(values[i])
+				if err != nil {
+					return flagError(c, f.name, err)
 				}
 				q.Set(f.parameter, value)
 			}
@@ -60,6 +69,9 @@ func listCommand[T any](n *connection, l listing[T]) *cobra.Command {
 	}
 	for i, f := range l.filters {
 		c.Flags().StringVar(&values[i], f.name, "", f.usage)
+		if f.words != nil {
+			complete(c, f.name, f.words...)
+		}
 	}
 	c.Flags().IntVar(&p.limit, "limit", 100, "print at most this many")
 	c.Flags().BoolVar(&p.all, "all", false, "print all there are")

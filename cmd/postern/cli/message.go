@@ -15,7 +15,7 @@ func messages(n *connection) *cobra.Command {
 		listCommand(n, listing[messageRecord]{
 			short: "List messages, the newest first", plural: "messages", path: "api/v1/messages",
 			filters: []filter{
-				{name: "state", parameter: "state", usage: "pending, accepted, failed or dropped", read: oneOf(issuance.Pending, issuance.Accepted, issuance.Failed, issuance.Dropped)},
+				{name: "state", parameter: "state", usage: "pending, accepted, failed or dropped", words: words(issuance.Pending, issuance.Accepted, issuance.Failed, issuance.Dropped)},
 				{name: "order", parameter: "order", usage: "of this order"},
 			},
 			head: messageHead(), row: messageRow,

@@ -45,8 +45,10 @@ type verb[T any] struct {
 	path  func(context.Context, *client, string) (string, error) // of the record that the argument names
 	// comment is whether the verb keeps one.
 	comment bool
-	// final is what a person is asked before, with the argument in it as %s; "" for nothing.
-	final string
+	// ask is what a person is asked before, "" for nothing; about is what the
+	// person is shown of the record with it.
+	ask   string
+	about func(namer, T, *sheet)
 	told  func(T) string
 }
 
@@ -64,8 +66,8 @@ func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if v.final != "" {
-				if err := confirm(c, sure, fmt.Sprintf(v.final, args[0])); err != nil {
+			if v.ask != "" && !sure {
+				if err := ask(c, api, path, v.ask, v.about); err != nil {
 					return err
 				}
 			}
@@ -79,18 +81,25 @@ func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
 	if v.comment {
 		commentFlag(c, &comment)
 	}
-	if v.final != "" {
+	if v.ask != "" {
 		sureFlag(c, &sure)
 	}
 	return c
 }
 
-func commentFlag(c *cobra.Command, to *string) {
-	c.Flags().StringVar(to, "comment", "", "why, for the record")
+// ask shows a person the record at path, and asks what is to be done to it.
+func ask[T any](c *cobra.Command, api *client, path, what string, about func(namer, T, *sheet)) error {
+	var record T
+	if err := api.get(c.Context(), path, nil, &record); err != nil {
+		return err
+	}
+	q := question{ask: what}
+	about(api.names(c.Context()), record, &q.about)
+	return confirm(c, q)
 }
 
-func sureFlag(c *cobra.Command, to *bool) {
-	c.Flags().BoolVar(to, "yes", false, "do not ask")
+func commentFlag(c *cobra.Command, to *string) {
+	c.Flags().StringVar(to, "comment", "", "why, for the record")
 }
 
 // at returns the path of a record of the kind that a folder of the API has.
