@@ -68,9 +68,9 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 			want, err := paperCode(seed, counter)
 			return string(want.Reveal()) == code, err
 		},
-		CheckMobile: func(string) error { return nil },
-		Workers:     2,
-		Alerts:      []string{"duty@postern.example"},
+		ReadMobile: func(s string) (string, error) { return s, nil },
+		Workers:    2,
+		Alerts:     []string{"duty@postern.example"},
 	}
 	for _, f := range change {
 		f(&c)

@@ -99,11 +99,12 @@ func (w *work) onlyContact(c Contact) error {
 	return nil
 }
 
-func (r *Registrar) checkContact(c *Contact) error {
+func (r *Registrar) checkContact(c *Contact) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
-	return r.CheckMobile(c.Mobile)
+	c.Mobile, err = r.ReadMobile(c.Mobile)
+	return err
 }
 
 // ChangeContact replaces what is known of a contact; its id and organisation

@@ -7,8 +7,9 @@ import (
 
 // Typed returns s as a keyboard would have written it: digits of every script and
 // full-width letters and signs in ASCII, every dash as '-', every blank as ' ',
-// and nothing of what cannot be seen, as the marks that turn the direction of
-// text, which phones and web pages copy along. Line breaks inside s stay.
+// and nothing of what cannot be seen, as the marks of the direction of text, which
+// phones and web pages copy along. Line breaks inside s stay, and so does U+202E,
+// which shows text the other way round: nobody can say what it was meant to be.
 func Typed(s string) string {
 	return strings.Map(typed, strings.TrimSpace(s))
 }
@@ -19,6 +20,8 @@ func typed(r rune) rune {
 		if r == '\t' {
 			return ' '
 		}
+		return r
+	case r == '\u202e':
 		return r
 	case unicode.Is(unicode.Nd, r):
 		return digit(r)

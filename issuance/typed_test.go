@@ -31,6 +31,7 @@ func TestWhatCopyingBringsIsTakenOut(t *testing.T) {
 		"＋４１（０）７９":                                         "+41(0)79",
 		"٠٧٩ ۱۲۳ १२३":                                      "079 123 123",
 		"\u2066a\tb\u2069\n":                               "a b",
+		"\u202e+41\u202c":                                  "\u202e+41",
 		"a\nb":                                             "a\nb",
 		"Zoë":                                              "Zoë",
 	} {

@@ -112,7 +112,7 @@ func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Reg
 		Store: faultyStore{h.store, h}, Signer: h.authority, Policy: policy, Now: h.now, Log: quiet,
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
-		CheckMobile: delivery.CheckMobile(nil), Workers: 1,
+		ReadMobile: delivery.ReadMobile(nil, ""), Workers: 1,
 	})
 	h.ok(err)
 	return registrar

@@ -56,8 +56,8 @@ func newPost(t *testing.T) *post {
 		KeyOf:   func(crypto.PublicKey) (issuance.KeyAlgorithm, error) { return "", errors.ErrUnsupported },
 		ReadCSR: func([]byte) (crypto.PublicKey, error) { return nil, errors.ErrUnsupported },
 		Pack:    delivery.Pack, NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
-		CheckMobile: func(string) error { return nil }, // what Twilio refuses must get as far as Twilio
-		Workers:     1, Alerts: []string{"duty@bank.example"},
+		ReadMobile: func(s string) (string, error) { return s, nil }, // what Twilio refuses must get as far as Twilio
+		Workers:    1, Alerts: []string{"duty@bank.example"},
 		WakeCourier: func(c issuance.Channel) { p.courier(c).Wake() },
 	})
 	p.must(err)

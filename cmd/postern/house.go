@@ -123,8 +123,8 @@ func (h *house) newRegistrar() (*issuance.Registrar, error) {
 		Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(), Now: h.now, Log: h.log,
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
-		CheckMobile: delivery.CheckMobile(h.cfg.SMS.Countries),
-		Workers:     runtime.GOMAXPROCS(0), Alerts: h.cfg.Reports.To, Reports: reports,
+		ReadMobile: delivery.ReadMobile(h.cfg.SMS.Countries, h.cfg.Rules.PhoneRegion),
+		Workers:    runtime.GOMAXPROCS(0), Alerts: h.cfg.Reports.To, Reports: reports,
 		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
 		WakePublisher: func() { h.publisher.Wake() },
 	})

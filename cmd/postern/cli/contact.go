@@ -61,10 +61,16 @@ func (p contactRecord) may() string {
 	return ""
 }
 
+// understood says where messages go: what was made of an address and a number
+// that people write in many ways.
+func (p contactRecord) understood() string {
+	return "; mail goes to " + p.Email + ", SMS to " + p.Mobile
+}
+
 func contactFlags(c *cobra.Command) {
 	c.Flags().String("name", "", "first and last name")
 	c.Flags().String("email", "", "where the link is sent")
-	c.Flags().String("mobile", "", "where codes and passwords are sent, as in +41 79 123 45 67")
+	c.Flags().String("mobile", "", "where codes and passwords are sent, as in +41 79 123 45 67; without a country code it is one of the server's policy.phone_region")
 	c.Flags().String("language", "", "of pages and messages: en, de or fr (default en)")
 	complete(c, "language", issuance.Languages()...)
 	c.Flags().Bool("may-order", true, "may order certificates")
@@ -89,7 +95,9 @@ func addContact(n *connection) *cobra.Command {
 				}
 			}
 			return send(n, c, api.create, "api/v1/contacts", body,
-				func(p contactRecord) string { return "added contact " + p.ID + ", " + p.Name + " of " + p.Organization })
+				func(p contactRecord) string {
+					return "added contact " + p.ID + ", " + p.Name + " of " + p.Organization + p.understood()
+				})
 		},
 	}
 	c.Flags().String("org", "", "organisation")
@@ -110,7 +118,13 @@ func changeContact(n *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return change(n, c, path, func(p contactRecord) string { return "changed contact " + p.Name + " (" + p.ID + ")" })
+			return change(n, c, path, func(p contactRecord) string {
+				told := "changed contact " + p.Name + " (" + p.ID + ")"
+				if c.Flags().Changed("mobile") || c.Flags().Changed("email") {
+					told += p.understood()
+				}
+				return told
+			})
 		},
 	}
 	contactFlags(c)
