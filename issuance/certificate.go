@@ -67,7 +67,11 @@ func ParseReason(s string) (Reason, error) {
 			return r, nil
 		}
 	}
-	return "", Invalidf("reason", quoted(s)+" is not a reason for revoking", "choose one of "+list(Reasons()))
+	return "", Reason(s).unknown()
+}
+
+func (r Reason) unknown() *Error {
+	return Invalidf("reason", quoted(string(r))+" is not a reason for revoking", "choose one of "+list(Reasons()))
 }
 
 // Certificate is what the store knows of a serial number.

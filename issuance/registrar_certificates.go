@@ -3,14 +3,14 @@ package issuance
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // Revoke ends a certificate, for good. Every view of it (CRL, OCSP, checks)
 // follows within a second.
 func (r *Registrar) Revoke(ctx context.Context, by Actor, serial Serial, reason Reason, note string) (Certificate, error) {
-	reason, err := ParseReason(string(reason))
-	if err != nil {
-		return Certificate{}, err
+	if !slices.Contains(Reasons(), reason) {
+		return Certificate{}, reason.unknown()
 	}
 	return r.onCertificate(ctx, by, serial, RevokeVerb, note, func(w *work, c *Certificate, note string) error {
 		if err := c.Revoke(reason, by, note, w.now); err != nil {

@@ -125,3 +125,16 @@ func TestKeysAndTargetsAreReadAsPeopleWriteThem(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestReasonsAreReadInAnyCase(t *testing.T) {
+	for _, in := range []string{"keyCompromise", "keycompromise", "KEY_COMPROMISE", "key-compromise", "Key Compromise"} {
+		if got, err := ParseReason(in); err != nil || got != KeyCompromise {
+			t.Errorf("ParseReason(%q) = %q, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "lost", "certificateHold", "cACompromise", "removeFromCRL"} {
+		if got, err := ParseReason(in); KindOf(err) != Invalid {
+			t.Errorf("ParseReason(%q) = %q, %v; want a refusal", in, got, err)
+		}
+	}
+}
