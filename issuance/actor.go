@@ -1,5 +1,7 @@
 package issuance
 
+import "strings"
+
 // Role is what an actor may do.
 type Role string
 
@@ -35,8 +37,19 @@ func (a Actor) may(verb string, roles ...Role) error {
 	}
 	return &Error{
 		Kind: Denied, Code: CodeRole, Message: "the role " + string(a.Role) + " may not " + verb,
-		Hint: "use the token of an officer or administrator",
+		Hint: "use the token of an " + persons(roles),
 	}
+}
+
+// persons names those of roles that a token may have: "administrator or officer".
+func persons(roles []Role) string {
+	var names []string
+	for _, r := range roles {
+		if r == RoleAdministrator || r == RoleOfficer || r == RoleAuditor {
+			names = append(names, string(r))
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 // mayWrite is may for the verbs of daily work.

@@ -91,7 +91,7 @@ func (r *Registrar) onCertificate(ctx context.Context, by Actor, serial Serial, 
 		if err != nil {
 			return err
 		}
-		return w.enqueue(Notice{Kind: RevokedNotice, Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(c.Status)})
+		return w.enqueue(Notice{Kind: statusNotice(c.Status), Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(c.Status)})
 	})
 	return c, err
 }

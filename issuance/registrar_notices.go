@@ -160,7 +160,7 @@ func (r *Registrar) dispatch(w *work, n Notice) (d Dispatch, err error) {
 			return d, err
 		}
 	}
-	if n.Kind == RevokedNotice && n.Text != "" && n.Text != string(d.Certificate.Status) {
+	if n.Kind.TellsStatus() && n.Text != "" && n.Text != string(d.Certificate.Status) {
 		return d, overtakenError("the certificate's status has changed again")
 	}
 	d.Secret, err = r.noticeSecret(w, d.Order, n)

@@ -26,6 +26,12 @@ func certificateStands(c certificateRecord) string {
 
 func listCertificates(n *connection) *cobra.Command {
 	return listCommand(n, listing[certificateRecord]{
+		columns: []string{
+			"serial", "status", "expired", "organization", "service", "contact", "order", "issuer", "issued_at",
+			"not_before", "not_after", "key", "fingerprint", "from_csr", "renews", "renewed_by", "reason", "comment",
+			"changed_at", "changed_by.name", "changed_by.role", "first_used_at", "last_used_at", "uses",
+			"refused_uses", "last_refused_at", "last_refusal",
+		},
 		short: "List certificates, the newest first", plural: "certificates", path: "api/v1/certificates",
 		filters: []filter{
 			{name: "status", parameter: "status", usage: "active, held or revoked", words: words(issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned)},

@@ -12,6 +12,10 @@ func contacts(n *connection) *cobra.Command {
 	}
 	return group("contact", "Persons who order and receive certificates",
 		listCommand(n, listing[contactRecord]{
+			columns: []string{
+				"id", "organization", "name", "email", "mobile", "language", "may_order", "may_receive", "disabled",
+				"created_at", "mobile_changed_at",
+			},
 			short: "List contacts", plural: "contacts", path: "api/v1/contacts",
 			filters: []filter{
 				{name: "org", parameter: "organization", usage: "of this organisation"},
@@ -73,8 +77,8 @@ func contactFlags(c *cobra.Command) {
 	c.Flags().String("mobile", "", "where codes and passwords are sent, as in +41 79 123 45 67; without a country code it is one of the server's policy.phone_region")
 	c.Flags().String("language", "", "of pages and messages: en, de or fr (default en)")
 	complete(c, "language", issuance.Languages()...)
-	c.Flags().Bool("may-order", true, "may order certificates")
-	c.Flags().Bool("may-receive", true, "may receive certificates")
+	c.Flags().Bool("may-order", true, "may order certificates; staff may order for a contact either way")
+	c.Flags().Bool("may-receive", true, "may receive certificates; no order is approved for a contact who may not")
 }
 
 func addContact(n *connection) *cobra.Command {

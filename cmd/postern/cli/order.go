@@ -48,6 +48,12 @@ func aboutOrder(contact namer, o orderRecord, s *sheet) {
 
 func listOrders(n *connection) *cobra.Command {
 	return listCommand(n, listing[orderRecord]{
+		columns: []string{
+			"id", "state", "organization", "service", "contact", "key", "target", "renews", "requested_by.name",
+			"requested_by.role", "requested_at", "decided_by.name", "decided_by.role", "decided_at", "comment",
+			"attempts", "link_expires_at", "serial", "from_csr", "issued_at", "downloaded_at", "completed_at",
+			"updated_at",
+		},
 		short: "List orders, the newest first", plural: "orders", path: "api/v1/orders",
 		filters: []filter{
 			{name: "state", parameter: "state", usage: "in this state: requested, invited, ...", words: words(issuance.OrderStates()...)},

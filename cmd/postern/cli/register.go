@@ -12,7 +12,8 @@ import (
 func organizations(n *connection) *cobra.Command {
 	return group("org", "Customers, whose services get certificates",
 		listCommand(n, listing[organizationRecord]{
-			short: "List organisations", plural: "organisations", path: "api/v1/organizations",
+			columns: []string{"id", "name", "created_at"},
+			short:   "List organisations", plural: "organisations", path: "api/v1/organizations",
 			head: []string{"ORGANISATION", "NAME", "SINCE"},
 			row:  func(_ namer, o organizationRecord) []string { return []string{o.ID, o.Name, when(o.CreatedAt)} },
 		}),
@@ -64,7 +65,8 @@ func services(n *connection) *cobra.Command {
 	}
 	return group("service", "Client applications, which get certificates",
 		listCommand(n, listing[serviceRecord]{
-			short: "List services", plural: "services", path: "api/v1/services",
+			columns: []string{"id", "organization", "name", "environment", "key", "target", "disabled", "created_at"},
+			short:   "List services", plural: "services", path: "api/v1/services",
 			filters: []filter{{name: "org", parameter: "organization", usage: "of this organisation"}},
 			head:    []string{"SERVICE", "ENVIRONMENT", "KEY", "TARGET", "DISABLED"},
 			row: func(_ namer, s serviceRecord) []string {

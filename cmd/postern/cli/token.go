@@ -17,7 +17,8 @@ import (
 func tokens(n *connection) *cobra.Command {
 	return group("token", "Bearer tokens of the admin API",
 		listCommand(n, listing[tokenRecord]{
-			short: "List tokens", plural: "tokens", path: "api/v1/tokens",
+			columns: []string{"id", "name", "role", "created_at", "expires_at", "revoked_at"},
+			short:   "List tokens", plural: "tokens", path: "api/v1/tokens",
 			head: []string{"NAME", "ROLE", "MADE", "ENDS", "REVOKED", "TOKEN"},
 			row: func(_ namer, t tokenRecord) []string {
 				return []string{t.Name, t.Role, when(t.CreatedAt), when(t.ExpiresAt), when(t.RevokedAt), t.ID}
@@ -96,6 +97,10 @@ services) or auditor (reads).`,
 func audit(n *connection) *cobra.Command {
 	return group("audit", "What was done, by whom",
 		listCommand(n, listing[auditRecord]{
+			columns: []string{
+				"seq", "at", "actor.name", "actor.role", "actor.id", "verb", "organization", "order", "serial",
+				"subject", "detail",
+			},
 			short: "List audit records, the newest first", plural: "audit records", path: "api/v1/audit",
 			filters: []filter{
 				{name: "order", parameter: "order", usage: "of this order"},
