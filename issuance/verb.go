@@ -41,4 +41,7 @@ const (
 	RetryVerb Verb = "retry" // staff send a notice again
 
 	ReportVerb Verb = "report" // a report was queued for those who get it
+
+	ListVerb Verb = "list" // these two read, and leave no record
+	ShowVerb Verb = "show"
 )
