@@ -120,7 +120,11 @@ func (l reading) entitled(o *Order) (Contact, error) {
 		return c, err
 	}
 	s, err := l.Service(o.Service)
-	if err == nil && (c.Disabled || !c.MayReceive || s.Disabled) {
+	if err != nil {
+		return c, err
+	}
+	org, err := l.Organization(o.Organization)
+	if err == nil && (c.Disabled || !c.MayReceive || s.Disabled || org.Disabled) {
 		err = &Error{Kind: Conflict, Code: CodeCancelled, Message: "the contact or the service of this order is not authorised any more", Hint: "ask the people who sent you the link"}
 	}
 	return c, err
@@ -138,7 +142,7 @@ func (w *work) lock(o *Order, c Contact) error {
 	if err := w.put(o); err != nil {
 		return err
 	}
-	if err := w.Alert(o.ID, "Order "+string(o.ID)+" is locked: too many wrong codes were entered. Unlock it once you have spoken to the contact."); err != nil {
+	if err := w.Alert(o.ID, "Too many wrong codes were entered: "+w.about(o)+" is locked. Unlock it once you have spoken to the contact."); err != nil {
 		return err
 	}
 	w.audit(c.actor(), LockVerb, o, nil)

@@ -59,7 +59,13 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 	} else if err != nil {
 		return err
 	}
+	org, err := w.Organization(s.Organization)
+	if err != nil {
+		return err
+	}
 	switch {
+	case org.Disabled:
+		return Invalidf("service", "organisation "+string(org.ID)+" is disabled", "enable it first")
 	case s.Disabled:
 		return Invalidf("service", "service "+string(s.ID)+" is disabled", "enable it first")
 	case c.Organization != s.Organization:

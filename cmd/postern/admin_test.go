@@ -99,6 +99,19 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	failed := h.failMessage(contact)
 	h.get("/messages/" + failed)
 	h.post(http.StatusOK, "/messages/"+failed+"/retry", "")
+	h.post(http.StatusOK, "/messages/test", `{"to":"ops@example.com"}`)
+
+	patch := apiRequest{method: http.MethodPatch, path: "/api/v1/organizations/acme", body: `{"name":"Acme Holding"}`}
+	if got := h.want(http.StatusOK, patch).field(t, "name"); got != "Acme Holding" {
+		t.Errorf("the organisation is now called %q", got)
+	}
+	h.post(http.StatusOK, "/organizations/acme/disable", "")
+	var refused apiProblem
+	h.post(http.StatusUnprocessableEntity, "/orders", `{"service":"acme.payments","contact":"`+contact+`","another":true}`).into(t, &refused)
+	if !strings.Contains(refused.Detail, "organisation acme is disabled") {
+		t.Errorf("an order for a disabled organisation is refused as %+v", refused)
+	}
+	h.post(http.StatusOK, "/organizations/acme/enable", "")
 
 	token := h.post(http.StatusCreated, "/tokens", `{"name":"script","role":"officer","lifetime":"2160h"}`)
 	h.get("/tokens/" + token.field(t, "id"))
