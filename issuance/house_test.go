@@ -77,7 +77,7 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 			want, err := paperCode(seed, counter)
 			return string(want.Reveal()) == code, err
 		},
-		CheckMobile: func(string) error { return nil }, ASCIIAddress: func(a string) (string, error) { return a, nil },
+		ReadMobile: func(s string) (string, error) { return s, nil }, ASCIIAddress: func(a string) (string, error) { return a, nil },
 		Workers: 2,
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: h.clerk.Document,

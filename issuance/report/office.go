@@ -48,7 +48,7 @@ func (o *Office) Check() error {
 	case len(o.Schedule.To) > 0 && !o.Schedule.Monthly.Off && o.Schedule.Monthly.Day < 1:
 		return errors.New("report: the monthly report is due on no day")
 	}
-	return o.Desk.Check()
+	return errors.Join(o.Desk.Check(), o.Policy.Check())
 }
 
 func (o *Office) channels() []issuance.ChannelState {
