@@ -3,9 +3,7 @@ package issuance
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
-	"unicode"
 )
 
 // linkError is what a stranger hears of every link that does not work, whether
@@ -273,22 +271,4 @@ func (r *Registrar) wrong(ctx context.Context, t try) error {
 		return w.lock(&o, t.contact)
 	})
 	return errors.Join(err, lockedError())
-}
-
-// cleanCode takes out the spaces and hyphens that people and phones put in.
-func cleanCode(code string) (string, error) {
-	digits := strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || r == '\u200b' || r == '.' {
-			return -1
-		}
-		return r
-	}, code)
-	ok := len(digits) == 8
-	for i := 0; ok && i < 8; i++ {
-		ok = digits[i] >= '0' && digits[i] <= '9'
-	}
-	if !ok {
-		return "", &Error{Kind: Invalid, Code: CodeMalformed, Field: "code", Message: "a code has eight digits", Hint: "enter the eight digits of the newest SMS; this was not counted as a try"}
-	}
-	return digits, nil
 }

@@ -182,7 +182,7 @@ func (r *Registrar) noticeSecret(w *work, o Order, n Notice) (Secret, error) {
 		}
 		kind = SeedSecret
 	case PasswordNotice:
-		if o.State != DownloadedState || o.Serial != n.Serial {
+		if o.State != DownloadedState && o.State != CompletedState || o.Serial != n.Serial {
 			return Secret{}, overtakenError("the certificate was revoked or replaced")
 		}
 		kind = PasswordSecret
@@ -254,7 +254,10 @@ func (r *Registrar) accepted(w *work, n Notice, out Outcome) error {
 	case CodeNotice:
 		o.CodeTaken(n.Counter, w.now)
 	case PasswordNotice:
-		if o.State != DownloadedState { // revoked while the message was on its way
+		if o.State == CompletedState && o.Wiped { // it was sent again, and the window has ended since
+			err = w.forget(o.ID, PasswordSecret)
+		}
+		if o.State != DownloadedState { // sent again, or revoked while the message was on its way
 			break
 		}
 		if err = o.Complete(w.now); err == nil {

@@ -41,4 +41,6 @@ const (
 	RetryVerb Verb = "retry" // staff send a notice again
 
 	ReportVerb Verb = "report" // a report was queued for those who get it
+
+	ResendPasswordVerb Verb = "resend-password" // of an order: the same password is sent again
 )
