@@ -31,6 +31,11 @@ type ClaimView struct {
 	WindowEnds time.Time
 	// PasswordState is that of the password SMS, from PasswordStage on; "" for a CSR.
 	PasswordState NoticeState
+	// PasswordSent is how many messages carried the password; PasswordMore reports
+	// whether another may, now or, if PasswordNextAt is not zero, from then on.
+	PasswordSent   int
+	PasswordMore   bool
+	PasswordNextAt time.Time
 	// SessionEnds is until when the contact can claim, in ChooseStage.
 	SessionEnds time.Time
 }
@@ -50,7 +55,9 @@ type CodeView struct {
 }
 
 // Look returns what the page shows to the browser that holds token and session
-// (which may be empty). Its error says, by its code, why there is nothing to do.
+// (which may be empty). Its error says, by its code, why there is nothing to do;
+// with it come the names alone, for a page that says what has ended: they are not
+// for strangers, and there are none of a link that is not known.
 func (r *Registrar) Look(ctx context.Context, token, session Secret) (v ClaimView, err error) {
 	now := r.Now().UTC()
 	err = r.Store.View(ctx, func(tx Tx) (err error) {
@@ -59,6 +66,9 @@ func (r *Registrar) Look(ctx context.Context, token, session Secret) (v ClaimVie
 			return err
 		}
 		o := &v.Order
+		if err := v.names(tx); err != nil {
+			return err
+		}
 		mine := o.mine(session)
 		if !mine {
 			if err := o.usable(now); err != nil {
@@ -71,7 +81,7 @@ func (r *Registrar) Look(ctx context.Context, token, session Secret) (v ClaimVie
 		return r.look(tx, &v, now)
 	})
 	if err != nil {
-		return ClaimView{}, err
+		return ClaimView{Organization: v.Organization, Service: v.Service, Contact: v.Contact}, err
 	}
 	if v.Certificate.Serial != "" {
 		chain, err := r.Signer.Chain(v.Certificate.Issuer)
@@ -103,18 +113,21 @@ func (o *Order) stage(mine bool) (Stage, error) {
 	return "", o.usable(o.UpdatedAt)
 }
 
+// names fills in whom and what v's order is for.
+func (v *ClaimView) names(tx Tx) (err error) {
+	if v.Organization, err = tx.Organization(v.Order.Organization); err != nil {
+		return err
+	}
+	if v.Service, err = tx.Service(v.Order.Service); err != nil {
+		return err
+	}
+	v.Contact, err = tx.Contact(v.Order.Contact)
+	return err
+}
+
 // look fills in what the stage of v shows.
 func (r *Registrar) look(tx Tx, v *ClaimView, now time.Time) (err error) {
 	o := &v.Order
-	if v.Organization, err = tx.Organization(o.Organization); err != nil {
-		return err
-	}
-	if v.Service, err = tx.Service(o.Service); err != nil {
-		return err
-	}
-	if v.Contact, err = tx.Contact(o.Contact); err != nil {
-		return err
-	}
 	switch v.Stage {
 	case EnterStage:
 		v.Code, err = r.lookCode(tx, o, now)
@@ -127,14 +140,7 @@ func (r *Registrar) look(tx Tx, v *ClaimView, now time.Time) (err error) {
 	if v.Certificate, err = tx.Certificate(o.Serial); err != nil || o.FromCSR || v.Stage == DownloadStage {
 		return err
 	}
-	sent, _, err := tx.Notices(NoticeQuery{Order: o.ID})
-	for _, n := range sent {
-		if n.Kind == PasswordNotice && n.Serial == o.Serial {
-			v.PasswordState = n.State
-			break
-		}
-	}
-	return err
+	return r.lookPassword(tx, v, now)
 }
 
 func (r *Registrar) lookCode(tx Tx, o *Order, now time.Time) (c CodeView, err error) {

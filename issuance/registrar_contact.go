@@ -56,6 +56,12 @@ func linked(tx Tx, token Secret) (Order, error) {
 func (o *Order) usable(now time.Time) error {
 	switch o.State {
 	case CancelledState, RejectedState:
+		if !o.DownloadedAt.IsZero() {
+			return &Error{
+				Kind: Conflict, Code: CodeRevoked, Message: "the certificate of this order was revoked",
+				Hint: "delete the file and its password; ask the people who sent you the link for a new certificate if you need one",
+			}
+		}
 		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order was withdrawn by the people who sent you the link", Hint: "ask them if you did not expect it"}
 	case LapsedState:
 		return expiredError()

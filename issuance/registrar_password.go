@@ -12,6 +12,8 @@ const (
 	CodePasswordSoon  Code = "password-cooldown" // it was sent just now
 	CodePasswordLimit Code = "password-limit"    // it was sent as often as it may be
 	CodePasswordGone  Code = "password-gone"     // the claim window ran out, or there never was one
+
+	CodeRevoked Code = "revoked" // the certificate was revoked before its delivery was complete
 )
 
 // passwordTexts is how many messages may carry the password of one file: the
@@ -109,6 +111,32 @@ func (w *work) passwordWaits(o *Order) (bool, error) {
 		}
 	}
 	return false, err
+}
+
+// lookPassword fills in how the password of v's file stands.
+func (r *Registrar) lookPassword(tx Tx, v *ClaimView, now time.Time) error {
+	w := &work{Tx: tx, now: now, policy: r.Policy}
+	sent, err := w.passwordNotices(&v.Order)
+	if err != nil || len(sent) == 0 {
+		return err
+	}
+	v.PasswordSent, v.PasswordState = len(sent), newest(sent).State
+	err = passwordLimit(sent, r.Policy, now)
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodePasswordSoon {
+		v.PasswordNextAt, err = now.Add(e.Retry), nil
+	}
+	v.PasswordMore = err == nil && (v.Stage == PasswordStage || now.Before(v.WindowEnds)) && v.Certificate.Status != Revoked
+	return nil
+}
+
+// newest returns the notice that was made last.
+func newest(sent []Notice) (last Notice) {
+	for _, n := range sent {
+		if n.CreatedAt.After(last.CreatedAt) || last.ID == "" {
+			last = n
+		}
+	}
+	return last
 }
 
 // passwordLimit returns why the password that was sent so often may not be sent again now.
