@@ -62,7 +62,7 @@ func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
 // expired, a used and a cancelled link answer as one that never was.
 func (s *site) toStranger(r *http.Request, p pass, err error) error {
 	switch issuance.CodeOf(err) {
-	case issuance.CodeClaimed, issuance.CodeCancelled, issuance.CodeLinkExpired:
+	case issuance.CodeClaimed, issuance.CodeCancelled, issuance.CodeRevoked, issuance.CodeLinkExpired:
 		if p.session.Empty() {
 			_, err = s.Registrar.Look(r.Context(), issuance.Secret{}, issuance.Secret{})
 		}

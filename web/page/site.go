@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -17,6 +18,7 @@ type Brand struct {
 	Name         string // "" for Postern
 	Colour       string // of buttons and links, as #rrggbb; "" for a calm blue
 	SupportEmail string // whom people ask for help; "" for the sender of the link
+	SupportPhone string // the number that they call, as people write it; "" for none
 	Logo         []byte // SVG or PNG; nil for a drawn door
 }
 
@@ -53,6 +55,10 @@ func New(brand Brand, base string) (*Site, error) {
 
 // Base returns the path under which the site lives, without a slash at its end.
 func (s *Site) Base() string { return s.base }
+
+// Support returns the address, or the number, where people ask for help; "" if
+// there is none.
+func (s *Site) Support() string { return cmp.Or(s.brand.SupportEmail, s.brand.SupportPhone) }
 
 // Pages are the pages of one audience.
 type Pages struct {
