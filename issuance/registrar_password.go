@@ -153,16 +153,16 @@ func passwordLimit(sent []Notice, p Policy, now time.Time) error {
 			last = n.SettledAt
 		}
 	}
-	if wait := last.Add(p.CodeCooldown).Sub(now); !last.IsZero() && wait > 0 {
-		return &Error{
-			Kind: Limited, Code: CodePasswordSoon, Message: "the password was sent just now",
-			Hint: "wait for the text message before you ask for it again", Retry: wait,
-		}
-	}
 	if len(sent) >= passwordTexts {
 		return &Error{
 			Kind: Conflict, Code: CodePasswordLimit, Message: "the password was sent " + itoa(len(sent)) + " times; it is not sent again",
 			Hint: "check the mobile number; if the password does not arrive, revoke the certificate and place a new order",
+		}
+	}
+	if wait := last.Add(p.CodeCooldown).Sub(now); !last.IsZero() && wait > 0 {
+		return &Error{
+			Kind: Limited, Code: CodePasswordSoon, Message: "the password was sent just now",
+			Hint: "wait for the text message before you ask for it again", Retry: wait,
 		}
 	}
 	return nil
