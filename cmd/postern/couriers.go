@@ -11,7 +11,7 @@ import (
 // newCouriers makes one courier for each channel, with the sender that is configured.
 func (h *house) newCouriers() error {
 	texts, err := delivery.NewTexts(delivery.Brand{
-		Name: h.cfg.Brand.Name, SupportEmail: h.cfg.Brand.SupportEmail, URL: h.cfg.Public.URL,
+		Name: h.cfg.Brand.Name, SupportEmail: h.cfg.Brand.SupportEmail, SupportPhone: h.cfg.Brand.SupportPhone, URL: h.cfg.Public.URL,
 	})
 	if err != nil {
 		return err

@@ -142,7 +142,7 @@ func (h *house) fronted(o server.Options, f config.Front) (server.Options, error
 
 // site returns the layout that the pages of all audiences share.
 func (h *house) site() (*page.Site, error) {
-	b := page.Brand{Name: h.cfg.Brand.Name, Colour: h.cfg.Brand.Colour, SupportEmail: h.cfg.Brand.SupportEmail}
+	b := page.Brand{Name: h.cfg.Brand.Name, Colour: h.cfg.Brand.Colour, SupportEmail: h.cfg.Brand.SupportEmail, SupportPhone: h.cfg.Brand.SupportPhone}
 	if h.cfg.Brand.Logo != "" {
 		var err error
 		if b.Logo, err = os.ReadFile(h.cfg.Brand.Logo); err != nil {

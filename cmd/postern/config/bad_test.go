@@ -96,6 +96,7 @@ func bad(t *testing.T) map[string][]string {
 		"brand.logo":                       {"/nowhere/logo.svg", os.TempDir()},
 		"brand.colour":                     {"blue", "#fff", "#12345g"},
 		"brand.support_email":              {"nobody", "a@b@c"},
+		"brand.support_phone":              {"call us", "12", "+41 44 123 45 67 or 68", "<b>1234</b>"},
 		"log.level":                        {"loud", "INFO"},
 		"log.format":                       {"xml", "JSON"},
 	}

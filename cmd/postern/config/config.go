@@ -187,6 +187,7 @@ type Brand struct {
 	Logo         string `yaml:"logo" config:"path"` // SVG or PNG
 	Colour       string `yaml:"colour"`             // #rrggbb
 	SupportEmail string `yaml:"support_email"`
+	SupportPhone string `yaml:"support_phone"` // as people write it
 }
 
 // Log says what is logged, and how.
