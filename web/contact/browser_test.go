@@ -34,7 +34,7 @@ func (d *desk) screen() *screen {
 	d.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	d.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	d.Cleanup(cancel)
 	s := &screen{desk: d, ctx: ctx}
 	chromedp.ListenTarget(ctx, func(event any) {
@@ -56,6 +56,9 @@ func (s *screen) do(what string, actions ...chromedp.Action) {
 		s.Fatalf("%s: %v (is chromium installed? apt-get install chromium)", what, err)
 	}
 }
+
+// awaited waits for a promise.
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
 // heading waits for a heading with words in it.
 func heading(words string) chromedp.Action {

@@ -170,3 +170,17 @@ func TestPrivateKeyIsNotShownAgain(t *testing.T) {
 		t.Errorf("the order is %s, want verified", got)
 	}
 }
+
+// testRequest returns a CSR in PEM.
+func testRequest(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+}
