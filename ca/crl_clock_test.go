@@ -29,7 +29,7 @@ func (c *crlClock) Advance(d time.Duration) {
 // crlChange commits a change of a certificate of issuing-1, as the registrar does.
 func crlChange(t testing.TB, s *crlStore, serial issuance.Serial, status issuance.Status, reason issuance.Reason, at, notAfter time.Time) {
 	t.Helper()
-	err := s.Update(t.Context(), func(tx issuance.Tx) error {
+	err := s.change(t.Context(), func(tx crlTx) error {
 		c := issuance.Certificate{Serial: serial, Issuer: "issuing-1", Status: status, Reason: reason, ChangedAt: at, NotBefore: crlStart.AddDate(-1, 0, 0), NotAfter: notAfter}
 		if err := tx.PutCertificate(c); err != nil {
 			return err

@@ -77,7 +77,7 @@ func crlLeaf(t *testing.T, issuing Issuer, store *crlStore) (*x509.Certificate, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = store.Update(t.Context(), func(tx issuance.Tx) error {
+	err = store.change(t.Context(), func(tx crlTx) error {
 		return tx.PutCertificate(issuance.Certificate{Serial: serial, Status: issuance.Active, Issuer: issuing.ID, NotAfter: leaf.NotAfter})
 	})
 	if err != nil {

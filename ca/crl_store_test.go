@@ -32,7 +32,7 @@ func newCRLStore() *crlStore {
 	}
 }
 
-func (s *crlStore) View(ctx context.Context, f func(issuance.Tx) error) error {
+func (s *crlStore) View(ctx context.Context, f func(issuance.FeedReader) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if err := errors.Join(s.down, ctx.Err()); err != nil {
@@ -41,13 +41,18 @@ func (s *crlStore) View(ctx context.Context, f func(issuance.Tx) error) error {
 	return f(crlTx{s: s})
 }
 
-func (s *crlStore) Update(ctx context.Context, f func(issuance.Tx) error) error {
+func (s *crlStore) Update(ctx context.Context, f func(issuance.Feed) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := errors.Join(s.down, ctx.Err()); err != nil {
 		return err
 	}
 	return f(crlTx{s: s})
+}
+
+// change is Update for the tests, which put certificates too.
+func (s *crlStore) change(ctx context.Context, f func(crlTx) error) error {
+	return s.Update(ctx, func(issuance.Feed) error { return f(crlTx{s: s}) })
 }
 
 // fail makes every transaction fail with err, or none if it is nil.
@@ -57,11 +62,8 @@ func (s *crlStore) fail(err error) {
 	s.down = err
 }
 
-// crlTx has the methods that revocation uses; any other panics.
-type crlTx struct {
-	issuance.Tx
-	s *crlStore
-}
+// crlTx is a transaction of the feed.
+type crlTx struct{ s *crlStore }
 
 func (t crlTx) Certificate(serial issuance.Serial) (issuance.Certificate, error) {
 	c, ok := t.s.certs[serial]

@@ -29,7 +29,7 @@ const (
 //
 // The caller sets the fields and calls Load once.
 type Responder struct {
-	Store    issuance.Store
+	Store    issuance.Store[issuance.FeedReader, issuance.Feed]
 	Issuers  []Issuer      // the issuing CAs, each with its signer
 	Lifetime time.Duration // of an answer; 0: 5 minutes. Proxies keep it that long: it is the delay of a revocation
 	MaxKept  int           // signed answers in memory; 0: 100,000
@@ -173,7 +173,7 @@ func (r *Responder) make(ctx context.Context, key ocspKey, now time.Time) (*Answ
 func (r *Responder) status(ctx context.Context, issuer *ocspIssuer, key ocspKey) (ocspDraft, error) {
 	draft := ocspDraft{issuer: issuer, about: key, status: statusUnknown}
 	var c issuance.Certificate
-	err := r.Store.View(ctx, func(tx issuance.Tx) (err error) {
+	err := r.Store.View(ctx, func(tx issuance.FeedReader) (err error) {
 		c, err = tx.Certificate(key.serialNumber())
 		return err
 	})

@@ -118,7 +118,7 @@ func (p *presigner) learn(ctx context.Context) error {
 	query := issuance.CertificateQuery{Page: issuance.Page{Limit: issuance.MaxPage}}
 	for {
 		var page []issuance.Certificate
-		err := p.r.Store.View(ctx, func(tx issuance.Tx) (err error) {
+		err := p.r.Store.View(ctx, func(tx issuance.FeedReader) (err error) {
 			page, query.After, err = tx.Certificates(query)
 			return err
 		})

@@ -49,7 +49,7 @@ func ocspPut(t testing.TB, store *crlStore) {
 	notAfter := crlStart.AddDate(2, 0, 0)
 	crlChange(t, store, issuance.SerialOf(big.NewInt(2)), issuance.Held, issuance.CertificateHold, crlStart.Add(-time.Hour), notAfter)
 	crlChange(t, store, issuance.SerialOf(big.NewInt(3)), issuance.Revoked, issuance.Superseded, crlStart.Add(-2*time.Hour), notAfter)
-	err := store.Update(t.Context(), func(tx issuance.Tx) error {
+	err := store.change(t.Context(), func(tx crlTx) error {
 		return errors.Join(
 			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(1)), Status: issuance.Active, Issuer: "issuing-1"}),
 			tx.PutCertificate(issuance.Certificate{Serial: issuance.SerialOf(big.NewInt(4)), Status: issuance.Abandoned, Issuer: "issuing-1"}),

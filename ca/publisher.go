@@ -39,7 +39,7 @@ const CodeCRLExpired issuance.Code = "crl-expired"
 // The caller sets the fields, calls Load once, then Run in a goroutine. The
 // other methods may be called from any goroutine once Load has returned nil.
 type Publisher struct {
-	Store   issuance.Store
+	Store   issuance.Store[issuance.FeedReader, issuance.Feed]
 	Issuers []Issuer // the issuing CAs, each with its signer
 	// RootCRL returns the root's own CRL in DER. It is asked once a minute, and
 	// what it returns is published if it has changed; nil if there is to be none.
@@ -90,7 +90,7 @@ func (p *Publisher) Load(ctx context.Context) error {
 	at := p.Now()
 	var lists map[string]*issuerLists
 	var seq uint64
-	err := p.Store.View(ctx, func(tx issuance.Tx) (err error) {
+	err := p.Store.View(ctx, func(tx issuance.FeedReader) (err error) {
 		if seq, err = tx.LastChange(); err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (i Issuer) checkSigner() error {
 }
 
 // readLists reads the present revocations of every issuer.
-func (p *Publisher) readLists(tx issuance.Tx) (map[string]*issuerLists, error) {
+func (p *Publisher) readLists(tx issuance.FeedReader) (map[string]*issuerLists, error) {
 	lists := make(map[string]*issuerLists, len(p.Issuers))
 	for _, issuer := range p.Issuers {
 		l := p.newLists(issuer)

@@ -41,7 +41,7 @@ func (p *Publisher) make(ctx context.Context, batches []*batch, crls map[string]
 	}
 	// The numbers come before the snapshots: what was known when a number was
 	// given out is in the CRL that has it.
-	err = p.Store.Update(ctx, func(tx issuance.Tx) (err error) {
+	err = p.Store.Update(ctx, func(tx issuance.Feed) (err error) {
 		for _, b := range batches {
 			if b.number, err = tx.NextCRLNumber(b.lists.issuer.ID); err != nil {
 				return err

@@ -70,7 +70,7 @@ func (p *Publisher) follow(ctx context.Context) error {
 		seq := p.seq
 		p.mu.Unlock()
 		var changes []issuance.Revocation
-		err := p.Store.View(ctx, func(tx issuance.Tx) error {
+		err := p.Store.View(ctx, func(tx issuance.FeedReader) error {
 			last, err := tx.LastChange()
 			if err != nil || last == seq {
 				return err
@@ -242,7 +242,7 @@ func (p *Publisher) purge(ctx context.Context) error {
 		return nil
 	}
 	var n int
-	err := p.Store.Update(ctx, func(tx issuance.Tx) (err error) {
+	err := p.Store.Update(ctx, func(tx issuance.Feed) (err error) {
 		n, err = tx.ForgetRevocations(before, changeBatch)
 		return err
 	})

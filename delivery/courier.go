@@ -174,7 +174,7 @@ const (
 // untilNext returns how long nothing will be due.
 func (c *Courier) untilNext(ctx context.Context) time.Duration {
 	var next time.Time
-	err := c.Registrar.Read(ctx, func(tx issuance.Tx) (err error) {
+	err := c.Registrar.Read(ctx, func(tx issuance.Reader) (err error) {
 		next, err = tx.NextNotice(c.Channel)
 		return err
 	})

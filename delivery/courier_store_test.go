@@ -38,11 +38,19 @@ func newMemory() *memory {
 	}}
 }
 
-func (s *memory) View(_ context.Context, f func(issuance.Tx) error) error {
+func (s *memory) View(_ context.Context, f func(issuance.Snapshot) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return f(&s.data)
+	return f(&snapshot{memoryData: &s.data})
 }
+
+// snapshot is the data for a reader.
+type snapshot struct {
+	issuance.LedgerReader
+	*memoryData
+}
+
+func (s snapshot) Clock() (time.Time, error) { return s.clock, nil }
 
 func (s *memory) Update(ctx context.Context, f func(issuance.Tx) error) error {
 	s.mu.Lock()
@@ -142,12 +150,12 @@ func (s *memory) queue(t testing.TB, kind issuance.NoticeKind, now time.Time) is
 	}
 	o := issuance.Order{ID: n.Order, State: issuance.InvitedState, Link: issuance.Link{Number: 1, ExpiresAt: now.Add(7 * 24 * time.Hour)}}
 	o.Code = issuance.OneTimeCode{Counter: 1, Live: true, Notice: n.ID, MadeAt: []time.Time{now}}
-	s.data.secrets[issuance.SecretRef{Kind: issuance.SeedSecret, Order: o.ID}] = NewSeed()
-	s.data.secrets[issuance.SecretRef{Kind: issuance.LinkSecret, Order: o.ID}] = issuance.NewSecret([]byte(plantedToken))
+	s.data.secrets[issuance.SecretRef{Kind: issuance.SeedSecret, Owner: string(o.ID)}] = NewSeed()
+	s.data.secrets[issuance.SecretRef{Kind: issuance.LinkSecret, Owner: string(o.ID)}] = issuance.NewSecret([]byte(plantedToken))
 	switch kind {
 	case issuance.PasswordNotice:
 		o.State, o.Serial, n.Serial = issuance.DownloadedState, "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b"
-		s.data.secrets[issuance.SecretRef{Kind: issuance.PasswordSecret, Order: o.ID}] = issuance.NewSecret([]byte(plantedPassword))
+		s.data.secrets[issuance.SecretRef{Kind: issuance.PasswordSecret, Owner: string(o.ID)}] = issuance.NewSecret([]byte(plantedPassword))
 	case issuance.InvitationNotice:
 		n.To = "anna@acme.example"
 	}
@@ -180,15 +188,15 @@ func (s *memory) states() map[issuance.NoticeState]int {
 type noSigner struct{ issuance.Signer }
 
 // registrarOn is a registrar that can do the courier's verbs on s.
-func registrarOn(t testing.TB, s issuance.Store, log *slog.Logger) *issuance.Registrar {
+func registrarOn(t testing.TB, s issuance.Store[issuance.Snapshot, issuance.Tx], log *slog.Logger) *issuance.Registrar {
 	t.Helper()
 	r, err := issuance.New(issuance.Config{
-		Store: s, Signer: noSigner{}, Policy: issuance.DefaultPolicy(), Now: time.Now, Log: log,
+		Desk:  &issuance.Desk{Now: time.Now, Log: log, Alerts: []string{"staff@bank.example"}},
+		Store: s, Signer: noSigner{}, Policy: issuance.DefaultPolicy(),
 		NewKey:  func(issuance.KeyAlgorithm) (crypto.Signer, error) { return nil, errors.ErrUnsupported },
 		KeyOf:   func(crypto.PublicKey) (issuance.KeyAlgorithm, error) { return "", errors.ErrUnsupported },
 		ReadCSR: func([]byte) (crypto.PublicKey, error) { return nil, errors.ErrUnsupported }, Pack: Pack,
 		NewPassword: NewPassword, NewSeed: NewSeed, Code: Code, CheckCode: CheckCode, CheckMobile: CheckMobile(nil), Workers: 1,
-		Alerts: []string{"staff@bank.example"},
 	})
 	if err != nil {
 		t.Fatal(err)

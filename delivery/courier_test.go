@@ -194,7 +194,7 @@ func TestCourierShowsWhatIsHopeless(t *testing.T) {
 		if n.State != issuance.Failed || n.LastError != "no such number; correct it" || p.total() != 1 {
 			t.Errorf("state %s, reason %q, %d tries", n.State, n.LastError, p.total())
 		}
-		if _, ok := h.data.secrets[issuance.SecretRef{Kind: issuance.PasswordSecret, Order: n.Order}]; !ok {
+		if _, ok := h.data.secrets[issuance.SecretRef{Kind: issuance.PasswordSecret, Owner: string(n.Order)}]; !ok {
 			t.Error("the password is lost")
 		}
 		if len(h.data.notices) != 2 { // with the alert to staff

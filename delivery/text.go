@@ -94,7 +94,7 @@ func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 	case issuance.AlertNotice:
 		err = w.mail(&m, w.alert(d))
 	case issuance.ReportNotice:
-		err = w.report(&m, d.Report)
+		err = w.document(&m, d.Document)
 	default:
 		err = fmt.Errorf("there is no text for a notice of kind %q", d.Notice.Kind)
 	}

@@ -6,21 +6,21 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// sheet is a report as the layouts of its mail see it.
+// sheet is a document as the layouts of its mail see it.
 type sheet struct {
 	Language, Subject, Title, Summary string
 	Scope                             []string
-	Parts                             []issuance.ReportPart
+	Parts                             []issuance.DocumentPart
 	Text                              string // the whole in plain text
 	Why, Brand                        string
 }
 
-// report fills m with a report, in the registrar's own words: plain text with
+// document fills m with d, in the words of whoever wrote it: plain text with
 // aligned columns, and tables in HTML.
-func (w *writer) report(m *Message, r issuance.Report) error {
+func (w *writer) document(m *Message, d issuance.Document) error {
 	s := sheet{
-		Language: issuance.Languages()[0], Title: r.Title(), Summary: r.Summary(), Scope: r.Scope(), Parts: r.Parts(),
-		Text: r.Text(), Why: w.say("alert.why"), Brand: w.brand.Name,
+		Language: issuance.Languages()[0], Title: d.Title, Summary: d.Summary, Scope: d.Scope, Parts: d.Parts,
+		Text: d.Text, Why: w.say("alert.why"), Brand: w.brand.Name,
 	}
 	s.Subject = oneLine(s.Title+": "+s.Summary, 150)
 	if w.err != nil {

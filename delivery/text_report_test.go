@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 // sampleReport is a report in which every name is name.
@@ -18,18 +19,19 @@ func sampleReport(name string) issuance.Dispatch {
 	at := time.Date(2026, 11, 25, 13, 5, 0, 0, time.UTC)
 	d := sampleDispatch(issuance.AlertNotice, "en")
 	d.Notice.Kind, d.Notice.Text, d.Notice.Order = issuance.ReportNotice, "daily-2026-11-25", ""
-	d.Report = issuance.Report{
-		Kind: issuance.DailyReport, Period: "2026-11-25", First: "2026-11-25", TimeZone: "Europe/Berlin",
+	r := report.Report{
+		Kind: report.Daily, Period: "2026-11-25", First: "2026-11-25", TimeZone: "Europe/Berlin",
 		From: at.Truncate(24 * time.Hour).Add(-time.Hour), To: at.Truncate(24 * time.Hour).Add(23 * time.Hour), At: at.Add(17 * time.Hour),
 		Totals: issuance.Totals{Active: 1234567, Held: 1, Revoked: 42, Expired: 9876},
 	}
-	d.Report.ToDo.Waiting = issuance.Listed[issuance.ReportOrder]{More: 7, Items: []issuance.ReportOrder{
+	r.ToDo.Waiting = report.Listed[report.OrderRow]{More: 7, Items: []report.OrderRow{
 		{Order: "ord-01kabcdefghjkmnpqrstvwxyz0", Service: "acme.payments", ContactName: name, Since: at},
 	}}
-	d.Report.ToDo.Failed = issuance.Listed[issuance.ReportMessage]{Items: []issuance.ReportMessage{{Message: "msg-01kabcdefghjkmnpqrstvwxyz0", Kind: issuance.CodeNotice, Channel: issuance.SMS, At: at, Error: name}}}
-	d.Report.Done.Changed = issuance.Listed[issuance.ReportEvent]{Items: []issuance.ReportEvent{
+	r.ToDo.Failed = report.Listed[report.MessageRow]{Items: []report.MessageRow{{Message: "msg-01kabcdefghjkmnpqrstvwxyz0", Kind: issuance.CodeNotice, Channel: issuance.SMS, At: at, Error: name}}}
+	r.Done.Changed = report.Listed[report.Event]{Items: []report.Event{
 		{At: at, Verb: issuance.RevokeVerb, By: issuance.Actor{Name: name}, Service: "acme.payments", Serial: "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", Reason: issuance.KeyCompromise, Comment: name},
 	}}
+	d.Document = r.Document()
 	return d
 }
 

@@ -25,19 +25,3 @@ type Actor struct {
 
 // System returns the actor of something that Postern does by itself.
 func System(part string) Actor { return Actor{Role: RoleSystem, ID: part, Name: part} }
-
-// may returns an error of kind Denied unless a has one of roles.
-func (a Actor) may(verb string, roles ...Role) error {
-	for _, r := range roles {
-		if a.Role == r {
-			return nil
-		}
-	}
-	return &Error{
-		Kind: Denied, Code: CodeRole, Message: "the role " + string(a.Role) + " may not " + verb,
-		Hint: "use the token of an officer or administrator",
-	}
-}
-
-// mayWrite is may for the verbs of daily work.
-func (a Actor) mayWrite(verb string) error { return a.may(verb, RoleAdministrator, RoleOfficer) }

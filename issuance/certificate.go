@@ -61,7 +61,7 @@ func ParseReason(s string) (Reason, error) {
 			return r, nil
 		}
 	}
-	return "", Invalidf("reason", quoted(s)+" is not a reason for revoking", "choose one of "+list(Reasons()))
+	return "", Invalidf("reason", Quoted(s)+" is not a reason for revoking", "choose one of "+list(Reasons()))
 }
 
 // Certificate is what the store knows of a serial number.
@@ -97,22 +97,6 @@ func (c Certificate) Expired(now time.Time) bool { return now.After(c.NotAfter) 
 // Stands reports whether a service may trust c at now: active, and in its time.
 func (c Certificate) Stands(now time.Time) bool {
 	return c.Status == Active && !now.Before(c.NotBefore) && !c.Expired(now)
-}
-
-// Revocation is a change of a certificate's status as CRL and OCSP need it.
-type Revocation struct {
-	Seq      uint64    `json:"seq"` // given by the store, rising
-	Serial   Serial    `json:"serial"`
-	Issuer   string    `json:"issuer"`
-	Status   Status    `json:"status"` // Held, Revoked, or Active after a release
-	Reason   Reason    `json:"reason,omitempty"`
-	At       time.Time `json:"at"`
-	NotAfter time.Time `json:"not_after"` // when it may leave the CRL
-}
-
-// revocation returns the change that c's present status is.
-func (c Certificate) revocation() Revocation {
-	return Revocation{Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.ChangedAt, NotAfter: c.NotAfter}
 }
 
 // Hold suspends an active certificate, until it is released or revoked.
@@ -153,10 +137,10 @@ func (c *Certificate) allow(verb Verb, from ...Status) error {
 		}
 	}
 	if c.Status == Abandoned {
-		return notFound("cert", string(c.Serial))
+		return NoSuch(CertificateNoun, string(c.Serial))
 	}
 	return &Error{
 		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) + "; " + string(verb) + " is not possible now",
-		Hint: "`postern audit list --serial " + string(c.Serial) + "` tells its history",
+		Hint: "its history tells who did what", Next: Next{ListVerb, AuditNoun, string(c.Serial)},
 	}
 }

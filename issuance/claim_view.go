@@ -59,38 +59,41 @@ type CodeView struct {
 // with it come the names alone, for a page that says what has ended: they are not
 // for strangers, and there are none of a link that is not known.
 func (r *Registrar) Look(ctx context.Context, token, session Secret) (v ClaimView, err error) {
-	now := r.Now().UTC()
-	err = r.Store.View(ctx, func(tx Tx) (err error) {
-		v = ClaimView{}
-		if v.Order, err = linked(tx, token); err != nil {
-			return err
-		}
-		o := &v.Order
-		if err := v.names(tx); err != nil {
-			return err
-		}
-		mine := o.mine(session)
-		if !mine {
-			if err := o.usable(now); err != nil {
-				return err
-			}
-		}
-		if v.Stage, err = o.stage(mine); err != nil {
-			return err
-		}
-		return r.look(tx, &v, now)
+	err = r.view(ctx, func(l reading) (err error) {
+		v, err = l.claimView(token, session)
+		return err
 	})
 	if err != nil {
 		return ClaimView{Organization: v.Organization, Service: v.Service, Contact: v.Contact}, err
 	}
 	if v.Certificate.Serial != "" {
-		chain, err := r.Signer.Chain(v.Certificate.Issuer)
+		chain, err := r.cfg.Signer.Chain(v.Certificate.Issuer)
 		if err != nil {
 			return ClaimView{}, err
 		}
 		v.Chain = append([][]byte{v.Certificate.DER}, chain...)
 	}
 	return v, nil
+}
+
+func (l reading) claimView(token, session Secret) (v ClaimView, err error) {
+	if v.Order, err = linked(l, token); err != nil {
+		return v, err
+	}
+	if err := l.names(&v); err != nil {
+		return v, err
+	}
+	o := &v.Order
+	mine := o.mine(session)
+	if !mine {
+		if err := o.usable(l.now); err != nil {
+			return v, err
+		}
+	}
+	if v.Stage, err = o.stage(mine); err != nil {
+		return v, err
+	}
+	return v, l.look(&v)
 }
 
 // stage returns where a contact stands whose browser opened the session, or did not.
@@ -114,57 +117,49 @@ func (o *Order) stage(mine bool) (Stage, error) {
 }
 
 // names fills in whom and what v's order is for.
-func (v *ClaimView) names(tx Tx) (err error) {
-	if v.Organization, err = tx.Organization(v.Order.Organization); err != nil {
+func (l reading) names(v *ClaimView) (err error) {
+	if v.Organization, err = l.Organization(v.Order.Organization); err != nil {
 		return err
 	}
-	if v.Service, err = tx.Service(v.Order.Service); err != nil {
+	if v.Service, err = l.Service(v.Order.Service); err != nil {
 		return err
 	}
-	v.Contact, err = tx.Contact(v.Order.Contact)
+	v.Contact, err = l.Contact(v.Order.Contact)
 	return err
 }
 
 // look fills in what the stage of v shows.
-func (r *Registrar) look(tx Tx, v *ClaimView, now time.Time) (err error) {
+func (l reading) look(v *ClaimView) (err error) {
 	o := &v.Order
 	switch v.Stage {
 	case EnterStage:
-		v.Code, err = r.lookCode(tx, o, now)
+		v.Code, err = l.lookCode(o)
 		return err
 	case ChooseStage:
-		v.SessionEnds = o.Session.OpenedAt.Add(r.Policy.ClaimWindow)
+		v.SessionEnds = o.Session.OpenedAt.Add(l.policy.ClaimWindow)
 		return nil
 	}
-	v.WindowEnds = o.windowEnds(r.Policy)
-	if v.Certificate, err = tx.Certificate(o.Serial); err != nil || o.FromCSR || v.Stage == DownloadStage {
+	v.WindowEnds = o.windowEnds(l.policy)
+	if v.Certificate, err = l.Certificate(o.Serial); err != nil || o.FromCSR || v.Stage == DownloadStage {
 		return err
 	}
-	return r.lookPassword(tx, v, now)
+	return l.lookPassword(v)
 }
 
-func (r *Registrar) lookCode(tx Tx, o *Order, now time.Time) (c CodeView, err error) {
+func (l reading) lookCode(o *Order) (c CodeView, err error) {
 	c.Made = o.Code.Counter > 0 && o.Code.Notice != ""
-	c.Spent = c.Made && o.Code.Attempts >= r.Policy.CodeAttempts
+	c.Spent = c.Made && o.Code.spent(l.policy)
 	c.Live = o.Code.Live && !c.Spent
-	c.Left = max(0, min(r.Policy.CodeAttempts-o.Code.Attempts, r.Policy.OrderAttempts-o.Attempts))
-	c.EndsAt = o.CodeEnds(r.Policy)
-	c.Expired = !c.EndsAt.IsZero() && !now.Before(c.EndsAt)
-	if n := len(o.Code.MadeAt); n > 0 {
-		c.NextAt = o.Code.MadeAt[n-1].Add(r.Policy.CodeCooldown)
-		if n >= r.Policy.CodesPerDay {
-			if day := o.Code.MadeAt[n-r.Policy.CodesPerDay].Add(24 * time.Hour); day.After(c.NextAt) {
-				c.NextAt = day
-			}
-		}
-		if !c.NextAt.After(now) {
-			c.NextAt = time.Time{}
-		}
+	c.Left = o.left(l.policy)
+	c.EndsAt = o.Code.ends(l.policy)
+	c.Expired = o.Code.expired(l.policy, l.now)
+	if at, _ := o.Code.nextAt(l.policy, l.now); at.After(l.now) {
+		c.NextAt = at
 	}
 	if !c.Made {
 		return c, nil
 	}
-	n, err := tx.Notice(o.Code.Notice)
+	n, err := l.Notice(o.Code.Notice)
 	if err != nil {
 		return c, err
 	}

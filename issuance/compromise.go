@@ -32,7 +32,7 @@ func (w *work) compromise(c *Certificate) error {
 }
 
 // refuseCompromised refuses to certify a key that somebody else has.
-func refuseCompromised(tx Tx, key crypto.PublicKey) error {
+func refuseCompromised(tx CertificateReader, key crypto.PublicKey) error {
 	d := keyDigest(key)
 	if d == "" {
 		return nil

@@ -29,7 +29,7 @@ func Languages() []string { return []string{"en", "de", "fr"} }
 
 // check cleans c's fields, or says which one cannot stand.
 func (c *Contact) check() (err error) {
-	if c.Name, err = cleanName("name", c.Name, 100); err != nil {
+	if c.Name, err = CleanName("name", c.Name, 100); err != nil {
 		return err
 	}
 	if c.Email, err = cleanEmail("email", c.Email); err != nil {

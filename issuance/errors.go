@@ -2,7 +2,6 @@ package issuance
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -84,7 +83,8 @@ type Error struct {
 	Code    Code
 	Field   string        // the input at fault, in snake_case; empty if none
 	Message string        // what happened
-	Hint    string        // what to do next
+	Hint    string        // what to do next, in words
+	Next    Next          // the verb that does it, if there is one
 	Retry   time.Duration // when to try again, if Kind is Limited or Unavailable; 0 if unknown
 	Left    int           // tries that are left, if Code is CodeWrongCode
 }
@@ -111,12 +111,20 @@ func Invalidf(field, message, hint string) *Error {
 	return &Error{Kind: Invalid, Code: CodeInvalid, Field: field, Message: message, Hint: hint}
 }
 
-// notFound names what was looked for.
-func notFound(what, id string) *Error {
+// Next is what can be done about an error, as a verb and what it is done to. The
+// outermost layer words it: the command line as a command, a page as a link, the
+// API as a request.
+type Next struct {
+	Verb Verb
+	Noun Noun
+	ID   string // of the one it is done to; "" for any
+}
+
+// NoSuch says that there is no noun with id.
+func NoSuch(noun Noun, id string) *Error {
 	return &Error{
-		Kind: NotFound, Code: CodeNotFound,
-		Message: fmt.Sprintf("there is no %s %q", what, clip(id, 64)),
-		Hint:    fmt.Sprintf("`postern %s list` prints those there are", what),
+		Kind: NotFound, Code: CodeNotFound, Message: "there is no " + string(noun) + " " + Quoted(id),
+		Hint: "check it, or list those there are", Next: Next{Verb: ListVerb, Noun: noun},
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 	"github.com/postern-ca/postern/storage/bolt"
 	"github.com/postern-ca/postern/storage/seal"
 )
@@ -27,6 +29,10 @@ import (
 // signer that makes no real certificates, and a courier that is the test.
 type house struct {
 	*issuance.Registrar
+	cfg    issuance.Config // of the registrar
+	store  *bolt.Store
+	tokens *staff.Office
+	clerk  *report.Office
 	t      *testing.T
 	clock  *atomic.Int64 // Unix nanoseconds
 	signer *paperSigner
@@ -50,10 +56,13 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	h := &house{t: t, clock: new(atomic.Int64), signer: &paperSigner{}, compared: new(atomic.Int64), staff: issuance.Actor{Role: issuance.RoleOfficer, ID: "tok-1", Name: "Olga"}}
+	h := &house{t: t, store: store, clock: new(atomic.Int64), signer: &paperSigner{}, compared: new(atomic.Int64), staff: issuance.Actor{Role: issuance.RoleOfficer, ID: "tok-1", Name: "Olga"}}
 	h.set(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
+	desk := &issuance.Desk{Now: h.now, Log: log, Alerts: []string{"duty@postern.example"}}
+	h.tokens = &staff.Office{Desk: desk, Store: store.Staff()}
+	h.clerk = &report.Office{Desk: desk, Store: store.Reports(), Schedule: report.Schedule{Monthly: report.Time{Day: 1}}}
 	c := issuance.Config{
-		Store: store, Signer: h.signer, Policy: issuance.DefaultPolicy(), Now: h.now, Log: log,
+		Desk: desk, Store: store, Signer: h.signer, Policy: issuance.DefaultPolicy(),
 		NewKey: func(issuance.KeyAlgorithm) (crypto.Signer, error) {
 			return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		},
@@ -70,7 +79,9 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 		},
 		CheckMobile: func(string) error { return nil },
 		Workers:     2,
-		Alerts:      []string{"duty@postern.example"},
+		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
+			issuance.ReportNotice: h.clerk.Document,
+		},
 	}
 	for _, f := range change {
 		f(&c)
@@ -78,6 +89,7 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 	if h.Registrar, err = issuance.New(c); err != nil {
 		t.Fatal(err)
 	}
+	h.cfg = c
 	h.register()
 	return h
 }
@@ -208,6 +220,12 @@ func (h *house) delivered() (token issuance.Secret, code string) {
 	return token, code
 }
 
+// enroll is a claim in one step, of a CSR.
+func (h *house) enroll(token issuance.Secret, code string, csr []byte) (issuance.File, error) {
+	_, f, err := h.Enroll(h.t.Context(), issuance.Enrollment{Token: token, Code: code, Claim: issuance.ClaimRequest{CSR: csr}})
+	return f, err
+}
+
 // verified takes a new order to verified.
 func (h *house) verified() (id issuance.OrderID, token, session issuance.Secret) {
 	h.t.Helper()
@@ -230,7 +248,7 @@ func (h *house) downloaded() (id issuance.OrderID, token, session issuance.Secre
 
 func (h *house) order(id issuance.OrderID) (o issuance.Order) {
 	h.t.Helper()
-	h.ok(h.Read(h.t.Context(), func(tx issuance.Tx) (err error) {
+	h.ok(h.Read(h.t.Context(), func(tx issuance.Reader) (err error) {
 		o, err = tx.Order(id)
 		return err
 	}))
@@ -246,15 +264,15 @@ func (h *house) wantState(id issuance.OrderID, want issuance.OrderState) {
 
 // has reports whether the store keeps the secret.
 func (h *house) has(kind issuance.SecretKind, id issuance.OrderID) bool {
-	return h.Read(h.t.Context(), func(tx issuance.Tx) error {
-		_, err := tx.Secret(issuance.SecretRef{Kind: kind, Order: id})
+	return h.store.View(h.t.Context(), func(tx issuance.Snapshot) error {
+		_, err := tx.Secret(issuance.SecretRef{Kind: kind, Owner: string(id)})
 		return err
 	}) == nil
 }
 
 func (h *house) certificates(q issuance.CertificateQuery) (list []issuance.Certificate) {
 	h.t.Helper()
-	h.ok(h.Read(h.t.Context(), func(tx issuance.Tx) (err error) {
+	h.ok(h.Read(h.t.Context(), func(tx issuance.Reader) (err error) {
 		list, _, err = tx.Certificates(q)
 		return err
 	}))
@@ -264,7 +282,7 @@ func (h *house) certificates(q issuance.CertificateQuery) (list []issuance.Certi
 func (h *house) notices(q issuance.NoticeQuery) (list []issuance.Notice) {
 	h.t.Helper()
 	q.Limit = issuance.MaxPage
-	h.ok(h.Read(h.t.Context(), func(tx issuance.Tx) (err error) {
+	h.ok(h.Read(h.t.Context(), func(tx issuance.Reader) (err error) {
 		list, _, err = tx.Notices(q)
 		return err
 	}))

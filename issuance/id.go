@@ -19,21 +19,20 @@ type OrgID string
 // ServiceID names a service of an organisation: "acme.payments".
 type ServiceID string
 
-// ContactID, OrderID, NoticeID and TokenID are made by newID: they sort by the
+// ContactID, OrderID and NoticeID are made by NewID: they sort by the
 // time they were made, and nobody can guess one.
 type (
 	ContactID string
 	OrderID   string
 	NoticeID  string
-	TokenID   string
 )
 
 // idAlphabet is base32 in the order of ASCII, so that ids sort as their bytes do.
 const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// newID returns prefix followed by 26 symbols: 48 bits of time in milliseconds,
+// NewID returns prefix followed by 26 symbols: 48 bits of time in milliseconds,
 // then 80 random bits.
-func newID(prefix string, now time.Time) string {
+func NewID(prefix string, now time.Time) string {
 	var b [16]byte
 	rand.Read(b[:])
 	var ms [8]byte
@@ -69,7 +68,7 @@ func ParseSerial(s string) (Serial, error) {
 	clean = strings.TrimPrefix(clean, "0x")
 	n, ok := new(big.Int).SetString(clean, 16)
 	if !ok || n.Sign() <= 0 || n.BitLen() > 159 {
-		return "", Invalidf("serial", "this is not a serial number", "give it in hexadecimal, as `postern cert list` prints it")
+		return "", Invalidf("serial", "this is not a serial number", "give it in hexadecimal, as lists of certificates show it")
 	}
 	return SerialOf(n), nil
 }
@@ -96,8 +95,8 @@ func DigestOf(secret Secret) Digest {
 	return Digest(hex.EncodeToString(sum[:]))
 }
 
-// newToken returns 256 random bits in the URL-safe alphabet of base64 (43 symbols).
-func newToken() Secret {
+// NewToken returns 256 random bits in the URL-safe alphabet of base64 (43 symbols).
+func NewToken() Secret {
 	var b [32]byte
 	rand.Read(b[:])
 	return NewSecret([]byte(base64.RawURLEncoding.EncodeToString(b[:])))

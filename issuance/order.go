@@ -1,87 +1,8 @@
 package issuance
 
 import (
-	"slices"
 	"time"
 )
-
-// OrderState is where an order stands.
-type OrderState string
-
-// The states of an order, in the order of its life, then the side states.
-const (
-	RequestedState  OrderState = "requested"
-	InvitedState    OrderState = "invited"
-	VerifiedState   OrderState = "verified"
-	IssuedState     OrderState = "issued"
-	DownloadedState OrderState = "downloaded"
-	CompletedState  OrderState = "completed"
-
-	RejectedState  OrderState = "rejected"
-	LapsedState    OrderState = "lapsed"
-	LockedState    OrderState = "locked"
-	CancelledState OrderState = "cancelled"
-)
-
-// OrderStates returns all of them.
-func OrderStates() []OrderState {
-	return []OrderState{
-		RequestedState, InvitedState, VerifiedState, IssuedState, DownloadedState, CompletedState,
-		RejectedState, LapsedState, LockedState, CancelledState,
-	}
-}
-
-// Move is one allowed transition of an order.
-type Move struct {
-	Verb Verb
-	From OrderState // "" for a new order
-	To   OrderState
-}
-
-// moves is the whole table of allowed transitions. The diagram in the
-// documentation is made from it, and every transition goes through it.
-var moves = []Move{
-	{RequestVerb, "", RequestedState},
-	{ReenrollVerb, "", VerifiedState}, // the certificate that is renewed stands for the code
-	{ApproveVerb, RequestedState, InvitedState},
-	{RejectVerb, RequestedState, RejectedState},
-
-	{ResendVerb, InvitedState, InvitedState},
-	{ResendVerb, VerifiedState, InvitedState},
-	{ResendVerb, LapsedState, InvitedState},
-	{CodeVerb, InvitedState, InvitedState},
-	{CodeVerb, VerifiedState, VerifiedState},
-	{AttemptVerb, InvitedState, InvitedState},
-	{AttemptVerb, VerifiedState, VerifiedState},
-	{LockVerb, InvitedState, LockedState},
-	{UnlockVerb, LockedState, InvitedState},
-	{VerifyVerb, InvitedState, VerifiedState},
-	{VerifyVerb, VerifiedState, VerifiedState},
-
-	{ReserveVerb, VerifiedState, VerifiedState},
-	{IssueVerb, VerifiedState, IssuedState},
-	{DownloadVerb, IssuedState, DownloadedState},
-	{CompleteVerb, IssuedState, CompletedState}, // of a key that was brought
-	{CompleteVerb, DownloadedState, CompletedState},
-	{ResendPasswordVerb, DownloadedState, DownloadedState},
-	{ResendPasswordVerb, CompletedState, CompletedState},
-	{WipeVerb, DownloadedState, DownloadedState},
-	{WipeVerb, CompletedState, CompletedState},
-
-	{ReopenVerb, VerifiedState, InvitedState},
-	{ReopenVerb, IssuedState, InvitedState},
-	{LapseVerb, InvitedState, LapsedState},
-	{LapseVerb, LockedState, LapsedState},
-
-	{CancelVerb, RequestedState, CancelledState},
-	{CancelVerb, InvitedState, CancelledState},
-	{CancelVerb, VerifiedState, CancelledState},
-	{CancelVerb, IssuedState, CancelledState},
-	{CancelVerb, LapsedState, CancelledState},
-	{CancelVerb, LockedState, CancelledState},
-	{RevokeVerb, IssuedState, CancelledState},
-	{RevokeVerb, DownloadedState, CancelledState},
-}
 
 // Order is a contact's way to one certificate for one service.
 type Order struct {
@@ -127,52 +48,10 @@ type Link struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// OneTimeCode is where an order's one-time password stands; the code itself is
-// computed from the order's seed and Counter (HOTP, RFC 4226) when it is needed.
-type OneTimeCode struct {
-	Counter    uint64      `json:"counter"`              // 0: none was made yet
-	Live       bool        `json:"live"`                 // made, and not used, spent or void
-	Notice     NoticeID    `json:"notice,omitempty"`     // that carries it
-	AcceptedAt time.Time   `json:"accepted_at,omitzero"` // when the provider took it; its time runs from here
-	Attempts   int         `json:"attempts"`             // counted tries at this code
-	MadeAt     []time.Time `json:"made_at,omitempty"`    // of the codes of the last 24 hours, oldest first
-}
-
 // Session is the claim session: the browser that entered the right code.
 type Session struct {
 	Digest   Digest    `json:"digest"`
 	OpenedAt time.Time `json:"opened_at"`
-}
-
-// move takes o through verb, or returns a Conflict that says where it stands.
-func (o *Order) move(verb Verb, to OrderState, now time.Time) error {
-	if !slices.Contains(moves, Move{verb, o.State, to}) {
-		return o.refuse(verb)
-	}
-	o.State, o.UpdatedAt = to, now
-	return nil
-}
-
-func (o *Order) refuse(verb Verb) error {
-	return &Error{
-		Kind: Conflict, Code: CodeState,
-		Message: "order " + string(o.ID) + " is " + string(o.State) + "; " + string(verb) + " is not possible now",
-		Hint:    o.hint(),
-	}
-}
-
-// hint says what can be done in o's state.
-func (o *Order) hint() string {
-	var verbs []string
-	for _, m := range moves {
-		if m.From == o.State && slices.Contains([]Verb{ApproveVerb, RejectVerb, ResendVerb, UnlockVerb, CancelVerb}, m.Verb) {
-			verbs = append(verbs, string(m.Verb))
-		}
-	}
-	if len(verbs) == 0 {
-		return "nothing more can be done to it; place a new order"
-	}
-	return "possible now: " + list(verbs)
 }
 
 // Reenroll begins an order that a certificate makes for its successor: its key is
@@ -227,27 +106,21 @@ func (o *Order) invite(link Digest, p Policy, now time.Time) {
 // NewCode voids the old code and makes the next one. Cool-down and daily limit
 // are checked first, so that a refusal leaves the old code as it was.
 func (o *Order) NewCode(p Policy, now time.Time) error {
-	day := now.Add(-24 * time.Hour)
-	recent := slices.DeleteFunc(slices.Clone(o.Code.MadeAt), func(t time.Time) bool { return !t.After(day) })
-	if n := len(recent); n > 0 {
-		if wait := recent[n-1].Add(p.CodeCooldown).Sub(now); wait > 0 {
-			return &Error{Kind: Limited, Code: CodeCooldown, Message: "a code was sent just now", Hint: "wait before you ask for another one", Retry: wait}
-		}
-		if n >= p.CodesPerDay {
-			return &Error{Kind: Limited, Code: CodeDailyLimit, Message: itoa(n) + " codes were sent in the last 24 hours", Hint: "try again later, or call the people who sent you the link", Retry: recent[n-p.CodesPerDay].Add(24 * time.Hour).Sub(now)}
-		}
+	next, err := o.Code.next(p, now)
+	if err != nil {
+		return err
 	}
 	if err := o.move(CodeVerb, o.State, now); err != nil {
 		return err
 	}
-	o.Code = OneTimeCode{Counter: o.Code.Counter + 1, Live: true, MadeAt: append(recent, now)}
+	o.Code = next
 	return nil
 }
 
 // CodeTaken starts the code's time: the provider has taken the SMS with counter.
 func (o *Order) CodeTaken(counter uint64, now time.Time) {
-	if o.Code.Live && o.Code.Counter == counter && o.Code.AcceptedAt.IsZero() {
-		o.Code.AcceptedAt, o.UpdatedAt = now, now
+	if o.Code.taken(counter, now) {
+		o.UpdatedAt = now
 	}
 }
 
@@ -256,14 +129,16 @@ func (o *Order) CodeTaken(counter uint64, now time.Time) {
 // durably before it compares.
 func (o *Order) Attempt(p Policy, now time.Time) error {
 	switch {
-	case o.State == LockedState, o.Attempts >= p.OrderAttempts:
+	case o.State == LockedState, o.spent(p):
 		return lockedError()
 	case o.State == VerifiedState && !o.Code.Live, o.State == IssuedState, o.State == DownloadedState, o.State == CompletedState:
-		return &Error{Kind: Conflict, Code: CodeClaimed, Message: "the code was entered already, in another browser", Hint: "go on there, or ask for a new code"}
-	case o.Code.Counter == 0:
-		return &Error{Kind: Conflict, Code: CodeNone, Message: "no code was sent yet", Hint: "ask for a code first"}
-	case !o.Code.Live, o.Code.Attempts >= p.CodeAttempts:
-		return &Error{Kind: Limited, Code: CodeSpent, Message: "too many wrong tries at this code", Hint: "ask for a new code"}
+		return &Error{
+			Kind: Conflict, Code: CodeClaimed, Message: "the code was entered already, in another browser",
+			Hint: "continue there, or ask for a new code",
+		}
+	}
+	if err := o.Code.attemptable(p); err != nil {
+		return err
 	}
 	if err := o.move(AttemptVerb, o.State, now); err != nil {
 		return err
@@ -273,39 +148,23 @@ func (o *Order) Attempt(p Policy, now time.Time) error {
 	return nil
 }
 
-// WrongCode settles a counted try that was wrong: an invited order is locked once
-// all its tries are used. Who entered the right code before is not thrown out by
-// what others try; a verified order is locked when it is invited again. It
-// returns the error for the contact. Another try, or a newer code, may have come
-// between; then o is left as it is.
-func (o *Order) WrongCode(counter uint64, p Policy, now time.Time) (*Error, error) {
-	if o.Attempts >= p.OrderAttempts {
-		if o.State == InvitedState {
-			o.Code.Live = false
-			return lockedError(), o.move(LockVerb, LockedState, now)
-		}
-		return lockedError(), nil
+// Lock stops an invited order whose tries are all used. Who entered the right
+// code before is not thrown out by what others try: a verified order is locked
+// when it is invited again.
+func (o *Order) Lock(now time.Time) error {
+	if err := o.move(LockVerb, LockedState, now); err != nil {
+		return err
 	}
-	if o.Code.Counter == counter && o.Code.Attempts >= p.CodeAttempts {
-		return &Error{Kind: Limited, Code: CodeSpent, Message: "too many wrong tries at this code", Hint: "ask for a new code"}, nil
-	}
-	left := max(0, min(p.CodeAttempts-o.Code.Attempts, p.OrderAttempts-o.Attempts))
-	return &Error{Kind: Denied, Code: CodeWrongCode, Message: "this is not the code", Hint: "look at the newest SMS again", Left: left}, nil
-}
-
-func lockedError() *Error {
-	return &Error{Kind: Denied, Code: CodeLocked, Message: "too many wrong codes were entered", Hint: "ask the people who sent you the link to unlock the order"}
+	o.Code.Live = false
+	return nil
 }
 
 // Verify opens session: the code with counter was right. A code that is right
 // but too old is refused as expired; its time ends CodeLifetime after the
 // provider took it, and has not begun before.
 func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) error {
-	if !o.Code.Live || o.Code.Counter != counter {
-		return &Error{Kind: Denied, Code: CodeExpired, Message: "this code was right, but was used or replaced meanwhile", Hint: "ask for a new code"}
-	}
-	if end := o.CodeEnds(p); !end.IsZero() && !now.Before(end) || o.forgotten(p, now) {
-		return &Error{Kind: Denied, Code: CodeExpired, Message: "this code was right, but its time is over", Hint: "ask for a new code"}
+	if err := o.Code.stands(counter, p, now); err != nil {
+		return err
 	}
 	if err := o.move(VerifyVerb, VerifiedState, now); err != nil {
 		return err
@@ -314,29 +173,6 @@ func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) 
 	o.Attempts = max(0, o.Attempts-1) // the right try is not a wrong one
 	o.Session = Session{Digest: session, OpenedAt: now}
 	return nil
-}
-
-// forgotten reports whether the code was made so long ago that no provider can
-// still be about to take it: then none ever said that it did.
-func (o *Order) forgotten(p Policy, now time.Time) bool {
-	n := len(o.Code.MadeAt)
-	return o.Code.AcceptedAt.IsZero() && n > 0 && now.After(o.Code.MadeAt[n-1].Add(noticeLifetime(CodeNotice)+p.CodeLifetime))
-}
-
-// giveBack takes a counted try back: the code was right, and refused for another reason.
-func (o *Order) giveBack(counter uint64) {
-	o.Attempts = max(0, o.Attempts-1)
-	if o.Code.Counter == counter {
-		o.Code.Attempts = max(0, o.Code.Attempts-1)
-	}
-}
-
-// CodeEnds returns when the live code's time is over; zero while the provider has not taken it.
-func (o *Order) CodeEnds(p Policy) time.Time {
-	if o.Code.AcceptedAt.IsZero() {
-		return time.Time{}
-	}
-	return o.Code.AcceptedAt.Add(p.CodeLifetime)
 }
 
 // Reserve sets serial aside for this order's certificate: the intent to sign,
@@ -447,32 +283,4 @@ func (o *Order) Revoked(now time.Time) error {
 	}
 	o.Session, o.Wiped = Session{}, true
 	return nil
-}
-
-// due returns when the sweep must look at o next; zero for never.
-func (o *Order) due(p Policy) time.Time {
-	switch o.State {
-	case InvitedState, LockedState:
-		return o.Link.ExpiresAt
-	case VerifiedState:
-		return o.Session.OpenedAt.Add(p.ClaimWindow)
-	case IssuedState:
-		return o.windowEnds(p)
-	case DownloadedState, CompletedState:
-		if !o.Wiped {
-			return o.windowEnds(p)
-		}
-	}
-	return time.Time{}
-}
-
-// windowEnds returns the end of the claim window.
-func (o *Order) windowEnds(p Policy) time.Time { return o.IssuedAt.Add(p.ClaimWindow) }
-
-// busy is what a claim hears that another one has overtaken.
-func (o *Order) busy() error {
-	return &Error{
-		Kind: Unavailable, Code: CodeBusy, Message: "the certificate of order " + string(o.ID) + " is being made at this moment",
-		Hint: "try again in a moment", Retry: time.Second,
-	}
 }

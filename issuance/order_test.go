@@ -27,11 +27,7 @@ func verbs(p Policy, now time.Time) map[Verb]func(*Order) error {
 		},
 		LockVerb: func(o *Order) error {
 			o.Attempts = p.OrderAttempts
-			if o.State != InvitedState {
-				return o.move(LockVerb, LockedState, now)
-			}
-			_, err := o.WrongCode(1, p, now)
-			return err
+			return o.Lock(now)
 		},
 		UnlockVerb: func(o *Order) error { return o.Unlock(now) },
 		VerifyVerb: func(o *Order) error {
@@ -149,7 +145,11 @@ func TestNewCodeChecksItsLimitsBeforeItTouchesTheOldCode(t *testing.T) {
 		}
 		before := o
 		err := o.NewCode(p, now.Add(p.CodeCooldown-time.Second))
-		if e, _ := errors.AsType[*Error](err); CodeOf(err) != CodeCooldown || e.Retry != time.Second {
+		want := CodeCooldown
+		if i == p.CodesPerDay-1 { // it would be no use to wait for the cool-down alone
+			want = CodeDailyLimit
+		}
+		if e, _ := errors.AsType[*Error](err); CodeOf(err) != want || want == CodeCooldown && e.Retry != time.Second {
 			t.Errorf("code %d again within the cool-down: got %v", i+1, err)
 		}
 		if o.Code.Counter != before.Code.Counter || !o.Code.Live {
@@ -180,10 +180,7 @@ func TestTriesAreCountedACodeAndAnOrder(t *testing.T) {
 			if err := o.Attempt(p, now); err != nil {
 				t.Fatalf("code %d, try %d: %v", code, i+1, err)
 			}
-			refused, err := o.WrongCode(o.Code.Counter, p, now)
-			if err != nil {
-				t.Fatal(err)
-			}
+			refused := o.wrong(o.Code.Counter, p)
 			want := CodeWrongCode
 			if i == p.CodeAttempts-1 {
 				want = CodeSpent
@@ -203,8 +200,8 @@ func TestTriesAreCountedACodeAndAnOrder(t *testing.T) {
 		}
 		now = now.Add(time.Hour)
 	}
-	if o.State != LockedState {
-		t.Errorf("after %d wrong tries the order is %s", p.OrderAttempts, o.State)
+	if !o.spent(p) || o.State != InvitedState {
+		t.Errorf("after %d wrong tries the order is %s, spent: %v; want it spent, for the caller to lock", p.OrderAttempts, o.State, o.spent(p))
 	}
 }
 

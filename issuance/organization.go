@@ -15,6 +15,6 @@ func (o *Organization) check() (err error) {
 		return err
 	}
 	// 64 is ub-organization-name of RFC 5280, appendix A.
-	o.Name, err = cleanName("name", o.Name, 64)
+	o.Name, err = CleanName("name", o.Name, 64)
 	return err
 }

@@ -90,7 +90,7 @@ type Period struct{ Years, Months, Days int }
 
 // ParsePeriod reads "2y", "18mo", "90d" or several of them, as in "1y6mo".
 func ParsePeriod(s string) (Period, error) {
-	bad := Invalidf("validity", quoted(s)+" is not a period", "write it like 2y, 18mo or 90d")
+	bad := Invalidf("validity", Quoted(s)+" is not a period", "write it like 2y, 18mo or 90d")
 	var p Period
 	for rest := strings.ToLower(strings.TrimSpace(s)); ; {
 		digits := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
@@ -134,7 +134,7 @@ func (p Period) String() string {
 func (p Period) check() error {
 	day := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	if got := p.After(day).Sub(day); got < 24*time.Hour || got > 11*365*24*time.Hour {
-		return Invalidf("validity", quoted(p.String())+" is out of range", "give between 1d and 10y")
+		return Invalidf("validity", Quoted(p.String())+" is out of range", "give between 1d and 10y")
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ type Dispatch struct {
 	Service      Service
 	Order        Order
 	Certificate  Certificate // of a password or revoked notice
-	Report       Report      // of a report notice
+	Document     Document    // of a notice that carries one
 	// Secret is the link token of an invitation, the code, or the password.
 	Secret Secret
 	// CodeLifetime and LinkExpires tell people how long they have.

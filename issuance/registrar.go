@@ -4,17 +4,15 @@ import (
 	"context"
 	"crypto"
 	"errors"
-	"log/slog"
 	"time"
 )
 
-// Config is what a Registrar needs; every field but Alerts, Reports and the wakers must be set.
+// Config is what a Registrar needs; every field but Alerts and Documents must be set.
 type Config struct {
-	Store  Store
+	Desk   *Desk
+	Store  Store[Snapshot, Tx]
 	Signer Signer
 	Policy Policy
-	Now    func() time.Time
-	Log    *slog.Logger
 
 	NewKey      func(KeyAlgorithm) (crypto.Signer, error)
 	KeyOf       func(crypto.PublicKey) (KeyAlgorithm, error)
@@ -26,18 +24,29 @@ type Config struct {
 	CheckCode   func(Secret, uint64, string) (bool, error)        // in constant time
 	CheckMobile func(number string) error                         // is it a mobile that SMS may go to
 
-	Workers int      // keys made and derived at the same time
-	Alerts  []string // e-mail addresses of staff who are told what needs a person
-	Reports ReportSchedule
+	Workers int // keys made and derived at the same time
 
-	WakeCourier   func(Channel) // a notice is waiting
-	WakePublisher func()        // a certificate's status changed
+	// Documents returns the documents that notices of a kind carry, each by the id
+	// that its notice names.
+	Documents map[NoticeKind]func(ctx context.Context, id string) (Document, error)
 }
 
-// Registrar does the verbs: each loads, makes the transition, puts, enqueues
-// and audits in one transaction, or changes nothing and returns an error.
+func (c Config) check() error {
+	switch {
+	case c.Store == nil, c.Signer == nil, c.NewKey == nil, c.KeyOf == nil, c.ReadCSR == nil, c.Pack == nil,
+		c.NewPassword == nil, c.NewSeed == nil, c.Code == nil, c.CheckCode == nil, c.CheckMobile == nil:
+		return errors.New("issuance: a field of the configuration is not set")
+	case c.Workers < 1:
+		return errors.New("issuance: at least one worker is needed")
+	}
+	return errors.Join(c.Desk.Check(), c.Policy.Check())
+}
+
+// Registrar does the verbs of orders, certificates and the register: each loads,
+// makes the transition, puts, enqueues and audits in one transaction, or changes
+// nothing and returns an error.
 type Registrar struct {
-	Config
+	cfg      Config
 	gate     gate
 	flights  flights
 	reserved reservations
@@ -45,92 +54,76 @@ type Registrar struct {
 
 // New returns a registrar, or an error that names what c lacks.
 func New(c Config) (*Registrar, error) {
-	switch {
-	case c.Store == nil, c.Signer == nil, c.Now == nil, c.Log == nil, c.NewKey == nil, c.KeyOf == nil, c.ReadCSR == nil, c.Pack == nil,
-		c.NewPassword == nil, c.NewSeed == nil, c.Code == nil, c.CheckCode == nil, c.CheckMobile == nil:
-		return nil, errors.New("issuance: a field of the configuration is not set")
-	case c.Workers < 1:
-		return nil, errors.New("issuance: at least one worker is needed")
-	case len(c.Reports.To) > 0 && !c.Reports.Monthly.Off && c.Reports.Monthly.Day < 1:
-		return nil, errors.New("issuance: the monthly report is due on no day")
-	}
-	if err := c.Policy.Check(); err != nil {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
-	if c.WakeCourier == nil {
-		c.WakeCourier = func(Channel) {}
-	}
-	if c.WakePublisher == nil {
-		c.WakePublisher = func() {}
-	}
-	return &Registrar{Config: c, gate: newGate(c.Workers), flights: newFlights(), reserved: newReservations()}, nil
+	return &Registrar{cfg: c, gate: newGate(c.Workers), flights: newFlights(), reserved: newReservations()}, nil
 }
 
-// Read runs f in a read-only transaction, for listings and look-ups.
-func (r *Registrar) Read(ctx context.Context, f func(Tx) error) error { return r.Store.View(ctx, f) }
+// now returns the time in UTC.
+func (r *Registrar) now() time.Time { return r.cfg.Desk.Now().UTC() }
 
-// work is one transaction of a verb: a Tx that knows the time and the policy,
-// and remembers whom to wake once it has committed.
-type work struct {
-	Tx
+// Read runs f in a read-only transaction, for listings and look-ups.
+func (r *Registrar) Read(ctx context.Context, f func(Reader) error) error {
+	return r.cfg.Store.View(ctx, func(tx Snapshot) error { return f(tx) })
+}
+
+// records are what both a Snapshot and a Tx can be asked.
+type records interface {
+	RegisterReader
+	OrderReader
+	CertificateReader
+	NoticeReader
+	VaultReader
+	Clock() (time.Time, error)
+}
+
+// reading is one look into the store: it knows the time and the policy.
+type reading struct {
+	records
 	now    time.Time
 	policy Policy
-	alerts []string
-	wake   map[Channel]bool
-	status bool // a certificate's status changed
+}
+
+// view runs f in a read-only transaction.
+func (r *Registrar) view(ctx context.Context, f func(reading) error) error {
+	return r.cfg.Store.View(ctx, func(tx Snapshot) error { return f(r.reading(tx, r.now())) })
+}
+
+func (r *Registrar) reading(tx records, now time.Time) reading {
+	return reading{records: tx, now: now, policy: r.cfg.Policy}
+}
+
+// work is one transaction of a verb: a reading that can change what it reads, and
+// the entry in which the verb leaves its notices and audit records. Each comes
+// from update.
+type work struct {
+	Tx
+	reading
+	*Entry
+	r *Registrar
 }
 
 // update runs f in one transaction, then wakes whom it concerns.
 func (r *Registrar) update(ctx context.Context, f func(*work) error) error {
-	var done *work
-	err := r.Store.Update(ctx, func(tx Tx) error {
-		w := &work{Tx: tx, now: r.Now().UTC(), policy: r.Policy, alerts: r.Alerts}
-		done = w
-		if err := f(w); err != nil {
-			return err
-		}
-		return w.tick()
+	return Do(ctx, r.cfg.Desk, r.cfg.Store, func(tx Tx, e *Entry) error {
+		return f(&work{Tx: tx, reading: r.reading(tx, e.Now), Entry: e, r: r})
 	})
-	if err != nil {
-		return err
-	}
-	for channel := range done.wake {
-		r.WakeCourier(channel)
-	}
-	if done.status {
-		r.WakePublisher()
-	}
-	return nil
 }
 
-// clockSlack is how far the clock may be set back without anybody minding: time
-// servers step it by less.
-const clockSlack = 10 * time.Second
-
-// tick remembers the latest time the store has seen, to the second.
-func (w *work) tick() error {
-	last, err := w.Clock()
+// checkClock refuses to issue while the clock is before the last time the store
+// saw: what was signed would be dated before what it follows.
+func (l reading) checkClock() error {
+	last, err := l.Clock()
 	if err != nil {
 		return err
 	}
-	if w.now.Sub(last) < time.Second {
-		return nil
-	}
-	return w.SetClock(w.now)
-}
-
-// checkClock refuses to issue while the clock stands before the last time the
-// store saw: what was signed would be dated before what it follows.
-func (w *work) checkClock() error {
-	last, err := w.Clock()
-	if err != nil {
-		return err
-	}
-	if w.now.Before(last.Add(-clockSlack)) {
+	if l.now.Before(last.Add(-clockSlack)) {
 		return &Error{
 			Kind: Unavailable, Code: CodeClock,
-			Message: "the clock stands at " + w.now.Format(time.RFC3339) + ", before the last recorded time " + last.Format(time.RFC3339) + "; nothing is issued",
-			Hint:    "set the server's clock right (NTP), then try again", Retry: time.Minute,
+			Message: "the clock says " + l.now.Format(time.RFC3339) + ", before the last recorded time " +
+				last.Format(time.RFC3339) + "; nothing is issued",
+			Hint: "set the server's clock right (NTP), then try again", Retry: time.Minute,
 		}
 	}
 	return nil
@@ -149,13 +142,13 @@ func (w *work) put(o *Order) error {
 	return w.PutOrder(*o)
 }
 
-// audit appends a record of verb on o.
-func (w *work) audit(by Actor, verb Verb, o *Order, detail map[string]string) error {
+// audit records verb on o.
+func (w *work) audit(by Actor, verb Verb, o *Order, detail map[string]string) {
 	serial := o.Serial
 	if serial == "" {
 		serial = o.Reserved
 	}
-	return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: o.Organization, Order: o.ID, Serial: serial, Detail: detail})
+	w.Audit(by, verb, AuditRecord{Organization: o.Organization, Order: o.ID, Serial: serial, Detail: detail})
 }
 
 // comment is the detail of an audit record that has nothing but a comment.
@@ -167,12 +160,10 @@ func comment(s string) map[string]string {
 }
 
 // onOrder does verb to the order with id: load, transition, put, audit, commit.
-func (r *Registrar) onOrder(ctx context.Context, by Actor, id OrderID, verb Verb, note string, transition func(*work, *Order) error) (Order, error) {
-	if err := by.mayWrite(string(verb)); err != nil {
-		return Order{}, err
-	}
+// The transition gets the comment as it is kept.
+func (r *Registrar) onOrder(ctx context.Context, by Actor, id OrderID, verb Verb, note string, transition func(*work, *Order, string) error) (Order, error) {
 	note, err := cleanComment("comment", note)
-	if err != nil {
+	if err := errors.Join(by.May(verb, OrderNoun), err); err != nil {
 		return Order{}, err
 	}
 	var o Order
@@ -180,22 +171,23 @@ func (r *Registrar) onOrder(ctx context.Context, by Actor, id OrderID, verb Verb
 		if o, err = w.order(id); err != nil {
 			return err
 		}
-		if err := transition(w, &o); err != nil {
+		if err := transition(w, &o, note); err != nil {
 			return err
 		}
 		if err := w.put(&o); err != nil {
 			return err
 		}
-		return w.audit(by, verb, &o, comment(note))
+		w.audit(by, verb, &o, comment(note))
+		return nil
 	})
 	return o, err
 }
 
 // order is Order with an error that people can act on.
-func (w *work) order(id OrderID) (Order, error) {
-	o, err := w.Order(id)
+func (l reading) order(id OrderID) (Order, error) {
+	o, err := l.Order(id)
 	if errors.Is(err, ErrNotFound) {
-		return o, notFound("order", string(id))
+		return o, NoSuch(OrderNoun, string(id))
 	}
 	return o, err
 }

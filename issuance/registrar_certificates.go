@@ -49,7 +49,7 @@ func (r *Registrar) Renew(ctx context.Context, by Actor, serial Serial, note str
 
 // Certificate returns what is known of serial, with an error that people can act on.
 func (r *Registrar) Certificate(ctx context.Context, serial Serial) (c Certificate, err error) {
-	err = r.Store.View(ctx, func(tx Tx) error {
+	err = r.cfg.Store.View(ctx, func(tx Snapshot) error {
 		c, err = issued(tx, serial)
 		return err
 	})
@@ -57,10 +57,10 @@ func (r *Registrar) Certificate(ctx context.Context, serial Serial) (c Certifica
 }
 
 // issued is Certificate for serial numbers that a certificate came of.
-func issued(tx Tx, serial Serial) (Certificate, error) {
+func issued(tx CertificateReader, serial Serial) (Certificate, error) {
 	c, err := tx.Certificate(serial)
 	if errors.Is(err, ErrNotFound) || err == nil && c.Status == Abandoned {
-		return Certificate{}, notFound("cert", string(serial))
+		return Certificate{}, NoSuch(CertificateNoun, string(serial))
 	}
 	return c, err
 }
@@ -68,11 +68,8 @@ func issued(tx Tx, serial Serial) (Certificate, error) {
 // onCertificate does verb to the certificate with serial, tells its contact,
 // and has CRL and OCSP follow.
 func (r *Registrar) onCertificate(ctx context.Context, by Actor, serial Serial, verb Verb, note string, change func(*work, *Certificate, string) error) (Certificate, error) {
-	if err := by.mayWrite(string(verb)); err != nil {
-		return Certificate{}, err
-	}
 	note, err := cleanComment("comment", note)
-	if err != nil {
+	if err := errors.Join(by.May(verb, CertificateNoun), err); err != nil {
 		return Certificate{}, err
 	}
 	var c Certificate
@@ -83,14 +80,16 @@ func (r *Registrar) onCertificate(ctx context.Context, by Actor, serial Serial, 
 		if err := change(w, &c, note); err != nil {
 			return err
 		}
-		if err := w.changed(by, verb, c, note); err != nil {
-			return err
-		}
 		to, err := w.Contact(c.Contact)
 		if err != nil {
 			return err
 		}
-		return w.enqueue(Notice{Kind: RevokedNotice, Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(c.Status)})
+		if err := w.Enqueue(Notice{
+			Kind: RevokedNotice, Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(c.Status),
+		}); err != nil {
+			return err
+		}
+		return w.changed(by, verb, c, note)
 	})
 	return c, err
 }
@@ -106,12 +105,13 @@ func (w *work) changed(by Actor, verb Verb, c Certificate, note string) error {
 	if err := w.successorGone(c); err != nil {
 		return err
 	}
-	w.status = true
 	detail := comment(note)
 	if c.Reason != "" {
 		detail = map[string]string{"reason": string(c.Reason), "comment": note}
 	}
-	return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: c.Organization, Order: c.Order, Serial: c.Serial, Detail: detail})
+	w.StatusChanged()
+	w.Audit(by, verb, AuditRecord{Organization: c.Organization, Order: c.Order, Serial: c.Serial, Detail: detail})
+	return nil
 }
 
 // revoke revokes what was issued for an order that does not go on.

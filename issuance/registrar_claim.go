@@ -58,40 +58,41 @@ type draft struct {
 // draft looks up the order of token and, if it can be claimed, all that the
 // certificate is made from.
 func (r *Registrar) draft(ctx context.Context, token, session Secret) (d draft, err error) {
-	err = r.Store.View(ctx, func(tx Tx) error {
-		d, err = r.drafted(&work{Tx: tx, now: r.Now().UTC(), policy: r.Policy}, token, session)
+	err = r.view(ctx, func(l reading) error {
+		d, err = l.draft(token, session)
 		return err
 	})
 	return d, err
 }
 
-func (r *Registrar) drafted(w *work, token, session Secret) (d draft, err error) {
-	if d.order, err = r.claimed(w, token, session); err != nil || d.order.State != VerifiedState {
+func (l reading) draft(token, session Secret) (d draft, err error) {
+	if d.order, err = l.claimed(token, session); err != nil || d.order.State != VerifiedState {
 		return d, err
 	}
-	if err := w.checkClock(); err != nil {
+	if err := l.checkClock(); err != nil {
 		return d, err
 	}
-	if d.organization, err = w.Organization(d.order.Organization); err != nil {
+	if d.organization, err = l.Organization(d.order.Organization); err != nil {
 		return d, err
 	}
-	if d.service, err = w.Service(d.order.Service); err != nil {
+	if d.service, err = l.Service(d.order.Service); err != nil {
 		return d, err
 	}
-	c, err := w.entitled(&d.order)
+	c, err := l.entitled(&d.order)
 	d.actor = c.actor()
 	return d, err
 }
 
-func (r *Registrar) claimed(tx Tx, token, session Secret) (Order, error) {
-	o, err := linked(tx, token)
+// claimed returns the order of token, which session was opened for.
+func (l reading) claimed(token, session Secret) (Order, error) {
+	o, err := linked(l, token)
 	if err != nil {
 		return o, err
 	}
 	// A session that is over ends here, whether the sweep has come round or not.
-	over := o.State == VerifiedState && !r.Now().Before(o.due(r.Policy))
+	over := o.State == VerifiedState && !l.now.Before(o.due(l.policy))
 	if over || !o.mine(session) {
-		if err := o.usable(r.Now()); err != nil {
+		if err := o.usable(l.now); err != nil {
 			return o, err
 		}
 		return o, &Error{Kind: Denied, Code: CodeSession, Message: "the code was not entered in this browser", Hint: "enter the code first"}
@@ -115,13 +116,13 @@ type choice struct {
 func (r *Registrar) choose(ctx context.Context, o Order, q ClaimRequest) (c choice, err error) {
 	c.key, c.target = o.Key, o.Target
 	if len(q.CSR) > 0 {
-		if c.public, err = r.ReadCSR(q.CSR); err != nil {
+		if c.public, err = r.cfg.ReadCSR(q.CSR); err != nil {
 			return c, err
 		}
-		if c.key, err = r.KeyOf(c.public); err != nil {
+		if c.key, err = r.cfg.KeyOf(c.public); err != nil {
 			return c, err
 		}
-		return c, r.Store.View(ctx, func(tx Tx) error { return refuseCompromised(tx, c.public) })
+		return c, r.cfg.Store.View(ctx, func(tx Snapshot) error { return refuseCompromised(tx, c.public) })
 	}
 	if q.Key != "" {
 		if c.key, err = ParseKeyAlgorithm(q.Key); err != nil {
@@ -187,19 +188,19 @@ func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err
 		m.signed, err = r.sign(ctx, d, c.public)
 		return m, err
 	}
-	key, err := r.NewKey(c.key)
+	key, err := r.cfg.NewKey(c.key)
 	if err != nil {
 		return m, err
 	}
 	if m.signed, err = r.sign(ctx, d, key.Public()); err != nil {
 		return m, err
 	}
-	chain, err := r.Signer.Chain(m.signed.Issuer)
+	chain, err := r.cfg.Signer.Chain(m.signed.Issuer)
 	if err != nil {
 		return m, err
 	}
-	m.password = r.NewPassword()
-	file, err := r.Pack(Bundle{
+	m.password = r.cfg.NewPassword()
+	file, err := r.cfg.Pack(Bundle{
 		Key: key, Certificate: m.signed.DER, Chain: chain, Password: m.password, Target: c.target,
 		FriendlyName: string(d.service.ID),
 	})
@@ -209,14 +210,14 @@ func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err
 
 // sign makes d's certificate for key, under our profile alone.
 func (r *Registrar) sign(ctx context.Context, d draft, key crypto.PublicKey) (Signed, error) {
-	now := r.Now().UTC().Truncate(time.Second)
-	end := r.Policy.Validity.After(now)
-	if _, last := r.Signer.Issuer(); end.After(last) {
+	now := r.now().Truncate(time.Second)
+	end := r.cfg.Policy.Validity.After(now)
+	if _, last := r.cfg.Signer.Issuer(); end.After(last) {
 		end = last
 	}
-	return r.Signer.Sign(ctx, Profile{
+	return r.cfg.Signer.Sign(ctx, Profile{
 		Serial: d.order.Reserved, Organization: d.organization.ID, OrganizationName: d.organization.Name,
-		Service: d.service.Name, Key: key, NotBefore: now.Add(-r.Policy.Backdate), NotAfter: end,
+		Service: d.service.Name, Key: key, NotBefore: now.Add(-r.cfg.Policy.Backdate), NotAfter: end,
 	})
 }
 
@@ -236,43 +237,45 @@ func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) (cert 
 		if _, err := w.entitled(&o); err != nil { // meanwhile
 			return err
 		}
-		if err := w.unused(d.order.Reserved); err != nil {
-			return err
-		}
 		o.Target = c.target
-		cert = Certificate{
-			Serial: d.order.Reserved, Status: Active, Order: o.ID, Organization: o.Organization, Service: o.Service, Contact: o.Contact,
-			Issuer: m.signed.Issuer, IssuedAt: w.now, NotBefore: m.signed.NotBefore, NotAfter: m.signed.NotAfter,
-			Key: c.key, Fingerprint: m.signed.Fingerprint, DER: m.signed.DER, FromCSR: fromCSR, Renews: o.Renews,
-		}
-		if err := w.PutCertificate(cert); err != nil {
+		if cert, err = w.certify(&o, d, c, m); err != nil {
 			return err
 		}
-		if err := w.succeeded(&o, cert); err != nil {
-			return err
-		}
-		if err := w.forget(o.ID, LinkSecret); err != nil {
-			return err
-		}
-		if err := w.audit(d.actor, IssueVerb, &o, map[string]string{"key": string(c.key), "fingerprint": cert.Fingerprint}); err != nil {
-			return err
-		}
+		w.audit(d.actor, IssueVerb, &o, map[string]string{"key": string(c.key), "fingerprint": cert.Fingerprint})
 		if fromCSR {
-			if err := o.Complete(w.now); err != nil {
-				return err
-			}
-			if err := w.completed(&o, d.actor); err != nil {
-				return err
-			}
-			return w.put(&o)
+			return w.complete(&o, d.actor)
 		}
-		if err := w.PutSecret(SecretRef{PKCS12Secret, o.ID}, m.pkcs12); err != nil {
-			return err
-		}
-		if err := w.PutSecret(SecretRef{PasswordSecret, o.ID}, m.password); err != nil {
-			return err
-		}
-		return w.put(&o)
+		return w.keepFile(&o, m)
 	})
 	return cert, err
+}
+
+// certify stores the certificate that was signed for o.
+func (w *work) certify(o *Order, d draft, c choice, m made) (Certificate, error) {
+	if err := w.unused(o.Serial); err != nil {
+		return Certificate{}, err
+	}
+	cert := Certificate{
+		Serial: o.Serial, Status: Active, Order: o.ID, Organization: o.Organization, Service: o.Service, Contact: o.Contact,
+		Issuer: m.signed.Issuer, IssuedAt: w.now, NotBefore: m.signed.NotBefore, NotAfter: m.signed.NotAfter,
+		Key: c.key, Fingerprint: m.signed.Fingerprint, DER: m.signed.DER, FromCSR: o.FromCSR, Renews: o.Renews,
+	}
+	if err := w.PutCertificate(cert); err != nil {
+		return cert, err
+	}
+	if err := w.succeeded(o, cert); err != nil {
+		return cert, err
+	}
+	return cert, w.forget(o.ID, LinkSecret)
+}
+
+// keepFile keeps file and password, sealed, until they have served.
+func (w *work) keepFile(o *Order, m made) error {
+	if err := w.PutSecret(secretOf(o.ID, PKCS12Secret), m.pkcs12); err != nil {
+		return err
+	}
+	if err := w.PutSecret(secretOf(o.ID, PasswordSecret), m.password); err != nil {
+		return err
+	}
+	return w.put(o)
 }

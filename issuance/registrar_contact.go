@@ -26,21 +26,21 @@ func (r *Registrar) Alive(ctx context.Context, token Secret) (bool, error) {
 	}
 	switch o.State {
 	case InvitedState, VerifiedState, LockedState:
-		return r.Now().Before(o.Link.ExpiresAt), nil
+		return r.now().Before(o.Link.ExpiresAt), nil
 	}
 	return false, nil
 }
 
 // byLink finds the order whose present link has token.
 func (r *Registrar) byLink(ctx context.Context, token Secret) (o Order, err error) {
-	err = r.Store.View(ctx, func(tx Tx) error {
+	err = r.cfg.Store.View(ctx, func(tx Snapshot) error {
 		o, err = linked(tx, token)
 		return err
 	})
 	return o, err
 }
 
-func linked(tx Tx, token Secret) (Order, error) {
+func linked(tx OrderReader, token Secret) (Order, error) {
 	if token.Empty() {
 		return Order{}, linkError()
 	}
@@ -98,31 +98,32 @@ func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
 		if err != nil {
 			return err
 		}
-		if o.Attempts >= r.Policy.OrderAttempts {
+		if o.spent(w.policy) {
 			refused = lockedError()
 			return w.lock(&o, c)
 		}
 		if err := w.codeDelayed(&o); err != nil {
 			return err
 		}
-		if err := r.code(w, &o, c, r.Policy); err != nil {
+		if err := w.code(&o, c, w.policy); err != nil {
 			return err
 		}
 		if err := w.put(&o); err != nil {
 			return err
 		}
-		return w.audit(c.actor(), CodeVerb, &o, nil)
+		w.audit(c.actor(), CodeVerb, &o, nil)
+		return nil
 	})
 	return errors.Join(err, refused)
 }
 
 // entitled returns the contact of o, or why nobody may claim it (any more).
-func (w *work) entitled(o *Order) (Contact, error) {
-	c, err := w.contact(o.Contact)
+func (l reading) entitled(o *Order) (Contact, error) {
+	c, err := l.contact(o.Contact)
 	if err != nil {
 		return c, err
 	}
-	s, err := w.Service(o.Service)
+	s, err := l.Service(o.Service)
 	if err == nil && (c.Disabled || !c.MayReceive || s.Disabled) {
 		err = &Error{Kind: Conflict, Code: CodeCancelled, Message: "the contact or the service of this order is not authorised any more", Hint: "ask the people who sent you the link"}
 	}
@@ -135,25 +136,26 @@ func (w *work) lock(o *Order, c Contact) error {
 	if o.State != InvitedState {
 		return nil
 	}
-	if _, err := o.WrongCode(o.Code.Counter, w.policy, w.now); err != nil {
+	if err := o.Lock(w.now); err != nil {
 		return err
 	}
 	if err := w.put(o); err != nil {
 		return err
 	}
-	if err := w.alert(o, "Order "+string(o.ID)+" is locked: too many wrong codes were entered. Unlock it once you have spoken to the contact."); err != nil {
+	if err := w.Alert(o.ID, "Order "+string(o.ID)+" is locked: too many wrong codes were entered. Unlock it once you have spoken to the contact."); err != nil {
 		return err
 	}
-	return w.audit(c.actor(), LockVerb, o, nil)
+	w.audit(c.actor(), LockVerb, o, nil)
+	return nil
 }
 
 // codeDelayed says so if the live code waits for its provider, which has
 // refused it at least once.
-func (w *work) codeDelayed(o *Order) error {
+func (l reading) codeDelayed(o *Order) error {
 	if !o.Code.Live || o.Code.Notice == "" {
 		return nil
 	}
-	n, err := w.Notice(o.Code.Notice)
+	n, err := l.Notice(o.Code.Notice)
 	if err != nil {
 		return err
 	}
@@ -181,7 +183,7 @@ func (r *Registrar) Verify(ctx context.Context, token Secret, code string) (Secr
 	// The contact may go away meanwhile; what was counted is settled.
 	ctx = context.WithoutCancel(ctx)
 	// 2. Compare.
-	right, err := r.CheckCode(t.seed, t.order.Code.Counter, digits)
+	right, err := r.cfg.CheckCode(t.seed, t.order.Code.Counter, digits)
 	if err != nil {
 		return Secret{}, err
 	}
@@ -196,7 +198,7 @@ func (r *Registrar) Verify(ctx context.Context, token Secret, code string) (Secr
 // the certificate that will be claimed now. One that was right but late is
 // refused and does not count.
 func (r *Registrar) right(ctx context.Context, t try) (Secret, error) {
-	session := newToken()
+	session := NewToken()
 	var refused error
 	var reserved Serial
 	err := r.update(ctx, func(w *work) error {
@@ -204,13 +206,11 @@ func (r *Registrar) right(ctx context.Context, t try) (Secret, error) {
 		if err != nil {
 			return err
 		}
-		if refused = o.Verify(t.order.Code.Counter, DigestOf(session), r.Policy, w.now); refused != nil {
+		if refused = o.Verify(t.order.Code.Counter, DigestOf(session), w.policy, w.now); refused != nil {
 			o.giveBack(t.order.Code.Counter)
 			return w.put(&o)
 		}
-		if err := w.audit(t.contact.actor(), VerifyVerb, &o, nil); err != nil {
-			return err
-		}
+		w.audit(t.contact.actor(), VerifyVerb, &o, nil)
 		err = w.reserve(&o, t.contact.actor())
 		reserved = o.Reserved
 		return err
@@ -244,37 +244,38 @@ func (r *Registrar) attempt(ctx context.Context, token Secret) (t try, err error
 		if t.contact, err = w.entitled(&o); err != nil {
 			return err
 		}
-		if o.Attempts >= r.Policy.OrderAttempts { // and was not locked: a crash came before, or it was verified
+		if o.spent(w.policy) { // and was not locked: a crash came before, or it was verified
 			refused = lockedError()
 			return w.lock(&o, t.contact)
 		}
-		if err := o.Attempt(r.Policy, w.now); err != nil {
+		if err := o.Attempt(w.policy, w.now); err != nil {
 			return err
 		}
-		if t.seed, err = w.Secret(SecretRef{SeedSecret, o.ID}); err != nil {
+		if t.seed, err = w.Secret(secretOf(o.ID, SeedSecret)); err != nil {
 			return err
 		}
 		if err := w.put(&o); err != nil {
 			return err
 		}
 		t.order = o
-		return w.audit(t.contact.actor(), AttemptVerb, &o, map[string]string{"try": itoa(o.Code.Attempts)})
+		w.audit(t.contact.actor(), AttemptVerb, &o, map[string]string{"try": itoa(o.Code.Attempts)})
+		return nil
 	})
 	return t, errors.Join(err, refused)
 }
 
 // wrong settles a counted try that was wrong, and locks the order after the last.
 func (r *Registrar) wrong(ctx context.Context, t try) error {
-	if t.order.Attempts < r.Policy.OrderAttempts {
-		refused, err := t.order.WrongCode(t.order.Code.Counter, r.Policy, r.Now())
-		return errors.Join(err, refused)
+	refused := t.order.wrong(t.order.Code.Counter, r.cfg.Policy)
+	if !t.order.spent(r.cfg.Policy) {
+		return refused
 	}
 	err := r.update(ctx, func(w *work) error {
 		o, err := w.order(t.order.ID)
-		if err != nil || o.Attempts < r.Policy.OrderAttempts {
+		if err != nil || !o.spent(w.policy) {
 			return err
 		}
 		return w.lock(&o, t.contact)
 	})
-	return errors.Join(err, lockedError())
+	return errors.Join(err, refused)
 }

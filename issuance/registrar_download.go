@@ -12,8 +12,8 @@ func (r *Registrar) file(ctx context.Context, token, session Secret) (File, erro
 		target Target
 		pkcs12 Secret
 	)
-	err := r.Store.View(ctx, func(tx Tx) error {
-		o, err := r.claimed(tx, token, session)
+	err := r.view(ctx, func(l reading) error {
+		o, err := l.claimed(token, session)
 		if err != nil {
 			return err
 		}
@@ -21,19 +21,19 @@ func (r *Registrar) file(ctx context.Context, token, session Secret) (File, erro
 		case o.State == VerifiedState:
 			return o.busy()
 		case o.State == CancelledState:
-			return o.usable(r.Now())
+			return o.usable(l.now)
 		case o.Serial == "":
 			return linkError()
-		case !r.Now().Before(o.windowEnds(r.Policy)):
+		case !l.now.Before(o.windowEnds(l.policy)):
 			return windowError()
 		}
-		if cert, err = tx.Certificate(o.Serial); err != nil {
+		if cert, err = l.Certificate(o.Serial); err != nil {
 			return err
 		}
 		if target = o.Target; o.FromCSR {
 			return nil
 		}
-		pkcs12, err = tx.Secret(SecretRef{PKCS12Secret, o.ID})
+		pkcs12, err = l.Secret(secretOf(o.ID, PKCS12Secret))
 		if errors.Is(err, ErrNotFound) {
 			return windowError()
 		}
@@ -47,7 +47,7 @@ func (r *Registrar) file(ctx context.Context, token, session Secret) (File, erro
 
 // filed puts together what the contact gets.
 func (r *Registrar) filed(c Certificate, t Target, pkcs12 []byte) (File, error) {
-	chain, err := r.Signer.Chain(c.Issuer)
+	chain, err := r.cfg.Signer.Chain(c.Issuer)
 	if err != nil {
 		return File{}, err
 	}
@@ -62,7 +62,7 @@ func windowError() *Error {
 // queued. Again does nothing.
 func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
-		o, err := r.claimed(w, token, session)
+		o, err := w.claimed(token, session)
 		if err != nil {
 			return err
 		}
@@ -73,15 +73,16 @@ func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
 		if err != nil {
 			return err
 		}
-		if err := w.audit(c.actor(), DownloadVerb, &o, nil); err != nil {
-			return err
-		}
-		if err := w.enqueue(Notice{
+		if err := w.Enqueue(Notice{
 			Kind: PasswordNotice, Order: o.ID, Serial: o.Serial, Contact: c.ID, To: c.Mobile, Language: c.Language,
-			NextAt: c.MobileChangedAt.Add(r.Policy.CoolingOff), // a number that changed since the code waits, too
+			NextAt: c.MobileChangedAt.Add(w.policy.CoolingOff), // a number that changed since the code waits, too
 		}); err != nil {
 			return err
 		}
-		return w.put(&o)
+		if err := w.put(&o); err != nil {
+			return err
+		}
+		w.audit(c.actor(), DownloadVerb, &o, nil)
+		return nil
 	})
 }

@@ -2,40 +2,54 @@ package issuance
 
 import "context"
 
+// Enrollment is a claim in one step, for a program.
+type Enrollment struct {
+	Token   Secret // of the link
+	Session Secret // of an earlier enrollment, if there is one: then no code is needed
+	Code    string
+	Claim   ClaimRequest
+}
+
 // Enroll is a claim in one step, for a program that has the link's token, the
-// one-time code and a CSR (RFC 7030, section 4.2.1): the code is checked as by
-// Verify, then the certificate made as by Claim. A CSR that cannot stand is
-// refused before the code is used up for it.
+// one-time code and, over EST, a CSR (RFC 7030, section 4.2.1): the code is
+// checked as by Verify, then the certificate made as by Claim. A choice that
+// cannot stand is refused before the code is used up for it. The session that the
+// code opens is returned with an error, too: with it the caller may try again.
 //
 // Whoever asks again in the claim window with the token and a CSR of the same
 // key, because the answer was lost, gets the same certificate; the code is not
 // looked at then. Links that do not work look all the same, as to any stranger.
-func (r *Registrar) Enroll(ctx context.Context, token Secret, code string, csr []byte) (File, error) {
-	o, err := r.byLink(ctx, token)
+func (r *Registrar) Enroll(ctx context.Context, q Enrollment) (session Secret, f File, err error) {
+	o, err := r.byLink(ctx, q.Token)
 	if err != nil {
-		return File{}, err
+		return Secret{}, File{}, err
 	}
-	unusable := o.usable(r.Now())
+	if o.mine(q.Session) {
+		f, err = r.Claim(ctx, q.Token, q.Session, q.Claim)
+		return q.Session, f, err
+	}
+	unusable := o.usable(r.now())
 	if unusable != nil && CodeOf(unusable) != CodeClaimed {
-		return File{}, asStranger(unusable)
+		return Secret{}, File{}, asStranger(unusable)
 	}
-	c, err := r.choose(ctx, o, ClaimRequest{CSR: csr})
+	c, err := r.choose(ctx, o, q.Claim)
 	if err != nil {
-		return File{}, err
+		return Secret{}, File{}, err
 	}
 	if unusable != nil {
-		return r.enrolled(ctx, o, c)
+		f, err = r.enrolled(ctx, o, c)
+		return Secret{}, f, err
 	}
-	session, err := r.Verify(ctx, token, code)
-	if err != nil {
-		return File{}, asStranger(err)
+	if session, err = r.Verify(ctx, q.Token, q.Code); err != nil {
+		return Secret{}, File{}, asStranger(err)
 	}
-	return r.Claim(ctx, token, session, ClaimRequest{CSR: csr})
+	f, err = r.Claim(ctx, q.Token, session, q.Claim)
+	return session, f, err
 }
 
 // enrolled returns the certificate that was made for o, to whoever has its key.
 func (r *Registrar) enrolled(ctx context.Context, o Order, c choice) (File, error) {
-	if !o.FromCSR || !r.Now().Before(o.windowEnds(r.Policy)) {
+	if !o.FromCSR || c.public == nil || !r.now().Before(o.windowEnds(r.cfg.Policy)) {
 		return File{}, linkError()
 	}
 	cert, err := r.Certificate(ctx, o.Serial)
@@ -49,7 +63,7 @@ func (r *Registrar) enrolled(ctx context.Context, o Order, c choice) (File, erro
 }
 
 // asStranger makes what became of a link the same for whoever opened no session:
-// a withdrawn or expired link is as one that never was.
+// a cancelled or expired link is as one that never was.
 func asStranger(err error) error {
 	switch CodeOf(err) {
 	case CodeCancelled, CodeRevoked, CodeLinkExpired:

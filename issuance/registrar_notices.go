@@ -15,43 +15,6 @@ func noticeLifetime(k NoticeKind) time.Duration {
 	return 72 * time.Hour
 }
 
-// enqueue keeps n to be sent as soon as its transaction has committed.
-func (w *work) enqueue(n Notice) error {
-	if n.ID == "" {
-		n.ID = NoticeID(newID("msg-", w.now))
-	}
-	if n.NextAt.Before(w.now) {
-		n.NextAt = w.now
-	}
-	if n.CreatedAt.IsZero() { // what is sent again keeps its date, and so its every byte
-		n.CreatedAt = w.now
-	}
-	n.Channel, n.State, n.Leased = n.Kind.Channel(), Pending, false
-	n.GiveUpAt = n.NextAt.Add(noticeLifetime(n.Kind))
-	if err := w.PutNotice(n); err != nil {
-		return err
-	}
-	if w.wake == nil {
-		w.wake = make(map[Channel]bool)
-	}
-	w.wake[n.Channel] = true
-	return nil
-}
-
-// alert tells staff that order o, or something without an order, needs a person.
-func (w *work) alert(o *Order, text string) error {
-	for _, to := range w.alerts {
-		n := Notice{ID: NoticeID(newID("msg-", w.now)), Kind: AlertNotice, To: to, Language: Languages()[0], Text: text}
-		if o != nil {
-			n.Order = o.ID
-		}
-		if err := w.enqueue(n); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // drop takes a notice that is still pending back, with the reason.
 func (w *work) drop(id NoticeID, why string) error {
 	if id == "" {
@@ -63,140 +26,6 @@ func (w *work) drop(id NoticeID, why string) error {
 	}
 	n.State, n.SettledAt, n.LastError, n.NextAt = Dropped, w.now, why, time.Time{}
 	return w.PutNotice(n)
-}
-
-// TakeNotices leases up to limit due notices of channel to the caller, which
-// sends each and tells the outcome to Settle. One that is not settled within
-// lease is handed out again: a crash in between sends it twice, the same both
-// times. Notices that events have overtaken are dropped.
-func (r *Registrar) TakeNotices(ctx context.Context, channel Channel, limit int, lease time.Duration) ([]Dispatch, error) {
-	var idle bool
-	err := r.Store.View(ctx, func(tx Tx) error {
-		due, err := tx.DueNotices(channel, r.Now(), 1)
-		idle = len(due) == 0
-		return err
-	})
-	if err != nil || idle {
-		return nil, err
-	}
-	var out []Dispatch
-	err = r.update(ctx, func(w *work) error {
-		out = nil
-		due, err := w.DueNotices(channel, w.now, limit)
-		if err != nil {
-			return err
-		}
-		for _, n := range due {
-			d, err := r.dispatch(w, n)
-			if overtaken, ok := errors.AsType[overtakenError](err); ok {
-				if err := w.drop(n.ID, string(overtaken)); err != nil {
-					return err
-				}
-				continue
-			} else if errors.Is(err, ErrNotFound) {
-				// This notice cannot be written; the others must not wait for it.
-				n.LastError = "its order, contact or certificate is not in the register"
-				if err := w.failed(n); err != nil {
-					return err
-				}
-				continue
-			} else if err != nil {
-				// So may one whose secret does not open: it is tried again, and staff see it.
-				r.Log.Error("preparing a message", "order", n.Order, "message", n.ID, "error", err)
-				n.LastError, n.NextAt = "what it carries cannot be read; the log has the reason", w.now.Add(5*time.Minute)
-				if err := w.PutNotice(n); err != nil {
-					return err
-				}
-				continue
-			}
-			d.Notice.Attempts++
-			d.Notice.Leased, d.Notice.NextAt = true, w.now.Add(lease)
-			if err := w.PutNotice(d.Notice); err != nil {
-				return err
-			}
-			out = append(out, d)
-		}
-		return nil
-	})
-	return out, err
-}
-
-// overtakenError says why a notice need not be sent any more.
-type overtakenError string
-
-func (e overtakenError) Error() string { return string(e) }
-
-// dispatch gathers what the text of n needs, or says why n is overtaken.
-func (r *Registrar) dispatch(w *work, n Notice) (d Dispatch, err error) {
-	d = Dispatch{Notice: n, CodeLifetime: r.Policy.CodeLifetime}
-	if n.Kind == AlertNotice {
-		return d, nil
-	}
-	if n.Kind == ReportNotice {
-		stored, err := w.StoredReport(ReportID(n.Text))
-		d.Report = stored.Report
-		return d, err
-	}
-	if d.Order, err = w.Order(n.Order); err != nil {
-		return d, err
-	}
-	if d.Contact, err = w.Contact(n.Contact); err != nil {
-		return d, err
-	}
-	if d.Service, err = w.Service(d.Order.Service); err != nil {
-		return d, err
-	}
-	if d.Organization, err = w.Organization(d.Order.Organization); err != nil {
-		return d, err
-	}
-	d.LinkExpires = d.Order.Link.ExpiresAt
-	if n.Kind == InvitationNotice || n.Kind == CodeNotice {
-		if _, err := w.entitled(&d.Order); err != nil {
-			return d, overtakenError("the contact or the service is not authorised any more")
-		}
-	}
-	if n.Serial != "" {
-		if d.Certificate, err = w.Certificate(n.Serial); err != nil {
-			return d, err
-		}
-	}
-	if n.Kind == RevokedNotice && n.Text != "" && n.Text != string(d.Certificate.Status) {
-		return d, overtakenError("the certificate's status has changed again")
-	}
-	d.Secret, err = r.noticeSecret(w, d.Order, n)
-	return d, err
-}
-
-// noticeSecret returns the secret in n's text, or an overtakenError if n has none any more.
-func (r *Registrar) noticeSecret(w *work, o Order, n Notice) (Secret, error) {
-	var kind SecretKind
-	switch n.Kind {
-	case InvitationNotice:
-		if o.Link.Number != n.Counter || o.usable(w.now) != nil && o.State != LockedState {
-			return Secret{}, overtakenError("the link was used, replaced, cancelled or is over")
-		}
-		kind = LinkSecret
-	case CodeNotice:
-		if !o.Code.Live || o.Code.Counter != n.Counter || o.usable(w.now) != nil {
-			return Secret{}, overtakenError("the code was used, replaced, or is not needed any more")
-		}
-		kind = SeedSecret
-	case PasswordNotice:
-		if o.State != DownloadedState && o.State != CompletedState || o.Serial != n.Serial {
-			return Secret{}, overtakenError("the certificate was revoked or replaced")
-		}
-		kind = PasswordSecret
-	default:
-		return Secret{}, nil
-	}
-	s, err := w.Secret(SecretRef{kind, o.ID})
-	if errors.Is(err, ErrNotFound) {
-		return s, overtakenError("what it would carry was wiped")
-	}
-	if err == nil && kind == SeedSecret {
-		return r.Code(s, n.Counter)
-	}
-	return s, err
 }
 
 // Settle records what became of one try to send a notice. On acceptance the
@@ -218,7 +47,7 @@ func (r *Registrar) Settle(ctx context.Context, id NoticeID, out Outcome) error 
 		}
 		n.Leased = false
 		if out.Err == nil {
-			return r.accepted(w, n, out)
+			return w.accepted(n, out)
 		}
 		n.LastError = clip(out.Err.Error(), 300)
 		if out.Uncharged {
@@ -234,7 +63,7 @@ func (r *Registrar) Settle(ctx context.Context, id NoticeID, out Outcome) error 
 }
 
 // accepted moves the order that n was sent for.
-func (r *Registrar) accepted(w *work, n Notice, out Outcome) error {
+func (w *work) accepted(n Notice, out Outcome) error {
 	n.State, n.SettledAt, n.NextAt, n.LastError, n.ProviderID = Accepted, w.now, time.Time{}, "", out.ProviderID
 	if err := w.PutNotice(n); err != nil {
 		return err
@@ -246,49 +75,61 @@ func (r *Registrar) accepted(w *work, n Notice, out Outcome) error {
 	if err != nil {
 		return err
 	}
+	if err := w.delivered(&o, n); err != nil {
+		return err
+	}
+	w.audit(System("courier"), SendVerb, &o, map[string]string{"notice": string(n.Kind), "message": string(n.ID)})
+	return nil
+}
+
+// delivered moves o on, for which n was taken by its provider.
+func (w *work) delivered(o *Order, n Notice) error {
 	switch n.Kind {
 	case InvitationNotice:
 		if o.Link.Number == n.Counter {
-			err = w.forget(o.ID, LinkSecret)
+			if err := w.forget(o.ID, LinkSecret); err != nil {
+				return err
+			}
 		}
 	case CodeNotice:
 		o.CodeTaken(n.Counter, w.now)
 	case PasswordNotice:
-		if o.State == CompletedState && o.Wiped { // it was sent again, and the window has ended since
-			err = w.forget(o.ID, PasswordSecret)
+		if o.State == DownloadedState { // not sent again, nor revoked while the message was on its way
+			return w.complete(o, System("courier"))
 		}
-		if o.State != DownloadedState { // sent again, or revoked while the message was on its way
-			break
-		}
-		if err = o.Complete(w.now); err == nil {
-			err = w.completed(&o, System("courier"))
+		if o.Wiped { // it was sent again, and the window has ended since
+			if err := w.forget(o.ID, PasswordSecret); err != nil {
+				return err
+			}
 		}
 	}
-	if err != nil {
-		return err
-	}
-	if err := w.put(&o); err != nil {
-		return err
-	}
-	return w.audit(System("courier"), SendVerb, &o, map[string]string{"notice": string(n.Kind), "message": string(n.ID)})
+	return w.put(o)
 }
 
-// completed wipes what a completed order does not need: the password stays for
-// the rest of the claim window alone.
-func (w *work) completed(o *Order, by Actor) error {
-	if err := w.audit(by, CompleteVerb, o, nil); err != nil {
+// complete ends o and wipes what a completed order does not need: the password
+// stays for the rest of the claim window alone.
+func (w *work) complete(o *Order, by Actor) error {
+	if err := o.Complete(w.now); err != nil {
 		return err
 	}
+	kinds := []SecretKind{SeedSecret}
 	if o.Wiped {
-		return w.forget(o.ID, SeedSecret, PasswordSecret)
+		kinds = append(kinds, PasswordSecret)
 	}
-	return w.forget(o.ID, SeedSecret)
+	if err := w.forget(o.ID, kinds...); err != nil {
+		return err
+	}
+	if err := w.put(o); err != nil {
+		return err
+	}
+	w.audit(by, CompleteVerb, o, nil)
+	return nil
 }
 
 // failed gives n up and tells staff; what n would have carried stays sealed, so
-// that staff can mend the reason and send it again.
+// that staff can fix the cause and send it again.
 func (w *work) failed(n Notice) error {
-	n.State, n.SettledAt, n.NextAt = Failed, w.now, time.Time{}
+	n.State, n.SettledAt, n.NextAt, n.Leased = Failed, w.now, time.Time{}, false
 	if err := w.PutNotice(n); err != nil {
 		return err
 	}
@@ -297,11 +138,8 @@ func (w *work) failed(n Notice) error {
 	}
 	o, err := w.Order(n.Order)
 	if errors.Is(err, ErrNotFound) {
-		return w.alert(nil, "The "+string(n.Kind)+" message "+string(n.ID)+" cannot be written: "+n.LastError+".")
+		return w.Alert("", "The "+string(n.Kind)+" message "+string(n.ID)+" cannot be written: "+n.LastError+".")
 	} else if err != nil {
-		return err
-	}
-	if err := w.audit(System("courier"), FailVerb, &o, map[string]string{"notice": string(n.Kind), "message": string(n.ID), "reason": n.LastError}); err != nil {
 		return err
 	}
 	if n.Kind == CodeNotice && o.Code.Counter == n.Counter {
@@ -310,25 +148,32 @@ func (w *work) failed(n Notice) error {
 			return err
 		}
 	}
-	return w.alert(&o, "The "+string(n.Kind)+" "+string(n.Channel)+" for order "+string(o.ID)+" could not be delivered: "+n.LastError+
-		". Mend the reason, then send it again with `postern message retry "+string(n.ID)+"`.")
+	if err := w.Alert(o.ID, "The "+string(n.Kind)+" "+string(n.Channel)+" for order "+string(o.ID)+" could not be delivered: "+
+		n.LastError+". Fix the cause, then retry message "+string(n.ID)+"."); err != nil {
+		return err
+	}
+	w.audit(System("courier"), FailVerb, &o, map[string]string{"notice": string(n.Kind), "message": string(n.ID), "reason": n.LastError})
+	return nil
 }
 
 // RetryNotice sends a notice again that failed, or at once one that waits. It
 // goes to the address or number that the contact has now.
 func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Notice, error) {
-	if err := by.mayWrite("retry a message"); err != nil {
+	if err := by.May(RetryVerb, MessageNoun); err != nil {
 		return Notice{}, err
 	}
 	var n Notice
 	err := r.update(ctx, func(w *work) (err error) {
 		if n, err = w.Notice(id); errors.Is(err, ErrNotFound) {
-			return notFound("message", string(id))
+			return NoSuch(MessageNoun, string(id))
 		} else if err != nil {
 			return err
 		}
 		if n.State != Failed && n.State != Pending {
-			return &Error{Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) + "; it is not sent again", Hint: "`postern order resend` sends a new link and code"}
+			return &Error{
+				Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) + "; it is not sent again",
+				Hint: "resend the order, for a new link and code", Next: Next{ResendVerb, OrderNoun, string(n.Order)},
+			}
 		}
 		if n.Contact != "" {
 			c, err := w.contact(n.Contact)
@@ -337,8 +182,8 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 			}
 			if n.To = c.Email; n.Channel == SMS {
 				n.To = c.Mobile
-				if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < r.Policy.CoolingOff {
-					return &Error{Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number was changed a short time ago", Hint: "wait for the rest of policy.cooling_off", Retry: r.Policy.CoolingOff - since}
+				if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < w.policy.CoolingOff {
+					return &Error{Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number was changed a short time ago", Hint: "wait for the rest of policy.cooling_off", Retry: w.policy.CoolingOff - since}
 				}
 			}
 		}
@@ -346,13 +191,14 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 			return err
 		}
 		n.NextAt = w.now
-		if err := w.enqueue(n); err != nil {
+		if err := w.Enqueue(n); err != nil {
 			return err
 		}
 		if n, err = w.Notice(id); err != nil {
 			return err
 		}
-		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: RetryVerb, Order: n.Order, Serial: n.Serial, Subject: string(n.ID)})
+		w.Audit(by, RetryVerb, AuditRecord{Order: n.Order, Serial: n.Serial, Subject: string(n.ID)})
+		return nil
 	})
 	return n, err
 }
@@ -364,9 +210,8 @@ func (w *work) revive(n Notice) error {
 		return nil
 	}
 	o, err := w.order(n.Order)
-	if err != nil || o.Code.Counter != n.Counter || o.Code.Attempts >= w.policy.CodeAttempts {
+	if err != nil || !o.Code.revive(n.Counter, w.policy, w.now) {
 		return err
 	}
-	o.Code.Live, o.Code.MadeAt = true, append(o.Code.MadeAt, w.now)
 	return w.put(&o)
 }

@@ -18,20 +18,17 @@ type OrderRequest struct {
 
 // Request places an order. Nothing is made in the CA before it is claimed.
 func (r *Registrar) Request(ctx context.Context, by Actor, q OrderRequest) (Order, error) {
-	if err := by.mayWrite("request"); err != nil {
-		return Order{}, err
-	}
 	note, err := cleanComment("comment", q.Comment)
-	if err != nil {
+	if err := errors.Join(by.May(RequestVerb, OrderNoun), err); err != nil {
 		return Order{}, err
 	}
 	var o Order
 	err = r.update(ctx, func(w *work) (err error) {
-		if made, err := w.once(by, q.Once); err != nil || made != "" {
+		if made, err := w.Once(by, q.Once); err != nil || made != "" {
 			o, err = w.orderOr(OrderID(made), err)
 			return err
 		}
-		o = Order{ID: OrderID(newID("ord-", w.now)), RequestedBy: by, RequestedAt: w.now, Renews: q.Renews, Comment: note}
+		o = Order{ID: OrderID(NewID("ord-", w.now)), RequestedBy: by, RequestedAt: w.now, Renews: q.Renews, Comment: note}
 		if err := w.fill(&o, q); err != nil {
 			return err
 		}
@@ -41,10 +38,8 @@ func (r *Registrar) Request(ctx context.Context, by Actor, q OrderRequest) (Orde
 		if err := w.put(&o); err != nil {
 			return err
 		}
-		if err := w.audit(by, RequestVerb, &o, comment(note)); err != nil {
-			return err
-		}
-		return w.receipt(by, q.Once, string(o.ID))
+		w.audit(by, RequestVerb, &o, comment(note))
+		return w.Made(by, q.Once, string(o.ID))
 	})
 	return o, err
 }
@@ -53,19 +48,19 @@ func (r *Registrar) Request(ctx context.Context, by Actor, q OrderRequest) (Orde
 func (w *work) fill(o *Order, q OrderRequest) error {
 	s, err := w.Service(q.Service)
 	if errors.Is(err, ErrNotFound) {
-		return inField("service", notFound("service", string(q.Service)))
+		return inField("service", NoSuch(ServiceNoun, string(q.Service)))
 	} else if err != nil {
 		return err
 	}
 	c, err := w.Contact(q.Contact)
 	if errors.Is(err, ErrNotFound) {
-		return inField("contact", notFound("contact", string(q.Contact)))
+		return inField("contact", NoSuch(ContactNoun, string(q.Contact)))
 	} else if err != nil {
 		return err
 	}
 	switch {
 	case s.Disabled:
-		return Invalidf("service", "service "+string(s.ID)+" is disabled", "enable it first: `postern service enable "+string(s.ID)+"`")
+		return Invalidf("service", "service "+string(s.ID)+" is disabled", "enable it first")
 	case c.Organization != s.Organization:
 		return Invalidf("contact", "the contact belongs to "+string(c.Organization)+", the service to "+string(s.Organization), "choose a contact of the service's organisation")
 	case c.Disabled:
@@ -105,43 +100,43 @@ func inField(field string, e *Error) *Error {
 // Approve invites the contact: the e-mail with the URL and, unless codes go out
 // on request alone, the SMS with the one-time password are queued.
 func (r *Registrar) Approve(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
-	token := newToken()
-	return r.onOrder(ctx, by, id, ApproveVerb, note, func(w *work, o *Order) error {
+	token := NewToken()
+	return r.onOrder(ctx, by, id, ApproveVerb, note, func(w *work, o *Order, _ string) error {
 		if err := w.checkClock(); err != nil {
 			return err
 		}
-		if err := o.Approve(by, DigestOf(token), r.Policy, w.now); err != nil {
+		if err := o.Approve(by, DigestOf(token), w.policy, w.now); err != nil {
 			return err
 		}
-		return r.invite(w, o, token)
+		return w.invite(o, token)
 	})
 }
 
 // Reject turns a request down.
 func (r *Registrar) Reject(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
-	return r.onOrder(ctx, by, id, RejectVerb, note, func(w *work, o *Order) error { return o.Reject(by, note, w.now) })
+	return r.onOrder(ctx, by, id, RejectVerb, note, func(w *work, o *Order, note string) error { return o.Reject(by, note, w.now) })
 }
 
 // Resend sends a new link, which voids the old one, and a new code if one may be sent.
 func (r *Registrar) Resend(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
-	token := newToken()
-	return r.onOrder(ctx, by, id, ResendVerb, note, func(w *work, o *Order) error {
-		if err := o.Resend(DigestOf(token), r.Policy, w.now); err != nil {
+	token := NewToken()
+	return r.onOrder(ctx, by, id, ResendVerb, note, func(w *work, o *Order, _ string) error {
+		if err := o.Resend(DigestOf(token), w.policy, w.now); err != nil {
 			return err
 		}
-		return r.invite(w, o, token)
+		return w.invite(o, token)
 	})
 }
 
 // Unlock gives a locked order its tries back.
 func (r *Registrar) Unlock(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
-	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order) error { return o.Unlock(w.now) })
+	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order, _ string) error { return o.Unlock(w.now) })
 }
 
 // Cancel withdraws an order before the download. What was issued is revoked,
 // and the file and its password are wiped.
 func (r *Registrar) Cancel(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
-	return r.onOrder(ctx, by, id, CancelVerb, note, func(w *work, o *Order) error {
+	return r.onOrder(ctx, by, id, CancelVerb, note, func(w *work, o *Order, note string) error {
 		issued := o.State == IssuedState
 		if err := o.Cancel(by, note, w.now); err != nil {
 			return err
@@ -157,46 +152,46 @@ func (r *Registrar) Cancel(ctx context.Context, by Actor, id OrderID, note strin
 
 // invite queues the e-mail with the link, and the first code unless it is to be
 // asked for or may not be sent now.
-func (r *Registrar) invite(w *work, o *Order, token Secret) error {
+func (w *work) invite(o *Order, token Secret) error {
 	c, err := w.entitled(o)
 	if CodeOf(err) == CodeCancelled {
 		return Invalidf("contact", "the order's contact or service is disabled or not authorised", "enable them, or cancel the order")
 	} else if err != nil {
 		return err
 	}
-	if err := w.PutSecret(SecretRef{LinkSecret, o.ID}, token); err != nil {
+	if err := w.PutSecret(secretOf(o.ID, LinkSecret), token); err != nil {
 		return err
 	}
-	if err := w.enqueue(Notice{Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language, Counter: o.Link.Number}); err != nil {
+	if err := w.Enqueue(Notice{Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language, Counter: o.Link.Number}); err != nil {
 		return err
 	}
-	if r.Policy.CodeOnRequest {
+	if w.policy.CodeOnRequest {
 		return nil
 	}
 	// Staff need not wait as contacts must: a new link comes with a new code.
-	p := r.Policy
+	p := w.policy
 	p.CodeCooldown = 0
-	if err := r.code(w, o, c, p); err != nil && KindOf(err) != Limited {
+	if err := w.code(o, c, p); err != nil && KindOf(err) != Limited {
 		return err
 	}
 	return nil
 }
 
 // code makes the next code and queues its SMS. A refusal changes nothing.
-func (r *Registrar) code(w *work, o *Order, c Contact, p Policy) error {
-	if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < r.Policy.CoolingOff {
+func (w *work) code(o *Order, c Contact, p Policy) error {
+	if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < w.policy.CoolingOff {
 		return &Error{
 			Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number was changed a short time ago",
-			Hint: "for your safety codes go to the new number only after a waiting time", Retry: r.Policy.CoolingOff - since,
+			Hint: "for your safety codes go to the new number only after a waiting time", Retry: w.policy.CoolingOff - since,
 		}
 	}
 	old := o.Code.Notice
 	if err := o.NewCode(p, w.now); err != nil {
 		return err
 	}
-	seed := SecretRef{SeedSecret, o.ID}
+	seed := secretOf(o.ID, SeedSecret)
 	if _, err := w.Secret(seed); errors.Is(err, ErrNotFound) {
-		if err := w.PutSecret(seed, r.NewSeed()); err != nil {
+		if err := w.PutSecret(seed, w.r.cfg.NewSeed()); err != nil {
 			return err
 		}
 	} else if err != nil {
@@ -205,15 +200,15 @@ func (r *Registrar) code(w *work, o *Order, c Contact, p Policy) error {
 	if err := w.drop(old, "a newer code was sent"); err != nil {
 		return err
 	}
-	n := Notice{ID: NoticeID(newID("msg-", w.now)), Kind: CodeNotice, Order: o.ID, Contact: c.ID, To: c.Mobile, Language: c.Language, Counter: o.Code.Counter}
+	n := Notice{ID: NoticeID(NewID("msg-", w.now)), Kind: CodeNotice, Order: o.ID, Contact: c.ID, To: c.Mobile, Language: c.Language, Counter: o.Code.Counter}
 	o.Code.Notice = n.ID
-	return w.enqueue(n)
+	return w.Enqueue(n)
 }
 
 // forget wipes secrets of an order.
 func (w *work) forget(id OrderID, kinds ...SecretKind) error {
 	for _, k := range kinds {
-		if err := w.DeleteSecret(SecretRef{k, id}); err != nil {
+		if err := w.DeleteSecret(secretOf(id, k)); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ const passwordTexts = 4
 // ends, and after that for as long as no message with it was accepted. It goes to
 // the number that the contact has now.
 func (r *Registrar) ResendPassword(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
-	return r.onOrder(ctx, by, id, ResendPasswordVerb, note, func(w *work, o *Order) error {
+	return r.onOrder(ctx, by, id, ResendPasswordVerb, note, func(w *work, o *Order, _ string) error {
 		c, err := w.Contact(o.Contact)
 		if err != nil {
 			return err
@@ -37,7 +37,7 @@ func (r *Registrar) ResendPassword(ctx context.Context, by Actor, id OrderID, no
 // AskPassword is ResendPassword for the contact, in the browser that downloaded the file.
 func (r *Registrar) AskPassword(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
-		o, err := r.claimed(w, token, session)
+		o, err := w.claimed(token, session)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,8 @@ func (r *Registrar) AskPassword(ctx context.Context, token, session Secret) erro
 		if err := w.put(&o); err != nil {
 			return err
 		}
-		return w.audit(c.actor(), ResendPasswordVerb, &o, nil)
+		w.audit(c.actor(), ResendPasswordVerb, &o, nil)
+		return nil
 	})
 }
 
@@ -63,7 +64,7 @@ func (w *work) resendPassword(o *Order, c Contact) error {
 	if err := o.ResendPassword(w.now); err != nil {
 		return err
 	}
-	_, err := w.Secret(SecretRef{PasswordSecret, o.ID})
+	_, err := w.Secret(secretOf(o.ID, PasswordSecret))
 	over := o.State == CompletedState && !w.now.Before(o.windowEnds(w.policy))
 	if errors.Is(err, ErrNotFound) || err == nil && over {
 		return passwordGoneError()
@@ -77,17 +78,17 @@ func (w *work) resendPassword(o *Order, c Contact) error {
 	if err := passwordLimit(sent, w.policy, w.now); err != nil {
 		return err
 	}
-	return w.enqueue(Notice{
+	return w.Enqueue(Notice{
 		Kind: PasswordNotice, Order: o.ID, Serial: o.Serial, Contact: c.ID, To: c.Mobile, Language: c.Language,
 		NextAt: c.MobileChangedAt.Add(w.policy.CoolingOff),
 	})
 }
 
 // passwordNotices returns the messages that carried, or shall carry, the password of o's file.
-func (w *work) passwordNotices(o *Order) (out []Notice, err error) {
+func (l reading) passwordNotices(o *Order) (out []Notice, err error) {
 	for after := ""; ; {
 		var page []Notice
-		page, after, err = w.Notices(NoticeQuery{Order: o.ID, Page: Page{After: after, Limit: MaxPage}})
+		page, after, err = l.Notices(NoticeQuery{Order: o.ID, Page: Page{After: after, Limit: MaxPage}})
 		if err != nil {
 			return nil, err
 		}
@@ -114,18 +115,17 @@ func (w *work) passwordWaits(o *Order) (bool, error) {
 }
 
 // lookPassword fills in how the password of v's file stands.
-func (r *Registrar) lookPassword(tx Tx, v *ClaimView, now time.Time) error {
-	w := &work{Tx: tx, now: now, policy: r.Policy}
-	sent, err := w.passwordNotices(&v.Order)
+func (l reading) lookPassword(v *ClaimView) error {
+	sent, err := l.passwordNotices(&v.Order)
 	if err != nil || len(sent) == 0 {
 		return err
 	}
 	v.PasswordSent, v.PasswordState = len(sent), newest(sent).State
-	err = passwordLimit(sent, r.Policy, now)
+	err = passwordLimit(sent, l.policy, l.now)
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodePasswordSoon {
-		v.PasswordNextAt, err = now.Add(e.Retry), nil
+		v.PasswordNextAt, err = l.now.Add(e.Retry), nil
 	}
-	v.PasswordMore = err == nil && (v.Stage == PasswordStage || now.Before(v.WindowEnds)) && v.Certificate.Status != Revoked
+	v.PasswordMore = err == nil && (v.Stage == PasswordStage || l.now.Before(v.WindowEnds)) && v.Certificate.Status != Revoked
 	return nil
 }
 

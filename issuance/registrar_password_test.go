@@ -20,7 +20,7 @@ func (h *house) completed() (id issuance.OrderID, token, session, password issua
 // audited returns how many audit records of verb an order has.
 func (h *house) audited(id issuance.OrderID, verb issuance.Verb) (n int) {
 	h.t.Helper()
-	h.ok(h.Read(h.t.Context(), func(tx issuance.Tx) error {
+	h.ok(h.Read(h.t.Context(), func(tx issuance.Reader) error {
 		records, _, err := tx.Audit(issuance.AuditQuery{Order: id, Verb: verb})
 		n = len(records)
 		return err
@@ -35,7 +35,7 @@ func TestTheSamePasswordIsSentAgain(t *testing.T) {
 	if err := h.AskPassword(ctx, token, session); issuance.CodeOf(err) != issuance.CodePasswordSoon {
 		t.Errorf("at once: %v, want %s", err, issuance.CodePasswordSoon)
 	}
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	h.ok(h.AskPassword(ctx, token, session))
 	if err := h.AskPassword(ctx, token, session); issuance.CodeOf(err) != issuance.CodePasswordWaits {
 		t.Errorf("while it is on its way: %v, want %s", err, issuance.CodePasswordWaits)
@@ -47,7 +47,7 @@ func TestTheSamePasswordIsSentAgain(t *testing.T) {
 		t.Fatalf("sent again: %+v", again)
 	}
 	h.wantState(id, issuance.CompletedState)
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	_, err = h.ResendPassword(ctx, h.staff, id, "called back")
 	h.ok(err)
 	if again = h.post(issuance.SMS); len(again) != 1 || again[0].Notice.To != "+41791234599" {
@@ -56,10 +56,10 @@ func TestTheSamePasswordIsSentAgain(t *testing.T) {
 	if n := h.audited(id, issuance.ResendPasswordVerb); n != 2 {
 		t.Errorf("%d audit records, want 2", n)
 	}
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	h.ok(h.AskPassword(ctx, token, session))
 	h.post(issuance.SMS)
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	if _, err := h.ResendPassword(ctx, h.staff, id, ""); issuance.CodeOf(err) != issuance.CodePasswordLimit {
 		t.Errorf("a fifth message: %v, want %s", err, issuance.CodePasswordLimit)
 	}
@@ -69,7 +69,7 @@ func TestWhoMayNotHaveThePasswordSentAgain(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
 	id, token, session, _ := h.completed()
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	auditor := issuance.Actor{Role: issuance.RoleAuditor, ID: "tok-9"}
 	if _, err := h.ResendPassword(ctx, auditor, id, ""); issuance.KindOf(err) != issuance.Denied {
 		t.Errorf("an auditor: %v", err)
@@ -91,7 +91,7 @@ func TestAPasswordIsNotSentAgainAfterItsTime(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
 	id, token, session, _ := h.completed()
-	h.advance(h.Policy.ClaimWindow)
+	h.advance(h.cfg.Policy.ClaimWindow)
 	gone := func(when string) {
 		t.Helper()
 		if _, err := h.ResendPassword(ctx, h.staff, id, ""); issuance.CodeOf(err) != issuance.CodePasswordGone {
@@ -110,10 +110,10 @@ func TestARevokedCertificateHasNoPassword(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
 	id, _, _, _ := h.completed()
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	_, err := h.ResendPassword(ctx, h.staff, id, "")
 	h.ok(err)
-	h.advance(h.Policy.ClaimWindow) // the message waits, and keeps the password
+	h.advance(h.cfg.Policy.ClaimWindow) // the message waits, and keeps the password
 	h.ok(h.Sweep(ctx))
 	_, err = h.Revoke(ctx, h.staff, h.order(id).Serial, issuance.KeyCompromise, "")
 	h.ok(err)
@@ -134,12 +134,12 @@ func TestAPasswordOnItsWayOutlivesTheWindow(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
 	id, token, session, password := h.completed()
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	h.ok(h.AskPassword(ctx, token, session))
 	out, err := h.TakeNotices(ctx, issuance.SMS, 10, time.Minute)
 	h.ok(err)
 	h.ok(h.Settle(ctx, out[0].Notice.ID, issuance.Outcome{Err: errors.New("no answer"), RetryAfter: time.Hour}))
-	h.advance(h.Policy.ClaimWindow)
+	h.advance(h.cfg.Policy.ClaimWindow)
 	h.ok(h.Sweep(ctx))
 	if !h.has(issuance.PasswordSecret, id) || h.has(issuance.PKCS12Secret, id) {
 		t.Error("the password was wiped while a message with it waited, or the file was not")

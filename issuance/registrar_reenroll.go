@@ -82,7 +82,7 @@ func (r *Registrar) reserveRenewal(ctx context.Context, serial Serial, key crypt
 		}
 		o := &d.order
 		*o = Order{
-			ID: OrderID(newID("ord-", w.now)), Organization: old.Organization, Service: old.Service, Contact: old.Contact, Renews: serial,
+			ID: OrderID(NewID("ord-", w.now)), Organization: old.Organization, Service: old.Service, Contact: old.Contact, Renews: serial,
 			RequestedBy: old.actor(), RequestedAt: w.now, DecidedBy: System("policy.reenroll"), DecidedAt: w.now,
 		}
 		if err := w.renewable(o, old); err != nil {
@@ -104,9 +104,7 @@ func (r *Registrar) reserveRenewal(ctx context.Context, serial Serial, key crypt
 		if err := o.Reenroll(w.now); err != nil {
 			return err
 		}
-		if err := w.audit(d.actor, ReenrollVerb, o, map[string]string{"renews": string(serial)}); err != nil {
-			return err
-		}
+		w.audit(d.actor, ReenrollVerb, o, map[string]string{"renews": string(serial)})
 		return w.reserve(o, d.actor)
 	})
 	return d, made, err
@@ -135,11 +133,11 @@ func (w *work) renewable(o *Order, old Certificate) error {
 
 // successor returns the certificate that old was renewed by and that is not
 // revoked, the zero one if there is none; it must be for key.
-func (w *work) successor(old Certificate, key crypto.PublicKey) (Certificate, error) {
+func (l reading) successor(old Certificate, key crypto.PublicKey) (Certificate, error) {
 	if old.RenewedBy == "" {
 		return Certificate{}, nil
 	}
-	c, err := w.Certificate(old.RenewedBy)
+	c, err := l.Certificate(old.RenewedBy)
 	if err != nil || c.Status == Revoked {
 		return Certificate{}, err
 	}
@@ -176,12 +174,12 @@ func (c Certificate) has(key crypto.PublicKey) bool {
 // renewed returns what another request has made beside this one.
 func (r *Registrar) renewed(ctx context.Context, serial Serial, key crypto.PublicKey) (File, error) {
 	var made Certificate
-	err := r.Store.View(ctx, func(tx Tx) error {
-		old, err := issued(tx, serial)
+	err := r.view(ctx, func(l reading) error {
+		old, err := issued(l, serial)
 		if err != nil {
 			return err
 		}
-		made, err = (&work{Tx: tx}).successor(old, key)
+		made, err = l.successor(old, key)
 		return err
 	})
 	if err == nil && made.Serial == "" {
@@ -225,7 +223,7 @@ func (w *work) onlySuccessor(o *Order, old, cert Certificate) error {
 	if err != nil {
 		return err
 	}
-	return w.enqueue(Notice{Kind: RenewedNotice, Order: o.ID, Serial: cert.Serial, Contact: to.ID, To: to.Email, Language: to.Language})
+	return w.Enqueue(Notice{Kind: RenewedNotice, Order: o.ID, Serial: cert.Serial, Contact: to.ID, To: to.Email, Language: to.Language})
 }
 
 // dropRenewal ends the order of d, of which nothing came. If that cannot be

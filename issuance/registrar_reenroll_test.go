@@ -91,7 +91,7 @@ func (h inkHouse) enrolled(key *ecdsa.PrivateKey) issuance.Certificate {
 	h.t.Helper()
 	h.invited()
 	token, code := h.delivered()
-	f, err := h.Enroll(h.t.Context(), token, code, h.csr(key))
+	f, err := h.enroll(token, code, h.csr(key))
 	h.ok(err)
 	return f.Certificate
 }
@@ -119,7 +119,7 @@ func (h inkHouse) untouched(what string, old issuance.Certificate) {
 	if n := len(h.certificates(issuance.CertificateQuery{})); n != 1 {
 		h.t.Errorf("%s: there are %d certificates, want the first alone", what, n)
 	}
-	h.ok(h.Read(h.t.Context(), func(tx issuance.Tx) error {
+	h.ok(h.Read(h.t.Context(), func(tx issuance.Reader) error {
 		for _, state := range []issuance.OrderState{issuance.VerifiedState, issuance.InvitedState, issuance.IssuedState} {
 			if open, _, err := tx.Orders(issuance.OrderQuery{State: state}); err != nil || len(open) != 0 {
 				h.t.Errorf("%s: %d orders are %s, %v", what, len(open), state, err)
@@ -148,7 +148,7 @@ func TestACertificateRenewsItself(t *testing.T) {
 		t.Errorf("the order is %+v", o)
 	}
 	var verbs []issuance.Verb
-	h.ok(h.Read(t.Context(), func(tx issuance.Tx) error {
+	h.ok(h.Read(t.Context(), func(tx issuance.Reader) error {
 		records, _, err := tx.Audit(issuance.AuditQuery{Order: o.ID})
 		for _, r := range records {
 			if verbs = append(verbs, r.Verb); r.Actor != by {
@@ -188,7 +188,7 @@ func TestWhenACertificateMayRenewItself(t *testing.T) {
 				}
 			})
 			by := h.staff
-			if h.Policy.FourEyes { // the first one is approved by somebody else
+			if h.cfg.Policy.FourEyes { // the first one is approved by somebody else
 				h.staff.ID = "tok-2"
 				o, err := h.Request(t.Context(), by, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID})
 				h.ok(err)
@@ -198,7 +198,7 @@ func TestWhenACertificateMayRenewItself(t *testing.T) {
 				h.invited()
 			}
 			token, code := h.delivered()
-			f, err := h.Enroll(t.Context(), token, code, h.csr(newECKey(t)))
+			f, err := h.enroll(token, code, h.csr(newECKey(t)))
 			h.ok(err)
 			h.set(f.Certificate.NotAfter.Add(-tc.before))
 			_, err = h.renew(f.Certificate, newECKey(t))
@@ -334,7 +334,7 @@ func TestAnOrdinaryRenewalIsASuccessorToo(t *testing.T) {
 	_, err = h.Approve(t.Context(), h.staff, o.ID, "")
 	h.ok(err)
 	token, code := h.delivered()
-	f, err := h.Enroll(t.Context(), token, code, h.csr(newECKey(t)))
+	f, err := h.enroll(token, code, h.csr(newECKey(t)))
 	h.ok(err)
 	_, err = h.renew(old, newECKey(t))
 	h.wantCode(err, issuance.CodeRenewed)
@@ -363,10 +363,10 @@ func TestACompromisedKeyIsNotRenewedOrEnrolled(t *testing.T) {
 	h.ok(err)
 	id := h.invited()
 	token, code := h.delivered()
-	_, err = h.Enroll(t.Context(), token, code, h.csr(lost))
+	_, err = h.enroll(token, code, h.csr(lost))
 	h.wantCode(err, issuance.CodeCSR)
 	h.wantState(id, issuance.InvitedState) // the code is as good as before
-	f, err := h.Enroll(t.Context(), token, code, h.csr(newECKey(t)))
+	f, err := h.enroll(token, code, h.csr(newECKey(t)))
 	h.ok(err)
 	h.set(f.Certificate.NotAfter.Add(-time.Hour))
 	_, err = h.renew(f.Certificate, lost)
@@ -388,14 +388,14 @@ func TestWhatNothingCameOfIsCancelled(t *testing.T) {
 	h.ink.broken = nil
 	var during issuance.Order
 	h.ink.before = func() { // a signer that takes longer than the claim window is as dead
-		h.ok(h.Read(t.Context(), func(tx issuance.Tx) error {
+		h.ok(h.Read(t.Context(), func(tx issuance.Reader) error {
 			open, _, err := tx.Orders(issuance.OrderQuery{State: issuance.VerifiedState})
 			if len(open) == 1 {
 				during = open[0]
 			}
 			return err
 		}))
-		h.advance(h.Policy.ClaimWindow)
+		h.advance(h.cfg.Policy.ClaimWindow)
 		h.ok(h.Sweep(t.Context()))
 	}
 	_, err := h.renew(old, newECKey(t))
@@ -420,18 +420,18 @@ func TestEnrollTellsStrangersNothing(t *testing.T) {
 	id := h.invited()
 	token, code := h.delivered()
 	csr := h.csr(newECKey(t))
-	_, err := h.Enroll(t.Context(), issuance.NewSecret([]byte("unknown")), code, csr)
+	_, err := h.enroll(issuance.NewSecret([]byte("unknown")), code, csr)
 	want := err.Error()
 	h.wantCode(err, issuance.CodeLink)
-	h.advance(h.Policy.LinkLifetime)
-	_, err = h.Enroll(t.Context(), token, code, csr)
+	h.advance(h.cfg.Policy.LinkLifetime)
+	_, err = h.enroll(token, code, csr)
 	if err == nil || err.Error() != want {
 		t.Errorf("a link that is over: %v", err)
 	}
 	h.ok(h.Sweep(t.Context()))
 	_, err = h.Cancel(t.Context(), h.staff, id, "")
 	h.ok(err)
-	if _, err = h.Enroll(t.Context(), token, code, csr); err == nil || err.Error() != want {
+	if _, err = h.enroll(token, code, csr); err == nil || err.Error() != want {
 		t.Errorf("a link that was withdrawn: %v", err)
 	}
 }

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// OrganizationRequest, ContactRequest, ServiceRequest and TokenRequest add to
-// the register. Ids, and times of their own, are given by the registrar.
+// OrganizationRequest, ContactRequest and ServiceRequest add to the register. Ids, and times of their own, are given by the registrar.
 type (
 	OrganizationRequest struct {
 		Organization
@@ -22,21 +21,16 @@ type (
 		Service
 		Once Once
 	}
-	TokenRequest struct {
-		Name     string
-		Role     Role
-		Lifetime time.Duration // 0: for ever
-	}
 )
 
 // AddOrganization registers a customer.
 func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q OrganizationRequest) (Organization, error) {
 	o := q.Organization
-	if err := errors.Join(by.mayWrite("add an organisation"), o.check()); err != nil {
+	if err := errors.Join(by.May(AddVerb, OrganizationNoun), o.check()); err != nil {
 		return Organization{}, err
 	}
 	err := r.update(ctx, func(w *work) error {
-		if made, err := w.once(by, q.Once); err != nil {
+		if made, err := w.Once(by, q.Once); err != nil {
 			return err
 		} else if made != "" {
 			o, err = w.Organization(OrgID(made))
@@ -60,11 +54,11 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) (Contact, error) {
 	c := q.Contact
 	c.ID = ""
-	if err := errors.Join(by.mayWrite("add a contact"), r.checkContact(&c)); err != nil {
+	if err := errors.Join(by.May(AddVerb, ContactNoun), r.checkContact(&c)); err != nil {
 		return Contact{}, err
 	}
 	err := r.update(ctx, func(w *work) error {
-		if made, err := w.once(by, q.Once); err != nil {
+		if made, err := w.Once(by, q.Once); err != nil {
 			return err
 		} else if made != "" {
 			c, err = w.Contact(ContactID(made))
@@ -76,7 +70,7 @@ func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) 
 		if err := w.onlyContact(c); err != nil {
 			return err
 		}
-		c.ID, c.CreatedAt, c.MobileChangedAt, c.Disabled = ContactID(newID("con-", w.now)), w.now, time.Time{}, false
+		c.ID, c.CreatedAt, c.MobileChangedAt, c.Disabled = ContactID(NewID("con-", w.now)), w.now, time.Time{}, false
 		if err := w.PutContact(c); err != nil {
 			return err
 		}
@@ -103,13 +97,13 @@ func (r *Registrar) checkContact(c *Contact) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	return r.CheckMobile(c.Mobile)
+	return r.cfg.CheckMobile(c.Mobile)
 }
 
 // ChangeContact replaces what is known of a contact; its id and organisation
 // stay. A new mobile number begins the cooling-off time.
 func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, change func(*Contact)) (Contact, error) {
-	if err := by.mayWrite("change a contact"); err != nil {
+	if err := by.May(ChangeVerb, ContactNoun); err != nil {
 		return Contact{}, err
 	}
 	var c Contact
@@ -138,7 +132,8 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 		if err := w.PutContact(c); err != nil {
 			return err
 		}
-		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: c.Organization, Subject: string(c.ID), Detail: old.changes(c)})
+		w.Audit(by, verb, AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: old.changes(c)})
+		return nil
 	})
 	return c, err
 }
@@ -167,11 +162,11 @@ func (c Contact) changes(now Contact) map[string]string {
 // AddService registers a customer's client application.
 func (r *Registrar) AddService(ctx context.Context, by Actor, q ServiceRequest) (Service, error) {
 	s := q.Service
-	if err := errors.Join(by.mayWrite("add a service"), s.check()); err != nil {
+	if err := errors.Join(by.May(AddVerb, ServiceNoun), s.check()); err != nil {
 		return Service{}, err
 	}
 	err := r.update(ctx, func(w *work) error {
-		if made, err := w.once(by, q.Once); err != nil {
+		if made, err := w.Once(by, q.Once); err != nil {
 			return err
 		} else if made != "" {
 			s, err = w.Service(ServiceID(made))
@@ -197,13 +192,13 @@ func (r *Registrar) AddService(ctx context.Context, by Actor, q ServiceRequest) 
 // ChangeService replaces a service's environment, preferences and whether it is
 // disabled; its name stays, because certificates carry it.
 func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, change func(*Service)) (Service, error) {
-	if err := by.mayWrite("change a service"); err != nil {
+	if err := by.May(ChangeVerb, ServiceNoun); err != nil {
 		return Service{}, err
 	}
 	var s Service
 	err := r.update(ctx, func(w *work) (err error) {
 		if s, err = w.Service(id); errors.Is(err, ErrNotFound) {
-			return notFound("service", string(id))
+			return NoSuch(ServiceNoun, string(id))
 		} else if err != nil {
 			return err
 		}
@@ -222,16 +217,17 @@ func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, c
 		if err := w.PutService(s); err != nil {
 			return err
 		}
-		return w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: verb, Organization: s.Organization, Subject: string(s.ID)})
+		w.Audit(by, verb, AuditRecord{Organization: s.Organization, Subject: string(s.ID)})
+		return nil
 	})
 	return s, err
 }
 
 // contact is Contact with an error that people can act on.
-func (w *work) contact(id ContactID) (Contact, error) {
-	c, err := w.Contact(id)
+func (l reading) contact(id ContactID) (Contact, error) {
+	c, err := l.Contact(id)
 	if errors.Is(err, ErrNotFound) {
-		return c, notFound("contact", string(id))
+		return c, NoSuch(ContactNoun, string(id))
 	}
 	return c, err
 }
@@ -239,20 +235,17 @@ func (w *work) contact(id ContactID) (Contact, error) {
 func (w *work) needOrganization(id OrgID) error {
 	_, err := w.Organization(id)
 	if errors.Is(err, ErrNotFound) {
-		e := notFound("org", string(id))
-		return inField("organization", e)
+		return inField("organization", NoSuch(OrganizationNoun, string(id)))
 	}
 	return err
 }
 
 // added audits an addition to the register and gives its receipt.
 func (w *work) added(by Actor, once Once, org OrgID, id string) error {
-	if err := w.AppendAudit(AuditRecord{At: w.now, Actor: by, Verb: AddVerb, Organization: org, Subject: id}); err != nil {
-		return err
-	}
-	return w.receipt(by, once, id)
+	w.Audit(by, AddVerb, AuditRecord{Organization: org, Subject: id})
+	return w.Made(by, once, id)
 }
 
 func taken(field, what, id string) *Error {
-	return &Error{Kind: Conflict, Code: CodeState, Field: field, Message: "there is a " + what + " " + quoted(id) + " already", Hint: "choose another, or use the one there is"}
+	return &Error{Kind: Conflict, Code: CodeState, Field: field, Message: "there is a " + what + " " + Quoted(id) + " already", Hint: "choose another, or use the one there is"}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
 func TestTheLifeOfAnOrder(t *testing.T) {
@@ -60,7 +61,7 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 		t.Errorf("%d more SMS after the second download, want none", n)
 	}
 
-	h.advance(h.Policy.ClaimWindow)
+	h.advance(h.cfg.Policy.ClaimWindow)
 	h.ok(h.Sweep(ctx))
 	for _, kind := range []issuance.SecretKind{issuance.LinkSecret, issuance.SeedSecret, issuance.PKCS12Secret, issuance.PasswordSecret} {
 		if h.has(kind, id) {
@@ -71,7 +72,7 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 	h.wantCode(err, issuance.CodeWindow)
 
 	var verbs []issuance.Verb
-	h.ok(h.Read(ctx, func(tx issuance.Tx) error {
+	h.ok(h.Read(ctx, func(tx issuance.Reader) error {
 		records, _, err := tx.Audit(issuance.AuditQuery{Order: id})
 		for _, r := range records {
 			verbs = append(verbs, r.Verb)
@@ -160,21 +161,21 @@ func TestAThousandWrongCodesAreComparedFiveTimes(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := h.compared.Load(); n != int64(h.Policy.CodeAttempts) {
-		t.Errorf("%d comparisons, want %d", n, h.Policy.CodeAttempts)
+	if n := h.compared.Load(); n != int64(h.cfg.Policy.CodeAttempts) {
+		t.Errorf("%d comparisons, want %d", n, h.cfg.Policy.CodeAttempts)
 	}
 	_, err := h.Verify(t.Context(), token, right)
 	h.wantCode(err, issuance.CodeSpent)
 	// The second code uses up the order's tries, and locks it.
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	h.ok(h.SendCode(t.Context(), token))
 	h.post(issuance.SMS)
 	for range 1000 {
 		all.Go(func() { h.Verify(t.Context(), token, "00000000") })
 	}
 	all.Wait()
-	if n := h.compared.Load(); n != int64(h.Policy.OrderAttempts) {
-		t.Errorf("%d comparisons, want %d", n, h.Policy.OrderAttempts)
+	if n := h.compared.Load(); n != int64(h.cfg.Policy.OrderAttempts) {
+		t.Errorf("%d comparisons, want %d", n, h.cfg.Policy.OrderAttempts)
 	}
 	h.wantState(id, issuance.LockedState)
 	h.wantCode(h.SendCode(t.Context(), token), issuance.CodeLocked)
@@ -182,7 +183,7 @@ func TestAThousandWrongCodesAreComparedFiveTimes(t *testing.T) {
 		t.Error("staff were not alerted")
 	}
 
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	_, err = h.Unlock(t.Context(), h.staff, id, "spoke to Anna")
 	h.ok(err)
 	h.ok(h.SendCode(t.Context(), token))
@@ -237,7 +238,7 @@ func TestAHopelessNoticeIsShownAndNothingIsLost(t *testing.T) {
 		t.Errorf("staff were not told: %+v", alerts)
 	}
 	// The claim window ends: the file goes, the password stays until it is delivered.
-	h.advance(h.Policy.ClaimWindow)
+	h.advance(h.cfg.Policy.ClaimWindow)
 	h.ok(h.Sweep(ctx))
 	if h.has(issuance.PKCS12Secret, id) || !h.has(issuance.PasswordSecret, id) {
 		t.Errorf("after the window: file kept %v, password kept %v; want false, true", h.has(issuance.PKCS12Secret, id), h.has(issuance.PasswordSecret, id))
@@ -262,7 +263,7 @@ func TestAHopelessNoticeIsShownAndNothingIsLost(t *testing.T) {
 func TestANoticeThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
-	h.ok(h.Store.Update(ctx, func(tx issuance.Tx) error {
+	h.ok(h.store.Update(ctx, func(tx issuance.Tx) error {
 		return tx.PutNotice(issuance.Notice{ID: "msg-0", Kind: issuance.CodeNotice, Channel: issuance.SMS, State: issuance.Pending, Order: "ord-gone", NextAt: h.now(), GiveUpAt: h.now().Add(time.Hour)})
 	}))
 	h.invited()
@@ -322,7 +323,7 @@ func TestAWindowThatRunsOutRevokesAndReopens(t *testing.T) {
 	id, token, session := h.verified()
 	f, err := h.Claim(ctx, token, session, issuance.ClaimRequest{})
 	h.ok(err)
-	h.advance(h.Policy.ClaimWindow)
+	h.advance(h.cfg.Policy.ClaimWindow)
 	h.ok(h.Sweep(ctx))
 	h.wantState(id, issuance.InvitedState)
 	if c, err := h.Certificate(ctx, f.Certificate.Serial); err != nil || c.Status != issuance.Revoked {
@@ -363,7 +364,7 @@ func TestACSRNeedsNoPassword(t *testing.T) {
 	g, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
 	h.ok(err)
 	h.ok(h.Download(t.Context(), token, session))
-	h.advance(h.Policy.ClaimWindow)
+	h.advance(h.cfg.Policy.ClaimWindow)
 	h.ok(h.Sweep(t.Context()))
 	h.wantState(id, issuance.CompletedState)
 	if c, err := h.Certificate(t.Context(), f.Certificate.Serial); err != nil || c.Status != issuance.Active || g.Certificate.Serial != c.Serial {
@@ -400,7 +401,7 @@ func TestACompromisedKeyIsNotCertifiedAgain(t *testing.T) {
 	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	h.ok(err)
-	h.ok(h.Store.Update(ctx, func(tx issuance.Tx) error {
+	h.ok(h.store.Update(ctx, func(tx issuance.Tx) error {
 		for _, id := range []issuance.OrderID{first, second} {
 			o, err := tx.Order(id)
 			if err != nil {
@@ -443,7 +444,7 @@ func TestWhatAttackersTry(t *testing.T) {
 		<-reached
 		for range 30 {
 			h.Verify(ctx, token, "00000000")
-			h.advance(h.Policy.CodeCooldown)
+			h.advance(h.cfg.Policy.CodeCooldown)
 			h.SendCode(ctx, token)
 		}
 		close(goOn)
@@ -453,8 +454,8 @@ func TestWhatAttackersTry(t *testing.T) {
 	t.Run("throwing out who entered the code", func(t *testing.T) {
 		h := newHouse(t)
 		id, token, session := h.verified()
-		for range h.Policy.OrderAttempts + 2 {
-			h.advance(h.Policy.CodeCooldown)
+		for range h.cfg.Policy.OrderAttempts + 2 {
+			h.advance(h.cfg.Policy.CodeCooldown)
 			h.SendCode(t.Context(), token)
 			h.post(issuance.SMS)
 			h.Verify(t.Context(), token, "00000000")
@@ -503,7 +504,7 @@ func TestWhatAttackersTry(t *testing.T) {
 	t.Run("a session that is over before the sweep came round", func(t *testing.T) {
 		h := newHouse(t)
 		_, token, session := h.verified()
-		h.advance(h.Policy.ClaimWindow)
+		h.advance(h.cfg.Policy.ClaimWindow)
 		_, err := h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
 		h.wantCode(err, issuance.CodeSession)
 	})
@@ -519,8 +520,8 @@ func TestWhatAttackersTry(t *testing.T) {
 		h := newHouse(t)
 		id := h.invited()
 		token, code := h.delivered()
-		h.advance(h.Policy.CodeLifetime)
-		for range 3 * h.Policy.OrderAttempts {
+		h.advance(h.cfg.Policy.CodeLifetime)
+		for range 3 * h.cfg.Policy.OrderAttempts {
 			_, err := h.Verify(t.Context(), token, code)
 			h.wantCode(err, issuance.CodeExpired)
 		}
@@ -529,13 +530,13 @@ func TestWhatAttackersTry(t *testing.T) {
 	t.Run("the last administrator", func(t *testing.T) {
 		h := newHouse(t)
 		admin := issuance.Actor{Role: issuance.RoleAdministrator, ID: "tok-0"}
-		one, _, err := h.AddToken(t.Context(), admin, issuance.TokenRequest{Name: "one", Role: issuance.RoleAdministrator})
+		one, _, err := h.tokens.AddToken(t.Context(), admin, staff.TokenRequest{Name: "one", Role: issuance.RoleAdministrator})
 		h.ok(err)
-		_, err = h.RevokeToken(t.Context(), admin, one.ID)
+		_, err = h.tokens.RevokeToken(t.Context(), admin, one.ID)
 		h.wantCode(err, issuance.CodeState)
-		_, _, err = h.AddToken(t.Context(), admin, issuance.TokenRequest{Name: "two", Role: issuance.RoleAdministrator})
+		_, _, err = h.tokens.AddToken(t.Context(), admin, staff.TokenRequest{Name: "two", Role: issuance.RoleAdministrator})
 		h.ok(err)
-		_, err = h.RevokeToken(t.Context(), admin, one.ID)
+		_, err = h.tokens.RevokeToken(t.Context(), admin, one.ID)
 		h.ok(err)
 	})
 }
@@ -566,7 +567,7 @@ func TestRevokeHoldReleaseAndTheirFeed(t *testing.T) {
 		t.Errorf("%d SMS sent; password kept %v, file kept %v", n, h.has(issuance.PasswordSecret, id), h.has(issuance.PKCS12Secret, id))
 	}
 	var feed []issuance.Status
-	h.ok(h.Read(ctx, func(tx issuance.Tx) error {
+	h.ok(h.store.Feed().View(ctx, func(tx issuance.FeedReader) error {
 		changes, err := tx.Changes(0, 100)
 		for _, c := range changes {
 			feed = append(feed, c.Status)
@@ -586,7 +587,7 @@ func TestAResendVoidsTheOldLinkAndSession(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
 	id, token, session := h.verified()
-	h.advance(h.Policy.CodeCooldown)
+	h.advance(h.cfg.Policy.CodeCooldown)
 	_, err := h.Resend(ctx, h.staff, id, "")
 	h.ok(err)
 	_, err = h.Claim(ctx, token, session, issuance.ClaimRequest{})
@@ -602,7 +603,7 @@ func TestALinkLapsesAndStaffCanSendANewOne(t *testing.T) {
 	ctx := t.Context()
 	id := h.invited()
 	token, code := h.delivered()
-	h.advance(h.Policy.LinkLifetime)
+	h.advance(h.cfg.Policy.LinkLifetime)
 	// Its time is over even before the sweep comes round.
 	_, err := h.Verify(ctx, token, code)
 	h.wantCode(err, issuance.CodeLinkExpired)
@@ -674,7 +675,7 @@ func TestASignerThatFailsLeavesAnOrderThatCanBeClaimedAgain(t *testing.T) {
 // another returns a second process on the same store.
 func (h *house) another() *issuance.Registrar {
 	h.t.Helper()
-	r, err := issuance.New(h.Config)
+	r, err := issuance.New(h.cfg)
 	h.ok(err)
 	return r
 }
@@ -790,7 +791,7 @@ func TestANumberThatCouldNotBeGivenUpIsNotSignedUnderAgain(t *testing.T) {
 
 // faultyStore is a store on a disk that may be full.
 type faultyStore struct {
-	issuance.Store
+	issuance.Store[issuance.Snapshot, issuance.Tx]
 	full atomic.Bool
 }
 
@@ -880,7 +881,7 @@ func TestAuditorsAndContactsChangeNothing(t *testing.T) {
 		_, revoke := h.Revoke(ctx, by, "01", issuance.KeyCompromise, "")
 		_, add := h.AddOrganization(ctx, by, issuance.OrganizationRequest{Organization: issuance.Organization{ID: "x", Name: "X"}})
 		_, request := h.Request(ctx, by, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID})
-		_, _, token := h.AddToken(ctx, by, issuance.TokenRequest{Name: "x", Role: issuance.RoleAdministrator})
+		_, _, token := h.tokens.AddToken(ctx, by, staff.TokenRequest{Name: "x", Role: issuance.RoleAdministrator})
 		_, retry := h.RetryNotice(ctx, by, "msg-1")
 		for verb, err := range map[string]error{"approve": approve, "cancel": cancel, "revoke": revoke, "add": add, "request": request, "token": token, "retry": retry} {
 			if issuance.CodeOf(err) != issuance.CodeRole {
@@ -894,20 +895,20 @@ func TestATokenOpensUntilItIsRevokedOrOver(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
 	admin := issuance.Actor{Role: issuance.RoleAdministrator, ID: "tok-0"}
-	tok, secret, err := h.AddToken(ctx, admin, issuance.TokenRequest{Name: "ci", Role: issuance.RoleOfficer, Lifetime: time.Hour})
+	tok, secret, err := h.tokens.AddToken(ctx, admin, staff.TokenRequest{Name: "ci", Role: issuance.RoleOfficer, Lifetime: time.Hour})
 	h.ok(err)
-	if a, err := h.Authenticate(ctx, secret); err != nil || a.Role != issuance.RoleOfficer || a.ID != string(tok.ID) {
+	if a, err := h.tokens.Authenticate(ctx, secret); err != nil || a.Role != issuance.RoleOfficer || a.ID != string(tok.ID) {
 		t.Errorf("got %+v, %v", a, err)
 	}
-	_, err = h.Authenticate(ctx, issuance.NewSecret([]byte("pst_wrong")))
+	_, err = h.tokens.Authenticate(ctx, issuance.NewSecret([]byte("pst_wrong")))
 	h.wantCode(err, issuance.CodeUnauthenticated)
 	h.advance(time.Hour)
-	_, err = h.Authenticate(ctx, secret)
+	_, err = h.tokens.Authenticate(ctx, secret)
 	h.wantCode(err, issuance.CodeUnauthenticated)
 	h.advance(-time.Hour)
-	_, err = h.RevokeToken(ctx, admin, tok.ID)
+	_, err = h.tokens.RevokeToken(ctx, admin, tok.ID)
 	h.ok(err)
-	_, err = h.Authenticate(ctx, secret)
+	_, err = h.tokens.Authenticate(ctx, secret)
 	h.wantCode(err, issuance.CodeUnauthenticated)
 }
 

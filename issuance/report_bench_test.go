@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 	"github.com/postern-ca/postern/storage/bolt"
 	"github.com/postern-ca/postern/storage/seal"
 )
@@ -18,11 +19,12 @@ import (
 func BenchmarkReport(b *testing.B) {
 	for _, n := range []int{1000, 100_000} {
 		now := utc("2026-11-26 07:00")
-		r := &issuance.Registrar{Config: issuance.Config{Store: townOf(b, n, now), Now: func() time.Time { return now }}}
-		for _, kind := range []issuance.ReportKind{issuance.DailyReport, issuance.MonthlyReport} {
+		desk := &issuance.Desk{Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)}
+		r := &report.Office{Desk: desk, Store: townOf(b, n, now).Reports()}
+		for _, kind := range []report.Kind{report.Daily, report.Monthly} {
 			b.Run(fmt.Sprintf("%s/of=%d", kind, n), func(b *testing.B) {
 				for b.Loop() {
-					report, err := r.Report(b.Context(), issuance.ReportQuery{Kind: kind})
+					report, err := r.Report(b.Context(), report.Query{Kind: kind})
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -37,7 +39,7 @@ func BenchmarkReport(b *testing.B) {
 
 // townOf returns a store with n certificates, whose lives are spread over the
 // two years before now.
-func townOf(b *testing.B, n int, now time.Time) issuance.Store {
+func townOf(b *testing.B, n int, now time.Time) *bolt.Store {
 	b.Helper()
 	dir := b.TempDir()
 	key, err := seal.Create(filepath.Join(dir, "seal.key"))

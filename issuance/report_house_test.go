@@ -12,25 +12,29 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 // reportHouse is a house that sends reports at seven in zone.
-func reportHouse(t *testing.T, zone string, change ...func(*issuance.Config)) *house {
+func reportHouse(t *testing.T, zone string, change ...func(*report.Schedule)) *house {
 	t.Helper()
 	location, err := time.LoadLocation(zone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newHouse(t, append([]func(*issuance.Config){func(c *issuance.Config) {
-		c.Reports = issuance.ReportSchedule{
-			Zone: location, Daily: issuance.ReportTime{Hour: 7}, Monthly: issuance.ReportTime{Day: 1, Hour: 7}, To: []string{"duty@postern.example"},
-		}
-	}}, change...)...)
+	h := newHouse(t)
+	h.clerk.Schedule = report.Schedule{
+		Zone: location, Daily: report.Time{Hour: 7}, Monthly: report.Time{Day: 1, Hour: 7}, To: []string{"duty@postern.example"},
+	}
+	for _, f := range change {
+		f(&h.clerk.Schedule)
+	}
+	return h
 }
 
-func (h *house) report(kind issuance.ReportKind, period string) issuance.Report {
+func (h *house) report(kind report.Kind, period string) report.Report {
 	h.t.Helper()
-	r, err := h.Report(h.t.Context(), issuance.ReportQuery{Kind: kind, Period: period})
+	r, err := h.clerk.Report(h.t.Context(), report.Query{Kind: kind, Period: period})
 	h.ok(err)
 	return r
 }
@@ -38,7 +42,7 @@ func (h *house) report(kind issuance.ReportKind, period string) issuance.Report 
 // put changes a certificate behind the registrar's back.
 func (h *house) put(serial issuance.Serial, change func(*issuance.Certificate)) {
 	h.t.Helper()
-	h.ok(h.Store.Update(h.t.Context(), func(tx issuance.Tx) error {
+	h.ok(h.store.Update(h.t.Context(), func(tx issuance.Tx) error {
 		c, err := tx.Certificate(serial)
 		if err != nil {
 			return err
@@ -51,7 +55,7 @@ func (h *house) put(serial issuance.Serial, change func(*issuance.Certificate)) 
 // see has a certificate used at the house's time.
 func (h *house) see(serial issuance.Serial, refused issuance.Code) {
 	h.t.Helper()
-	s := &issuance.Seen{Store: h.Store, Now: h.now}
+	s := &issuance.Seen{Store: h.store, Now: h.now}
 	s.See(serial, refused)
 	h.ok(s.Flush(h.t.Context()))
 }

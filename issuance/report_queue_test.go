@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 // queued runs the timer once and returns the reports that it queued: when, and
@@ -20,7 +21,7 @@ import (
 func (h *house) queued() (out []string) {
 	h.t.Helper()
 	before := len(h.reports())
-	h.ok(h.QueueReports(h.t.Context()))
+	h.ok(h.clerk.Queue(h.t.Context()))
 	for _, r := range h.reports()[before:] {
 		out = append(out, fmt.Sprintf("%s: %s %s..%s %s to %s", h.now().Format("01-02 15:04"), r.Kind, r.First, r.Period, r.From.Format("01-02 15:04"), r.To.Format("01-02 15:04")))
 	}
@@ -28,14 +29,14 @@ func (h *house) queued() (out []string) {
 }
 
 // reports returns those that were queued, in the order of their notices.
-func (h *house) reports() (out []issuance.Report) {
+func (h *house) reports() (out []report.Report) {
 	h.t.Helper()
 	list := h.notices(issuance.NoticeQuery{})
 	slices.Reverse(list)
 	for _, n := range list {
 		if n.Kind == issuance.ReportNotice {
-			h.ok(h.Read(h.t.Context(), func(tx issuance.Tx) error {
-				stored, err := tx.StoredReport(issuance.ReportID(n.Text))
+			h.ok(h.clerk.Store.View(h.t.Context(), func(tx report.Reader) error {
+				stored, err := tx.StoredReport(report.ID(n.Text))
 				out = append(out, stored.Report)
 				if errors.Is(err, issuance.ErrNotFound) {
 					return nil // forgotten since
@@ -61,39 +62,39 @@ func (h *house) daysOf(from, to string, step time.Duration) (out []string) {
 func TestReportsThroughChangesOfTheClock(t *testing.T) {
 	for _, test := range []struct {
 		name, zone, from, to string
-		daily                issuance.ReportTime
+		daily                report.Time
 		want                 []string
 	}{
-		{"Berlin goes to summer time", "Europe/Berlin", "2026-03-27 12:00", "2026-03-30 20:00", issuance.ReportTime{Hour: 7}, []string{
+		{"Berlin goes to summer time", "Europe/Berlin", "2026-03-27 12:00", "2026-03-30 20:00", report.Time{Hour: 7}, []string{
 			"03-28 06:00: daily 2026-03-27..2026-03-27 03-26 23:00 to 03-27 23:00", "03-29 05:00: daily 2026-03-28..2026-03-28 03-27 23:00 to 03-28 23:00",
 			"03-30 05:00: daily 2026-03-29..2026-03-29 03-28 23:00 to 03-29 22:00", // 23 hours
 		}},
-		{"Berlin goes back", "Europe/Berlin", "2026-10-23 12:00", "2026-10-26 20:00", issuance.ReportTime{Hour: 7}, []string{
+		{"Berlin goes back", "Europe/Berlin", "2026-10-23 12:00", "2026-10-26 20:00", report.Time{Hour: 7}, []string{
 			"10-24 05:00: daily 2026-10-23..2026-10-23 10-22 22:00 to 10-23 22:00", "10-25 06:00: daily 2026-10-24..2026-10-24 10-23 22:00 to 10-24 22:00",
 			"10-26 06:00: daily 2026-10-25..2026-10-25 10-24 22:00 to 10-25 23:00", // 25 hours
 		}},
-		{"at a time that is left out", "Europe/Berlin", "2026-03-28 12:00", "2026-03-30 12:00", issuance.ReportTime{Hour: 2, Minute: 30}, []string{
+		{"at a time that is left out", "Europe/Berlin", "2026-03-28 12:00", "2026-03-30 12:00", report.Time{Hour: 2, Minute: 30}, []string{
 			"03-29 01:00: daily 2026-03-28..2026-03-28 03-27 23:00 to 03-28 23:00", "03-30 00:30: daily 2026-03-29..2026-03-29 03-28 23:00 to 03-29 22:00",
 		}},
-		{"at a time that comes twice", "Europe/Berlin", "2026-10-24 12:00", "2026-10-26 12:00", issuance.ReportTime{Hour: 2, Minute: 30}, []string{
+		{"at a time that comes twice", "Europe/Berlin", "2026-10-24 12:00", "2026-10-26 12:00", report.Time{Hour: 2, Minute: 30}, []string{
 			"10-25 00:30: daily 2026-10-24..2026-10-24 10-23 22:00 to 10-24 22:00", "10-26 01:30: daily 2026-10-25..2026-10-25 10-24 22:00 to 10-25 23:00",
 		}},
-		{"half an hour off", "Asia/Kolkata", "2026-11-24 12:00", "2026-11-26 02:00", issuance.ReportTime{Hour: 7}, []string{
+		{"half an hour off", "Asia/Kolkata", "2026-11-24 12:00", "2026-11-26 02:00", report.Time{Hour: 7}, []string{
 			"11-25 01:30: daily 2026-11-24..2026-11-24 11-23 18:30 to 11-24 18:30", "11-26 01:30: daily 2026-11-25..2026-11-25 11-24 18:30 to 11-25 18:30",
 		}},
-		{"a day without midnight", "America/Sao_Paulo", "2018-11-03 12:00", "2018-11-05 12:00", issuance.ReportTime{Hour: 7}, []string{
+		{"a day without midnight", "America/Sao_Paulo", "2018-11-03 12:00", "2018-11-05 12:00", report.Time{Hour: 7}, []string{
 			"11-04 09:00: daily 2018-11-03..2018-11-03 11-03 03:00 to 11-04 03:00", "11-05 09:00: daily 2018-11-04..2018-11-04 11-04 03:00 to 11-05 02:00",
 		}},
-		{"a day with two midnights", "America/Havana", "2026-10-31 13:00", "2026-11-02 13:00", issuance.ReportTime{Hour: 0}, []string{
+		{"a day with two midnights", "America/Havana", "2026-10-31 13:00", "2026-11-02 13:00", report.Time{Hour: 0}, []string{
 			"11-01 04:00: daily 2026-10-31..2026-10-31 10-31 04:00 to 11-01 04:00", "11-02 05:00: daily 2026-11-01..2026-11-01 11-01 04:00 to 11-02 05:00",
 		}},
-		{"a day that never was", "Pacific/Apia", "2011-12-29 12:00", "2011-12-31 23:00", issuance.ReportTime{Hour: 7}, []string{
+		{"a day that never was", "Pacific/Apia", "2011-12-29 12:00", "2011-12-31 23:00", report.Time{Hour: 7}, []string{
 			"12-29 17:00: daily 2011-12-28..2011-12-28 12-28 10:00 to 12-29 10:00", "12-30 10:00: daily 2011-12-29..2011-12-29 12-29 10:00 to 12-30 10:00",
 			"12-31 17:00: daily 2011-12-31..2011-12-31 12-30 10:00 to 12-31 10:00",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h := reportHouse(t, test.zone, func(c *issuance.Config) { c.Reports.Daily, c.Reports.Monthly.Off = test.daily, true })
+			h := reportHouse(t, test.zone, func(s *report.Schedule) { s.Daily, s.Monthly.Off = test.daily, true })
 			if diff := cmp.Diff(test.want, h.daysOf(test.from, test.to, 10*time.Minute)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -102,8 +103,8 @@ func TestReportsThroughChangesOfTheClock(t *testing.T) {
 }
 
 func TestMonthlyReports(t *testing.T) {
-	h := reportHouse(t, "Europe/Berlin", func(c *issuance.Config) {
-		c.Reports.Monthly, c.Reports.Daily.Off = issuance.ReportTime{Day: 28, Hour: 6, Minute: 15}, true
+	h := reportHouse(t, "Europe/Berlin", func(s *report.Schedule) {
+		s.Monthly, s.Daily.Off = report.Time{Day: 28, Hour: 6, Minute: 15}, true
 	})
 	want := []string{
 		"02-28 05:20: monthly 2026-01..2026-01 12-31 23:00 to 01-31 23:00", "03-28 05:20: monthly 2026-02..2026-02 01-31 23:00 to 02-28 23:00",
@@ -124,7 +125,7 @@ func TestMonthlyReports(t *testing.T) {
 
 // TestDaysWithoutTheHouse: what was missed comes in one report, which says so.
 func TestDaysWithoutTheHouse(t *testing.T) {
-	h := reportHouse(t, "UTC", func(c *issuance.Config) { c.Reports.Monthly.Off = true })
+	h := reportHouse(t, "UTC", func(s *report.Schedule) { s.Monthly.Off = true })
 	h.daysOf("2026-11-18 12:00", "2026-11-20 12:00", time.Hour)
 	h.set(utc("2026-11-22 10:00"))
 	o := h.invited()
@@ -150,7 +151,7 @@ func TestDaysWithoutTheHouse(t *testing.T) {
 }
 
 func TestAClockThatIsSetBackSendsNothingTwice(t *testing.T) {
-	h := reportHouse(t, "Europe/Berlin", func(c *issuance.Config) { c.Reports.Monthly.Off = true })
+	h := reportHouse(t, "Europe/Berlin", func(s *report.Schedule) { s.Monthly.Off = true })
 	h.daysOf("2026-11-23 12:00", "2026-11-25 12:00", time.Hour)
 	h.set(utc("2026-11-24 04:00"))
 	if got := h.daysOf("2026-11-24 04:00", "2026-11-26 05:00", time.Hour); len(got) > 0 {
@@ -163,13 +164,13 @@ func TestAClockThatIsSetBackSendsNothingTwice(t *testing.T) {
 
 // TestAnotherZoneHasNoHolesAndTellsNothingTwice: the house moves around the world.
 func TestAnotherZoneHasNoHolesAndTellsNothingTwice(t *testing.T) {
-	h := reportHouse(t, "UTC", func(c *issuance.Config) { c.Reports.Monthly.Off = true })
+	h := reportHouse(t, "UTC", func(s *report.Schedule) { s.Monthly.Off = true })
 	h.set(utc("2026-11-01 12:00"))
 	h.queued()
 	for _, zone := range []string{"Pacific/Kiritimati", "Pacific/Niue", "Pacific/Kiritimati", "Europe/Berlin", "UTC"} {
 		location, err := time.LoadLocation(zone)
 		h.ok(err)
-		h.Reports.Zone = location
+		h.clerk.Schedule.Zone = location
 		for range 60 {
 			h.queued()
 			h.advance(time.Hour)
@@ -187,11 +188,11 @@ func TestAnotherZoneHasNoHolesAndTellsNothingTwice(t *testing.T) {
 }
 
 func TestWhoGetsReports(t *testing.T) {
-	h := reportHouse(t, "UTC", func(c *issuance.Config) { c.Reports.To = nil })
+	h := reportHouse(t, "UTC", func(s *report.Schedule) { s.To = nil })
 	if got := h.daysOf("2026-10-31 12:00", "2026-11-03 12:00", time.Hour); len(got) > 0 {
 		t.Errorf("with nobody to get them: queued %q", got)
 	}
-	h.Reports.To = []string{"a@postern.example", "b@postern.example"}
+	h.clerk.Schedule.To = []string{"a@postern.example", "b@postern.example"}
 	if got := h.daysOf("2026-11-03 13:00", "2026-11-04 06:00", time.Hour); len(got) > 0 {
 		t.Errorf("about the time before anybody asked: queued %q", got)
 	}
@@ -200,10 +201,10 @@ func TestWhoGetsReports(t *testing.T) {
 		t.Errorf("queued %q, want the daily one for two", got)
 	}
 	sent := h.post(issuance.Mail)
-	if len(sent) != 2 || sent[0].Notice.To == sent[1].Notice.To || sent[0].Report.Period != "2026-11-03" || sent[1].Report.Period != "2026-11-03" || !sent[0].Secret.Empty() {
+	if len(sent) != 2 || sent[0].Notice.To == sent[1].Notice.To || sent[0].Document.Title != "Daily report, Tuesday 3 November 2026" || sent[1].Document.Title != sent[0].Document.Title || !sent[0].Secret.Empty() {
 		t.Errorf("sent %+v", sent)
 	}
-	h.ok(h.Read(t.Context(), func(tx issuance.Tx) error {
+	h.ok(h.Read(t.Context(), func(tx issuance.Reader) error {
 		records, _, err := tx.Audit(issuance.AuditQuery{Verb: issuance.ReportVerb})
 		if len(records) != 1 || records[0].Subject != "daily-2026-11-03" || records[0].Detail["recipients"] != "2" {
 			t.Errorf("audit records %+v", records)
@@ -220,7 +221,7 @@ func TestWhoGetsReports(t *testing.T) {
 	h.ok(err)
 	for _, again := range h.take(issuance.Mail) {
 		if again.Notice.ID == d.Notice.ID {
-			if diff := cmp.Diff(d.Report, again.Report); diff != "" {
+			if diff := cmp.Diff(d.Document, again.Document); diff != "" {
 				t.Errorf("sent again, it says something else (-first +again):\n%s", diff)
 			}
 			return
@@ -231,7 +232,7 @@ func TestWhoGetsReports(t *testing.T) {
 
 // crashStore fails in the transaction with that number: before it commits, or after.
 type crashStore struct {
-	issuance.Store
+	issuance.Store[report.Reader, report.Tx]
 	mu     sync.Mutex
 	n      int
 	before int
@@ -240,12 +241,12 @@ type crashStore struct {
 
 var errCrash = errors.New("crash")
 
-func (s *crashStore) Update(ctx context.Context, f func(issuance.Tx) error) error {
+func (s *crashStore) Update(ctx context.Context, f func(report.Tx) error) error {
 	s.mu.Lock()
 	s.n++
 	n := s.n
 	s.mu.Unlock()
-	err := s.Store.Update(ctx, func(tx issuance.Tx) error {
+	err := s.Store.Update(ctx, func(tx report.Tx) error {
 		if err := f(tx); err != nil || n != s.before {
 			return err
 		}
@@ -267,15 +268,13 @@ func TestACrashSendsNoReportTwiceAndLosesNone(t *testing.T) {
 				crash = &crashStore{after: n + 1}
 			}
 			h := reportHouse(t, "UTC")
-			crash.Store = h.Store
+			crash.Store = h.clerk.Store
 			h.set(utc("2026-11-29 12:00"))
 			crashed := false
 			for ; h.now().Before(utc("2026-12-02 12:00")); h.advance(time.Hour) {
-				c := h.Config
-				c.Store = crash
-				r, err := issuance.New(c)
-				h.ok(err)
-				if err := r.QueueReports(t.Context()); errors.Is(err, errCrash) {
+				anew := *h.clerk
+				anew.Store = crash
+				if err := anew.Queue(t.Context()); errors.Is(err, errCrash) {
 					crashed = true
 				} else {
 					h.ok(err)
@@ -302,9 +301,9 @@ func TestTwoTimersQueueOnce(t *testing.T) {
 	h.set(utc("2026-12-01 12:00"))
 	var all sync.WaitGroup
 	for range 8 {
-		r := h.another()
+		another := *h.clerk
 		all.Go(func() {
-			if err := r.QueueReports(t.Context()); err != nil {
+			if err := another.Queue(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -317,16 +316,16 @@ func TestTwoTimersQueueOnce(t *testing.T) {
 
 // TestOldReportsAreForgotten: they are kept for months, not for ever.
 func TestOldReportsAreForgotten(t *testing.T) {
-	h := reportHouse(t, "UTC", func(c *issuance.Config) { c.Reports.Monthly.Off = true })
+	h := reportHouse(t, "UTC", func(s *report.Schedule) { s.Monthly.Off = true })
 	h.set(utc("2026-01-01 12:00"))
 	for range 200 {
-		h.ok(h.QueueReports(t.Context()))
+		h.ok(h.clerk.Queue(t.Context()))
 		h.advance(24 * time.Hour)
 	}
 	kept := 0
-	h.ok(h.Read(t.Context(), func(tx issuance.Tx) error {
+	h.ok(h.clerk.Store.View(t.Context(), func(tx report.Reader) error {
 		for day := utc("2025-12-01 00:00"); day.Before(h.now()); day = day.AddDate(0, 0, 1) {
-			if _, err := tx.StoredReport(issuance.ReportID("daily-" + day.Format(time.DateOnly))); err == nil {
+			if _, err := tx.StoredReport(report.ID("daily-" + day.Format(time.DateOnly))); err == nil {
 				kept++
 			} else if !errors.Is(err, issuance.ErrNotFound) {
 				return err
@@ -343,16 +342,16 @@ func TestWhichReportsThereAre(t *testing.T) {
 	h := reportHouse(t, "Europe/Berlin")
 	h.set(utc("2026-11-25 23:30")) // it is the 26th in Berlin
 	for _, test := range []struct {
-		kind             issuance.ReportKind
+		kind             report.Kind
 		period, from, to string
 	}{
-		{issuance.DailyReport, "", "2026-11-24 23:00", "2026-11-25 23:00"},
-		{issuance.DailyReport, "2026-11-26", "2026-11-25 23:00", "2026-11-26 23:00"},
-		{issuance.DailyReport, "2026-03-29", "2026-03-28 23:00", "2026-03-29 22:00"},
-		{issuance.DailyReport, "2024-02-29", "2024-02-28 23:00", "2024-02-29 23:00"},
-		{issuance.MonthlyReport, "", "2026-09-30 22:00", "2026-10-31 23:00"},
-		{issuance.MonthlyReport, "2026-11", "2026-10-31 23:00", "2026-11-30 23:00"},
-		{issuance.MonthlyReport, "2024-02", "2024-01-31 23:00", "2024-02-29 23:00"},
+		{report.Daily, "", "2026-11-24 23:00", "2026-11-25 23:00"},
+		{report.Daily, "2026-11-26", "2026-11-25 23:00", "2026-11-26 23:00"},
+		{report.Daily, "2026-03-29", "2026-03-28 23:00", "2026-03-29 22:00"},
+		{report.Daily, "2024-02-29", "2024-02-28 23:00", "2024-02-29 23:00"},
+		{report.Monthly, "", "2026-09-30 22:00", "2026-10-31 23:00"},
+		{report.Monthly, "2026-11", "2026-10-31 23:00", "2026-11-30 23:00"},
+		{report.Monthly, "2024-02", "2024-01-31 23:00", "2024-02-29 23:00"},
 	} {
 		r := h.report(test.kind, test.period)
 		if !r.From.Equal(utc(test.from)) || !r.To.Equal(utc(test.to)) {
@@ -360,21 +359,21 @@ func TestWhichReportsThereAre(t *testing.T) {
 		}
 	}
 	for _, test := range []struct {
-		kind   issuance.ReportKind
+		kind   report.Kind
 		period string
 		field  string
 	}{
-		{issuance.DailyReport, "2026-11-27", "date"},
-		{issuance.DailyReport, "2026-02-30", "date"},
-		{issuance.DailyReport, "2026-11", "date"},
-		{issuance.DailyReport, "yesterday", "date"},
-		{issuance.DailyReport, "0000-01-01", "date"},
-		{issuance.MonthlyReport, "2026-12", "month"},
-		{issuance.MonthlyReport, "2026-13", "month"},
-		{issuance.MonthlyReport, "2026-11-25", "month"},
-		{issuance.MonthlyReport, "\x1b", "month"},
+		{report.Daily, "2026-11-27", "date"},
+		{report.Daily, "2026-02-30", "date"},
+		{report.Daily, "2026-11", "date"},
+		{report.Daily, "yesterday", "date"},
+		{report.Daily, "0000-01-01", "date"},
+		{report.Monthly, "2026-12", "month"},
+		{report.Monthly, "2026-13", "month"},
+		{report.Monthly, "2026-11-25", "month"},
+		{report.Monthly, "\x1b", "month"},
 	} {
-		_, err := h.Report(t.Context(), issuance.ReportQuery{Kind: test.kind, Period: test.period})
+		_, err := h.clerk.Report(t.Context(), report.Query{Kind: test.kind, Period: test.period})
 		e, ok := errors.AsType[*issuance.Error](err)
 		if !ok || e.Kind != issuance.Invalid || e.Field != test.field || e.Hint == "" {
 			t.Errorf("%s %q: got %v, want an Invalid error on %s", test.kind, test.period, err, test.field)
@@ -383,20 +382,19 @@ func TestWhichReportsThereAre(t *testing.T) {
 }
 
 func TestReportTimes(t *testing.T) {
-	for s, want := range map[string]issuance.ReportTime{
+	for s, want := range map[string]report.Time{
 		"1 07:00": {Day: 1, Hour: 7}, "28 23:59": {Day: 28, Hour: 23, Minute: 59}, "10  00:00": {Day: 10}, "off": {Off: true},
 	} {
-		if got, err := issuance.ParseMonthlyAt(s); err != nil || got != want {
+		if got, err := report.ParseMonthlyAt(s); err != nil || got != want {
 			t.Errorf("%q: got %+v, %v, want %+v", s, got, err, want)
 		}
 	}
 	if _, err := issuance.New(issuance.Config{}); err == nil {
 		t.Error("a registrar of nothing is made")
 	}
-	h := newHouse(t)
-	c := h.Config
-	c.Reports.To = []string{"a@postern.example"}
-	if _, err := issuance.New(c); err == nil {
+	o := *newHouse(t).clerk
+	o.Schedule = report.Schedule{To: []string{"a@postern.example"}}
+	if o.Check() == nil {
 		t.Error("a monthly report on no day is accepted")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 // busyHouse is a house in which by 26 November 2026, seven in Berlin, most things
@@ -99,15 +100,15 @@ func (h *house) take(channel issuance.Channel) []issuance.Dispatch {
 
 func TestAReportTellsWhatThereIsToDoAndWhatHappened(t *testing.T) {
 	h := busyHouse(t)
-	daily := h.report(issuance.DailyReport, "")
+	daily := h.report(report.Daily, "")
 	reportGolden(t, "daily.txt", daily.Text())
 	written, err := json.MarshalIndent(daily, "", "  ")
 	h.ok(err)
 	reportGolden(t, "daily.json", string(written)+"\n")
-	reportGolden(t, "monthly.txt", h.report(issuance.MonthlyReport, "2026-11").Text())
+	reportGolden(t, "monthly.txt", h.report(report.Monthly, "2026-11").Text())
 
 	// What is read back from JSON says the same.
-	var back issuance.Report
+	var back report.Report
 	h.ok(json.Unmarshal(written, &back))
 	if diff := cmp.Diff(daily.Text(), back.Text()); diff != "" {
 		t.Errorf("after JSON (-want +got):\n%s", diff)
@@ -117,7 +118,7 @@ func TestAReportTellsWhatThereIsToDoAndWhatHappened(t *testing.T) {
 func TestTheReportOfAnEmptyHouse(t *testing.T) {
 	h := reportHouse(t, "UTC")
 	h.set(utc("2026-11-26 07:00"))
-	reportGolden(t, "empty.txt", h.report(issuance.DailyReport, "").Text()+"\n\n"+h.report(issuance.MonthlyReport, "").Text())
+	reportGolden(t, "empty.txt", h.report(report.Daily, "").Text()+"\n\n"+h.report(report.Monthly, "").Text())
 }
 
 // TestUpkeep goes through what a certificate needs in its life.
@@ -128,8 +129,8 @@ func TestUpkeep(t *testing.T) {
 	h.set(h.now().AddDate(1, 11, 20)) // some five weeks before it ends
 	want := func(what, needs string) {
 		t.Helper()
-		r := h.report(issuance.DailyReport, "")
-		lists := map[string]issuance.Listed[issuance.ReportCertificate]{"successor": r.ToDo.Ending, "revocation": r.ToDo.Superseded, "use": r.Use.Unused, "decision": r.ToDo.Held}
+		r := h.report(report.Daily, "")
+		lists := map[string]report.Listed[report.CertificateRow]{"successor": r.ToDo.Ending, "revocation": r.ToDo.Superseded, "use": r.Use.Unused, "decision": r.ToDo.Held}
 		var got []string
 		for _, need := range issuance.Needs() {
 			for _, c := range lists[string(need)].Items {
@@ -193,14 +194,14 @@ func TestAWindowThatRanOutLeavesNoSuccessor(t *testing.T) {
 	h.wantState(o.ID, issuance.InvitedState)
 	_, err = h.Cancel(ctx, h.staff, o.ID, "")
 	h.ok(err)
-	if got := h.report(issuance.DailyReport, "").ToDo.Ending.Count(); got != 1 {
+	if got := h.report(report.Daily, "").ToDo.Ending.Count(); got != 1 {
 		t.Errorf("%d certificates end without a successor, want 1", got)
 	}
 }
 
 func TestLongListsAreCut(t *testing.T) {
 	h := reportHouse(t, "UTC")
-	h.ok(h.Store.Update(t.Context(), func(tx issuance.Tx) error {
+	h.ok(h.store.Update(t.Context(), func(tx issuance.Tx) error {
 		for i := range 1200 {
 			state := issuance.RequestedState
 			if i >= 1075 {
@@ -215,7 +216,7 @@ func TestLongListsAreCut(t *testing.T) {
 		return nil
 	}))
 	h.advance(24 * time.Hour)
-	r := h.report(issuance.DailyReport, "")
+	r := h.report(report.Daily, "")
 	got := []any{len(r.ToDo.Waiting.Items), r.ToDo.Waiting.More, r.ToDo.Waiting.AtLeast, len(r.ToDo.Locked.Items), r.ToDo.Locked.More, r.ToDo.Locked.AtLeast, r.ToDo.Locked.Items[0].Order}
 	if diff := cmp.Diff([]any{50, 950, true, 50, 75, false, issuance.OrderID("ord-1075")}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -229,7 +230,7 @@ func TestLongListsAreCut(t *testing.T) {
 			t.Errorf("the text has no %q", want)
 		}
 	}
-	all, err := h.Report(t.Context(), issuance.ReportQuery{Kind: issuance.DailyReport, Limit: 5000})
+	all, err := h.clerk.Report(t.Context(), report.Query{Kind: report.Daily, Limit: 5000})
 	h.ok(err)
 	if len(all.ToDo.Waiting.Items) != issuance.MaxPage || all.ToDo.Waiting.Count() != 1000 {
 		t.Errorf("with a limit above all: %d and %d more", len(all.ToDo.Waiting.Items), all.ToDo.Waiting.More)
@@ -244,7 +245,7 @@ func TestNamesCannotBreakAReport(t *testing.T) {
 		"<script>alert(1)</script>", "line\r\nBcc: all@evil.example\r\n\r\nbody", "\x1b[31mred\x1b]0;title\x07", "\u202egnp.exe\u202c", "\u2066x\u2069\u200b\ufeff", "a\u2028b\u2029c\vd\u0085e",
 		strings.Repeat("W", 10_000), strings.Repeat("Ж", 10_000), "\xff\xfe broken", "{{.Code}} %s %n $(id)", "\x00", "  ", "\ue000private",
 	} {
-		h.ok(h.Store.Update(t.Context(), func(tx issuance.Tx) error {
+		h.ok(h.store.Update(t.Context(), func(tx issuance.Tx) error {
 			c := issuance.Contact{ID: issuance.ContactID(fmt.Sprintf("con-%d", i)), Organization: "acme", Name: name}
 			if err := tx.PutContact(c); err != nil {
 				return err
@@ -263,7 +264,7 @@ func TestNamesCannotBreakAReport(t *testing.T) {
 	}
 	h.advance(time.Minute)
 	today := h.now().Format(time.DateOnly)
-	for _, r := range []issuance.Report{h.report(issuance.DailyReport, today), h.report(issuance.MonthlyReport, today[:7])} {
+	for _, r := range []report.Report{h.report(report.Daily, today), h.report(report.Monthly, today[:7])} {
 		text := r.Text()
 		if !strings.Contains(text, "<script>alert(1)</script>") {
 			t.Error("the names are not in the text: does the test look at the right place?")

@@ -53,7 +53,7 @@ func (r *Registrar) take(ctx context.Context, d draft, token, session Secret) (d
 		return d, nil
 	}
 	err := r.update(ctx, func(w *work) (err error) {
-		if d, err = r.drafted(w, token, session); err != nil {
+		if d, err = w.draft(token, session); err != nil {
 			return err
 		}
 		return w.reserve(&d.order, d.actor)
@@ -77,7 +77,8 @@ func (w *work) reserve(o *Order, by Actor) error {
 	if err := w.put(o); err != nil {
 		return err
 	}
-	return w.audit(by, ReserveVerb, o, nil)
+	w.audit(by, ReserveVerb, o, nil)
+	return nil
 }
 
 // unused returns an error if serial was ever given to a certificate, or given up.
@@ -106,7 +107,8 @@ func (w *work) giveUp(o *Order) error {
 		return err
 	}
 	o.Reserved = ""
-	return w.AppendAudit(AuditRecord{At: w.now, Actor: c.ChangedBy, Verb: AbandonVerb, Organization: o.Organization, Order: o.ID, Serial: c.Serial})
+	w.Audit(c.ChangedBy, AbandonVerb, AuditRecord{Organization: o.Organization, Order: o.ID, Serial: c.Serial})
+	return nil
 }
 
 // abandon gives up the number of d, under which nothing was stored. If that

@@ -38,21 +38,3 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// SecretKind says what a stored secret is.
-type SecretKind string
-
-// The secrets that a store keeps, sealed, until they have served.
-const (
-	LinkSecret     SecretKind = "link"     // token of the e-mailed URL, until the mail was accepted
-	SeedSecret     SecretKind = "seed"     // HOTP seed of an order's codes
-	PasswordSecret SecretKind = "password" // permanent password of a PKCS#12 file
-	PKCS12Secret   SecretKind = "pkcs12"   // the PKCS#12 file, until the claim window ends
-)
-
-// SecretRef names a stored secret. The store binds the sealed bytes to it, so
-// that a sealed secret moved to another record does not open.
-type SecretRef struct {
-	Kind  SecretKind
-	Order OrderID
-}

@@ -76,7 +76,7 @@ func ParseKeyAlgorithm(s string) (KeyAlgorithm, error) {
 			return k, nil
 		}
 	}
-	return "", Invalidf("key", "there is no key algorithm "+quoted(s), "choose one of "+list(KeyAlgorithms()))
+	return "", Invalidf("key", "there is no key algorithm "+Quoted(s), "choose one of "+list(KeyAlgorithms()))
 }
 
 // Target is where a PKCS#12 file will be opened; it decides the file's encryption.
@@ -120,5 +120,5 @@ func ParseTarget(s string) (Target, error) {
 			return t, nil
 		}
 	}
-	return "", Invalidf("target", "there is no target "+quoted(s), "choose one of "+list(Targets()))
+	return "", Invalidf("target", "there is no target "+Quoted(s), "choose one of "+list(Targets()))
 }

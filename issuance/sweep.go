@@ -14,7 +14,7 @@ const sweepBatch = 100
 func (r *Registrar) Sweep(ctx context.Context) error {
 	seen := make(map[OrderID]bool)
 	for {
-		due, err := r.dueOrders(ctx, r.Now().UTC())
+		due, err := r.dueOrders(ctx, r.now())
 		if err != nil {
 			return err
 		}
@@ -26,7 +26,7 @@ func (r *Registrar) Sweep(ctx context.Context) error {
 			seen[o.ID], progress = true, true
 			// One order that cannot be swept must not keep the others waiting.
 			if err := r.sweepOrder(ctx, o.ID); err != nil && ctx.Err() == nil {
-				r.Log.Error("sweeping an order", "order", o.ID, "error", err)
+				r.cfg.Desk.Log.Error("sweeping an order", "order", o.ID, "error", err)
 			}
 		}
 		if !progress || ctx.Err() != nil {
@@ -41,7 +41,7 @@ func (r *Registrar) Sweep(ctx context.Context) error {
 func (r *Registrar) Recover(ctx context.Context) error {
 	for cursor := ""; ; {
 		var notices []Notice
-		err := r.Store.View(ctx, func(tx Tx) (err error) {
+		err := r.cfg.Store.View(ctx, func(tx Snapshot) (err error) {
 			notices, cursor, err = tx.Notices(NoticeQuery{State: Pending, Page: Page{After: cursor, Limit: MaxPage}})
 			return err
 		})
@@ -52,8 +52,8 @@ func (r *Registrar) Recover(ctx context.Context) error {
 			if !n.Leased {
 				continue
 			}
-			err := r.Store.Update(ctx, func(tx Tx) error {
-				n.Leased, n.NextAt = false, r.Now().UTC()
+			err := r.cfg.Store.Update(ctx, func(tx Tx) error {
+				n.Leased, n.NextAt = false, r.now()
 				return tx.PutNotice(n)
 			})
 			if err != nil {
@@ -67,7 +67,7 @@ func (r *Registrar) Recover(ctx context.Context) error {
 }
 
 func (r *Registrar) dueOrders(ctx context.Context, now time.Time) (due []Order, err error) {
-	err = r.Store.View(ctx, func(tx Tx) error {
+	err = r.cfg.Store.View(ctx, func(tx Snapshot) error {
 		due, err = tx.DueOrders(now, sweepBatch)
 		return err
 	})
@@ -151,7 +151,8 @@ func (w *work) finish(o *Order, verb Verb) error {
 	if err := w.put(o); err != nil {
 		return err
 	}
-	return w.audit(System("sweep"), verb, o, nil)
+	w.audit(System("sweep"), verb, o, nil)
+	return nil
 }
 
 // Forget deletes up to some thousands of records that have served: receipts

@@ -7,8 +7,8 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// quoted returns s in quotes, shortened and with nothing in it that could break a line.
-func quoted(s string) string { return strconv.Quote(clip(s, 64)) }
+// Quoted returns s in quotes, shortened and with nothing in it that could break a line.
+func Quoted(s string) string { return strconv.Quote(clip(s, 64)) }
 
 // list joins names with commas.
 func list[T ~string](names []T) string {

@@ -46,7 +46,7 @@ func (c Certificate) Needs(n Need) bool {
 
 // markUsed notes on the certificate itself that it was seen in use, which
 // happens once in its life, and on the one that it renews that it can go.
-func markUsed(tx Tx, serial Serial) error {
+func markUsed(tx Certificates, serial Serial) error {
 	c, err := tx.Certificate(serial)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -73,7 +73,7 @@ func (w *work) successorGone(c Certificate) error {
 }
 
 // succession notes how far c has come on the certificate whose successor it is.
-func succession(tx Tx, c Certificate, s Succession) error {
+func succession(tx Certificates, c Certificate, s Succession) error {
 	if c.Renews == "" {
 		return nil
 	}

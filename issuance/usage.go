@@ -60,7 +60,7 @@ const (
 // them it counts up to a hundred thousand certificates; the uses of others are
 // in its totals alone.
 type Seen struct {
-	Store Store
+	Store Store[Snapshot, Tx]
 	Now   func() time.Time
 
 	flush sync.Mutex // one Flush at a time
@@ -163,7 +163,7 @@ func (s *Seen) giveBack(all []Usage) {
 	}
 }
 
-func addUsages(tx Tx, batch []Usage) error {
+func addUsages(tx Certificates, batch []Usage) error {
 	for _, more := range batch {
 		u, err := tx.Usage(more.Serial)
 		if err != nil && !errors.Is(err, ErrNotFound) {

@@ -28,7 +28,7 @@ func (s *Seen) Report(ctx context.Context, usages []Usage) (UsageReport, error) 
 	now := s.Now().UTC()
 	var good []Usage
 	var r UsageReport
-	err := s.Store.View(ctx, func(tx Tx) error {
+	err := s.Store.View(ctx, func(tx Snapshot) error {
 		good, r = nil, UsageReport{}
 		for _, u := range usages {
 			c, err := issued(tx, u.Serial)

@@ -48,7 +48,7 @@ func newSeen(t testing.TB) *seenHouse {
 
 // seenStore is the real store, until its house says that it fails.
 type seenStore struct {
-	issuance.Store
+	issuance.Store[issuance.Snapshot, issuance.Tx]
 	h *seenHouse
 }
 
@@ -81,7 +81,7 @@ func (h *seenHouse) flushed() {
 func (h *seenHouse) want(want issuance.Usage) {
 	h.t.Helper()
 	var got issuance.Usage
-	if err := h.Store.View(h.t.Context(), func(tx issuance.Tx) (err error) {
+	if err := h.Store.View(h.t.Context(), func(tx issuance.Snapshot) (err error) {
 		got, err = tx.Usage(want.Serial)
 		if errors.Is(err, issuance.ErrNotFound) {
 			got.Serial, err = want.Serial, nil

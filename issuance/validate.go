@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// cleanName returns s without surrounding space, or an error that names field.
+// CleanName returns s without surrounding space, or an error that names field.
 // A name is one line of printable text; control characters, line breaks and the
 // marks that turn the direction of text are refused, because a name stands in
 // mail headers, SMS, CSV and certificates.
-func cleanName(field, s string, limit int) (string, error) {
+func CleanName(field, s string, limit int) (string, error) {
 	s = strings.TrimSpace(s)
 	switch {
 	case s == "":
@@ -41,7 +41,7 @@ func cleanComment(field, s string) (string, error) {
 	if utf8.RuneCountInString(s) > 1000 {
 		return "", Invalidf(field, "is longer than 1000 characters", "shorten it")
 	}
-	if _, err := cleanName(field, strings.ReplaceAll(strings.ReplaceAll(s, "\n", " "), "\t", " "), 1000); err != nil {
+	if _, err := CleanName(field, strings.ReplaceAll(strings.ReplaceAll(s, "\n", " "), "\t", " "), 1000); err != nil {
 		return "", err
 	}
 	return s, nil

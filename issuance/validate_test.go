@@ -13,14 +13,14 @@ func TestNamesThatWouldDoHarmAreRefused(t *testing.T) {
 		"", "   ", "a\r\nBcc: x@y.example", "a\x00b", "tab\there", "a\u2028b", "\u202egnp.exe", "a\u200bb", "\ufeffa", "\xff\xfe",
 		strings.Repeat("x", 10_000), strings.Repeat("ü", 101),
 	} {
-		if got, err := cleanName("name", s, 100); KindOf(err) != Invalid {
-			t.Errorf("cleanName(%.20q) = %q, %v; want a refusal", s, got, err)
+		if got, err := CleanName("name", s, 100); KindOf(err) != Invalid {
+			t.Errorf("CleanName(%.20q) = %q, %v; want a refusal", s, got, err)
 		}
 	}
 	for _, s := range []string{`O'Brien & "Söhne" <AG>`, "Müller 🚀", "שלום", " Anna  "} {
-		got, err := cleanName("name", s, 100)
+		got, err := CleanName("name", s, 100)
 		if err != nil || got != strings.TrimSpace(s) {
-			t.Errorf("cleanName(%q) = %q, %v", s, got, err)
+			t.Errorf("CleanName(%q) = %q, %v", s, got, err)
 		}
 	}
 }

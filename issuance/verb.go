@@ -43,4 +43,6 @@ const (
 	ReportVerb Verb = "report" // a report was queued for those who get it
 
 	ResendPasswordVerb Verb = "resend-password" // of an order: the same password is sent again
+
+	ListVerb Verb = "list" // reads, and leaves no record
 )

@@ -26,6 +26,8 @@ import (
 	"github.com/postern-ca/postern/ca/catest"
 	"github.com/postern-ca/postern/delivery"
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 	"github.com/postern-ca/postern/storage/bolt"
 	"github.com/postern-ca/postern/storage/seal"
 	"github.com/postern-ca/postern/web/admin"
@@ -38,6 +40,8 @@ import (
 type adminHouse struct {
 	t         *testing.T
 	registrar *issuance.Registrar
+	staff     *staff.Office
+	reports   *report.Office
 	store     *bolt.Store
 	authority *ca.Authority
 	api       http.Handler
@@ -60,13 +64,13 @@ func openAdmin(t *testing.T, change ...func(*issuance.Policy)) *adminHouse {
 	h.registrar = h.newRegistrar(change)
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	api, err := admin.New(admin.Options{
-		Registrar: h.registrar, Log: log, Now: h.now,
+		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Log: log, Now: h.now,
 		Checks: []server.Check{{Name: "store", Hint: "look at the disk", Run: func(context.Context) error { return h.failing }}},
 	})
 	h.ok(err)
 	h.api = api
 	for _, role := range []issuance.Role{issuance.RoleAdministrator, issuance.RoleOfficer, issuance.RoleAuditor} {
-		_, secret, err := h.registrar.AddToken(t.Context(), issuance.System("test"), issuance.TokenRequest{Name: string(role), Role: role})
+		_, secret, err := h.staff.AddToken(t.Context(), issuance.System("test"), staff.TokenRequest{Name: string(role), Role: role})
 		h.ok(err)
 		h.tokens[role] = string(secret.Reveal())
 	}
@@ -108,8 +112,11 @@ func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Reg
 	for _, f := range change {
 		f(&policy)
 	}
+	desk := &issuance.Desk{Now: h.now, Log: quiet}
+	h.staff = &staff.Office{Desk: desk, Store: faultyStore[staff.Reader, staff.Tx]{h.store.Staff(), h}}
+	h.reports = &report.Office{Desk: desk, Store: faultyStore[report.Reader, report.Tx]{h.store.Reports(), h}}
 	registrar, err := issuance.New(issuance.Config{
-		Store: faultyStore{h.store, h}, Signer: h.authority, Policy: policy, Now: h.now, Log: quiet,
+		Desk: desk, Store: faultyStore[issuance.Snapshot, issuance.Tx]{h.store, h}, Signer: h.authority, Policy: policy,
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
 		CheckMobile: delivery.CheckMobile(nil), Workers: 1,
@@ -119,12 +126,12 @@ func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Reg
 }
 
 // faultyStore is the real store, until its house says that it fails.
-type faultyStore struct {
-	issuance.Store
+type faultyStore[R, T any] struct {
+	issuance.Store[R, T]
 	h *adminHouse
 }
 
-func (s faultyStore) View(ctx context.Context, f func(issuance.Tx) error) error {
+func (s faultyStore[R, T]) View(ctx context.Context, f func(R) error) error {
 	if s.h.failing != nil {
 		return s.h.failing
 	}

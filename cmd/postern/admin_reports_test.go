@@ -11,6 +11,7 @@ import (
 
 	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 // TestReportsAreAsDocumented has reports with a row in every list checked against
@@ -50,7 +51,7 @@ func TestReportsAreAsDocumented(t *testing.T) {
 	seen.See(issuance.Serial(revoked), ca.CodeRevoked)
 	h.ok(seen.Flush(ctx))
 
-	var daily issuance.Report
+	var daily report.Report
 	h.get("/reports/daily?limit=3&date="+began.Format(time.DateOnly)).into(t, &daily)
 	counts := map[string]int{
 		"waiting": len(daily.ToDo.Waiting.Items), "locked": len(daily.ToDo.Locked.Items), "failed": len(daily.ToDo.Failed.Items), "ending": len(daily.ToDo.Ending.Items),
@@ -64,7 +65,7 @@ func TestReportsAreAsDocumented(t *testing.T) {
 	}, counts); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	var monthly issuance.Report
+	var monthly report.Report
 	h.get("/reports/monthly?month="+began.Format("2006-01")).into(t, &monthly)
 	if len(monthly.Organizations.Items) != 1 || monthly.Organizations.Items[0].Counts.Issued != 5 || monthly.Organizations.Items[0].Name != "Acme Corporation" {
 		t.Errorf("organisations %+v", monthly.Organizations)

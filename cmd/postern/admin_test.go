@@ -280,9 +280,9 @@ func TestAdminShowsNoSecrets(t *testing.T) {
 	for role, token := range h.tokens {
 		secrets["token of the "+string(role)] = token
 	}
-	h.ok(h.registrar.Read(t.Context(), func(tx issuance.Tx) error {
+	h.ok(h.store.View(t.Context(), func(tx issuance.Snapshot) error {
 		for _, kind := range []issuance.SecretKind{issuance.LinkSecret, issuance.SeedSecret} {
-			s, err := tx.Secret(issuance.SecretRef{Kind: kind, Order: issuance.OrderID(order)})
+			s, err := tx.Secret(issuance.SecretRef{Kind: kind, Owner: order})
 			if err != nil {
 				return err
 			}
@@ -293,8 +293,8 @@ func TestAdminShowsNoSecrets(t *testing.T) {
 		return err
 	}))
 	serial := h.claim()
-	h.ok(h.registrar.Read(t.Context(), func(tx issuance.Tx) error {
-		s, err := tx.Secret(issuance.SecretRef{Kind: issuance.PasswordSecret, Order: issuance.OrderID(order)})
+	h.ok(h.store.View(t.Context(), func(tx issuance.Snapshot) error {
+		s, err := tx.Secret(issuance.SecretRef{Kind: issuance.PasswordSecret, Owner: order})
 		secrets["password"] = string(s.Reveal())
 		if err != nil {
 			return err

@@ -63,7 +63,7 @@ func named[T ~string](names []string) []T {
 }
 
 func (h *house) service(ctx context.Context, id issuance.ServiceID) (s issuance.Service, err error) {
-	err = h.registrar.Read(ctx, func(tx issuance.Tx) error {
+	err = h.registrar.Read(ctx, func(tx issuance.Reader) error {
 		s, err = tx.Service(id)
 		return err
 	})

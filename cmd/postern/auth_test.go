@@ -263,7 +263,7 @@ func TestAuthWithoutARegister(t *testing.T) {
 	must(t, err)
 	must(t, store.Close())
 	clients := &ca.Clients{Authority: s.h.authority, Certificate: func(ctx context.Context, serial issuance.Serial) (c issuance.Certificate, err error) {
-		return c, store.View(ctx, func(tx issuance.Tx) error {
+		return c, store.View(ctx, func(tx issuance.Snapshot) error {
 			c, err = tx.Certificate(serial)
 			return err
 		})

@@ -80,7 +80,7 @@ func newBench(b *testing.B, changes ...func(*config.Config)) *bench {
 	t := &bench{house: h, b: b, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	t.token, err = h.keptToken(ctx)
 	must(b, err)
-	t.staff, err = h.registrar.Authenticate(ctx, t.token)
+	t.staff, err = h.staff.Authenticate(ctx, t.token)
 	must(b, err)
 	_, _, err = h.sampleParties(ctx, t.staff)
 	must(b, err)
@@ -190,7 +190,7 @@ func (t *bench) invited(n int) []invitation {
 	index := make(map[issuance.OrderID]int, n)
 	var mu sync.Mutex
 	var contact issuance.ContactID
-	must(t.b, t.registrar.Read(ctx, func(tx issuance.Tx) error {
+	must(t.b, t.registrar.Read(ctx, func(tx issuance.Reader) error {
 		list, _, err := tx.Contacts(issuance.ContactQuery{Organization: "acme"})
 		contact = list[0].ID
 		return err
@@ -400,7 +400,7 @@ func (t *bench) certificates(n int, status issuance.Status) []issuance.Serial {
 	now := time.Now().UTC()
 	var contact issuance.ContactID
 	var order issuance.Order
-	must(t.b, t.registrar.Read(t.b.Context(), func(tx issuance.Tx) error {
+	must(t.b, t.registrar.Read(t.b.Context(), func(tx issuance.Reader) error {
 		list, _, err := tx.Contacts(issuance.ContactQuery{Organization: "acme"})
 		contact = list[0].ID
 		return err

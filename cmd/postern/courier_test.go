@@ -18,6 +18,7 @@ import (
 	"github.com/postern-ca/postern/delivery/smtptest"
 	"github.com/postern-ca/postern/delivery/twiliotest"
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 	"github.com/postern-ca/postern/storage/bolt"
 	"github.com/postern-ca/postern/storage/seal"
 )
@@ -26,14 +27,15 @@ import (
 // mail server, SMS to a fake of Twilio. Its clock is set by hand.
 type post struct {
 	*issuance.Registrar
-	t      *testing.T
-	clock  atomic.Int64
-	staff  issuance.Actor
-	mail   *smtptest.Server
-	twilio *twiliotest.Server
-	sms    *delivery.Courier
-	letter *delivery.Courier
-	log    *postLog
+	reports *report.Office
+	t       *testing.T
+	clock   atomic.Int64
+	staff   issuance.Actor
+	mail    *smtptest.Server
+	twilio  *twiliotest.Server
+	sms     *delivery.Courier
+	letter  *delivery.Courier
+	log     *postLog
 }
 
 func newPost(t *testing.T) *post {
@@ -50,15 +52,22 @@ func newPost(t *testing.T) *post {
 	store, err := bolt.Open(bolt.Options{Path: filepath.Join(dir, "postern.db"), Key: key, Log: log})
 	p.must(err)
 	t.Cleanup(func() { store.Close() })
+	desk := &issuance.Desk{
+		Now: p.now, Log: log, Alerts: []string{"duty@bank.example"},
+		WakeCourier: func(c issuance.Channel) { p.courier(c).Wake() },
+	}
+	p.reports = &report.Office{Desk: desk, Store: store.Reports()}
 	p.Registrar, err = issuance.New(issuance.Config{
-		Store: store, Signer: postSigner{}, Policy: issuance.DefaultPolicy(), Now: p.now, Log: log,
+		Desk: desk, Store: store, Signer: postSigner{}, Policy: issuance.DefaultPolicy(),
 		NewKey:  func(issuance.KeyAlgorithm) (crypto.Signer, error) { return nil, errors.ErrUnsupported },
 		KeyOf:   func(crypto.PublicKey) (issuance.KeyAlgorithm, error) { return "", errors.ErrUnsupported },
 		ReadCSR: func([]byte) (crypto.PublicKey, error) { return nil, errors.ErrUnsupported },
 		Pack:    delivery.Pack, NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
+		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
+			issuance.ReportNotice: p.reports.Document,
+		},
 		CheckMobile: func(string) error { return nil }, // what Twilio refuses must get as far as Twilio
-		Workers:     1, Alerts: []string{"duty@bank.example"},
-		WakeCourier: func(c issuance.Channel) { p.courier(c).Wake() },
+		Workers:     1,
 	})
 	p.must(err)
 	p.startCouriers(log)
@@ -178,7 +187,7 @@ func (p *post) invite(n int, mobile string) issuance.Order {
 // notices lists what there is in state.
 func (p *post) notices(state issuance.NoticeState) (out []issuance.Notice) {
 	p.t.Helper()
-	p.must(p.Read(p.t.Context(), func(tx issuance.Tx) (err error) {
+	p.must(p.Read(p.t.Context(), func(tx issuance.Reader) (err error) {
 		out, _, err = tx.Notices(issuance.NoticeQuery{State: state, Page: issuance.Page{Limit: issuance.MaxPage}})
 		return err
 	}))

@@ -70,7 +70,7 @@ func newStory(ctx context.Context, h *house, o demoOptions) (*story, error) {
 	if err != nil {
 		return nil, err
 	}
-	staff, err := h.registrar.Authenticate(ctx, token)
+	staff, err := h.staff.Authenticate(ctx, token)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 func (h *house) checks() []server.Check {
 	return []server.Check{
 		{Name: "store", Hint: "look at the log and at the disk of the data directory", Run: func(ctx context.Context) error {
-			return h.registrar.Read(ctx, func(tx issuance.Tx) error { _, err := tx.Clock(); return err })
+			return h.registrar.Read(ctx, func(tx issuance.Reader) error { _, err := tx.Clock(); return err })
 		}},
 		{Name: "revocation", Hint: "look at the log: CRLs and OCSP answers grow old", Run: func(context.Context) error { return h.publisher.Healthy() }},
 	}
@@ -76,7 +76,7 @@ func counter(name, help string, labels prometheus.Labels, f func() float64) prom
 // failedNotices counts what waits for a person.
 func (h *house) failedNotices() float64 {
 	n := 0
-	_ = h.registrar.Read(context.Background(), func(tx issuance.Tx) error {
+	_ = h.registrar.Read(context.Background(), func(tx issuance.Reader) error {
 		failed, _, err := tx.Notices(issuance.NoticeQuery{State: issuance.Failed, Page: issuance.Page{Limit: issuance.MaxPage}})
 		n = len(failed)
 		return err

@@ -17,6 +17,8 @@ import (
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/delivery"
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 	"github.com/postern-ca/postern/storage/bolt"
 	"github.com/postern-ca/postern/storage/seal"
 )
@@ -36,7 +38,10 @@ type house struct {
 	authority *ca.Authority
 	responder *ca.Responder
 	publisher *ca.Publisher
+	desk      *issuance.Desk
 	registrar *issuance.Registrar
+	staff     *staff.Office
+	reports   *report.Office
 	seen      *issuance.Seen   // uses of certificates
 	outbox    *delivery.Outbox // nil unless a channel ends there
 	couriers  map[issuance.Channel]*delivery.Courier
@@ -78,7 +83,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	if err := h.revocation(ctx); err != nil {
 		return h, err
 	}
-	if h.registrar, err = h.newRegistrar(); err != nil {
+	if err := h.offices(); err != nil {
 		return h, err
 	}
 	// bbolt has one process: whatever was being sent was so by one that is dead.
@@ -102,32 +107,45 @@ func (h *house) close() error {
 
 // revocation wires CRLs and OCSP and loads them.
 func (h *house) revocation(ctx context.Context) error {
-	h.responder = &ca.Responder{Store: h.store, Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Now: h.now, Log: h.log}
+	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Now: h.now, Log: h.log}
 	if err := h.responder.Load(); err != nil {
 		return err
 	}
 	h.publisher = &ca.Publisher{
-		Store: h.store, Issuers: h.authority.Issuers(), RootCRL: h.authority.RootCRL, Responder: h.responder,
+		Store: h.store.Feed(), Issuers: h.authority.Issuers(), RootCRL: h.authority.RootCRL, Responder: h.responder,
 		Lifetime: h.cfg.CA.CRLLifetime, DropReasons: !h.cfg.CA.CRLReasons, Now: h.now, Log: h.log,
 		Shards: h.authority.ShardCounts(), Delta: h.cfg.CA.CRLDelta, URLs: ca.URLs{Base: h.cfg.Plain.URL},
 	}
 	return h.publisher.Load(ctx)
 }
 
-func (h *house) newRegistrar() (*issuance.Registrar, error) {
-	reports, err := h.cfg.Reports.Schedule()
+// offices makes those that decide, one for each room, over one desk.
+func (h *house) offices() (err error) {
+	schedule, err := h.cfg.Reports.Schedule()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return issuance.New(issuance.Config{
-		Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(), Now: h.now, Log: h.log,
+	h.desk = &issuance.Desk{
+		Now: h.now, Log: h.log, Alerts: h.cfg.Reports.To,
+		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
+		WakePublisher: func() { h.publisher.Wake() },
+	}
+	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff()}
+	h.reports = &report.Office{Desk: h.desk, Store: h.store.Reports(), Schedule: schedule}
+	if err := errors.Join(h.staff.Check(), h.reports.Check()); err != nil {
+		return err
+	}
+	h.registrar, err = issuance.New(issuance.Config{
+		Desk: h.desk, Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(),
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
 		CheckMobile: delivery.CheckMobile(h.cfg.SMS.Countries),
-		Workers:     runtime.GOMAXPROCS(0), Alerts: h.cfg.Reports.To, Reports: reports,
-		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
-		WakePublisher: func() { h.publisher.Wake() },
+		Workers:     runtime.GOMAXPROCS(0),
+		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
+			issuance.ReportNotice: h.reports.Document,
+		},
 	})
+	return err
 }
 
 // The timers of the house.
@@ -162,7 +180,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
 	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.now()) }))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
-	part("reports", h.every(reportsEvery, "queueing the reports", h.registrar.QueueReports))
+	part("reports", h.every(reportsEvery, "queueing the reports", h.reports.Queue))
 	part("uses", h.every(seenEvery, "storing the uses of certificates", h.seen.Flush))
 	for _, s := range h.listeners.all() {
 		part("listener", s.Serve)

@@ -78,7 +78,7 @@ func newDatabase(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	err = store.View(context.Background(), func(tx issuance.Tx) error {
+	err = store.View(context.Background(), func(tx issuance.Snapshot) error {
 		records, _, err := tx.Audit(issuance.AuditQuery{Page: issuance.Page{Limit: 1}})
 		if err == nil && len(records) > 0 {
 			err = &issuance.Error{

@@ -159,7 +159,7 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 		return nil, err
 	}
 	contacts, err := contact.New(contact.Config{
-		Registrar: h.registrar, Site: site, PublicURL: u, Log: h.log, Now: h.now,
+		Registrar: h.registrar, LinkLifetime: h.cfg.Policy().LinkLifetime, Site: site, PublicURL: u, Log: h.log, Now: h.now,
 		Limit:          h.postLimit(),
 		TrustedProxies: h.cfg.Public.Proxies(),
 	})
@@ -178,7 +178,7 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 // admin returns the handler of the listener for staff.
 func (h *house) admin(site *page.Site, metrics http.Handler) (http.Handler, error) {
 	o := admin.Options{
-		Registrar: h.registrar, Log: h.log, Now: h.now, Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL,
+		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Log: h.log, Now: h.now, Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL,
 	}
 	if h.outbox != nil {
 		var err error

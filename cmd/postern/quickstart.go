@@ -17,6 +17,7 @@ import (
 
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
 // tokenFile is where quickstart keeps the administrator's token, so that it can
@@ -172,14 +173,14 @@ func (h *house) sample(ctx context.Context) (token issuance.Secret, order issuan
 	if token, err = h.keptToken(ctx); err != nil {
 		return token, "", err
 	}
-	staff, err := h.registrar.Authenticate(ctx, token)
+	staff, err := h.staff.Authenticate(ctx, token)
 	if err != nil {
 		return token, "", fmt.Errorf("using the token in %s: %w", filepath.Join(h.cfg.Data, tokenFile), err)
 	}
 	if err := h.sampleOrder(ctx, staff); err != nil {
 		return token, "", err
 	}
-	err = h.registrar.Read(ctx, func(tx issuance.Tx) error {
+	err = h.registrar.Read(ctx, func(tx issuance.Reader) error {
 		waiting, _, err := tx.Orders(issuance.OrderQuery{State: issuance.RequestedState, Page: issuance.Page{Limit: 1}})
 		if len(waiting) > 0 {
 			order = waiting[0].ID
@@ -199,7 +200,7 @@ func (h *house) keptToken(ctx context.Context) (issuance.Secret, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return issuance.Secret{}, fmt.Errorf("reading the administrator's token: %w", err)
 	}
-	_, token, err := h.registrar.AddToken(ctx, issuance.System("quickstart"), issuance.TokenRequest{Name: "quickstart", Role: issuance.RoleAdministrator})
+	_, token, err := h.staff.AddToken(ctx, issuance.System("quickstart"), staff.TokenRequest{Name: "quickstart", Role: issuance.RoleAdministrator})
 	if err != nil {
 		return token, err
 	}
@@ -213,7 +214,7 @@ func (h *house) sampleOrder(ctx context.Context, staff issuance.Actor) error {
 		return err
 	}
 	var begun bool
-	err = h.registrar.Read(ctx, func(tx issuance.Tx) error {
+	err = h.registrar.Read(ctx, func(tx issuance.Reader) error {
 		orders, _, err := tx.Orders(issuance.OrderQuery{Page: issuance.Page{Limit: 1}})
 		begun = len(orders) > 0
 		return err
@@ -249,7 +250,7 @@ func (h *house) sampleParties(ctx context.Context, staff issuance.Actor) (issuan
 		return "", "", err
 	}
 	var id issuance.ContactID
-	err = h.registrar.Read(ctx, func(tx issuance.Tx) error {
+	err = h.registrar.Read(ctx, func(tx issuance.Reader) error {
 		found, _, err := tx.Contacts(issuance.ContactQuery{Organization: "acme", Email: contact.Email})
 		if err == nil && len(found) == 0 {
 			err = errors.New("the sample contact is not in the register")

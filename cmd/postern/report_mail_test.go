@@ -13,24 +13,25 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 // TestReportsArrive: the daily and the monthly report go through a real mail
 // server, once each, and say what the registrar says.
 func TestReportsArrive(t *testing.T) {
 	p := newPost(t)
-	berlin, err := issuance.ParseZone("Europe/Berlin")
+	berlin, err := report.ParseZone("Europe/Berlin")
 	p.must(err)
-	p.Reports = issuance.ReportSchedule{Zone: berlin, Daily: issuance.ReportTime{Hour: 7}, Monthly: issuance.ReportTime{Day: 1, Hour: 7, Minute: 30}, To: []string{"duty@bank.example"}}
+	p.reports.Schedule = report.Schedule{Zone: berlin, Daily: report.Time{Hour: 7}, Monthly: report.Time{Day: 1, Hour: 7, Minute: 30}, To: []string{"duty@bank.example"}}
 	p.clock.Store(time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC).UnixNano())
-	p.must(p.QueueReports(t.Context()))
+	p.must(p.reports.Queue(t.Context()))
 	p.clock.Store(time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC).UnixNano())
 	o := p.invite(1, "+41791234501")
 	p.until("the messages to be accepted", p.nothingPending)
 	invitation := p.mail.Next()
 	p.clock.Store(time.Date(2026, 12, 1, 6, 45, 0, 0, time.UTC).UnixNano())
 	for range 3 {
-		p.must(p.QueueReports(t.Context()))
+		p.must(p.reports.Queue(t.Context()))
 	}
 	p.until("the reports to be accepted", p.nothingPending)
 	var subjects []string

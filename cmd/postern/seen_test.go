@@ -202,7 +202,7 @@ func TestUsesAreKeptAtTheEnd(t *testing.T) {
 	h, err = open(t.Context(), cfg, log, time.Now)
 	must(t, err)
 	defer h.close()
-	must(t, h.registrar.Read(t.Context(), func(tx issuance.Tx) error {
+	must(t, h.registrar.Read(t.Context(), func(tx issuance.Reader) error {
 		u, err := tx.Usage("12")
 		if u.Count != 1 {
 			err = errors.Join(err, errors.New("the use is not in the store"))

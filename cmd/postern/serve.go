@@ -13,6 +13,7 @@ import (
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/cmd/postern/systemd"
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
 // serveCommand runs the server.
@@ -103,7 +104,7 @@ func (h *house) watchdog(ctx context.Context, microseconds string, tell func(str
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if h.registrar.Read(ctx, func(tx issuance.Tx) error { _, err := tx.Clock(); return err }) == nil {
+			if h.registrar.Read(ctx, func(tx issuance.Reader) error { _, err := tx.Clock(); return err }) == nil {
 				tell("WATCHDOG=1")
 			}
 		}
@@ -113,11 +114,11 @@ func (h *house) watchdog(ctx context.Context, microseconds string, tell func(str
 // firstToken makes an administrator's token if nobody has a live one, and
 // returns it; otherwise it returns an empty secret.
 func (h *house) firstToken(ctx context.Context) (issuance.Secret, error) {
-	some, err := h.registrar.HasAdministrator(ctx)
+	some, err := h.staff.HasAdministrator(ctx)
 	if err != nil || some {
 		return issuance.Secret{}, err
 	}
-	_, secret, err := h.registrar.AddToken(ctx, issuance.System("setup"), issuance.TokenRequest{Name: "first administrator", Role: issuance.RoleAdministrator})
+	_, secret, err := h.staff.AddToken(ctx, issuance.System("setup"), staff.TokenRequest{Name: "first administrator", Role: issuance.RoleAdministrator})
 	return secret, err
 }
 

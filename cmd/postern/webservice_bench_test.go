@@ -84,7 +84,7 @@ func (f *frontier) revokeMany(b *testing.B, n int) {
 	b.Helper()
 	t := &bench{house: f.h, b: b, token: f.token}
 	var err error
-	t.staff, err = f.h.registrar.Authenticate(b.Context(), f.token)
+	t.staff, err = f.h.staff.Authenticate(b.Context(), f.token)
 	must(b, err)
 	t.certificates(n, issuance.Revoked)
 	f.h.publisher.Wake()

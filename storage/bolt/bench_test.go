@@ -137,7 +137,7 @@ func BenchmarkList(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/of=%d", name, n), func(b *testing.B) {
 				q.Limit = 50
 				for b.Loop() {
-					if err := s.View(b.Context(), func(tx issuance.Tx) error { return drop2(tx.Orders(q)) }); err != nil {
+					if err := s.View(b.Context(), func(tx issuance.Snapshot) error { return drop2(tx.Orders(q)) }); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -145,7 +145,7 @@ func BenchmarkList(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("due/of=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				if err := s.View(b.Context(), func(tx issuance.Tx) error { return drop(tx.DueOrders(time.Now(), 50)) }); err != nil {
+				if err := s.View(b.Context(), func(tx issuance.Snapshot) error { return drop(tx.DueOrders(time.Now(), 50)) }); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -185,7 +185,7 @@ func BenchmarkRevocations(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.View(b.Context(), func(tx issuance.Tx) error {
+		if err := s.Feed().View(b.Context(), func(tx issuance.FeedReader) error {
 			return tx.Revocations("issuing", func(issuance.Revocation) error { return nil })
 		}); err != nil {
 			b.Fatal(err)

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-
-	"github.com/postern-ca/postern/issuance"
 )
 
 // call is one caller's Update. Its function runs in the caller's own goroutine,
@@ -17,7 +15,7 @@ import (
 // so a panic, with its stack, happens where it belongs.
 type call struct {
 	ctx   context.Context
-	f     func(issuance.Tx) error
+	f     func(*tx) error
 	state atomic.Int32
 	steps chan step
 	ran   chan outcome
@@ -43,10 +41,8 @@ type outcome struct {
 
 func (o outcome) failed() bool { return o.aborted || o.err != nil }
 
-// Update implements [issuance.Store]. If ctx ends while the call is queued, f is
-// not run; once f runs, ctx is not looked at any more. A panic of f goes on in
-// the caller's goroutine, and changes nothing in the store.
-func (s *Store) Update(ctx context.Context, f func(issuance.Tx) error) error {
+// update queues f for the committer, and answers once it is committed.
+func (s *Store) update(ctx context.Context, f func(*tx) error) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}

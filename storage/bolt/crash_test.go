@@ -82,7 +82,7 @@ func openIn(dir string) (*bolt.Store, error) {
 }
 
 func ofOrder(id issuance.OrderID) issuance.SecretRef {
-	return issuance.SecretRef{Kind: issuance.PKCS12Secret, Order: id}
+	return issuance.SecretRef{Kind: issuance.PKCS12Secret, Owner: string(id)}
 }
 
 func placed(tx issuance.Tx, id issuance.OrderID) error {
@@ -159,7 +159,7 @@ func underStrace(t *testing.T, dir, fault string, env ...string) (said [][]strin
 // that is there is whole.
 func checkWhole(t *testing.T, s *bolt.Store, acknowledged map[string]string) {
 	t.Helper()
-	if err := s.View(t.Context(), func(tx issuance.Tx) error {
+	if err := s.View(t.Context(), func(tx issuance.Snapshot) error {
 		for id, what := range acknowledged {
 			o, err := tx.Order(issuance.OrderID(id))
 			if err != nil || what == "finished" && o.State != issuance.CompletedState {
@@ -183,7 +183,7 @@ func checkWhole(t *testing.T, s *bolt.Store, acknowledged map[string]string) {
 	}
 }
 
-func checkOrder(t *testing.T, tx issuance.Tx, o issuance.Order) {
+func checkOrder(t *testing.T, tx issuance.Snapshot, o issuance.Order) {
 	t.Helper()
 	audit, _, err := tx.Audit(issuance.AuditQuery{Order: o.ID})
 	_, noticeErr := tx.Notice(issuance.NoticeID(o.ID))

@@ -1,6 +1,17 @@
 package bolt
 
-import "go.etcd.io/bbolt"
+import (
+	"go.etcd.io/bbolt"
+
+	"github.com/postern-ca/postern/storage/storagetest"
+)
+
+// All returns the store with the ports of all rooms at once.
+func (s *Store) All() storagetest.Store {
+	return room[storagetest.Reader, storagetest.Tx]{
+		s, func(t *tx) storagetest.Reader { return t }, func(t *tx) storagetest.Tx { return t },
+	}
+}
 
 // Queued returns how many callers wait.
 func (s *Store) Queued() int {

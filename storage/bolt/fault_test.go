@@ -35,7 +35,7 @@ func faultWriter(dir, round string) error {
 }
 
 func seen(s *bolt.Store, id issuance.OrderID) string {
-	err := s.View(context.Background(), func(tx issuance.Tx) error { return drop(tx.Order(id)) })
+	err := s.View(context.Background(), func(tx issuance.Snapshot) error { return drop(tx.Order(id)) })
 	switch {
 	case err == nil:
 		return "present"

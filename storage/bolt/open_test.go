@@ -35,7 +35,7 @@ func putOrder(t testing.TB, s *bolt.Store, id issuance.OrderID) {
 
 func hasOrder(t testing.TB, s *bolt.Store, id issuance.OrderID) bool {
 	t.Helper()
-	err := s.View(context.Background(), func(tx issuance.Tx) error {
+	err := s.View(context.Background(), func(tx issuance.Snapshot) error {
 		_, err := tx.Order(id)
 		return err
 	})
@@ -120,7 +120,7 @@ func TestNewKey(t *testing.T) {
 	}
 	const first, second = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 	o := options(t)
-	ref := issuance.SecretRef{Kind: issuance.SeedSecret, Order: "o"}
+	ref := issuance.SecretRef{Kind: issuance.SeedSecret, Owner: "o"}
 	o.Key = load(first)
 	s := open(t, o)
 	if err := s.Update(t.Context(), func(tx issuance.Tx) error { return tx.PutSecret(ref, issuance.NewSecret([]byte("seed"))) }); err != nil {
@@ -129,7 +129,7 @@ func TestNewKey(t *testing.T) {
 	closeStore(t, s)
 	o.Key = load(second + first)
 	s = open(t, o)
-	if err := s.View(t.Context(), func(tx issuance.Tx) error {
+	if err := s.View(t.Context(), func(tx issuance.Snapshot) error {
 		got, err := tx.Secret(ref)
 		if string(got.Reveal()) != "seed" {
 			t.Errorf("with both keys: got %q", got.Reveal())
@@ -142,7 +142,7 @@ func TestNewKey(t *testing.T) {
 	o.Key = load(second)
 	s = open(t, o)
 	defer closeStore(t, s)
-	if err := s.View(t.Context(), func(tx issuance.Tx) error { return drop(tx.Secret(ref)) }); !errors.Is(err, seal.ErrOpen) {
+	if err := s.View(t.Context(), func(tx issuance.Snapshot) error { return drop(tx.Secret(ref)) }); !errors.Is(err, seal.ErrOpen) {
 		t.Errorf("without the old key: got %v, want seal.ErrOpen", err)
 	}
 }
@@ -157,7 +157,7 @@ func TestClosed(t *testing.T) {
 		return nil
 	}
 	for what, err := range map[string]error{
-		"Update": s.Update(t.Context(), run), "View": s.View(t.Context(), run),
+		"Update": s.Update(t.Context(), run), "View": s.View(t.Context(), func(issuance.Snapshot) error { return run(nil) }),
 		"Snapshot": s.Snapshot(t.Context(), new(bytes.Buffer)), "Scrub": s.Scrub(t.Context()),
 	} {
 		if issuance.KindOf(err) != issuance.Unavailable {

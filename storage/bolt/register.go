@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
 // tables is every table of the store.
@@ -15,11 +17,11 @@ type tables struct {
 	certificates  table[issuance.Certificate]
 	revocations   table[issuance.Revocation]
 	notices       table[issuance.Notice]
-	tokens        table[issuance.Token]
+	tokens        table[staff.Token]
 	audit         table[issuance.AuditRecord]
 	receipts      table[issuance.Receipt]
 	usages        table[issuance.Usage]
-	reports       table[issuance.StoredReport]
+	reports       table[report.Stored]
 }
 
 func newTables() tables {
@@ -45,10 +47,10 @@ func newTables() tables {
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
 		revocations:  table[issuance.Revocation]{name: "revocations", key: revocationKey, index: revocationIndex},
 		notices:      table[issuance.Notice]{name: "notices", key: func(r issuance.Notice) []byte { return []byte(r.ID) }, index: noticeIndex},
-		tokens: table[issuance.Token]{
+		tokens: table[staff.Token]{
 			name:  "tokens",
-			key:   func(r issuance.Token) []byte { return []byte(r.ID) },
-			index: func(r issuance.Token) [][]byte { return [][]byte{entry(byDigest, nil, r.Digest)} },
+			key:   func(r staff.Token) []byte { return []byte(r.ID) },
+			index: func(r staff.Token) [][]byte { return [][]byte{entry(byDigest, nil, r.Digest)} },
 		},
 		audit: table[issuance.AuditRecord]{name: "audit", key: auditKey, index: auditIndex, forget: true},
 		receipts: table[issuance.Receipt]{
@@ -62,9 +64,9 @@ func newTables() tables {
 			index:  usageIndex,
 			forget: true, // all that are in use change every few seconds: they would push out what is read
 		},
-		reports: table[issuance.StoredReport]{
-			name: "reports", key: func(r issuance.StoredReport) []byte { return []byte(r.ID) },
-			index: func(issuance.StoredReport) [][]byte { return nil }, forget: true,
+		reports: table[report.Stored]{
+			name: "reports", key: func(r report.Stored) []byte { return []byte(r.ID) },
+			index: func(report.Stored) [][]byte { return nil }, forget: true,
 		},
 	}
 }
@@ -157,16 +159,16 @@ func (t *tx) Services(q issuance.ServiceQuery) ([]issuance.Service, string, erro
 	return t.s.tables.services.list(t, query{prefixes: m.prefixes, Page: q.Page})
 }
 
-func (t *tx) Token(id issuance.TokenID) (issuance.Token, error) {
+func (t *tx) Token(id staff.TokenID) (staff.Token, error) {
 	return t.s.tables.tokens.get(t, []byte(id))
 }
 
-func (t *tx) TokenByDigest(d issuance.Digest) (issuance.Token, error) {
+func (t *tx) TokenByDigest(d issuance.Digest) (staff.Token, error) {
 	return t.s.tables.tokens.find(t, entry(byDigest, nil, d))
 }
 
-func (t *tx) PutToken(r issuance.Token) error { return t.s.tables.tokens.put(t, r) }
+func (t *tx) PutToken(r staff.Token) error { return t.s.tables.tokens.put(t, r) }
 
-func (t *tx) Tokens(p issuance.Page) ([]issuance.Token, string, error) {
+func (t *tx) Tokens(p issuance.Page) ([]staff.Token, string, error) {
 	return t.s.tables.tokens.list(t, query{Page: p})
 }

@@ -4,20 +4,20 @@ import (
 	"bytes"
 	"strings"
 
-	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
-func (t *tx) StoredReport(id issuance.ReportID) (issuance.StoredReport, error) {
+func (t *tx) StoredReport(id report.ID) (report.Stored, error) {
 	return t.s.tables.reports.get(t, []byte(id))
 }
 
-func (t *tx) PutStoredReport(r issuance.StoredReport) error { return t.s.tables.reports.put(t, r) }
+func (t *tx) PutStoredReport(r report.Stored) error { return t.s.tables.reports.put(t, r) }
 
 // reportsOf returns how the ids of a kind's reports begin.
-func reportsOf(kind issuance.ReportKind) []byte { return []byte(string(kind) + "-") }
+func reportsOf(kind report.Kind) []byte { return []byte(string(kind) + "-") }
 
 // lastReport returns the highest id of kind, nil if there is none.
-func (t *tx) lastReport(kind issuance.ReportKind) ([]byte, error) {
+func (t *tx) lastReport(kind report.Kind) ([]byte, error) {
 	b, err := t.bucket(t.s.tables.reports.name)
 	if err != nil {
 		return nil, err
@@ -36,18 +36,18 @@ func (t *tx) lastReport(kind issuance.ReportKind) ([]byte, error) {
 	return bytes.Clone(k), nil
 }
 
-func (t *tx) LastStoredReport(kind issuance.ReportKind) (issuance.StoredReport, error) {
+func (t *tx) LastStoredReport(kind report.Kind) (report.Stored, error) {
 	last, err := t.lastReport(kind)
 	if err != nil {
-		return issuance.StoredReport{}, err
+		return report.Stored{}, err
 	}
 	return t.s.tables.reports.get(t, last)
 }
 
-func (t *tx) ForgetStoredReports(before issuance.ReportID, limit int) (int, error) {
+func (t *tx) ForgetStoredReports(before report.ID, limit int) (int, error) {
 	kind, _, _ := strings.Cut(string(before), "-")
-	head := reportsOf(issuance.ReportKind(kind))
-	last, err := t.lastReport(issuance.ReportKind(kind))
+	head := reportsOf(report.Kind(kind))
+	last, err := t.lastReport(report.Kind(kind))
 	if err != nil || last == nil {
 		return 0, err
 	}

@@ -32,7 +32,7 @@ func TestMigration(t *testing.T) {
 		return s.Close()
 	}
 	read := func(s *Store) {
-		if err := s.View(t.Context(), func(tx issuance.Tx) error {
+		if err := s.View(t.Context(), func(tx issuance.Snapshot) error {
 			got, err := tx.Order("o1")
 			if got.Comment != "kept" {
 				t.Errorf("the order after a migration: %+v", got)

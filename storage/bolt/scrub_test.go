@@ -72,7 +72,7 @@ func deleteSecrets(t *testing.T, s *bolt.Store, n int) {
 }
 
 func secretRef(i int) issuance.SecretRef {
-	return issuance.SecretRef{Kind: issuance.PKCS12Secret, Order: issuance.OrderID(fmt.Sprint(i))}
+	return issuance.SecretRef{Kind: issuance.PKCS12Secret, Owner: fmt.Sprint(i)}
 }
 
 func scrub(t *testing.T, s *bolt.Store) {
@@ -229,7 +229,7 @@ func TestScrubWaitsForReaders(t *testing.T) {
 	putSecrets(t, s, 20, 3000)
 	sealed := sealedBytes(t, s)
 	done := make(chan error, 1)
-	if err := s.View(t.Context(), func(tx issuance.Tx) error {
+	if err := s.View(t.Context(), func(tx issuance.Snapshot) error {
 		deleteSecrets(t, s, 20)
 		go func() { done <- s.Scrub(context.Background()) }()
 		for i := range 3 { // the scrub gets its turns
@@ -270,7 +270,7 @@ func TestScrubAmongReadersAndWriters(t *testing.T) {
 	write := func(tx issuance.Tx, i, size int) error {
 		return errors.Join(
 			tx.PutSecret(secretRef(i), issuance.NewSecret(bytes.Repeat([]byte{byte(size)}, size))),
-			tx.PutOrder(issuance.Order{ID: secretRef(i).Order, Attempts: size, RequestedAt: time.Now()}))
+			tx.PutOrder(issuance.Order{ID: issuance.OrderID(secretRef(i).Owner), Attempts: size, RequestedAt: time.Now()}))
 	}
 	for i := range n {
 		if err := s.Update(t.Context(), func(tx issuance.Tx) error { return write(tx, i, 100) }); err != nil {
@@ -284,7 +284,7 @@ func TestScrubAmongReadersAndWriters(t *testing.T) {
 				i := (size*7 + g) % n
 				err := s.Update(context.Background(), func(tx issuance.Tx) error {
 					if size%3 == 0 {
-						return errors.Join(tx.DeleteSecret(secretRef(i)), tx.PutOrder(issuance.Order{ID: secretRef(i).Order, Attempts: -1}))
+						return errors.Join(tx.DeleteSecret(secretRef(i)), tx.PutOrder(issuance.Order{ID: issuance.OrderID(secretRef(i).Owner), Attempts: -1}))
 					}
 					return write(tx, i, size)
 				})
@@ -325,10 +325,10 @@ func TestScrubAmongReadersAndWriters(t *testing.T) {
 }
 
 // readAll compares every order with its secret.
-func readAll(tx issuance.Tx) error {
+func readAll(tx issuance.Snapshot) error {
 	orders, _, err := tx.Orders(issuance.OrderQuery{Page: issuance.Page{Limit: 500}})
 	for _, o := range orders {
-		secret, e := tx.Secret(issuance.SecretRef{Kind: issuance.PKCS12Secret, Order: o.ID})
+		secret, e := tx.Secret(issuance.SecretRef{Kind: issuance.PKCS12Secret, Owner: string(o.ID)})
 		switch {
 		case o.Attempts < 0 && errors.Is(e, issuance.ErrNotFound):
 		case e != nil:

@@ -7,7 +7,7 @@ import (
 )
 
 func secretKey(ref issuance.SecretRef) []byte {
-	return prefix(byAll, string(ref.Kind), string(ref.Order))
+	return prefix(byAll, string(ref.Kind), ref.Owner)
 }
 
 func (t *tx) Secret(ref issuance.SecretRef) (issuance.Secret, error) {
@@ -17,7 +17,7 @@ func (t *tx) Secret(ref issuance.SecretRef) (issuance.Secret, error) {
 	}
 	secret, err := t.s.opts.Key.Open(ref, sealed)
 	if err != nil {
-		return issuance.Secret{}, fmt.Errorf("opening the %s secret of order %s: %w", ref.Kind, ref.Order, err)
+		return issuance.Secret{}, fmt.Errorf("opening the %s secret of %s: %w", ref.Kind, ref.Owner, err)
 	}
 	return secret, nil
 }

@@ -56,7 +56,7 @@ func (o *Options) check() error {
 	return nil
 }
 
-// Store is an [issuance.Store] in one file. Its methods may be called from many
+// Store keeps everything in one file, and is an [issuance.Store] for each room. Its methods may be called from many
 // goroutines.
 type Store struct {
 	opts    Options
@@ -168,9 +168,7 @@ func (s *Store) Close() error {
 	return errors.Join(s.db.Close(), s.raw.Close())
 }
 
-// View implements [issuance.Store]. It reads from a snapshot, beside writers. A
-// View that lasts long delays the reuse of space, and [Store.Scrub].
-func (s *Store) View(ctx context.Context, f func(issuance.Tx) error) error {
+func (s *Store) view(ctx context.Context, f func(*tx) error) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}

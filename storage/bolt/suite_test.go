@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/storage/bolt"
 	"github.com/postern-ca/postern/storage/seal"
 	"github.com/postern-ca/postern/storage/storagetest"
@@ -14,16 +13,16 @@ import (
 func TestStore(t *testing.T) { storagetest.Run(t, fresh) }
 
 // fresh is a store in a directory of its own.
-func fresh(t testing.TB) func() issuance.Store {
+func fresh(t testing.TB) func() storagetest.Store {
 	o := options(t)
 	var s *bolt.Store
 	t.Cleanup(func() { closeStore(t, s) })
-	return func() issuance.Store {
+	return func() storagetest.Store {
 		if s != nil {
 			closeStore(t, s)
 		}
 		s = open(t, o)
-		return s
+		return s.All()
 	}
 }
 

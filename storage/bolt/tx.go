@@ -19,8 +19,6 @@ type tx struct {
 	over    bool
 }
 
-var _ issuance.Tx = (*tx)(nil)
-
 func (t *tx) bucket(name string) (*bbolt.Bucket, error) {
 	if t.over {
 		return nil, errors.New("the transaction is over")

@@ -97,7 +97,7 @@ func (k key) derive(salt []byte) (cipher.AEAD, []byte, error) {
 // and the record, each part with its length so that no two records look alike.
 func bind(head []byte, ref issuance.SecretRef) []byte {
 	out := append([]byte(nil), head...)
-	for _, part := range []string{string(ref.Kind), string(ref.Order)} {
+	for _, part := range []string{string(ref.Kind), ref.Owner} {
 		out = binary.AppendUvarint(out, uint64(len(part)))
 		out = append(out, part...)
 	}

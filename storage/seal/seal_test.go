@@ -17,7 +17,7 @@ import (
 )
 
 func ref(order issuance.OrderID) issuance.SecretRef {
-	return issuance.SecretRef{Kind: issuance.SeedSecret, Order: order}
+	return issuance.SecretRef{Kind: issuance.SeedSecret, Owner: string(order)}
 }
 
 func mustCreate(t testing.TB) (*seal.Ring, string) {
@@ -88,9 +88,9 @@ func TestChangedEnvelopesDoNotOpen(t *testing.T) {
 
 func TestMovedEnvelopesDoNotOpen(t *testing.T) {
 	r, _ := mustCreate(t)
-	sealed := mustSeal(t, r, issuance.SecretRef{Kind: "ab", Order: "c"}, "secret")
+	sealed := mustSeal(t, r, issuance.SecretRef{Kind: "ab", Owner: "c"}, "secret")
 	for _, other := range []issuance.SecretRef{
-		{Kind: "ab", Order: "d"}, {Kind: "ax", Order: "c"}, {Kind: "a", Order: "bc"}, {Kind: "abc"}, {Order: "abc"}, {},
+		{Kind: "ab", Owner: "d"}, {Kind: "ax", Owner: "c"}, {Kind: "a", Owner: "bc"}, {Kind: "abc"}, {Owner: "abc"}, {},
 	} {
 		if _, err := r.Open(other, sealed); !errors.Is(err, seal.ErrOpen) {
 			t.Errorf("as %+v: got %v, want ErrOpen", other, err)

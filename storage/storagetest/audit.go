@@ -22,7 +22,7 @@ func testAudit(t *testing.T, fresh Fresh) {
 		certificate(0, func(c *issuance.Certificate) { c.Serial, c.Order = "s0", "o0" }),
 		certificate(1, func(c *issuance.Certificate) { c.Serial, c.Order, c.Status = "s1", "o1", issuance.Abandoned }))
 	appendRecords := func(from, to int) {
-		update(t, s, func(tx issuance.Tx) error {
+		update(t, s, func(tx Tx) error {
 			for i := from; i <= to; i++ {
 				if err := tx.AppendAudit(record(i)); err != nil {
 					return err
@@ -33,7 +33,7 @@ func testAudit(t *testing.T, fresh Fresh) {
 	}
 	appendRecords(1, 6)
 	list := func(q issuance.AuditQuery) []issuance.AuditRecord {
-		return collect(t, s, 2, func(tx issuance.Tx, p issuance.Page) ([]issuance.AuditRecord, string, error) {
+		return collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.AuditRecord, string, error) {
 			q.Page = p
 			return tx.Audit(q)
 		})
@@ -54,7 +54,7 @@ func testAudit(t *testing.T, fresh Fresh) {
 	same(t, "of nobody", []string{}, seqs(issuance.AuditQuery{Order: "none"}))
 	for _, id := range []issuance.OrderID{"o1\x00a", "o1\x00", "\x00", "o1\x00a\xff\xff\xff\xff\xff\xff\xff\xfe"} {
 		same(t, "of what is no order", []string{}, seqs(issuance.AuditQuery{Order: id}))
-		view(t, s, func(tx issuance.Tx) error {
+		view(t, s, func(tx Reader) error {
 			if _, err := tx.Order(id); !isNotFound(err) {
 				t.Errorf("the order %q: %v", id, err)
 			}
@@ -71,7 +71,7 @@ func testReceipts(t *testing.T, fresh Fresh) {
 	receipt := func(i int) issuance.Receipt {
 		return issuance.Receipt{Key: name("olga ", i), Request: "digest", Made: "order1", At: after(time.Duration(i) * time.Hour)}
 	}
-	update(t, s, func(tx issuance.Tx) error {
+	update(t, s, func(tx Tx) error {
 		for i := range 5 {
 			if err := tx.PutReceipt(receipt(i)); err != nil {
 				return err
@@ -79,9 +79,9 @@ func testReceipts(t *testing.T, fresh Fresh) {
 		}
 		return nil
 	})
-	same(t, "Receipt", receipt(3), read(t, s, func(tx issuance.Tx) (issuance.Receipt, error) { return tx.Receipt("olga 00003") }))
+	same(t, "Receipt", receipt(3), read(t, s, func(tx Reader) (issuance.Receipt, error) { return tx.Receipt("olga 00003") }))
 	forget := func(before time.Time, limit int) (n int) {
-		update(t, s, func(tx issuance.Tx) (err error) {
+		update(t, s, func(tx Tx) (err error) {
 			n, err = tx.ForgetReceipts(before, limit)
 			return err
 		})
@@ -90,7 +90,7 @@ func testReceipts(t *testing.T, fresh Fresh) {
 	same(t, "nothing old", 0, forget(start(), 10))
 	same(t, "limited", 2, forget(after(3*time.Hour), 2))
 	same(t, "the rest of them", 1, forget(after(3*time.Hour), 10))
-	view(t, s, func(tx issuance.Tx) error {
+	view(t, s, func(tx Reader) error {
 		for i := range 5 {
 			if _, err := tx.Receipt(receipt(i).Key); isNotFound(err) != (i < 3) {
 				t.Errorf("receipt %d: %v", i, err)
@@ -103,9 +103,9 @@ func testReceipts(t *testing.T, fresh Fresh) {
 func testClock(t *testing.T, fresh Fresh) {
 	open := fresh(t)
 	s := open()
-	clock := func() time.Time { return read(t, s, issuance.Tx.Clock) }
+	clock := func() time.Time { return read(t, s, Reader.Clock) }
 	same(t, "never set", time.Time{}, clock())
-	set := func(at time.Time) { update(t, s, func(tx issuance.Tx) error { return tx.SetClock(at) }) }
+	set := func(at time.Time) { update(t, s, func(tx Tx) error { return tx.SetClock(at) }) }
 	set(after(1))
 	same(t, "set", after(1), clock())
 	set(after(time.Hour).In(time.FixedZone("east", 3600)))
@@ -124,9 +124,9 @@ func testOwn(t *testing.T, fresh Fresh) {
 	putOrders(t, s, o)
 	o.Code.MadeAt[0] = after(2)
 	get := func() issuance.Order {
-		return read(t, s, func(tx issuance.Tx) (issuance.Order, error) { return tx.Order(o.ID) })
+		return read(t, s, func(tx Reader) (issuance.Order, error) { return tx.Order(o.ID) })
 	}
-	update(t, s, func(tx issuance.Tx) error {
+	update(t, s, func(tx Tx) error {
 		for i := range 2 {
 			changed, err := tx.Order(o.ID)
 			if err != nil {
@@ -158,7 +158,7 @@ func testTimes(t *testing.T, fresh Fresh) {
 	if made[0].Location() != east {
 		t.Error("PutOrder changed the caller's own slice")
 	}
-	got := read(t, s, func(tx issuance.Tx) (issuance.Order, error) { return tx.Order(o.ID) })
+	got := read(t, s, func(tx Reader) (issuance.Order, error) { return tx.Order(o.ID) })
 	for what, times := range map[string][2]time.Time{
 		"RequestedAt": {o.RequestedAt, got.RequestedAt}, "Link.ExpiresAt": {o.Link.ExpiresAt, got.Link.ExpiresAt}, "Code.MadeAt": {made[0], got.Code.MadeAt[0]},
 	} {

@@ -21,9 +21,9 @@ func certificate(i int, change func(*issuance.Certificate)) issuance.Certificate
 	return c
 }
 
-func putCertificates(t testing.TB, s issuance.Store, certificates ...issuance.Certificate) {
+func putCertificates(t testing.TB, s Store, certificates ...issuance.Certificate) {
 	t.Helper()
-	update(t, s, func(tx issuance.Tx) error {
+	update(t, s, func(tx Tx) error {
 		for _, c := range certificates {
 			if err := tx.PutCertificate(c); err != nil {
 				return err
@@ -33,9 +33,9 @@ func putCertificates(t testing.TB, s issuance.Store, certificates ...issuance.Ce
 	})
 }
 
-func listCertificates(t testing.TB, s issuance.Store, q issuance.CertificateQuery) []string {
+func listCertificates(t testing.TB, s Store, q issuance.CertificateQuery) []string {
 	t.Helper()
-	return ids(collect(t, s, 2, func(tx issuance.Tx, p issuance.Page) ([]issuance.Certificate, string, error) {
+	return ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Certificate, string, error) {
 		q.Page = p
 		return tx.Certificates(q)
 	}), func(c issuance.Certificate) string { return string(c.Serial)[6:] })
@@ -61,7 +61,7 @@ func testCertificates(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
 	all := someCertificates()
 	putCertificates(t, s, all...)
-	same(t, "Certificate", all[0], read(t, s, func(tx issuance.Tx) (issuance.Certificate, error) { return tx.Certificate(all[0].Serial) }))
+	same(t, "Certificate", all[0], read(t, s, func(tx Reader) (issuance.Certificate, error) { return tx.Certificate(all[0].Serial) }))
 	for _, test := range []struct {
 		name string
 		q    issuance.CertificateQuery

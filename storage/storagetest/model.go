@@ -28,7 +28,7 @@ func testModel(t *testing.T, fresh Fresh) {
 }
 
 type world struct {
-	s            issuance.Store
+	s            Store
 	round        string
 	orders       map[issuance.OrderID]issuance.Order
 	certificates map[issuance.Serial]issuance.Certificate
@@ -92,7 +92,7 @@ func (w *world) write(rt *rapid.T) {
 	certificates := rapid.SliceOfN(rapid.Custom(w.certificate), 0, 6).Draw(rt, "certificates")
 	notices := rapid.SliceOfN(rapid.Custom(w.notice), 0, 6).Draw(rt, "notices")
 	usages := rapid.SliceOfN(rapid.Custom(w.usage), 0, 6).Draw(rt, "usages")
-	err := w.s.Update(rt.Context(), func(tx issuance.Tx) error {
+	err := w.s.Update(rt.Context(), func(tx Tx) error {
 		var errs []error
 		for _, o := range orders {
 			errs = append(errs, tx.PutOrder(o))
@@ -160,7 +160,7 @@ func (w *world) askOrders(rt *rapid.T) {
 	}, func(a, b issuance.Order) int {
 		return cmp.Or(b.RequestedAt.Compare(a.RequestedAt), cmp.Compare(b.ID, a.ID))
 	})
-	compareLists(rt, w.s, "orders", want, func(tx issuance.Tx, p issuance.Page) ([]issuance.Order, string, error) {
+	compareLists(rt, w.s, "orders", want, func(tx Reader, p issuance.Page) ([]issuance.Order, string, error) {
 		q.Page = p
 		return tx.Orders(q)
 	})
@@ -187,7 +187,7 @@ func (w *world) askCertificates(rt *rapid.T) {
 		return matches(q.Status, c.Status) && matches(q.Organization, c.Organization) && matches(q.Service, c.Service) &&
 			(q.ExpiresBefore.IsZero() || c.NotAfter.Before(q.ExpiresBefore))
 	}, order)
-	compareLists(rt, w.s, "certificates", want, func(tx issuance.Tx, p issuance.Page) ([]issuance.Certificate, string, error) {
+	compareLists(rt, w.s, "certificates", want, func(tx Reader, p issuance.Page) ([]issuance.Certificate, string, error) {
 		q.Page = p
 		return tx.Certificates(q)
 	})
@@ -199,7 +199,7 @@ func (w *world) askNotices(rt *rapid.T) {
 		func(a, b issuance.Notice) int {
 			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 		})
-	compareLists(rt, w.s, "notices", want, func(tx issuance.Tx, p issuance.Page) ([]issuance.Notice, string, error) {
+	compareLists(rt, w.s, "notices", want, func(tx Reader, p issuance.Page) ([]issuance.Notice, string, error) {
 		q.Page = p
 		return tx.Notices(q)
 	})
@@ -207,11 +207,11 @@ func (w *world) askNotices(rt *rapid.T) {
 	due := scan(w.notices, func(n issuance.Notice) bool {
 		return n.State == issuance.Pending && n.Channel == channel && !n.NextAt.After(now)
 	}, func(a, b issuance.Notice) int { return cmp.Or(a.NextAt.Compare(b.NextAt), cmp.Compare(a.ID, b.ID)) })
-	got := read(rt, w.s, func(tx issuance.Tx) ([]issuance.Notice, error) { return tx.DueNotices(channel, now, 1000) })
+	got := read(rt, w.s, func(tx Reader) ([]issuance.Notice, error) { return tx.DueNotices(channel, now, 1000) })
 	same(rt, "due notices", due, got)
 }
 
-func compareLists[R any](rt *rapid.T, s issuance.Store, what string, want []R, list lister[R]) {
+func compareLists[R any](rt *rapid.T, s Store, what string, want []R, list lister[R]) {
 	limit := rapid.IntRange(1, 8).Draw(rt, "limit")
 	same(rt, what, want, collect(rt, s, limit, list))
 }

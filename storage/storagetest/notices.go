@@ -20,9 +20,9 @@ func notice(i int, change func(*issuance.Notice)) issuance.Notice {
 	return n
 }
 
-func putNotices(t testing.TB, s issuance.Store, notices ...issuance.Notice) {
+func putNotices(t testing.TB, s Store, notices ...issuance.Notice) {
 	t.Helper()
-	update(t, s, func(tx issuance.Tx) error {
+	update(t, s, func(tx Tx) error {
 		for _, n := range notices {
 			if err := tx.PutNotice(n); err != nil {
 				return err
@@ -39,9 +39,9 @@ func testNotices(t *testing.T, fresh Fresh) {
 		n.SettledAt, n.ProviderID = after(1), "SM1"
 	})
 	putNotices(t, s, full, notice(2, nil), notice(3, func(n *issuance.Notice) { n.Order = "order2" }), notice(4, func(n *issuance.Notice) { n.Order = "" }))
-	same(t, "Notice", full, read(t, s, func(tx issuance.Tx) (issuance.Notice, error) { return tx.Notice(full.ID) }))
+	same(t, "Notice", full, read(t, s, func(tx Reader) (issuance.Notice, error) { return tx.Notice(full.ID) }))
 	list := func(q issuance.NoticeQuery) []string {
-		return ids(collect(t, s, 2, func(tx issuance.Tx, p issuance.Page) ([]issuance.Notice, string, error) {
+		return ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Notice, string, error) {
 			q.Page = p
 			return tx.Notices(q)
 		}), func(n issuance.Notice) string { return string(n.ID)[6:] })
@@ -58,7 +58,7 @@ func testNotices(t *testing.T, fresh Fresh) {
 func testDueNotices(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
 	next := func(c issuance.Channel) time.Time {
-		return read(t, s, func(tx issuance.Tx) (time.Time, error) { return tx.NextNotice(c) })
+		return read(t, s, func(tx Reader) (time.Time, error) { return tx.NextNotice(c) })
 	}
 	same(t, "NextNotice of nothing", time.Time{}, next(issuance.SMS))
 	putNotices(t, s,
@@ -66,7 +66,7 @@ func testDueNotices(t *testing.T, fresh Fresh) {
 		notice(4, func(n *issuance.Notice) { n.Channel, n.Kind = issuance.Mail, issuance.InvitationNotice }),
 		notice(5, func(n *issuance.Notice) { n.State, n.NextAt = issuance.Failed, start() }))
 	due := func(c issuance.Channel, now time.Time, limit int) []string {
-		return ids(read(t, s, func(tx issuance.Tx) ([]issuance.Notice, error) { return tx.DueNotices(c, now, limit) }), noticeID)
+		return ids(read(t, s, func(tx Reader) ([]issuance.Notice, error) { return tx.DueNotices(c, now, limit) }), noticeID)
 	}
 	same(t, "too early", []string{}, due(issuance.SMS, after(time.Second-1), 10))
 	same(t, "exactly at the time", []string{"notice00001"}, due(issuance.SMS, after(time.Second), 10))

@@ -20,9 +20,9 @@ func order(i int, change func(*issuance.Order)) issuance.Order {
 	return o
 }
 
-func putOrders(t testing.TB, s issuance.Store, orders ...issuance.Order) {
+func putOrders(t testing.TB, s Store, orders ...issuance.Order) {
 	t.Helper()
-	update(t, s, func(tx issuance.Tx) error {
+	update(t, s, func(tx Tx) error {
 		for _, o := range orders {
 			if err := tx.PutOrder(o); err != nil {
 				return err
@@ -32,9 +32,9 @@ func putOrders(t testing.TB, s issuance.Store, orders ...issuance.Order) {
 	})
 }
 
-func listOrders(t testing.TB, s issuance.Store, q issuance.OrderQuery) []string {
+func listOrders(t testing.TB, s Store, q issuance.OrderQuery) []string {
 	t.Helper()
-	return ids(collect(t, s, 2, func(tx issuance.Tx, p issuance.Page) ([]issuance.Order, string, error) {
+	return ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Order, string, error) {
 		q.Page = p
 		return tx.Orders(q)
 	}), func(o issuance.Order) string { return string(o.ID)[5:] })
@@ -59,7 +59,7 @@ func testOrders(t *testing.T, fresh Fresh) {
 			o.Organization, o.Service, o.State = "zeta", "zeta.x", issuance.InvitedState
 		}),
 	)
-	same(t, "Order", full, read(t, s, func(tx issuance.Tx) (issuance.Order, error) { return tx.Order(full.ID) }))
+	same(t, "Order", full, read(t, s, func(tx Reader) (issuance.Order, error) { return tx.Order(full.ID) }))
 	for _, test := range []struct {
 		name string
 		q    issuance.OrderQuery
@@ -95,7 +95,7 @@ func testOrderByLink(t *testing.T, fresh Fresh) {
 	}
 	byLink := func(d issuance.Digest) string {
 		var id issuance.OrderID
-		view(t, s, func(tx issuance.Tx) error {
+		view(t, s, func(tx Reader) error {
 			o, err := tx.OrderByLink(d)
 			if id = o.ID; isNotFound(err) {
 				id, err = "not found", nil
@@ -121,7 +121,7 @@ func testDueOrders(t *testing.T, fresh Fresh) {
 	}
 	putOrders(t, s, due(1, after(3)), due(2, after(1)), due(3, after(2)), due(4, time.Time{}), due(5, after(1)), due(6, start().Add(-100*365*24*time.Hour)))
 	list := func(now time.Time, limit int) []string {
-		return ids(read(t, s, func(tx issuance.Tx) ([]issuance.Order, error) { return tx.DueOrders(now, limit) }), orderID)
+		return ids(read(t, s, func(tx Reader) ([]issuance.Order, error) { return tx.DueOrders(now, limit) }), orderID)
 	}
 	same(t, "before all but one", []string{"order00006"}, list(start(), 10))
 	same(t, "exactly at the time", []string{"order00006", "order00002", "order00005"}, list(after(1), 10))

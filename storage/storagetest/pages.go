@@ -12,7 +12,7 @@ import (
 
 // many puts n orders, every third one invited, and returns their ids newest first.
 // Several have the same time.
-func many(t testing.TB, s issuance.Store, n int) (all, invited []string) {
+func many(t testing.TB, s Store, n int) (all, invited []string) {
 	t.Helper()
 	var orders []issuance.Order
 	for i := range n {
@@ -38,7 +38,7 @@ func testPages(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
 	all, invited := many(t, s, 3000)
 	list := func(q issuance.OrderQuery) lister[issuance.Order] {
-		return func(tx issuance.Tx, p issuance.Page) ([]issuance.Order, string, error) {
+		return func(tx Reader, p issuance.Page) ([]issuance.Order, string, error) {
 			q.Page = p
 			return tx.Orders(q)
 		}
@@ -48,7 +48,7 @@ func testPages(t *testing.T, fresh Fresh) {
 		same(t, "invited", invited, ids(collect(t, s, limit, list(issuance.OrderQuery{State: issuance.InvitedState})), orderID))
 		same(t, "invited of acme", invited, ids(collect(t, s, limit, list(issuance.OrderQuery{State: issuance.InvitedState, Organization: "acme"})), orderID))
 	}
-	view(t, s, func(tx issuance.Tx) error {
+	view(t, s, func(tx Reader) error {
 		part, next, err := tx.Orders(issuance.OrderQuery{Page: issuance.Page{Limit: 100_000}})
 		if len(part) != issuance.MaxPage || next == "" {
 			t.Errorf("a part has %d records, want %d and a cursor", len(part), issuance.MaxPage)
@@ -71,7 +71,7 @@ func testPagesWhileThingsChange(t *testing.T, fresh Fresh) {
 	page := issuance.Page{Limit: 10}
 	for turn := 0; ; turn++ {
 		var part []issuance.Order
-		view(t, s, func(tx issuance.Tx) (err error) {
+		view(t, s, func(tx Reader) (err error) {
 			part, page.After, err = tx.Orders(issuance.OrderQuery{State: issuance.InvitedState, Page: page})
 			return err
 		})
@@ -84,7 +84,7 @@ func testPagesWhileThingsChange(t *testing.T, fresh Fresh) {
 		newer := order(10_000+turn, func(o *issuance.Order) { o.State = issuance.InvitedState })
 		putOrders(t, s, last, newer)
 		if at := slices.Index(want, string(last.ID)) + 5; at < len(want) { // and one that was still to come
-			gone := read(t, s, func(tx issuance.Tx) (issuance.Order, error) { return tx.Order(issuance.OrderID(want[at])) })
+			gone := read(t, s, func(tx Reader) (issuance.Order, error) { return tx.Order(issuance.OrderID(want[at])) })
 			gone.State = issuance.LapsedState
 			putOrders(t, s, gone)
 			want = slices.Delete(want, at, at+1)
@@ -98,7 +98,7 @@ func testCursors(t *testing.T, fresh Fresh) {
 	many(t, s, 10)
 	putCertificates(t, s, someCertificates()...)
 	var orders, expiring string
-	view(t, s, func(tx issuance.Tx) (err error) {
+	view(t, s, func(tx Reader) (err error) {
 		if _, orders, err = tx.Orders(issuance.OrderQuery{Page: issuance.Page{Limit: 2}}); err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func testCursors(t *testing.T, fresh Fresh) {
 		"no cursor at all": "x", "not the alphabet": "%%%", "a long one": strings.Repeat("A", 100_000), "half of one": orders[:len(orders)/2],
 		"a changed one": string(flipped), "control characters": "\x00\r\n", "one with more behind it": orders + "AAAA", "another listing's": expiring,
 	} {
-		err := s.View(t.Context(), func(tx issuance.Tx) error {
+		err := s.View(t.Context(), func(tx Reader) error {
 			_, _, err := tx.Orders(issuance.OrderQuery{Page: issuance.Page{After: cursor}})
 			return err
 		})
@@ -120,7 +120,7 @@ func testCursors(t *testing.T, fresh Fresh) {
 			t.Errorf("%s: got %v, want an Invalid error on cursor", what, err)
 		}
 	}
-	err := s.View(t.Context(), func(tx issuance.Tx) error {
+	err := s.View(t.Context(), func(tx Reader) error {
 		_, _, err := tx.Certificates(issuance.CertificateQuery{Page: issuance.Page{After: expiring}})
 		return err
 	})

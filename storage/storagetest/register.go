@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
 func contact(i int, org issuance.OrgID, email string) issuance.Contact {
@@ -21,12 +23,12 @@ func testRegister(t *testing.T, fresh Fresh) {
 		ID: "acme.payments", Organization: "acme", Name: "payments", Environment: issuance.Test,
 		Key: issuance.P384, Target: issuance.Compatible, CreatedAt: start(),
 	}
-	token := issuance.Token{ID: "t1", Name: "ci", Role: issuance.RoleOfficer, Digest: "d1", CreatedAt: start(), ExpiresAt: after(time.Hour)}
+	token := staff.Token{ID: "t1", Name: "ci", Role: issuance.RoleOfficer, Digest: "d1", CreatedAt: start(), ExpiresAt: after(time.Hour)}
 	contacts := []issuance.Contact{
 		contact(1, "acme", "anna@acme.example"), contact(2, "acme", "Bob@acme.example"),
 		contact(3, "zeta", "anna@acme.example"),
 	}
-	update(t, s, func(tx issuance.Tx) error {
+	update(t, s, func(tx Tx) error {
 		for _, c := range contacts {
 			if err := tx.PutContact(c); err != nil {
 				return err
@@ -38,7 +40,7 @@ func testRegister(t *testing.T, fresh Fresh) {
 			tx.PutToken(token),
 		)
 	})
-	view(t, s, func(tx issuance.Tx) error {
+	view(t, s, func(tx Reader) error {
 		gotOrg, err1 := tx.Organization("acme")
 		gotService, err2 := tx.Service("acme.payments")
 		gotToken, err3 := tx.Token("t1")
@@ -51,14 +53,14 @@ func testRegister(t *testing.T, fresh Fresh) {
 		same(t, "Contact", contacts[0], gotContact)
 		return firstError(err1, err2, err3, err4, err5)
 	})
-	same(t, "Organizations", []string{"acme", "beta", "zeta"}, ids(collect(t, s, 2, func(tx issuance.Tx, p issuance.Page) ([]issuance.Organization, string, error) {
+	same(t, "Organizations", []string{"acme", "beta", "zeta"}, ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Organization, string, error) {
 		return tx.Organizations(p)
 	}), func(o issuance.Organization) string { return string(o.ID) }))
-	same(t, "Tokens", []issuance.Token{token}, collect(t, s, 0, func(tx issuance.Tx, p issuance.Page) ([]issuance.Token, string, error) {
+	same(t, "Tokens", []staff.Token{token}, collect(t, s, 0, func(tx Reader, p issuance.Page) ([]staff.Token, string, error) {
 		return tx.Tokens(p)
 	}))
 	services := func(q issuance.ServiceQuery) []string {
-		return ids(collect(t, s, 1, func(tx issuance.Tx, p issuance.Page) ([]issuance.Service, string, error) {
+		return ids(collect(t, s, 1, func(tx Reader, p issuance.Page) ([]issuance.Service, string, error) {
 			q.Page = p
 			return tx.Services(q)
 		}), func(s issuance.Service) string { return string(s.ID) })
@@ -70,8 +72,8 @@ func testRegister(t *testing.T, fresh Fresh) {
 
 	// A token with another digest is not found by the old one.
 	token.Digest = "d2"
-	update(t, s, func(tx issuance.Tx) error { return tx.PutToken(token) })
-	view(t, s, func(tx issuance.Tx) error {
+	update(t, s, func(tx Tx) error { return tx.PutToken(token) })
+	view(t, s, func(tx Reader) error {
 		if _, err := tx.TokenByDigest("d1"); !isNotFound(err) {
 			t.Errorf("TokenByDigest of the old digest: got %v, want ErrNotFound", err)
 		}
@@ -81,9 +83,9 @@ func testRegister(t *testing.T, fresh Fresh) {
 	})
 }
 
-func testContactQueries(t *testing.T, s issuance.Store, contacts []issuance.Contact) {
+func testContactQueries(t *testing.T, s Store, contacts []issuance.Contact) {
 	list := func(q issuance.ContactQuery) []string {
-		return ids(collect(t, s, 1, func(tx issuance.Tx, p issuance.Page) ([]issuance.Contact, string, error) {
+		return ids(collect(t, s, 1, func(tx Reader, p issuance.Page) ([]issuance.Contact, string, error) {
 			q.Page = p
 			return tx.Contacts(q)
 		}), func(c issuance.Contact) string { return string(c.ID)[7:] })
@@ -97,7 +99,7 @@ func testContactQueries(t *testing.T, s issuance.Store, contacts []issuance.Cont
 
 	moved := contacts[0]
 	moved.Email = "new@acme.example"
-	update(t, s, func(tx issuance.Tx) error { return tx.PutContact(moved) })
+	update(t, s, func(tx Tx) error { return tx.PutContact(moved) })
 	same(t, "by the old e-mail", []string{"00003"}, list(issuance.ContactQuery{Email: "anna@acme.example"}))
 	same(t, "by the new e-mail", []string{"00001"}, list(issuance.ContactQuery{Email: "new@acme.example"}))
 }
@@ -105,10 +107,10 @@ func testContactQueries(t *testing.T, s issuance.Store, contacts []issuance.Cont
 func testNotFound(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
 	// Records whose index entries are empty must not be found by nothing.
-	update(t, s, func(tx issuance.Tx) error {
-		return firstError(tx.PutOrder(issuance.Order{ID: "o"}), tx.PutToken(issuance.Token{ID: "t"}), tx.PutNotice(issuance.Notice{ID: "n"}))
+	update(t, s, func(tx Tx) error {
+		return firstError(tx.PutOrder(issuance.Order{ID: "o"}), tx.PutToken(staff.Token{ID: "t"}), tx.PutNotice(issuance.Notice{ID: "n"}))
 	})
-	view(t, s, func(tx issuance.Tx) error {
+	view(t, s, func(tx Reader) error {
 		for what, err := range map[string]error{
 			"Organization":        second(tx.Organization("none")),
 			"Contact":             second(tx.Contact("none")),
@@ -121,13 +123,13 @@ func testNotFound(t *testing.T, fresh Fresh) {
 			"Usage":               second(tx.Usage("none")),
 			"Usage of ''":         second(tx.Usage("")),
 			"Notice":              second(tx.Notice("none")),
-			"Secret":              second(tx.Secret(issuance.SecretRef{Kind: issuance.SeedSecret, Order: "none"})),
+			"Secret":              second(tx.Secret(issuance.SecretRef{Kind: issuance.SeedSecret, Owner: "none"})),
 			"Token":               second(tx.Token("none")),
 			"TokenByDigest":       second(tx.TokenByDigest("none")),
 			"TokenByDigest of ''": second(tx.TokenByDigest("")),
 			"Receipt":             second(tx.Receipt("none")),
 			"StoredReport":        second(tx.StoredReport("none")),
-			"LastStoredReport":    second(tx.LastStoredReport(issuance.DailyReport)),
+			"LastStoredReport":    second(tx.LastStoredReport(report.Daily)),
 		} {
 			if !isNotFound(err) {
 				t.Errorf("%s: got %v, want ErrNotFound", what, err)

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 // testNeeds: what a certificate needs, and until when it lasts, are lists by NotAfter.
@@ -72,7 +73,7 @@ func testTotals(t *testing.T, fresh Fresh) {
 			}))
 		}
 		fails := rapid.Bool().Draw(rt, "fails")
-		err := s.Update(rt.Context(), func(tx issuance.Tx) error {
+		err := s.Update(rt.Context(), func(tx Tx) error {
 			for _, c := range put {
 				if err := tx.PutCertificate(c); err != nil {
 					return err
@@ -107,10 +108,10 @@ func testTotals(t *testing.T, fresh Fresh) {
 				want.Active++
 			}
 		}
-		same(rt, "totals", want, read(rt, s, func(tx issuance.Tx) (issuance.Totals, error) { return tx.Totals(now) }))
+		same(rt, "totals", want, read(rt, s, func(tx Reader) (issuance.Totals, error) { return tx.Totals(now) }))
 	})
 	count := func() issuance.Totals {
-		return read(t, s, func(tx issuance.Tx) (issuance.Totals, error) { return tx.Totals(start()) })
+		return read(t, s, func(tx Reader) (issuance.Totals, error) { return tx.Totals(start()) })
 	}
 	want := count()
 	s = open()
@@ -124,7 +125,7 @@ var errNo = errors.New("no")
 func testRefusals(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
 	put := func(i, minute int, refused uint64) {
-		update(t, s, func(tx issuance.Tx) error {
+		update(t, s, func(tx Tx) error {
 			u := issuance.Usage{Serial: issuance.Serial(name("serial", i)), Count: 1, First: start(), Last: start(), Refused: refused}
 			if refused > 0 {
 				u.RefusedLast = after(time.Duration(minute) * time.Minute)
@@ -133,7 +134,7 @@ func testRefusals(t *testing.T, fresh Fresh) {
 		})
 	}
 	list := func(from time.Time) []string {
-		return ids(collect(t, s, 2, func(tx issuance.Tx, p issuance.Page) ([]issuance.Usage, string, error) {
+		return ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Usage, string, error) {
 			return tx.Usages(issuance.UsageQuery{RefusedFrom: from, Page: p})
 		}), func(u issuance.Usage) string { return string(u.Serial)[6:] })
 	}
@@ -172,13 +173,13 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 		{4, "issued", "acme"},
 		{9, issuance.IssueVerb, "acm"},
 	} {
-		update(t, s, func(tx issuance.Tx) error {
+		update(t, s, func(tx Tx) error {
 			return tx.AppendAudit(issuance.AuditRecord{At: after(time.Duration(m.minute) * time.Minute), Verb: m.verb, Organization: m.org, Order: issuance.OrderID("o" + m.org)})
 		})
 	}
 	minute := func(n int) time.Time { return after(time.Duration(n) * time.Minute) }
 	list := func(q issuance.AuditQuery) []string {
-		return ids(collect(t, s, 2, func(tx issuance.Tx, p issuance.Page) ([]issuance.AuditRecord, string, error) {
+		return ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.AuditRecord, string, error) {
 			q.Page = p
 			return tx.Audit(q)
 		}), func(r issuance.AuditRecord) string { return fmt.Sprint(r.Seq) })
@@ -191,7 +192,7 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 		same(t, "of an order", []string{"2"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb, Order: "ozeta"}))
 		same(t, "what was never done", []string{}, list(issuance.AuditQuery{Verb: "is"}))
 		tally := func(from, to time.Time) []issuance.Tally {
-			return read(t, s, func(tx issuance.Tx) ([]issuance.Tally, error) { return tx.Tally(from, to) })
+			return read(t, s, func(tx Reader) ([]issuance.Tally, error) { return tx.Tally(from, to) })
 		}
 		same(t, "tally of all", []issuance.Tally{
 			{Verb: issuance.IssueVerb, Organization: "acm", Count: 1},
@@ -211,9 +212,9 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 func testStoredReports(t *testing.T, fresh Fresh) {
 	open := fresh(t)
 	s := open()
-	last := func(kind issuance.ReportKind) string {
-		r := issuance.StoredReport{}
-		view(t, s, func(tx issuance.Tx) (err error) {
+	last := func(kind report.Kind) string {
+		r := report.Stored{}
+		view(t, s, func(tx Reader) (err error) {
 			if r, err = tx.LastStoredReport(kind); isNotFound(err) {
 				return nil
 			}
@@ -221,20 +222,20 @@ func testStoredReports(t *testing.T, fresh Fresh) {
 		})
 		return string(r.ID)
 	}
-	same(t, "the last of none", "", last(issuance.DailyReport))
+	same(t, "the last of none", "", last(report.Daily))
 	var all []string
-	for _, id := range []issuance.ReportID{"monthly-2026-10", "daily-2026-11-02", "daily-2026-11-01", "daily-2026-11-03", "monthly-2026-09", "dail-9", "dailyx-9"} {
-		r := issuance.StoredReport{ID: id, Kind: issuance.DailyReport, To: after(1), Report: issuance.Report{Period: string(id), At: after(2)}}
-		update(t, s, func(tx issuance.Tx) error { return tx.PutStoredReport(r) })
-		same(t, "StoredReport", r, read(t, s, func(tx issuance.Tx) (issuance.StoredReport, error) { return tx.StoredReport(id) }))
+	for _, id := range []report.ID{"monthly-2026-10", "daily-2026-11-02", "daily-2026-11-01", "daily-2026-11-03", "monthly-2026-09", "dail-9", "dailyx-9"} {
+		r := report.Stored{ID: id, Kind: report.Daily, To: after(1), Report: report.Report{Period: string(id), At: after(2)}}
+		update(t, s, func(tx Tx) error { return tx.PutStoredReport(r) })
+		same(t, "StoredReport", r, read(t, s, func(tx Reader) (report.Stored, error) { return tx.StoredReport(id) }))
 		all = append(all, string(id))
 	}
 	s = open()
-	same(t, "the last daily one", "daily-2026-11-03", last(issuance.DailyReport))
-	same(t, "the last monthly one", "monthly-2026-10", last(issuance.MonthlyReport))
+	same(t, "the last daily one", "daily-2026-11-03", last(report.Daily))
+	same(t, "the last monthly one", "monthly-2026-10", last(report.Monthly))
 	same(t, "the last of another kind", "", last("yearly"))
-	forget := func(before issuance.ReportID, limit int) (n int) {
-		update(t, s, func(tx issuance.Tx) (err error) {
+	forget := func(before report.ID, limit int) (n int) {
+		update(t, s, func(tx Tx) (err error) {
 			n, err = tx.ForgetStoredReports(before, limit)
 			return err
 		})
@@ -245,9 +246,9 @@ func testStoredReports(t *testing.T, fresh Fresh) {
 	same(t, "forgetting all but the last", 1, forget("daily-2027-01-01", 10))
 	same(t, "forgetting the last", 0, forget("daily-2027-01-01", 10))
 	same(t, "forgetting a kind that is none", 0, forget("yearly-2027", 10))
-	view(t, s, func(tx issuance.Tx) error {
+	view(t, s, func(tx Reader) error {
 		for _, id := range all {
-			_, err := tx.StoredReport(issuance.ReportID(id))
+			_, err := tx.StoredReport(report.ID(id))
 			if gone := slices.Contains([]string{"daily-2026-11-01", "daily-2026-11-02"}, id); gone != isNotFound(err) {
 				t.Errorf("%s: %v, want it gone: %v", id, err, gone)
 			}
@@ -268,7 +269,7 @@ func (w *world) askNeeds(rt *rapid.T) {
 	}, func(a, b issuance.Certificate) int {
 		return cmp.Or(a.NotAfter.Compare(b.NotAfter), cmp.Compare(a.Serial, b.Serial))
 	})
-	compareLists(rt, w.s, "certificates in need", want, func(tx issuance.Tx, p issuance.Page) ([]issuance.Certificate, string, error) {
+	compareLists(rt, w.s, "certificates in need", want, func(tx Reader, p issuance.Page) ([]issuance.Certificate, string, error) {
 		q.Page = p
 		return tx.Certificates(q)
 	})

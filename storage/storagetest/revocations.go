@@ -17,9 +17,9 @@ func revocation(serial string, issuer string, status issuance.Status, days int) 
 	return r
 }
 
-func revoke(t testing.TB, s issuance.Store, all ...issuance.Revocation) {
+func revoke(t testing.TB, s Store, all ...issuance.Revocation) {
 	t.Helper()
-	update(t, s, func(tx issuance.Tx) error {
+	update(t, s, func(tx Tx) error {
 		for _, r := range all {
 			if err := tx.AppendRevocation(r); err != nil {
 				return err
@@ -29,10 +29,10 @@ func revoke(t testing.TB, s issuance.Store, all ...issuance.Revocation) {
 	})
 }
 
-func present(t testing.TB, s issuance.Store, issuer string) []issuance.Revocation {
+func present(t testing.TB, s Store, issuer string) []issuance.Revocation {
 	t.Helper()
 	out := []issuance.Revocation{}
-	view(t, s, func(tx issuance.Tx) error {
+	view(t, s, func(tx Reader) error {
 		return tx.Revocations(issuer, func(r issuance.Revocation) error {
 			out = append(out, r)
 			return nil
@@ -62,7 +62,7 @@ func testRevocations(t *testing.T, fresh Fresh) {
 
 	stop := errors.New("stop")
 	seen := 0
-	view(t, s, func(tx issuance.Tx) error {
+	view(t, s, func(tx Reader) error {
 		if err := tx.Revocations("a", func(issuance.Revocation) error { seen++; return stop }); !errors.Is(err, stop) {
 			t.Errorf("Revocations: got %v, want the function's error", err)
 		}
@@ -78,7 +78,7 @@ func testForgetRevocations(t *testing.T, fresh Fresh) {
 	}
 	revoke(t, s, revocation("10", "b", issuance.Active, 0)) // released: nothing to forget
 	forget := func(before time.Time, limit int) (n int) {
-		update(t, s, func(tx issuance.Tx) (err error) {
+		update(t, s, func(tx Tx) (err error) {
 			n, err = tx.ForgetRevocations(before, limit)
 			return err
 		})
@@ -91,20 +91,20 @@ func testForgetRevocations(t *testing.T, fresh Fresh) {
 	same(t, "no more", 0, forget(after(48*time.Hour), 10))
 	same(t, "left of a", []string{"02 revoked", "03 revoked", "04 revoked"}, ids(present(t, s, "a"), revoked))
 	same(t, "left of b", []string{"12 held", "13 held", "14 held"}, ids(present(t, s, "b"), revoked))
-	changes := read(t, s, func(tx issuance.Tx) ([]issuance.Revocation, error) { return tx.Changes(11, 10) })
+	changes := read(t, s, func(tx Reader) ([]issuance.Revocation, error) { return tx.Changes(11, 10) })
 	same(t, "changes", []string{"00 active", "01 active", "11 active"}, ids(changes, revoked))
 }
 
 func testChanges(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
-	last := func() uint64 { return read(t, s, issuance.Tx.LastChange) }
+	last := func() uint64 { return read(t, s, Reader.LastChange) }
 	same(t, "LastChange of nothing", uint64(0), last())
 	for i := range 10 {
 		revoke(t, s, revocation(fmt.Sprintf("0%d", i), "a", issuance.Revoked, 1))
 	}
 	same(t, "LastChange", uint64(10), last())
 	seqs := func(after uint64, limit int) []string {
-		return ids(read(t, s, func(tx issuance.Tx) ([]issuance.Revocation, error) { return tx.Changes(after, limit) }),
+		return ids(read(t, s, func(tx Reader) ([]issuance.Revocation, error) { return tx.Changes(after, limit) }),
 			func(r issuance.Revocation) string { return fmt.Sprint(r.Seq, " ", r.Serial) })
 	}
 	same(t, "from the beginning", []string{"1 00", "2 01", "3 02"}, seqs(0, 3))
@@ -114,7 +114,7 @@ func testChanges(t *testing.T, fresh Fresh) {
 
 	// A change that was taken back uses no number up for good.
 	failed := errors.New("no")
-	if err := s.Update(t.Context(), func(tx issuance.Tx) error {
+	if err := s.Update(t.Context(), func(tx Tx) error {
 		return errors.Join(tx.AppendRevocation(revocation("99", "a", issuance.Revoked, 1)), failed)
 	}); !errors.Is(err, failed) {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func testCRLNumbers(t *testing.T, fresh Fresh) {
 	open := fresh(t)
 	s := open()
 	next := func(issuer string) (n uint64) {
-		update(t, s, func(tx issuance.Tx) (err error) {
+		update(t, s, func(tx Tx) (err error) {
 			n, err = tx.NextCRLNumber(issuer)
 			return err
 		})

@@ -7,37 +7,39 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
 // testRoundTrip puts records in which every field has a value, whatever fields
 // there are, and asks for the same back.
 func testRoundTrip(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
-	trip(t, s, issuance.Tx.PutOrganization, func(tx issuance.Tx, r issuance.Organization) (issuance.Organization, error) {
+	trip(t, s, Tx.PutOrganization, func(tx Reader, r issuance.Organization) (issuance.Organization, error) {
 		return tx.Organization(r.ID)
 	})
-	trip(t, s, issuance.Tx.PutContact, func(tx issuance.Tx, r issuance.Contact) (issuance.Contact, error) { return tx.Contact(r.ID) })
-	trip(t, s, issuance.Tx.PutService, func(tx issuance.Tx, r issuance.Service) (issuance.Service, error) { return tx.Service(r.ID) })
-	trip(t, s, issuance.Tx.PutOrder, func(tx issuance.Tx, r issuance.Order) (issuance.Order, error) { return tx.Order(r.ID) })
-	trip(t, s, issuance.Tx.PutCertificate, func(tx issuance.Tx, r issuance.Certificate) (issuance.Certificate, error) {
+	trip(t, s, Tx.PutContact, func(tx Reader, r issuance.Contact) (issuance.Contact, error) { return tx.Contact(r.ID) })
+	trip(t, s, Tx.PutService, func(tx Reader, r issuance.Service) (issuance.Service, error) { return tx.Service(r.ID) })
+	trip(t, s, Tx.PutOrder, func(tx Reader, r issuance.Order) (issuance.Order, error) { return tx.Order(r.ID) })
+	trip(t, s, Tx.PutCertificate, func(tx Reader, r issuance.Certificate) (issuance.Certificate, error) {
 		return tx.Certificate(r.Serial)
 	})
-	trip(t, s, issuance.Tx.PutUsage, func(tx issuance.Tx, r issuance.Usage) (issuance.Usage, error) { return tx.Usage(r.Serial) })
-	trip(t, s, issuance.Tx.PutNotice, func(tx issuance.Tx, r issuance.Notice) (issuance.Notice, error) { return tx.Notice(r.ID) })
-	trip(t, s, issuance.Tx.PutToken, func(tx issuance.Tx, r issuance.Token) (issuance.Token, error) { return tx.Token(r.ID) })
-	trip(t, s, issuance.Tx.PutStoredReport, func(tx issuance.Tx, r issuance.StoredReport) (issuance.StoredReport, error) {
+	trip(t, s, Tx.PutUsage, func(tx Reader, r issuance.Usage) (issuance.Usage, error) { return tx.Usage(r.Serial) })
+	trip(t, s, Tx.PutNotice, func(tx Reader, r issuance.Notice) (issuance.Notice, error) { return tx.Notice(r.ID) })
+	trip(t, s, Tx.PutToken, func(tx Reader, r staff.Token) (staff.Token, error) { return tx.Token(r.ID) })
+	trip(t, s, Tx.PutStoredReport, func(tx Reader, r report.Stored) (report.Stored, error) {
 		return tx.StoredReport(r.ID)
 	})
-	trip(t, s, issuance.Tx.PutReceipt, func(tx issuance.Tx, r issuance.Receipt) (issuance.Receipt, error) { return tx.Receipt(r.Key) })
+	trip(t, s, Tx.PutReceipt, func(tx Reader, r issuance.Receipt) (issuance.Receipt, error) { return tx.Receipt(r.Key) })
 }
 
-func trip[R any](t *testing.T, s issuance.Store, put func(issuance.Tx, R) error, get func(issuance.Tx, R) (R, error)) {
+func trip[R any](t *testing.T, s Store, put func(Tx, R) error, get func(Reader, R) (R, error)) {
 	t.Helper()
 	var want R
 	n := 0
 	fill(t, reflect.ValueOf(&want).Elem(), &n)
-	update(t, s, func(tx issuance.Tx) error { return put(tx, want) })
-	got := read(t, s, func(tx issuance.Tx) (R, error) { return get(tx, want) })
+	update(t, s, func(tx Tx) error { return put(tx, want) })
+	got := read(t, s, func(tx Reader) (R, error) { return get(tx, want) })
 	same(t, fmt.Sprintf("%T", want), want, got)
 }
 

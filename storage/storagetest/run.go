@@ -1,4 +1,4 @@
-// Package storagetest is the suite that every [issuance.Store] passes. It asks
+// Package storagetest is the suite that every store passes. It asks
 // for nothing but what the port says, and knows no store.
 package storagetest
 
@@ -12,13 +12,36 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 )
+
+// Reader and Tx are the ports of all rooms at once: a store's one transaction
+// satisfies each of them.
+type (
+	Reader interface {
+		issuance.Snapshot
+		issuance.FeedReader
+		staff.Reader
+		report.Reader
+		Receipt(key string) (issuance.Receipt, error)
+	}
+	Tx interface {
+		Reader
+		issuance.Tx
+		staff.Tx
+		report.Tx
+	}
+)
+
+// Store is a store as the suite sees it.
+type Store = issuance.Store[Reader, Tx]
 
 // Fresh makes an empty place for a store and returns what opens a store on it.
 // Each call of open ends the store that was opened before, and returns one with
 // the same data. What is open at the end of the test is closed by Fresh's own
 // cleanup.
-type Fresh func(t testing.TB) (open func() issuance.Store)
+type Fresh func(t testing.TB) (open func() Store)
 
 // Run runs the whole suite.
 func Run(t *testing.T, fresh Fresh) {
@@ -78,14 +101,14 @@ func start() time.Time { return time.Date(2026, 11, 3, 9, 30, 15, 123456789, tim
 func after(d time.Duration) time.Time { return start().Add(d) }
 
 // update and view fail the test on an error.
-func update(t failer, s issuance.Store, f func(issuance.Tx) error) {
+func update(t failer, s Store, f func(Tx) error) {
 	t.Helper()
 	if err := s.Update(context.Background(), f); err != nil {
 		t.Fatalf("Update: %v", err)
 	}
 }
 
-func view(t failer, s issuance.Store, f func(issuance.Tx) error) {
+func view(t failer, s Store, f func(Reader) error) {
 	t.Helper()
 	if err := s.View(context.Background(), f); err != nil {
 		t.Fatalf("View: %v", err)
@@ -93,9 +116,9 @@ func view(t failer, s issuance.Store, f func(issuance.Tx) error) {
 }
 
 // read returns what f reads in a View.
-func read[R any](t failer, s issuance.Store, f func(issuance.Tx) (R, error)) (r R) {
+func read[R any](t failer, s Store, f func(Reader) (R, error)) (r R) {
 	t.Helper()
-	view(t, s, func(tx issuance.Tx) (err error) {
+	view(t, s, func(tx Reader) (err error) {
 		r, err = f(tx)
 		return err
 	})
@@ -103,16 +126,16 @@ func read[R any](t failer, s issuance.Store, f func(issuance.Tx) (R, error)) (r 
 }
 
 // lister is a listing with its query but for the page.
-type lister[R any] func(issuance.Tx, issuance.Page) ([]R, string, error)
+type lister[R any] func(Reader, issuance.Page) ([]R, string, error)
 
 // collect returns all records of a listing, in parts of limit.
-func collect[R any](t failer, s issuance.Store, limit int, list lister[R]) (all []R) {
+func collect[R any](t failer, s Store, limit int, list lister[R]) (all []R) {
 	t.Helper()
 	page := issuance.Page{Limit: limit}
 	for range 100_000 {
 		var part []R
 		var next string
-		view(t, s, func(tx issuance.Tx) (err error) {
+		view(t, s, func(tx Reader) (err error) {
 			part, next, err = list(tx, page)
 			return err
 		})

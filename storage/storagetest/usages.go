@@ -16,10 +16,10 @@ func testUsages(t *testing.T, fresh Fresh) {
 	c := certificate(1, nil)
 	putCertificates(t, s, c, certificate(2, nil))
 	used := issuance.Usage{Serial: c.Serial, Count: 1, First: after(1), Last: after(1)}
-	update(t, s, func(tx issuance.Tx) error { return tx.PutUsage(used) })
+	update(t, s, func(tx Tx) error { return tx.PutUsage(used) })
 	used.Count, used.Last = 1<<40, after(2)
 	used.Refused, used.RefusedLast, used.RefusedCode = 3, after(3), "certificate-held"
-	update(t, s, func(tx issuance.Tx) error {
+	update(t, s, func(tx Tx) error {
 		if err := tx.PutUsage(used); err != nil {
 			return err
 		}
@@ -28,9 +28,9 @@ func testUsages(t *testing.T, fresh Fresh) {
 		return err
 	})
 	for range 2 {
-		same(t, "Usage", used, read(t, s, func(tx issuance.Tx) (issuance.Usage, error) { return tx.Usage(c.Serial) }))
-		same(t, "its certificate", c, read(t, s, func(tx issuance.Tx) (issuance.Certificate, error) { return tx.Certificate(c.Serial) }))
-		view(t, s, func(tx issuance.Tx) error {
+		same(t, "Usage", used, read(t, s, func(tx Reader) (issuance.Usage, error) { return tx.Usage(c.Serial) }))
+		same(t, "its certificate", c, read(t, s, func(tx Reader) (issuance.Certificate, error) { return tx.Certificate(c.Serial) }))
+		view(t, s, func(tx Reader) error {
 			if _, err := tx.Usage(certificate(2, nil).Serial); !isNotFound(err) {
 				t.Errorf("of one that was never used: got %v, want ErrNotFound", err)
 			}
@@ -38,7 +38,7 @@ func testUsages(t *testing.T, fresh Fresh) {
 		})
 		s = open()
 	}
-	if err := s.Update(t.Context(), func(tx issuance.Tx) error { return tx.PutUsage(issuance.Usage{Count: 1}) }); err == nil {
+	if err := s.Update(t.Context(), func(tx Tx) error { return tx.PutUsage(issuance.Usage{Count: 1}) }); err == nil {
 		t.Error("a record without a serial number was kept")
 	}
 }
@@ -50,7 +50,7 @@ func (w *world) usage(rt *rapid.T) issuance.Usage {
 func (w *world) askUsages(rt *rapid.T) {
 	serial := w.serial(rt)
 	want, known := w.usages[serial]
-	view(rt, w.s, func(tx issuance.Tx) error {
+	view(rt, w.s, func(tx Reader) error {
 		got, err := tx.Usage(serial)
 		if known != (err == nil) || !known && !isNotFound(err) {
 			rt.Fatalf("the uses of %s: got %v, known %v", serial, err, known)

@@ -12,15 +12,19 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 	"github.com/postern-ca/postern/web/server"
 )
 
 // Prefix is where the API begins.
 const Prefix = "/api/v1"
 
-// Options says what the admin listener serves. Registrar, Log and Now are needed.
+// Options says what the admin listener serves. All but Checks, Metrics, Outbox and Public are needed.
 type Options struct {
 	Registrar *issuance.Registrar
+	Staff     *staff.Office
+	Reports   *report.Office
 	Log       *slog.Logger
 	Now       func() time.Time
 	Checks    []server.Check // of /readyz
@@ -43,8 +47,8 @@ type API struct {
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Log == nil || o.Now == nil {
-		return nil, errors.New("admin: Registrar, Log and Now are needed")
+	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Log == nil || o.Now == nil {
+		return nil, errors.New("admin: a field of the options is not set")
 	}
 	a := &API{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true)}
 	a.router.Use(server.Routes)
@@ -140,8 +144,8 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/audit", a.listAudit},
 
-		{get, "/reports/daily", a.report(issuance.DailyReport, "date")},
-		{get, "/reports/monthly", a.report(issuance.MonthlyReport, "month")},
+		{get, "/reports/daily", a.report(report.Daily, "date")},
+		{get, "/reports/monthly", a.report(report.Monthly, "month")},
 	}
 }
 
@@ -154,7 +158,7 @@ type created struct {
 // serve does one call: who is it, what do they want, here is the answer.
 func (a *API) serve(do func(*call) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		by, err := a.opts.Registrar.Authenticate(r.Context(), bearer(r))
+		by, err := a.opts.Staff.Authenticate(r.Context(), bearer(r))
 		if err != nil {
 			a.problems.Write(w, r, err)
 			return

@@ -35,5 +35,5 @@ func (a *API) listAudit(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]issuance.AuditRecord, string, error) { return tx.Audit(find) }, viewAudit)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.AuditRecord, string, error) { return tx.Audit(find) }, viewAudit)
 }

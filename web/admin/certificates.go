@@ -51,7 +51,7 @@ type seen struct {
 }
 
 // withUses adds the uses to certificates.
-func withUses(tx issuance.Tx, found ...issuance.Certificate) ([]seen, error) {
+func withUses(tx issuance.Reader, found ...issuance.Certificate) ([]seen, error) {
 	out := make([]seen, len(found))
 	for i, c := range found {
 		u, err := tx.Usage(c.Serial)
@@ -89,7 +89,7 @@ func (a *API) listCertificates(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]seen, string, error) {
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]seen, string, error) {
 		found, next, err := tx.Certificates(find)
 		if err != nil {
 			return nil, "", err
@@ -112,7 +112,7 @@ func (a *API) showCertificate(c *call) (any, error) {
 		return nil, err
 	}
 	var all []seen
-	if err := a.opts.Registrar.Read(c.r.Context(), func(tx issuance.Tx) error {
+	if err := a.opts.Registrar.Read(c.r.Context(), func(tx issuance.Reader) error {
 		all, err = withUses(tx, found)
 		return err
 	}); err != nil {

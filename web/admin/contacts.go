@@ -33,12 +33,12 @@ func (a *API) listContacts(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Contact, string, error) { return tx.Contacts(find) }, viewContact)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Contact, string, error) { return tx.Contacts(find) }, viewContact)
 }
 
 func (a *API) showContact(c *call) (any, error) {
 	id := issuance.ContactID(c.part("id"))
-	return shown(a, c, "contact", func(tx issuance.Tx) (issuance.Contact, error) { return tx.Contact(id) }, viewContact)
+	return shown(a.opts.Registrar.Read, c, issuance.ContactNoun, func(tx issuance.Reader) (issuance.Contact, error) { return tx.Contact(id) }, viewContact)
 }
 
 func (a *API) addContact(c *call) (any, error) {

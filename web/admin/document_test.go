@@ -14,12 +14,14 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
 // api is the API with no registrar behind it, for what does not ask it.
 func api(t *testing.T) *API {
 	t.Helper()
-	a, err := New(Options{Registrar: new(issuance.Registrar), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	a, err := New(Options{Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +74,7 @@ func TestTheDocumentHasEveryRouteAndNoOther(t *testing.T) {
 func TestTheFirstPageLinksToWhatThereIs(t *testing.T) {
 	empty := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	a, err := New(Options{
-		Registrar: new(issuance.Registrar), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Outbox: empty, Metrics: empty, Public: "https://certs.example.com/",
 	})
 	if err != nil {

@@ -1,8 +1,8 @@
 package admin
 
 import (
+	"context"
 	"errors"
-	"fmt"
 
 	"github.com/postern-ca/postern/issuance"
 )
@@ -13,10 +13,13 @@ type page[V any] struct {
 	Next  string `json:"next"` // the cursor of the next part; empty: there is none
 }
 
+// room runs a function in a read-only transaction of a room.
+type room[T any] func(context.Context, func(T) error) error
+
 // listOf answers a list: find reads one part of it, view shows a record.
-func listOf[R, V any](a *API, c *call, find func(issuance.Tx) ([]R, string, error), view func(R) V) (any, error) {
+func listOf[T, R, V any](in room[T], c *call, find func(T) ([]R, string, error), view func(R) V) (any, error) {
 	var p page[V]
-	err := a.opts.Registrar.Read(c.r.Context(), func(tx issuance.Tx) error {
+	err := in(c.r.Context(), func(tx T) error {
 		records, next, err := find(tx)
 		p = page[V]{Items: make([]V, 0, len(records)), Next: next}
 		for _, r := range records {
@@ -28,21 +31,18 @@ func listOf[R, V any](a *API, c *call, find func(issuance.Tx) ([]R, string, erro
 }
 
 // shown answers one record.
-func shown[R, V any](a *API, c *call, name string, find func(issuance.Tx) (R, error), view func(R) V) (any, error) {
+func shown[T, R, V any](in room[T], c *call, noun issuance.Noun, find func(T) (R, error), view func(R) V) (any, error) {
 	if err := c.noQuery(); err != nil {
 		return nil, err
 	}
 	var v V
-	err := a.opts.Registrar.Read(c.r.Context(), func(tx issuance.Tx) error {
+	err := in(c.r.Context(), func(tx T) error {
 		r, err := find(tx)
 		v = view(r)
 		return err
 	})
 	if errors.Is(err, issuance.ErrNotFound) {
-		return nil, &issuance.Error{
-			Kind: issuance.NotFound, Code: issuance.CodeNotFound, Message: fmt.Sprintf("there is no such %s", name),
-			Hint: fmt.Sprintf("`postern %s list` prints those there are", name),
-		}
+		return nil, issuance.NoSuch(noun, c.part("id"))
 	}
 	return v, err
 }

@@ -44,12 +44,12 @@ func (a *API) listMessages(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Notice, string, error) { return tx.Notices(find) }, viewMessage)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Notice, string, error) { return tx.Notices(find) }, viewMessage)
 }
 
 func (a *API) showMessage(c *call) (any, error) {
 	id := issuance.NoticeID(c.part("id"))
-	return shown(a, c, "message", func(tx issuance.Tx) (issuance.Notice, error) { return tx.Notice(id) }, viewMessage)
+	return shown(a.opts.Registrar.Read, c, issuance.MessageNoun, func(tx issuance.Reader) (issuance.Notice, error) { return tx.Notice(id) }, viewMessage)
 }
 
 func (a *API) retryMessage(c *call) (any, error) {

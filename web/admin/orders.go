@@ -51,12 +51,12 @@ func (a *API) listOrders(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Order, string, error) { return tx.Orders(find) }, viewOrder)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Order, string, error) { return tx.Orders(find) }, viewOrder)
 }
 
 func (a *API) showOrder(c *call) (any, error) {
 	id := issuance.OrderID(c.part("id"))
-	return shown(a, c, "order", func(tx issuance.Tx) (issuance.Order, error) { return tx.Order(id) }, viewOrder)
+	return shown(a.opts.Registrar.Read, c, issuance.OrderNoun, func(tx issuance.Reader) (issuance.Order, error) { return tx.Order(id) }, viewOrder)
 }
 
 func (a *API) requestOrder(c *call) (any, error) {
@@ -86,7 +86,7 @@ func (a *API) renewable(c *call, s string) (issuance.Serial, error) {
 		return "", issuance.Invalidf("renews", "is not a serial number", "give it in hexadecimal, as in the list of certificates")
 	}
 	if _, err := a.opts.Registrar.Certificate(c.r.Context(), serial); issuance.KindOf(err) == issuance.NotFound {
-		return "", issuance.Invalidf("renews", "there is no certificate "+string(serial), "`postern cert list` prints those there are")
+		return "", issuance.Invalidf("renews", "there is no certificate "+string(serial), "list the certificates of the service, and check it")
 	} else if err != nil {
 		return "", err
 	}

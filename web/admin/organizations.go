@@ -22,12 +22,12 @@ func (a *API) listOrganizations(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Organization, string, error) { return tx.Organizations(find) }, viewOrganization)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Organization, string, error) { return tx.Organizations(find) }, viewOrganization)
 }
 
 func (a *API) showOrganization(c *call) (any, error) {
 	id := issuance.OrgID(c.part("id"))
-	return shown(a, c, "org", func(tx issuance.Tx) (issuance.Organization, error) { return tx.Organization(id) }, viewOrganization)
+	return shown(a.opts.Registrar.Read, c, issuance.OrganizationNoun, func(tx issuance.Reader) (issuance.Organization, error) { return tx.Organization(id) }, viewOrganization)
 }
 
 func (a *API) addOrganization(c *call) (any, error) {

@@ -30,12 +30,12 @@ func (a *API) listServices(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Service, string, error) { return tx.Services(find) }, viewService)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Service, string, error) { return tx.Services(find) }, viewService)
 }
 
 func (a *API) showService(c *call) (any, error) {
 	id := issuance.ServiceID(c.part("id"))
-	return shown(a, c, "service", func(tx issuance.Tx) (issuance.Service, error) { return tx.Service(id) }, viewService)
+	return shown(a.opts.Registrar.Read, c, issuance.ServiceNoun, func(tx issuance.Reader) (issuance.Service, error) { return tx.Service(id) }, viewService)
 }
 
 func (a *API) addService(c *call) (any, error) {

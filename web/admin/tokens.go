@@ -4,19 +4,20 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
 type token struct {
-	ID        issuance.TokenID `json:"id"`
-	Name      string           `json:"name"`
-	Role      issuance.Role    `json:"role"`
-	CreatedAt time.Time        `json:"created_at"`
-	ExpiresAt time.Time        `json:"expires_at,omitzero"`
-	RevokedAt time.Time        `json:"revoked_at,omitzero"`
-	Token     string           `json:"token,omitempty"` // in the answer to its creation alone
+	ID        staff.TokenID `json:"id"`
+	Name      string        `json:"name"`
+	Role      issuance.Role `json:"role"`
+	CreatedAt time.Time     `json:"created_at"`
+	ExpiresAt time.Time     `json:"expires_at,omitzero"`
+	RevokedAt time.Time     `json:"revoked_at,omitzero"`
+	Token     string        `json:"token,omitempty"` // in the answer to its creation alone
 }
 
-func viewToken(t issuance.Token) token {
+func viewToken(t staff.Token) token {
 	return token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: t.RevokedAt}
 }
 
@@ -26,18 +27,18 @@ func (a *API) listTokens(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a, c, func(tx issuance.Tx) ([]issuance.Token, string, error) { return tx.Tokens(find) }, viewToken)
+	return listOf(a.opts.Staff.Read, c, func(tx staff.Reader) ([]staff.Token, string, error) { return tx.Tokens(find) }, viewToken)
 }
 
 func (a *API) showToken(c *call) (any, error) {
-	id := issuance.TokenID(c.part("id"))
-	return shown(a, c, "token", func(tx issuance.Tx) (issuance.Token, error) { return tx.Token(id) }, viewToken)
+	id := staff.TokenID(c.part("id"))
+	return shown(a.opts.Staff.Read, c, issuance.TokenNoun, func(tx staff.Reader) (staff.Token, error) { return tx.Token(id) }, viewToken)
 }
 
 // addToken ignores an Idempotency-Key: what it makes can be shown once only, so
 // a repeated request could not be answered with the same token.
 func (a *API) addToken(c *call) (any, error) {
-	var q issuance.TokenRequest
+	var q staff.TokenRequest
 	var lifetime string
 	if _, err := c.read(fields{"name": text(&q.Name), "role": text(&q.Role), "lifetime": text(&lifetime)}); err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func (a *API) addToken(c *call) (any, error) {
 			return nil, issuance.Invalidf("lifetime", "is not a length of time", "write it like 2160h or 45m, or leave it out for a token without end")
 		}
 	}
-	t, secret, err := a.opts.Registrar.AddToken(c.r.Context(), c.by, q)
+	t, secret, err := a.opts.Staff.AddToken(c.r.Context(), c.by, q)
 	view := viewToken(t)
 	view.Token = string(secret.Reveal())
 	return created{"/tokens/" + string(t.ID), view}, err
@@ -58,6 +59,6 @@ func (a *API) revokeToken(c *call) (any, error) {
 	if err := c.readNothing(); err != nil {
 		return nil, err
 	}
-	t, err := a.opts.Registrar.RevokeToken(c.r.Context(), c.by, issuance.TokenID(c.part("id")))
+	t, err := a.opts.Staff.RevokeToken(c.r.Context(), c.by, staff.TokenID(c.part("id")))
 	return viewed(t, err, viewToken)
 }

@@ -29,6 +29,9 @@ type Config struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 	Limit     Limit // of POSTs, for each address
+	// LinkLifetime is how long links work: the browser keeps them for twice as
+	// long, to tell its user what became of them.
+	LinkLifetime time.Duration
 	// TrustedProxies are those whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 	Location       *time.Location // of the times shown where no script runs; nil for UTC
@@ -44,7 +47,7 @@ type site struct {
 // New returns the handler of /c/, /claim and /assets/, or an error that says
 // what c lacks. Its server must use ConnContext and must not offer HTTP/2.
 func New(c Config) (http.Handler, error) {
-	if c.Registrar == nil || c.Site == nil || c.PublicURL == nil || c.Log == nil || c.Now == nil {
+	if c.Registrar == nil || c.Site == nil || c.PublicURL == nil || c.Log == nil || c.Now == nil || c.LinkLifetime <= 0 {
 		return nil, errors.New("contact: a field of the configuration is not set")
 	}
 	if c.Location == nil {

@@ -37,6 +37,8 @@ type desk struct {
 	log       *record
 	fileSize  int // of the PKCS#12 files that are made
 
+	rules issuance.Config // of the registrar
+
 	mu    sync.Mutex
 	clock time.Time
 }
@@ -78,7 +80,7 @@ func newDesk(t *testing.T, options ...option) *desk {
 	if d.registrar, err = issuance.New(rc); err != nil {
 		t.Fatal(err)
 	}
-	c.Registrar = d.registrar
+	c.Registrar, c.LinkLifetime, d.rules = d.registrar, rc.Policy.LinkLifetime, rc
 	d.server = httptest.NewUnstartedServer(nil)
 	d.server.Config.ConnContext = ConnContext
 	secure := c.PublicURL.Scheme == "https"
@@ -115,7 +117,7 @@ func (d *desk) registrarConfig(log *slog.Logger) issuance.Config {
 		return issuance.NewSecret([]byte(hex.EncodeToString(b)))
 	}
 	return issuance.Config{
-		Store: d.store, Signer: newSigner(d.T), Policy: issuance.DefaultPolicy(), Now: d.now, Log: log, Workers: 2,
+		Desk: &issuance.Desk{Now: d.now, Log: log}, Store: d.store, Signer: newSigner(d.T), Policy: issuance.DefaultPolicy(), Workers: 2,
 		NewKey: func(issuance.KeyAlgorithm) (crypto.Signer, error) {
 			return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		},
@@ -226,11 +228,11 @@ func (d *desk) code(id issuance.OrderID) string {
 	d.Helper()
 	o := d.order(id)
 	var seed issuance.Secret
-	d.store.View(d.Context(), func(tx issuance.Tx) (err error) {
-		seed, err = tx.Secret(issuance.SecretRef{Kind: issuance.SeedSecret, Order: id})
+	d.store.View(d.Context(), func(tx issuance.Snapshot) (err error) {
+		seed, err = tx.Secret(issuance.SecretRef{Kind: issuance.SeedSecret, Owner: string(id)})
 		return err
 	})
-	code, err := d.registrar.Code(seed, o.Code.Counter)
+	code, err := d.rules.Code(seed, o.Code.Counter)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -239,7 +241,7 @@ func (d *desk) code(id issuance.OrderID) string {
 
 func (d *desk) order(id issuance.OrderID) (o issuance.Order) {
 	d.Helper()
-	if err := d.store.View(d.Context(), func(tx issuance.Tx) (err error) { o, err = tx.Order(id); return err }); err != nil {
+	if err := d.store.View(d.Context(), func(tx issuance.Snapshot) (err error) { o, err = tx.Order(id); return err }); err != nil {
 		d.Fatal(err)
 	}
 	return o

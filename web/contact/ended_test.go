@@ -67,7 +67,7 @@ func TestLockedDoesNotOutliveTheUnlocking(t *testing.T) {
 	b := d.browser().get("/c/" + link)
 	b.spent(id).pass(2 * time.Minute)
 	b.post("/claim/code").texts()
-	for range d.registrar.Policy.CodeAttempts - 1 {
+	for range d.rules.Policy.CodeAttempts - 1 {
 		b.post("/claim/verify", "code", b.wrong(id))
 	}
 	// The last try redirects to a page that is opened only after the unlocking.
@@ -147,7 +147,7 @@ func TestUsedUpCodesSayWhenAndWhomToCall(t *testing.T) {
 	d := newDesk(t)
 	_, link := d.invite()
 	b := d.browser().get("/c/" + link)
-	for range d.registrar.Policy.CodesPerDay - 1 {
+	for range d.rules.Policy.CodesPerDay - 1 {
 		d.pass(2 * time.Minute)
 		b.post("/claim/code").texts()
 	}

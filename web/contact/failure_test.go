@@ -12,7 +12,7 @@ import (
 
 // spent enters a wrong code until the present one is spent.
 func (b *browser) spent(id issuance.OrderID) *browser {
-	for range b.registrar.Policy.CodeAttempts {
+	for range b.rules.Policy.CodeAttempts {
 		b.post("/claim/verify", "code", b.wrong(id))
 	}
 	return b
@@ -88,7 +88,7 @@ func TestEveryFailureHasItsWords(t *testing.T) {
 		"no session": {keys: []string{"failure.no-session.title"}, bring: func(b *browser, id issuance.OrderID) { b.post("/claim/download", "target", "java") }},
 		"cool-down":  {keys: []string{"failure.cooldown.title", "failure.cooldown.next"}, bring: func(b *browser, id issuance.OrderID) { b.post("/claim/code") }},
 		"enough for today": {keys: []string{"failure.daily-limit.title"}, bring: func(b *browser, id issuance.OrderID) {
-			for range b.registrar.Policy.CodesPerDay {
+			for range b.rules.Policy.CodesPerDay {
 				b.pass(2 * time.Minute)
 				b.post("/claim/code").texts()
 			}

@@ -98,7 +98,7 @@ func (s *site) keep(w http.ResponseWriter, j jar) {
 		}
 	}
 	// The browser keeps the link beyond its life, so that it can say what became of it.
-	s.setCookie(w, linkCookie, strings.Join(links, "~"), 2*s.Registrar.Policy.LinkLifetime)
+	s.setCookie(w, linkCookie, strings.Join(links, "~"), 2*s.LinkLifetime)
 	if len(sessions) > 0 {
 		s.setCookie(w, sessionCookie, strings.Join(sessions, "~"), sessionAge)
 	}

@@ -37,7 +37,7 @@ func pages() map[string]func(b *browser, id issuance.OrderID) {
 		"enter-wrong": func(b *browser, id issuance.OrderID) { b.post("/claim/verify", "code", b.wrong(id)) },
 		"ask":         func(b *browser, _ issuance.OrderID) { b.pass(31 * time.Minute) },
 		"limit": func(b *browser, _ issuance.OrderID) {
-			for range b.registrar.Policy.CodesPerDay - 1 {
+			for range b.rules.Policy.CodesPerDay - 1 {
 				b.pass(2 * time.Minute)
 				b.post("/claim/code").texts()
 			}

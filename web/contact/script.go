@@ -44,20 +44,15 @@ func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
 	}
 	link := linkOf(r)
 	p := pass{link, s.session(r, link)}
-	// The link first: reading a CSR takes time that is not for strangers.
-	v, err := s.Registrar.Look(r.Context(), p.link, p.session)
-	if err == nil {
-		err = s.precheck(q)
-	}
-	if err == nil && v.Stage == issuance.EnterStage {
-		p.session, err = s.Registrar.Verify(r.Context(), p.link, r.PostForm.Get("code"))
-	}
+	session, f, err := s.Registrar.Enroll(r.Context(), issuance.Enrollment{
+		Token: p.link, Session: p.session, Code: r.PostForm.Get("code"), Claim: q,
+	})
 	if err != nil {
-		s.refuse(w, r, s.toStranger(r, p, err))
-		return
+		err = s.toStranger(r, p, err)
 	}
-	s.keep(w, jar{p})
-	f, err := s.Registrar.Claim(r.Context(), p.link, p.session, q)
+	if p.session = session; !session.Empty() {
+		s.keep(w, jar{p})
+	}
 	if err != nil {
 		s.refuse(w, r, err)
 		return
@@ -91,17 +86,6 @@ func (s *site) toStranger(r *http.Request, p pass, err error) error {
 		}
 	}
 	return err
-}
-
-// precheck refuses a choice that cannot stand before the code is used up for it.
-func (s *site) precheck(q issuance.ClaimRequest) error {
-	if len(q.CSR) > 0 {
-		_, err := s.Registrar.ReadCSR(q.CSR)
-		return err
-	}
-	_, keyErr := issuance.ParseKeyAlgorithm(q.Key)
-	_, targetErr := issuance.ParseTarget(q.Target)
-	return errors.Join(keyErr, targetErr)
 }
 
 // refuse tells a script what happened and what to do, as text or, where it

@@ -30,6 +30,14 @@ type memoryTx struct {
 	clock         *time.Time
 }
 
+// snapshot is the data for a reader.
+type snapshot struct {
+	issuance.LedgerReader
+	memoryTx
+}
+
+func (s snapshot) Clock() (time.Time, error) { return s.memoryTx.Clock() }
+
 func newMemory() *memory {
 	return &memory{now: memoryTx{
 		organizations: map[issuance.OrgID]issuance.Organization{},
@@ -44,10 +52,10 @@ func newMemory() *memory {
 	}}
 }
 
-func (m *memory) View(_ context.Context, f func(issuance.Tx) error) error {
+func (m *memory) View(_ context.Context, f func(issuance.Snapshot) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return f(m.now)
+	return f(snapshot{memoryTx: m.now})
 }
 
 func (m *memory) Update(_ context.Context, f func(issuance.Tx) error) error {

@@ -30,7 +30,9 @@ func (e *EST) enroll(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, err)
 		return
 	}
-	f, err := e.Enroll(r.Context(), issuance.NewSecret([]byte(token)), code, csr)
+	_, f, err := e.Enroll(r.Context(), issuance.Enrollment{
+		Token: issuance.NewSecret([]byte(token)), Code: code, Claim: issuance.ClaimRequest{CSR: csr},
+	})
 	e.deliver(w, r, f, err)
 }
 

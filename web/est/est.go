@@ -30,7 +30,7 @@ type Options struct {
 	Check func(context.Context, *x509.Certificate) (issuance.Certificate, error)
 	// Authorities returns the root and the issuing CAs in DER.
 	Authorities func() [][]byte
-	Enroll      func(ctx context.Context, token issuance.Secret, code string, csr []byte) (issuance.File, error)
+	Enroll      func(context.Context, issuance.Enrollment) (session issuance.Secret, f issuance.File, err error)
 	Reenroll    func(ctx context.Context, serial issuance.Serial, csr []byte) (issuance.File, error)
 	Limit       limit.Limit // of POSTs, for each address
 	Now         func() time.Time

@@ -36,9 +36,9 @@ func (d *desk) options() Options {
 			return issuance.Certificate{Serial: "01"}, nil
 		},
 		Authorities: func() [][]byte { return [][]byte{[]byte("root"), []byte("issuing")} },
-		Enroll: func(_ context.Context, token issuance.Secret, code string, csr []byte) (issuance.File, error) {
-			d.asked = append(d.asked, "enroll "+string(token.Reveal())+" "+code+" "+string(csr))
-			return file, d.err
+		Enroll: func(_ context.Context, q issuance.Enrollment) (issuance.Secret, issuance.File, error) {
+			d.asked = append(d.asked, "enroll "+string(q.Token.Reveal())+" "+q.Code+" "+string(q.Claim.CSR))
+			return issuance.Secret{}, file, d.err
 		},
 		Reenroll: func(_ context.Context, serial issuance.Serial, csr []byte) (issuance.File, error) {
 			d.asked = append(d.asked, "reenroll "+string(serial)+" "+string(csr))

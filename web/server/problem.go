@@ -33,8 +33,16 @@ type Problem struct {
 	Code       issuance.Code `json:"code"`
 	Field      string        `json:"field,omitempty"` // the input at fault
 	Hint       string        `json:"hint,omitempty"`
+	Next       *Next         `json:"next,omitempty"`        // the verb that Hint is about
 	RetryAfter int           `json:"retry_after,omitempty"` // seconds
 	Request    string        `json:"request,omitempty"`     // names the log event
+}
+
+// Next is a verb of the API: POST /api/v1/<noun>s/<id>/<verb>, or GET for list.
+type Next struct {
+	Verb issuance.Verb `json:"verb"`
+	Noun issuance.Noun `json:"noun"`
+	ID   string        `json:"id,omitempty"`
 }
 
 // Problems writes errors as problem documents.
@@ -74,6 +82,9 @@ func (p Problems) WriteStatus(w http.ResponseWriter, status int, e *issuance.Err
 	doc := Problem{
 		Type: "/problems/" + string(e.Code), Title: http.StatusText(status), Status: status, Detail: e.Error(),
 		Code: e.Code, Field: e.Field, Hint: e.Hint, Request: w.Header().Get(RequestIDHeader),
+	}
+	if e.Next.Verb != "" {
+		doc.Next = &Next{e.Next.Verb, e.Next.Noun, e.Next.ID}
 	}
 	h := w.Header()
 	if status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {

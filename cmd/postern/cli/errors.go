@@ -32,7 +32,7 @@ func Usagef(c *cobra.Command, format string, a ...any) error {
 func flagError(c *cobra.Command, flag string, err error) error {
 	message, hint := err.Error(), ""
 	if e, ok := errors.AsType[*issuance.Error](err); ok {
-		message, hint = e.Message, e.Hint
+		message, hint = e.Message, advice(e)
 	}
 	return &usageError{message: "--" + flag + ": " + message, command: c.CommandPath(), hint: hint}
 }
@@ -64,7 +64,7 @@ func tell(w io.Writer, err error) {
 	if u, ok := errors.AsType[*usageError](err); ok {
 		hint = first(u.hint, "`"+u.command+" --help` tells how it is called")
 	} else if e, ok := errors.AsType[*issuance.Error](err); ok {
-		hint = e.Hint
+		hint = advice(e)
 		if e.Left > 0 {
 			message += " (" + e.TriesLeft() + ")"
 		}

@@ -11,15 +11,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 func reports(n *connection) *cobra.Command {
 	return group("report", "What needs doing, and what happened in a day or a month",
-		reportCommand(n, issuance.DailyReport, "date", "the day, as in 2026-11-25; without it, the last one that is over"),
-		reportCommand(n, issuance.MonthlyReport, "month", "the month, as in 2026-11; without it, the last one that is over"))
+		reportCommand(n, report.Daily, "date", "the day, as in 2026-11-25; without it, the last one that is over"),
+		reportCommand(n, report.Monthly, "month", "the month, as in 2026-11; without it, the last one that is over"))
 }
 
-func reportCommand(n *connection, kind issuance.ReportKind, name, usage string) *cobra.Command {
+func reportCommand(n *connection, kind report.Kind, name, usage string) *cobra.Command {
 	var period string
 	var limit int
 	c := &cobra.Command{
@@ -50,7 +51,7 @@ func reportCommand(n *connection, kind issuance.ReportKind, name, usage string) 
 }
 
 func printReport(w io.Writer, raw json.RawMessage) error {
-	var r issuance.Report
+	var r report.Report
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return fmt.Errorf("reading the report: %w", err)
 	}

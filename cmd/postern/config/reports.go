@@ -1,6 +1,6 @@
 package config
 
-import "github.com/postern-ca/postern/issuance"
+import "github.com/postern-ca/postern/issuance/report"
 
 // Reports says when staff get reports, and who is told what needs a person.
 type Reports struct {
@@ -11,23 +11,23 @@ type Reports struct {
 }
 
 // Schedule returns when reports are sent; [Load] has seen that it can be read.
-func (r Reports) Schedule() (s issuance.ReportSchedule, err error) {
+func (r Reports) Schedule() (s report.Schedule, err error) {
 	s.To = r.To
-	if s.Zone, err = issuance.ParseZone(r.TimeZone); err != nil {
+	if s.Zone, err = report.ParseZone(r.TimeZone); err != nil {
 		return s, err
 	}
-	if s.Daily, err = issuance.ParseDailyAt(r.DailyAt); err != nil {
+	if s.Daily, err = report.ParseDailyAt(r.DailyAt); err != nil {
 		return s, err
 	}
-	s.Monthly, err = issuance.ParseMonthlyAt(r.MonthlyAt)
+	s.Monthly, err = report.ParseMonthlyAt(r.MonthlyAt)
 	return s, err
 }
 
 func (k checker) reports() {
 	r := k.Reports
-	_, zone := issuance.ParseZone(r.TimeZone)
-	_, daily := issuance.ParseDailyAt(r.DailyAt)
-	_, monthly := issuance.ParseMonthlyAt(r.MonthlyAt)
+	_, zone := report.ParseZone(r.TimeZone)
+	_, daily := report.ParseDailyAt(r.DailyAt)
+	_, monthly := report.ParseMonthlyAt(r.MonthlyAt)
 	for _, c := range []struct {
 		key string
 		err error

@@ -1,31 +1,23 @@
-package issuance
+package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
-// ReportPart is a part of a report as people read it.
-type ReportPart struct {
-	Title    string
-	Sections []ReportSection
-}
-
-// ReportSection is a table with a title, or one line that says what is not there
-// or how much there is. Each cell and line is printable and short.
-type ReportSection struct {
-	Line  string // instead of all others
-	Title string
-	Head  []string
-	Rows  [][]string
-	After []string // what is left out, and how to go on
+// Document returns r as the mail has it that carries it.
+func (r Report) Document() issuance.Document {
+	return issuance.Document{Title: r.Title(), Summary: r.Summary(), Scope: r.Scope(), Parts: r.Parts(), Text: r.Text()}
 }
 
 // Title returns what the report is about, as the subject of its mail.
 func (r Report) Title() string {
-	if r.Kind == MonthlyReport {
+	if r.Kind == Monthly {
 		return "Monthly report, " + r.span(func(p period) string { return p.day.Format("January 2006") })
 	}
 	return "Daily report, " + r.span(func(p period) string { return p.day.Format("Monday 2 January 2006") })
@@ -74,7 +66,7 @@ func (r Report) Summary() string {
 	add(t.Failed.Count(), t.Failed.AtLeast, "message failed", "messages failed")
 	if len(t.Within) > 0 {
 		first := t.Within[0]
-		within := " within " + itoa(first.Days) + " days"
+		within := " within " + strconv.Itoa(first.Days) + " days"
 		add(first.Count, first.Count == reportReads, "certificate ends"+within, "certificates end"+within)
 	}
 	if len(parts) == 0 {
@@ -104,26 +96,31 @@ func (r Report) when(t time.Time) string {
 }
 
 // Parts returns the report as people read it, what needs doing first.
-func (r Report) Parts() []ReportPart {
-	parts := []ReportPart{
-		{"To do, as of " + r.when(r.At), r.toDo()},
-		{"What happened", r.happened()},
-		{"Use", r.used()},
+func (r Report) Parts() []issuance.DocumentPart {
+	parts := []issuance.DocumentPart{
+		{Title: "To do, as of " + r.when(r.At), Sections: r.toDo()},
+		{Title: "What happened", Sections: r.happened()},
+		{Title: "Use", Sections: r.used()},
 	}
-	if r.Kind == MonthlyReport {
-		parts = append(parts, ReportPart{"Organisations", []ReportSection{r.organizations()}})
+	if r.Kind == Monthly {
+		parts = append(parts, issuance.DocumentPart{Title: "Organisations", Sections: []issuance.DocumentSection{r.organizations()}})
 	}
-	return append(parts, ReportPart{"In all", []ReportSection{{Line: fmt.Sprintf("%s active, %s held, %s revoked, %s expired.",
-		plural(int(r.Totals.Active), "certificate", "certificates"), amount(int(r.Totals.Held)), amount(int(r.Totals.Revoked)), amount(int(r.Totals.Expired)))}}})
+	return append(parts, issuance.DocumentPart{Title: "In all", Sections: []issuance.DocumentSection{{Line: r.inAll()}}})
+}
+
+func (r Report) inAll() string {
+	t := r.Totals
+	return fmt.Sprintf("%s active, %s held, %s revoked, %s expired.",
+		plural(int(t.Active), "certificate", "certificates"), amount(int(t.Held)), amount(int(t.Revoked)), amount(int(t.Expired)))
 }
 
 // section returns l as a table, or as the line nothing if it is empty.
-func section[V any](l Listed[V], s ReportSection, nothing, command string, row func(V) []string) ReportSection {
+func section[V any](l Listed[V], s issuance.DocumentSection, nothing, command string, row func(V) []string) issuance.DocumentSection {
 	if l.Count() == 0 {
 		if l.AtLeast {
 			nothing = "Of the first " + amount(reportReads) + " that were looked at: " + nothing
 		}
-		return ReportSection{Line: nothing}
+		return issuance.DocumentSection{Line: nothing}
 	}
 	s.Title += ": " + amount(l.Count())
 	if l.AtLeast {
@@ -175,7 +172,7 @@ func printable(s string, n int) string {
 
 // amount writes n with commas between thousands.
 func amount(n int) string {
-	s := itoa(n)
+	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}

@@ -1,4 +1,4 @@
-package issuance
+package report
 
 import (
 	"context"
@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
-// ReportQuery asks for a report.
-type ReportQuery struct {
-	Kind   ReportKind
+// Query asks for a report.
+type Query struct {
+	Kind   Kind
 	Period string // a day as in 2026-11-25, a month as in 2026-11; empty: the last one that is over
 	Limit  int    // of rows in a list; 0 means 50, at most MaxPage
 }
@@ -30,8 +32,8 @@ const oneDay = 24 * time.Hour
 
 // Report returns the report of a day or month, which may not be over yet, but
 // has begun. What it says is to do is so now, whichever period it is about.
-func (r *Registrar) Report(ctx context.Context, q ReportQuery) (Report, error) {
-	now, zone := r.Now().UTC(), r.Reports.zone()
+func (o *Office) Report(ctx context.Context, q Query) (Report, error) {
+	now, zone := o.now(), o.Schedule.zone()
 	p := periodOf(q.Kind, now.In(zone)).move(-1)
 	if q.Period != "" {
 		var err error
@@ -39,11 +41,11 @@ func (r *Registrar) Report(ctx context.Context, q ReportQuery) (Report, error) {
 			return Report{}, err
 		}
 		if p.begin(zone).After(now) {
-			field := map[ReportKind]string{DailyReport: "date", MonthlyReport: "month"}[q.Kind]
-			return Report{}, Invalidf(field, p.String()+" has not begun", "give one that has; without any, it is the last that is over")
+			field := map[Kind]string{Daily: "date", Monthly: "month"}[q.Kind]
+			return Report{}, issuance.Invalidf(field, p.String()+" has not begun", "give one that has; without any, it is the last that is over")
 		}
 	}
-	return r.report(ctx, span{last: p, first: p, from: p.begin(zone), to: p.move(1).begin(zone)}, q)
+	return o.report(ctx, span{last: p, first: p, from: p.begin(zone), to: p.move(1).begin(zone)}, q)
 }
 
 // span is the time that a report tells of.
@@ -53,12 +55,12 @@ type span struct {
 }
 
 // report writes the report of s, all of it from one snapshot of the store.
-func (r *Registrar) report(ctx context.Context, s span, q ReportQuery) (out Report, err error) {
-	now := r.Now().UTC()
-	err = r.Store.View(ctx, func(tx Tx) error {
-		c := clerk{Tx: tx, now: now, limit: Page{Limit: q.Limit}.Size(), contacts: make(map[ContactID]string)}
+func (o *Office) report(ctx context.Context, s span, q Query) (out Report, err error) {
+	now := o.now()
+	err = o.Store.View(ctx, func(tx Reader) error {
+		c := clerk{Reader: tx, now: now, limit: issuance.Page{Limit: q.Limit}.Size(), contacts: make(map[issuance.ContactID]string)}
 		c.out = Report{
-			Kind: q.Kind, Period: s.last.String(), First: s.first.String(), TimeZone: r.Reports.zone().String(),
+			Kind: q.Kind, Period: s.last.String(), First: s.first.String(), TimeZone: o.Schedule.zone().String(),
 			From: s.from.UTC(), To: s.to.UTC(), At: now,
 		}
 		for _, part := range []func() error{c.orders, c.messages, c.ending, c.superseded, c.held, c.done, c.refused, c.unused} {
@@ -79,11 +81,11 @@ func (r *Registrar) report(ctx context.Context, s span, q ReportQuery) (out Repo
 
 // clerk writes one report.
 type clerk struct {
-	Tx
+	Reader
 	now      time.Time
 	limit    int
 	out      Report
-	contacts map[ContactID]string
+	contacts map[issuance.ContactID]string
 }
 
 // found is what was read of a listing.
@@ -94,8 +96,8 @@ type found[R any] struct {
 
 // find reads a listing to its end, or to reportReads records, and returns those
 // that keep wants; nil wants all.
-func find[R any](list func(Page) ([]R, string, error), keep func(R) (bool, error)) (f found[R], err error) {
-	page := Page{Limit: MaxPage}
+func find[R any](list func(issuance.Page) ([]R, string, error), keep func(R) (bool, error)) (f found[R], err error) {
+	page := issuance.Page{Limit: issuance.MaxPage}
 	for read := 0; ; {
 		part, next, err := list(page)
 		if err != nil {
@@ -135,12 +137,12 @@ func listed[R, V any](c *clerk, f found[R], view func(R) (V, error)) (l Listed[V
 }
 
 // name returns the name of a contact, its id if it is not in the register.
-func (c *clerk) name(id ContactID) (string, error) {
+func (c *clerk) name(id issuance.ContactID) (string, error) {
 	if name, known := c.contacts[id]; known {
 		return name, nil
 	}
 	contact, err := c.Contact(id)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, issuance.ErrNotFound) {
 		contact.Name, err = string(id), nil
 	}
 	c.contacts[id] = contact.Name
@@ -150,21 +152,23 @@ func (c *clerk) name(id ContactID) (string, error) {
 // orders lists those that wait for approval or are locked.
 func (c *clerk) orders() error {
 	for _, l := range []struct {
-		state OrderState
-		since func(Order) time.Time
-		to    *Listed[ReportOrder]
+		state issuance.OrderState
+		since func(issuance.Order) time.Time
+		to    *Listed[OrderRow]
 	}{
-		{RequestedState, func(o Order) time.Time { return o.RequestedAt }, &c.out.ToDo.Waiting},
-		{LockedState, func(o Order) time.Time { return o.UpdatedAt }, &c.out.ToDo.Locked},
+		{issuance.RequestedState, func(o issuance.Order) time.Time { return o.RequestedAt }, &c.out.ToDo.Waiting},
+		{issuance.LockedState, func(o issuance.Order) time.Time { return o.UpdatedAt }, &c.out.ToDo.Locked},
 	} {
-		f, err := find(func(p Page) ([]Order, string, error) { return c.Orders(OrderQuery{State: l.state, Page: p}) }, nil)
+		f, err := find(func(p issuance.Page) ([]issuance.Order, string, error) {
+			return c.Orders(issuance.OrderQuery{State: l.state, Page: p})
+		}, nil)
 		if err != nil {
 			return err
 		}
-		slices.SortStableFunc(f.records, func(a, b Order) int { return l.since(a).Compare(l.since(b)) })
-		if *l.to, err = listed(c, f, func(o Order) (ReportOrder, error) {
+		slices.SortStableFunc(f.records, func(a, b issuance.Order) int { return l.since(a).Compare(l.since(b)) })
+		if *l.to, err = listed(c, f, func(o issuance.Order) (OrderRow, error) {
 			name, err := c.name(o.Contact)
-			return ReportOrder{
+			return OrderRow{
 				Order: o.ID, Organization: o.Organization, Service: o.Service, Contact: o.Contact, ContactName: name,
 				Renews: o.Renews, Since: l.since(o),
 			}, err
@@ -177,25 +181,27 @@ func (c *clerk) orders() error {
 
 // missed reports whether anybody still waits for what n would bring: its order
 // may have gone on, or have ended, without it.
-func (c *clerk) missed(n Notice) (bool, error) {
-	if n.Kind != InvitationNotice && n.Kind != CodeNotice && n.Kind != PasswordNotice {
+func (c *clerk) missed(n issuance.Notice) (bool, error) {
+	if n.Kind != issuance.InvitationNotice && n.Kind != issuance.CodeNotice && n.Kind != issuance.PasswordNotice {
 		return true, nil
 	}
 	o, err := c.Order(n.Order)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, issuance.ErrNotFound) {
 		return true, nil
 	}
-	if n.Kind == PasswordNotice {
-		return o.State == DownloadedState, err
+	if n.Kind == issuance.PasswordNotice {
+		return o.State == issuance.DownloadedState, err
 	}
-	return o.State == InvitedState || o.State == VerifiedState || o.State == LockedState, err
+	return o.State == issuance.InvitedState || o.State == issuance.VerifiedState || o.State == issuance.LockedState, err
 }
 
 // messages lists those that were given up.
 func (c *clerk) messages() error {
 	since := c.now.Add(-failedWithin)
-	f, err := find(func(p Page) ([]Notice, string, error) { return c.Notices(NoticeQuery{State: Failed, Page: p}) },
-		func(n Notice) (bool, error) {
+	f, err := find(func(p issuance.Page) ([]issuance.Notice, string, error) {
+		return c.Notices(issuance.NoticeQuery{State: issuance.Failed, Page: p})
+	},
+		func(n issuance.Notice) (bool, error) {
 			if n.SettledAt.Before(since) {
 				return false, nil
 			}
@@ -204,8 +210,8 @@ func (c *clerk) messages() error {
 	if err != nil {
 		return err
 	}
-	c.out.ToDo.Failed, err = listed(c, f, func(n Notice) (ReportMessage, error) {
-		return ReportMessage{Message: n.ID, Kind: n.Kind, Channel: n.Channel, Order: n.Order, At: n.SettledAt, Error: n.LastError}, nil
+	c.out.ToDo.Failed, err = listed(c, f, func(n issuance.Notice) (MessageRow, error) {
+		return MessageRow{Message: n.ID, Kind: n.Kind, Channel: n.Channel, Order: n.Order, At: n.SettledAt, Error: n.LastError}, nil
 	})
 	return err
 }

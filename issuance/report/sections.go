@@ -1,36 +1,38 @@
-package issuance
+package report
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // command returns the one that prints more rows of this report.
 func (r Report) command() string {
 	flag := "--date"
-	if r.Kind == MonthlyReport {
+	if r.Kind == Monthly {
 		flag = "--month"
 	}
-	return fmt.Sprintf("postern report %s %s %s --limit %d", printable(string(r.Kind), 10), flag, printable(r.Period, 10), MaxPage)
+	return fmt.Sprintf("postern report %s %s %s --limit %d", printable(string(r.Kind), 10), flag, printable(r.Period, 10), issuance.MaxPage)
 }
 
-func (r Report) toDo() []ReportSection {
+func (r Report) toDo() []issuance.DocumentSection {
 	t := r.ToDo
 	horizon := slices.Max(endingWithin())
 	today, end := r.At.UTC().Format(time.DateOnly), r.At.Add(time.Duration(horizon)*oneDay).UTC().Format(time.DateOnly)
-	order := func(o ReportOrder) []string {
+	order := func(o OrderRow) []string {
 		return []string{r.when(o.Since), string(o.Service), o.ContactName, string(o.Order)}
 	}
-	cert := func(c ReportCertificate) []string {
+	cert := func(c CertificateRow) []string {
 		return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), c.ContactName, r.lastUse(c), string(c.Serial)}
 	}
 	var within []string
 	for _, w := range t.Within {
 		within = append(within, fmt.Sprintf("%s within %d days", amount(w.Count), w.Days))
 	}
-	ending := section(t.Ending, ReportSection{
+	ending := section(t.Ending, issuance.DocumentSection{
 		Title: "Certificates that end and have no successor, ordered or issued",
 		Head:  []string{"ENDS", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
 	}, fmt.Sprintf("No certificate ends in the next %d days without a successor.", horizon),
@@ -38,30 +40,30 @@ func (r Report) toDo() []ReportSection {
 	if ending.Title != "" {
 		ending.Title += " (" + strings.Join(within, ", ") + ")"
 	}
-	return []ReportSection{
-		section(t.Waiting, ReportSection{Title: "Orders that wait for approval", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
+	return []issuance.DocumentSection{
+		section(t.Waiting, issuance.DocumentSection{Title: "Orders that wait for approval", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
 			"Nothing waits for approval.", "postern order list --state requested", order),
-		section(t.Locked, ReportSection{Title: "Locked orders, after too many wrong codes", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
+		section(t.Locked, issuance.DocumentSection{Title: "Locked orders, after too many wrong codes", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
 			"No order is locked.", "postern order list --state locked", order),
-		section(t.Failed, ReportSection{Title: "Messages that failed for good in the last 30 days", Head: []string{"AT", "MESSAGE", "BY", "ID", "REASON"}},
-			"No message failed.", "postern message list --state failed", func(m ReportMessage) []string {
+		section(t.Failed, issuance.DocumentSection{Title: "Messages that failed for good in the last 30 days", Head: []string{"AT", "MESSAGE", "BY", "ID", "REASON"}},
+			"No message failed.", "postern message list --state failed", func(m MessageRow) []string {
 				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
 			}),
 		ending,
-		section(t.Superseded, ReportSection{
+		section(t.Superseded, issuance.DocumentSection{
 			Title: "Certificates whose successor is in use, and which can be revoked",
 			Head:  []string{"ENDS", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
-		}, "No certificate waits to be revoked for its successor.", "postern cert list --need revocation --expires-from "+today, func(c ReportCertificate) []string {
+		}, "No certificate waits to be revoked for its successor.", "postern cert list --need revocation --expires-from "+today, func(c CertificateRow) []string {
 			return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
 		}),
-		section(t.Held, ReportSection{Title: "Certificates on hold, to be released or revoked", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
-			"No certificate is on hold.", "postern cert list --need decision --expires-from "+today, func(c ReportCertificate) []string {
+		section(t.Held, issuance.DocumentSection{Title: "Certificates on hold, to be released or revoked", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
+			"No certificate is on hold.", "postern cert list --need decision --expires-from "+today, func(c CertificateRow) []string {
 				return []string{r.when(c.Since), string(c.Service), c.By, string(c.Serial), c.Comment}
 			}),
 	}
 }
 
-func (r Report) happened() []ReportSection {
+func (r Report) happened() []issuance.DocumentSection {
 	d, c := r.Done, r.Done.Counts
 	reasons := ""
 	for i, reason := range d.Reasons {
@@ -73,17 +75,17 @@ func (r Report) happened() []ReportSection {
 	if reasons != "" {
 		reasons = " (" + reasons + ")"
 	}
-	out := []ReportSection{
+	out := []issuance.DocumentSection{
 		{Line: fmt.Sprintf("Orders: %s requested, %s approved, %s completed, %s rejected, %s cancelled, %s lapsed.",
 			amount(c.Requested), amount(c.Approved), amount(c.Completed), amount(c.Rejected), amount(c.Cancelled), amount(c.Lapsed))},
 		{Line: fmt.Sprintf("Certificates: %s issued, %s held, %s released, %s revoked%s.",
 			amount(c.Issued), amount(c.Held), amount(c.Released), amount(c.Revoked), reasons)},
 	}
-	if r.Kind == MonthlyReport {
+	if r.Kind == Monthly {
 		return out
 	}
 	for _, l := range []struct {
-		list   Listed[ReportEvent]
+		list   Listed[Event]
 		title  string
 		change bool
 	}{
@@ -97,17 +99,17 @@ func (r Report) happened() []ReportSection {
 }
 
 // events are one thing each: of a change of a certificate with its reason.
-func (r Report) events(l Listed[ReportEvent], title string, change bool) ReportSection {
+func (r Report) events(l Listed[Event], title string, change bool) issuance.DocumentSection {
 	head := []string{"AT", "WHAT", "SERVICE", "BY", "ORDER"}
 	if change {
 		head = []string{"AT", "WHAT", "SERVICE", "BY", "SERIAL", "WHY"}
 	}
-	return section(l, ReportSection{Title: title, Head: head}, "", r.command(), func(e ReportEvent) []string {
+	return section(l, issuance.DocumentSection{Title: title, Head: head}, "", r.command(), func(e Event) []string {
 		row := []string{r.when(e.At), string(e.Verb), string(e.Service), e.By.Name, string(e.Order)}
 		if change {
 			row[4] = string(e.Serial)
 			why := string(e.Reason)
-			if e.Verb == HoldVerb {
+			if e.Verb == issuance.HoldVerb {
 				why = "" // that it is a hold stands there already
 			}
 			row = append(row, strings.TrimPrefix(strings.TrimSuffix(why+": "+e.Comment, ": "), ": "))
@@ -116,32 +118,32 @@ func (r Report) events(l Listed[ReportEvent], title string, change bool) ReportS
 	})
 }
 
-func (r Report) used() []ReportSection {
+func (r Report) used() []issuance.DocumentSection {
 	u := r.Use
-	return []ReportSection{
-		section(u.Refused, ReportSection{
+	return []issuance.DocumentSection{
+		section(u.Refused, issuance.DocumentSection{
 			Title: "Refused since " + r.when(r.From), Head: []string{"LAST", "SERVICE", "TIMES", "WHY", "NOW", "SERIAL"},
 			After: []string{"Times are counted since the certificate was issued."},
-		}, "No expired, held or revoked certificate was refused.", r.command(), func(f ReportRefusal) []string {
+		}, "No expired, held or revoked certificate was refused.", r.command(), func(f Refusal) []string {
 			now := string(f.Status)
-			if f.Expired && f.Status != Revoked {
+			if f.Expired && f.Status != issuance.Revoked {
 				now = "expired"
 			}
 			return []string{r.when(f.LastAt), string(f.Service), amount(int(f.Refused)), strings.TrimPrefix(string(f.Code), "certificate-"), now, string(f.Serial)}
 		}),
-		section(u.Unused, ReportSection{
+		section(u.Unused, issuance.DocumentSection{
 			Title: fmt.Sprintf("Active, and never seen in use since they were issued over %d days ago", u.UnusedAfterDays),
 			Head:  []string{"ISSUED", "ENDS", "SERVICE", "CONTACT", "SERIAL"},
-		}, "No active certificate is unused.", "postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly), func(c ReportCertificate) []string {
+		}, "No active certificate is unused.", "postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly), func(c CertificateRow) []string {
 			return []string{day(c.IssuedAt, r.zone()), day(c.NotAfter, r.zone()), string(c.Service), c.ContactName, string(c.Serial)}
 		}),
 	}
 }
 
-func (r Report) organizations() ReportSection {
-	return section(r.Organizations, ReportSection{
+func (r Report) organizations() issuance.DocumentSection {
+	return section(r.Organizations, issuance.DocumentSection{
 		Title: "Where something happened", Head: []string{"ORGANISATION", "REQUESTED", "COMPLETED", "ISSUED", "HELD", "RELEASED", "REVOKED", "NAME"},
-	}, "Nothing happened in any organisation.", r.command(), func(o ReportOrganization) []string {
+	}, "Nothing happened in any organisation.", r.command(), func(o OrganizationRow) []string {
 		c := o.Counts
 		return []string{
 			string(o.Organization), amount(c.Requested), amount(c.Completed), amount(c.Issued), amount(c.Held), amount(c.Released), amount(c.Revoked), o.Name,
@@ -150,7 +152,7 @@ func (r Report) organizations() ReportSection {
 }
 
 // lastUse says when c was last seen in use.
-func (r Report) lastUse(c ReportCertificate) string {
+func (r Report) lastUse(c CertificateRow) string {
 	if c.LastUsedAt.IsZero() {
 		return "never"
 	}

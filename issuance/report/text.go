@@ -1,8 +1,10 @@
-package issuance
+package report
 
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // Text returns the report as plain text with its columns aligned, for terminals
@@ -46,7 +48,7 @@ func (r Report) Text() string {
 }
 
 // aligned returns s's head and rows with their columns below each other.
-func aligned(s ReportSection) []string {
+func aligned(s issuance.DocumentSection) []string {
 	rows := append([][]string{s.Head}, s.Rows...)
 	widths := make([]int, len(s.Head))
 	for _, row := range rows {

@@ -1,22 +1,24 @@
-package issuance
+package report
 
 import (
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
-// ReportSchedule says when reports are sent, and to whom.
-type ReportSchedule struct {
+// Schedule says when reports are sent, and to whom.
+type Schedule struct {
 	Zone    *time.Location // in which days and months begin and times are written; nil for UTC
-	Daily   ReportTime     // on the day after the one that it is about
-	Monthly ReportTime     // in the month after the one that it is about
+	Daily   Time           // on the day after the one that it is about
+	Monthly Time           // in the month after the one that it is about
 	To      []string       // e-mail addresses; none: nothing is sent
 }
 
-// ReportTime is a time of day, and of a monthly report the day of the month too.
-type ReportTime struct {
+// Time is a time of day, and of a monthly report the day of the month too.
+type Time struct {
 	Off          bool
 	Day          int // 1 to 28
 	Hour, Minute int
@@ -26,34 +28,34 @@ type ReportTime struct {
 func clockTime() *regexp.Regexp { return regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])$`) }
 
 // ParseDailyAt reads a time of day as in 07:00, or off.
-func ParseDailyAt(s string) (ReportTime, error) {
+func ParseDailyAt(s string) (Time, error) {
 	if s == "off" {
-		return ReportTime{Off: true}, nil
+		return Time{Off: true}, nil
 	}
 	m := clockTime().FindStringSubmatch(s)
 	if m == nil {
-		return ReportTime{}, Invalidf("daily_at", quoted(s)+" is not a time of day", "write it as in 07:00, or off for no daily report")
+		return Time{}, issuance.Invalidf("daily_at", issuance.Quoted(s)+" is not a time of day", "write it as in 07:00, or off for no daily report")
 	}
 	hour, _ := strconv.Atoi(m[1])
 	minute, _ := strconv.Atoi(m[2])
-	return ReportTime{Hour: hour, Minute: minute}, nil
+	return Time{Hour: hour, Minute: minute}, nil
 }
 
 // ParseMonthlyAt reads a day of the month from 1 to 28 and a time of day, as in
 // 1 07:00, or off.
-func ParseMonthlyAt(s string) (ReportTime, error) {
+func ParseMonthlyAt(s string) (Time, error) {
 	if s == "off" {
-		return ReportTime{Off: true}, nil
+		return Time{Off: true}, nil
 	}
-	bad := Invalidf("monthly_at", quoted(s)+" is not a day of the month and a time", "write it as in 1 07:00, with a day from 1 to 28, or off for no monthly report")
+	bad := issuance.Invalidf("monthly_at", issuance.Quoted(s)+" is not a day of the month and a time", "write it as in 1 07:00, with a day from 1 to 28, or off for no monthly report")
 	day, clock, found := strings.Cut(s, " ")
 	n, err := strconv.Atoi(day)
 	if !found || err != nil || n < 1 || n > 28 || day != strconv.Itoa(n) {
-		return ReportTime{}, bad
+		return Time{}, bad
 	}
 	t, err := ParseDailyAt(strings.TrimSpace(clock))
 	if err != nil || t.Off {
-		return ReportTime{}, bad
+		return Time{}, bad
 	}
 	t.Day = n
 	return t, nil
@@ -66,12 +68,12 @@ func ParseZone(s string) (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(s)
 	if err != nil || s == "Local" {
-		return nil, Invalidf("time_zone", quoted(s)+" is not a time zone", "give its name in the IANA database, as in Europe/Berlin or UTC")
+		return nil, issuance.Invalidf("time_zone", issuance.Quoted(s)+" is not a time zone", "give its name in the IANA database, as in Europe/Berlin or UTC")
 	}
 	return zone, nil
 }
 
-func (s ReportSchedule) zone() *time.Location {
+func (s Schedule) zone() *time.Location {
 	if s.Zone == nil {
 		return time.UTC
 	}
@@ -79,8 +81,8 @@ func (s ReportSchedule) zone() *time.Location {
 }
 
 // time returns when reports of kind are sent.
-func (s ReportSchedule) time(kind ReportKind) ReportTime {
-	if kind == MonthlyReport {
+func (s Schedule) time(kind Kind) Time {
+	if kind == Monthly {
 		return s.Monthly
 	}
 	return s.Daily
@@ -89,45 +91,45 @@ func (s ReportSchedule) time(kind ReportKind) ReportTime {
 // period is a day or a month of the calendar. Its first day is kept as if it
 // began in UTC, where days have no holes.
 type period struct {
-	kind ReportKind
+	kind Kind
 	day  time.Time
 }
 
 // periodOf returns the period of kind that the calendar of t's own zone shows.
-func periodOf(kind ReportKind, t time.Time) period {
+func periodOf(kind Kind, t time.Time) period {
 	y, m, d := t.Date()
-	if kind == MonthlyReport {
+	if kind == Monthly {
 		d = 1
 	}
 	return period{kind, time.Date(y, m, d, 0, 0, 0, 0, time.UTC)}
 }
 
 // parsePeriod reads what String writes.
-func parsePeriod(kind ReportKind, s string) (period, error) {
-	if kind == MonthlyReport {
+func parsePeriod(kind Kind, s string) (period, error) {
+	if kind == Monthly {
 		if t, err := time.Parse("2006-01", s); err == nil && t.Year() > 0 {
 			return period{kind, t}, nil
 		}
-		return period{}, Invalidf("month", quoted(s)+" is not a month", "write it as in 2026-11")
+		return period{}, issuance.Invalidf("month", issuance.Quoted(s)+" is not a month", "write it as in 2026-11")
 	}
 	if t, err := time.Parse(time.DateOnly, s); err == nil && t.Year() > 0 {
 		return period{kind, t}, nil
 	}
-	return period{}, Invalidf("date", quoted(s)+" is not a day", "write it as in 2026-11-25")
+	return period{}, issuance.Invalidf("date", issuance.Quoted(s)+" is not a day", "write it as in 2026-11-25")
 }
 
 func (p period) String() string {
-	if p.kind == MonthlyReport {
+	if p.kind == Monthly {
 		return p.day.Format("2006-01")
 	}
 	return p.day.Format(time.DateOnly)
 }
 
-func (p period) id() ReportID { return ReportID(string(p.kind) + "-" + p.String()) }
+func (p period) id() ID { return ID(string(p.kind) + "-" + p.String()) }
 
 // move returns the period n behind p.
 func (p period) move(n int) period {
-	if p.kind == MonthlyReport {
+	if p.kind == Monthly {
 		return period{p.kind, p.day.AddDate(0, n, 0)}
 	}
 	return period{p.kind, p.day.AddDate(0, 0, n)}
@@ -137,16 +139,16 @@ func (p period) move(n int) period {
 func (p period) begin(zone *time.Location) time.Time { return firstInstant(p.day, zone) }
 
 // dueAt returns when the report about p is sent.
-func (s ReportSchedule) dueAt(p period) time.Time {
+func (s Schedule) dueAt(p period) time.Time {
 	at, next := s.time(p.kind), p.move(1).day
-	if p.kind == MonthlyReport {
+	if p.kind == Monthly {
 		next = next.AddDate(0, 0, at.Day-1)
 	}
 	return firstInstant(next.Add(time.Duration(at.Hour)*time.Hour+time.Duration(at.Minute)*time.Minute), s.zone())
 }
 
 // lastDue returns the last period whose report is due at now.
-func (s ReportSchedule) lastDue(kind ReportKind, now time.Time) period {
+func (s Schedule) lastDue(kind Kind, now time.Time) period {
 	p := periodOf(kind, now.In(s.zone()))
 	for now.Before(s.dueAt(p)) {
 		p = p.move(-1)

@@ -1,15 +1,17 @@
-package issuance
+package report
 
 import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // needing finds the certificates that are not over and need something.
-func (c *clerk) needing(n Need, before time.Time, keep func(Certificate) (bool, error)) (found[Certificate], error) {
-	return find(func(p Page) ([]Certificate, string, error) {
-		return c.Certificates(CertificateQuery{Need: n, ExpiresFrom: c.now, ExpiresBefore: before, Page: p})
+func (c *clerk) needing(n issuance.Need, before time.Time, keep func(issuance.Certificate) (bool, error)) (found[issuance.Certificate], error) {
+	return find(func(p issuance.Page) ([]issuance.Certificate, string, error) {
+		return c.Certificates(issuance.CertificateQuery{Need: n, ExpiresFrom: c.now, ExpiresBefore: before, Page: p})
 	}, keep)
 }
 
@@ -17,9 +19,9 @@ func (c *clerk) needing(n Need, before time.Time, keep func(Certificate) (bool, 
 func (c *clerk) ending() error {
 	days := endingWithin()
 	for _, n := range days {
-		c.out.ToDo.Within = append(c.out.ToDo.Within, ReportWithin{Days: n})
+		c.out.ToDo.Within = append(c.out.ToDo.Within, Within{Days: n})
 	}
-	f, err := c.needing(SuccessorNeed, c.now.Add(time.Duration(slices.Max(days))*oneDay), func(cert Certificate) (bool, error) {
+	f, err := c.needing(issuance.SuccessorNeed, c.now.Add(time.Duration(slices.Max(days))*oneDay), func(cert issuance.Certificate) (bool, error) {
 		ordered, err := c.ordered(cert)
 		if ordered || err != nil {
 			return false, err
@@ -39,11 +41,11 @@ func (c *clerk) ending() error {
 }
 
 // ordered reports whether there is an open order for the successor of cert.
-func (c *clerk) ordered(cert Certificate) (bool, error) {
-	orders, _, err := c.Orders(OrderQuery{Renews: cert.Serial})
-	return slices.ContainsFunc(orders, func(o Order) bool {
+func (c *clerk) ordered(cert issuance.Certificate) (bool, error) {
+	orders, _, err := c.Orders(issuance.OrderQuery{Renews: cert.Serial})
+	return slices.ContainsFunc(orders, func(o issuance.Order) bool {
 		switch o.State {
-		case RequestedState, InvitedState, VerifiedState, IssuedState, DownloadedState, LockedState:
+		case issuance.RequestedState, issuance.InvitedState, issuance.VerifiedState, issuance.IssuedState, issuance.DownloadedState, issuance.LockedState:
 			return true
 		}
 		return false
@@ -51,7 +53,7 @@ func (c *clerk) ordered(cert Certificate) (bool, error) {
 }
 
 func (c *clerk) superseded() error {
-	f, err := c.needing(RevocationNeed, time.Time{}, nil)
+	f, err := c.needing(issuance.RevocationNeed, time.Time{}, nil)
 	if err != nil {
 		return err
 	}
@@ -61,11 +63,11 @@ func (c *clerk) superseded() error {
 
 // held lists those that somebody must decide about, those held for longest first.
 func (c *clerk) held() error {
-	f, err := c.needing(DecisionNeed, time.Time{}, nil)
+	f, err := c.needing(issuance.DecisionNeed, time.Time{}, nil)
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(f.records, func(a, b Certificate) int { return a.ChangedAt.Compare(b.ChangedAt) })
+	slices.SortStableFunc(f.records, func(a, b issuance.Certificate) int { return a.ChangedAt.Compare(b.ChangedAt) })
 	c.out.ToDo.Held, err = listed(c, f, c.certificate)
 	return err
 }
@@ -74,7 +76,7 @@ func (c *clerk) held() error {
 func (c *clerk) unused() error {
 	c.out.Use.UnusedAfterDays = int(unusedAfter / oneDay)
 	since := c.now.Add(-unusedAfter)
-	f, err := c.needing(UseNeed, time.Time{}, func(cert Certificate) (bool, error) { return cert.IssuedAt.Before(since), nil })
+	f, err := c.needing(issuance.UseNeed, time.Time{}, func(cert issuance.Certificate) (bool, error) { return cert.IssuedAt.Before(since), nil })
 	if err != nil {
 		return err
 	}
@@ -82,20 +84,20 @@ func (c *clerk) unused() error {
 	return err
 }
 
-func (c *clerk) certificate(cert Certificate) (ReportCertificate, error) {
+func (c *clerk) certificate(cert issuance.Certificate) (CertificateRow, error) {
 	name, err := c.name(cert.Contact)
 	if err != nil {
-		return ReportCertificate{}, err
+		return CertificateRow{}, err
 	}
 	u, err := c.Usage(cert.Serial)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return ReportCertificate{}, err
+	if err != nil && !errors.Is(err, issuance.ErrNotFound) {
+		return CertificateRow{}, err
 	}
-	out := ReportCertificate{
+	out := CertificateRow{
 		Serial: cert.Serial, Status: cert.Status, Organization: cert.Organization, Service: cert.Service, Contact: cert.Contact, ContactName: name,
 		IssuedAt: cert.IssuedAt, NotAfter: cert.NotAfter, DaysLeft: int(cert.NotAfter.Sub(c.now) / oneDay), LastUsedAt: u.Last, RenewedBy: cert.RenewedBy,
 	}
-	if cert.Status == Held {
+	if cert.Status == issuance.Held {
 		out.Since, out.By, out.Comment = cert.ChangedAt, cert.ChangedBy.Name, cert.Comment
 	}
 	return out, nil
@@ -105,12 +107,12 @@ func (c *clerk) certificate(cert Certificate) (ReportCertificate, error) {
 // use was refused, the last refused first. The counts are since their issue:
 // when which of them was is not kept.
 func (c *clerk) refused() error {
-	certificates := make(map[Serial]Certificate)
-	f, err := find(func(p Page) ([]Usage, string, error) {
-		return c.Usages(UsageQuery{RefusedFrom: c.out.From, Page: p})
-	}, func(u Usage) (bool, error) {
+	certificates := make(map[issuance.Serial]issuance.Certificate)
+	f, err := find(func(p issuance.Page) ([]issuance.Usage, string, error) {
+		return c.Usages(issuance.UsageQuery{RefusedFrom: c.out.From, Page: p})
+	}, func(u issuance.Usage) (bool, error) {
 		cert, err := c.Certificate(u.Serial)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, issuance.ErrNotFound) {
 			return false, nil
 		}
 		certificates[u.Serial] = cert
@@ -119,9 +121,9 @@ func (c *clerk) refused() error {
 	if err != nil {
 		return err
 	}
-	c.out.Use.Refused, err = listed(c, f, func(u Usage) (ReportRefusal, error) {
+	c.out.Use.Refused, err = listed(c, f, func(u issuance.Usage) (Refusal, error) {
 		cert := certificates[u.Serial]
-		return ReportRefusal{
+		return Refusal{
 			Serial: u.Serial, Status: cert.Status, Expired: cert.Expired(c.now), Organization: cert.Organization, Service: cert.Service,
 			Refused: u.Refused, LastAt: u.RefusedLast, Code: u.RefusedCode,
 		}, nil

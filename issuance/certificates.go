@@ -1,0 +1,52 @@
+package issuance
+
+import "time"
+
+// CertificateReader looks up certificates, and what was seen of them in use.
+type CertificateReader interface {
+	Certificate(Serial) (Certificate, error)
+	// Certificates leaves out abandoned serial numbers unless the query asks for
+	// that status; they expire at no time.
+	Certificates(CertificateQuery) ([]Certificate, string, error)
+	// Totals counts the certificates, to the hour: one that expires in the hour of
+	// now, or later, counts as not expired.
+	Totals(now time.Time) (Totals, error)
+
+	// Usage returns what PutUsage kept of a certificate: of one that was never
+	// used, ErrNotFound.
+	Usage(Serial) (Usage, error)
+	// Usages lists those with a refused use, the last refused first.
+	Usages(UsageQuery) ([]Usage, string, error)
+
+	// Compromised reports whether PutCompromised was called with the digest of a
+	// public key (SHA-256 of its SubjectPublicKeyInfo).
+	Compromised(Digest) (bool, error)
+}
+
+// Certificates keeps certificates, what was seen of them, and, for good, which
+// keys others have.
+type Certificates interface {
+	CertificateReader
+	PutCertificate(Certificate) error
+	PutUsage(Usage) error
+	PutCompromised(Digest) error
+}
+
+// CertificateQuery asks for certificates.
+type CertificateQuery struct {
+	Status       Status
+	Organization OrgID
+	Service      ServiceID
+	Order        OrderID
+	// Each of the others lists by NotAfter instead, the earliest first.
+	ExpiresFrom   time.Time // at this time or later
+	ExpiresBefore time.Time
+	Need          Need
+	Page
+}
+
+// UsageQuery asks for refused uses, the last of a certificate not before RefusedFrom.
+type UsageQuery struct {
+	RefusedFrom time.Time
+	Page
+}

@@ -1,0 +1,149 @@
+package issuance
+
+import (
+	"slices"
+	"time"
+)
+
+// OneTimeCode is where a one-time code stands, whatever it opens; the code itself
+// is computed from its owner's seed and Counter (HOTP, RFC 4226) when it is needed.
+type OneTimeCode struct {
+	Counter    uint64      `json:"counter"`              // 0: none was made yet
+	Live       bool        `json:"live"`                 // made, and not used, spent or void
+	Notice     NoticeID    `json:"notice,omitempty"`     // that carries it
+	AcceptedAt time.Time   `json:"accepted_at,omitzero"` // when the provider took it; its time runs from here
+	Attempts   int         `json:"attempts"`             // counted tries at this code
+	MadeAt     []time.Time `json:"made_at,omitempty"`    // of the codes of the last 24 hours, oldest first
+}
+
+// next returns the code that follows c, which it voids. A refusal says when the
+// next one may be made.
+func (c OneTimeCode) next(p Policy, now time.Time) (OneTimeCode, error) {
+	recent := c.recent(now)
+	at, daily := c.nextAt(p, now)
+	switch wait := at.Sub(now); {
+	case wait <= 0:
+		return OneTimeCode{Counter: c.Counter + 1, Live: true, MadeAt: append(recent, now)}, nil
+	case daily:
+		return c, &Error{
+			Kind: Limited, Code: CodeDailyLimit, Message: itoa(len(recent)) + " codes were sent in the last 24 hours",
+			Hint: "try again later, or call the people who sent you the link", Retry: wait,
+		}
+	default:
+		return c, &Error{
+			Kind: Limited, Code: CodeCooldown, Message: "a code was sent just now",
+			Hint: "wait before you ask for another one", Retry: wait,
+		}
+	}
+}
+
+// recent returns when the codes of the last 24 hours were made.
+func (c OneTimeCode) recent(now time.Time) []time.Time {
+	day := now.Add(-24 * time.Hour)
+	return slices.DeleteFunc(slices.Clone(c.MadeAt), func(t time.Time) bool { return !t.After(day) })
+}
+
+// nextAt returns from when on another code may be made, and whether that is
+// because the day's codes are all used.
+func (c OneTimeCode) nextAt(p Policy, now time.Time) (at time.Time, daily bool) {
+	recent := c.recent(now)
+	n := len(recent)
+	if n == 0 {
+		return now, false
+	}
+	at = recent[n-1].Add(p.CodeCooldown)
+	if n >= p.CodesPerDay {
+		if day := recent[n-p.CodesPerDay].Add(24 * time.Hour); day.After(at) {
+			return day, true
+		}
+	}
+	return at, false
+}
+
+// taken starts c's time: the provider took the SMS with counter. It reports
+// whether that is news.
+func (c *OneTimeCode) taken(counter uint64, now time.Time) bool {
+	if !c.Live || c.Counter != counter || !c.AcceptedAt.IsZero() {
+		return false
+	}
+	c.AcceptedAt = now
+	return true
+}
+
+// spent reports whether all tries at c are used.
+func (c OneTimeCode) spent(p Policy) bool { return c.Attempts >= p.CodeAttempts }
+
+// attemptable returns why nothing can be compared with c, nil if it can.
+func (c OneTimeCode) attemptable(p Policy) error {
+	switch {
+	case c.Counter == 0:
+		return &Error{Kind: Conflict, Code: CodeNone, Message: "no code was sent yet", Hint: "ask for a code first"}
+	case !c.Live, c.spent(p):
+		return spentError()
+	}
+	return nil
+}
+
+// stands returns why the code with counter, which is right, opens nothing (any
+// more), nil if it does.
+func (c OneTimeCode) stands(counter uint64, p Policy, now time.Time) error {
+	switch {
+	case !c.Live, c.Counter != counter:
+		return expiredCodeError("this code was right, but was used or replaced meanwhile")
+	case c.expired(p, now), c.forgotten(p, now):
+		return expiredCodeError("this code was right, but it has expired")
+	}
+	return nil
+}
+
+// ends returns when c expires; zero while the provider has not taken it.
+func (c OneTimeCode) ends(p Policy) time.Time {
+	if c.AcceptedAt.IsZero() {
+		return time.Time{}
+	}
+	return c.AcceptedAt.Add(p.CodeLifetime)
+}
+
+func (c OneTimeCode) expired(p Policy, now time.Time) bool {
+	end := c.ends(p)
+	return !end.IsZero() && !now.Before(end)
+}
+
+// forgotten reports whether c was made so long ago that no provider can still be
+// about to take it: then none ever said that it did.
+func (c OneTimeCode) forgotten(p Policy, now time.Time) bool {
+	n := len(c.MadeAt)
+	return c.AcceptedAt.IsZero() && n > 0 && now.After(c.MadeAt[n-1].Add(noticeLifetime(CodeNotice)+p.CodeLifetime))
+}
+
+// giveBack takes a counted try at the code with counter back.
+func (c *OneTimeCode) giveBack(counter uint64) {
+	if c.Counter == counter {
+		c.Attempts = max(0, c.Attempts-1)
+	}
+}
+
+// revive makes the code with counter one that can be entered again: it failed to
+// be delivered, and is sent again.
+func (c *OneTimeCode) revive(counter uint64, p Policy, now time.Time) bool {
+	if c.Counter != counter || c.spent(p) {
+		return false
+	}
+	c.Live, c.MadeAt = true, append(c.MadeAt, now)
+	return true
+}
+
+func spentError() *Error {
+	return &Error{Kind: Limited, Code: CodeSpent, Message: "too many wrong tries at this code", Hint: "ask for a new code"}
+}
+
+func expiredCodeError(message string) *Error {
+	return &Error{Kind: Denied, Code: CodeExpired, Message: message, Hint: "ask for a new code"}
+}
+
+func wrongCodeError(left int) *Error {
+	return &Error{
+		Kind: Denied, Code: CodeWrongCode, Message: "this is not the code",
+		Hint: "look at the newest SMS again", Left: left,
+	}
+}

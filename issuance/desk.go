@@ -1,0 +1,58 @@
+package issuance
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Desk is what the verbs of every room share. The caller makes one for the whole
+// house and changes nothing of it afterwards. Now and Log must be set.
+type Desk struct {
+	Now    func() time.Time
+	Log    *slog.Logger
+	Alerts []string // e-mail addresses of staff who are told what needs a person
+
+	WakeCourier   func(Channel) // a notice is waiting
+	WakePublisher func()        // a certificate's status changed
+}
+
+// Check returns an error that names what d lacks.
+func (d *Desk) Check() error {
+	if d == nil || d.Now == nil || d.Log == nil {
+		return errors.New("issuance: the desk lacks Now or Log")
+	}
+	return nil
+}
+
+// Do does one verb in one transaction of store: f loads, makes the transition,
+// puts, enqueues and audits, or changes nothing and returns an error. What f
+// audits is appended last. Whom it concerns is woken once it has committed.
+func Do[R any, T Ledger](ctx context.Context, d *Desk, store Store[R, T], f func(T, *Entry) error) error {
+	var done *Entry
+	err := store.Update(ctx, func(tx T) error {
+		done = &Entry{Now: d.Now().UTC(), desk: d, ledger: tx}
+		if err := f(tx, done); err != nil {
+			return err
+		}
+		return done.close()
+	})
+	if err != nil {
+		return err
+	}
+	done.tell()
+	return nil
+}
+
+// tell wakes those whom the entry concerns.
+func (e *Entry) tell() {
+	for channel := range e.wake {
+		if e.desk.WakeCourier != nil {
+			e.desk.WakeCourier(channel)
+		}
+	}
+	if e.status && e.desk.WakePublisher != nil {
+		e.desk.WakePublisher()
+	}
+}

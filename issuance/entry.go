@@ -1,0 +1,113 @@
+package issuance
+
+import (
+	"errors"
+	"time"
+)
+
+// Entry is what one verb leaves in its transaction beside the records it changes:
+// notices, the audit records and its receipt.
+type Entry struct {
+	Now time.Time // the one time of the verb, in UTC
+
+	desk   *Desk
+	ledger Ledger
+	audits []AuditRecord
+	wake   map[Channel]bool
+	status bool // a certificate's status changed
+}
+
+// Audit records that by did verb, in the transaction that does it. It is the only
+// way to an audit record: r says to what it was done, and its detail.
+func (e *Entry) Audit(by Actor, verb Verb, r AuditRecord) {
+	r.At, r.Actor, r.Verb = e.Now, by, verb
+	e.audits = append(e.audits, r)
+}
+
+// Enqueue keeps n to be sent as soon as its transaction has committed.
+func (e *Entry) Enqueue(n Notice) error {
+	if n.ID == "" {
+		n.ID = NoticeID(NewID("msg-", e.Now))
+	}
+	if n.NextAt.Before(e.Now) {
+		n.NextAt = e.Now
+	}
+	if n.CreatedAt.IsZero() { // what is sent again keeps its date, and so its every byte
+		n.CreatedAt = e.Now
+	}
+	n.Channel, n.State, n.Leased = n.Kind.Channel(), Pending, false
+	n.GiveUpAt = n.NextAt.Add(noticeLifetime(n.Kind))
+	if err := e.ledger.PutNotice(n); err != nil {
+		return err
+	}
+	if e.wake == nil {
+		e.wake = make(map[Channel]bool)
+	}
+	e.wake[n.Channel] = true
+	return nil
+}
+
+// Alert tells staff that the order with id, or something without an order, needs a person.
+func (e *Entry) Alert(id OrderID, text string) error {
+	for _, to := range e.desk.Alerts {
+		if err := e.Enqueue(Notice{Kind: AlertNotice, Order: id, To: to, Language: Languages()[0], Text: text}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StatusChanged has CRL and OCSP follow once the transaction has committed.
+func (e *Entry) StatusChanged() { e.status = true }
+
+// Once makes a creating request safe to repeat: the same key makes one thing.
+// The zero value makes a new thing each time.
+type Once struct {
+	Key     string // the caller's idempotency key
+	Request Digest // of the whole request
+}
+
+// Once returns the id of what by already made under o, "" if nothing.
+func (e *Entry) Once(by Actor, o Once) (made string, err error) {
+	if o.Key == "" {
+		return "", nil
+	}
+	r, err := e.ledger.Receipt(by.ID + "/" + o.Key)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	if err == nil && r.Request != o.Request {
+		return "", &Error{
+			Kind: Conflict, Code: CodeReused, Message: "this Idempotency-Key was used for another request",
+			Hint: "use a new key for a new request",
+		}
+	}
+	return r.Made, err
+}
+
+// Made records that by made something under o.
+func (e *Entry) Made(by Actor, o Once, made string) error {
+	if o.Key == "" {
+		return nil
+	}
+	return e.ledger.PutReceipt(Receipt{Key: by.ID + "/" + o.Key, Request: o.Request, Made: made, At: e.Now})
+}
+
+// clockSlack is how far the clock may be set back without anybody minding: time
+// servers step it by less.
+const clockSlack = 10 * time.Second
+
+// close appends the audit records, and remembers the latest time the store has
+// seen, to the second.
+func (e *Entry) close() error {
+	for _, r := range e.audits {
+		if err := e.ledger.AppendAudit(r); err != nil {
+			return err
+		}
+	}
+	last, err := e.ledger.Clock()
+	if err != nil || e.Now.Sub(last) < time.Second {
+		return err
+	}
+	return e.ledger.SetClock(e.Now)
+}

@@ -1,0 +1,34 @@
+package issuance
+
+// RegisterReader looks up customers, their people and their services.
+type RegisterReader interface {
+	Organization(OrgID) (Organization, error)
+	Organizations(Page) ([]Organization, string, error)
+
+	Contact(ContactID) (Contact, error)
+	Contacts(ContactQuery) ([]Contact, string, error)
+
+	Service(ServiceID) (Service, error)
+	Services(ServiceQuery) ([]Service, string, error)
+}
+
+// Register is the register of customers, their people and their services.
+type Register interface {
+	RegisterReader
+	PutOrganization(Organization) error
+	PutContact(Contact) error
+	PutService(Service) error
+}
+
+// ContactQuery and ServiceQuery ask for parts of the register.
+type (
+	ContactQuery struct {
+		Organization OrgID
+		Email        string // exact, in any case
+		Page
+	}
+	ServiceQuery struct {
+		Organization OrgID
+		Page
+	}
+)

@@ -1,0 +1,41 @@
+// Package staff decides who of the organisation may come in: their tokens, to
+// begin with. What each role may do stands in issuance's table of permits.
+package staff
+
+import (
+	"context"
+	"errors"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// Reader looks up tokens.
+type Reader interface {
+	Token(TokenID) (Token, error)
+	TokenByDigest(issuance.Digest) (Token, error)
+	Tokens(issuance.Page) ([]Token, string, error)
+}
+
+// Tx keeps tokens.
+type Tx interface {
+	Reader
+	PutToken(Token) error
+	issuance.Ledger
+}
+
+// Office does the verbs of tokens, and says who holds one.
+type Office struct {
+	Desk  *issuance.Desk
+	Store issuance.Store[Reader, Tx]
+}
+
+// Check returns an error that names what o lacks.
+func (o *Office) Check() error {
+	if o.Store == nil {
+		return errors.New("staff: the office has no store")
+	}
+	return o.Desk.Check()
+}
+
+// Read runs f in a read-only transaction, for listings.
+func (o *Office) Read(ctx context.Context, f func(Reader) error) error { return o.Store.View(ctx, f) }
