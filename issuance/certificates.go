@@ -42,6 +42,7 @@ type CertificateQuery struct {
 	ExpiresFrom   time.Time // at this time or later
 	ExpiresBefore time.Time
 	Need          Need
+	IssuedBefore  time.Time // leaves others out, and changes no order
 	Page
 }
 

@@ -77,8 +77,8 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 			want, err := paperCode(seed, counter)
 			return string(want.Reveal()) == code, err
 		},
-		CheckMobile: func(string) error { return nil },
-		Workers:     2,
+		CheckMobile: func(string) error { return nil }, ASCIIAddress: func(a string) (string, error) { return a, nil },
+		Workers: 2,
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: h.clerk.Document,
 		},
@@ -183,7 +183,7 @@ func (h *house) wantCode(err error, want issuance.Code) {
 // request places an order and approves it.
 func (h *house) invited() issuance.OrderID {
 	h.t.Helper()
-	o, err := h.Request(h.t.Context(), h.staff, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID})
+	o, err := h.Request(h.t.Context(), h.staff, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Another: true})
 	h.ok(err)
 	o, err = h.Approve(h.t.Context(), h.staff, o.ID, "")
 	h.ok(err)

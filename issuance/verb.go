@@ -39,10 +39,12 @@ const (
 	SendVerb  Verb = "send"  // a notice was accepted by its provider
 	FailVerb  Verb = "fail"  // a notice is hopeless
 	RetryVerb Verb = "retry" // staff send a notice again
+	TrialVerb Verb = "test"  // staff send a test message
 
 	ReportVerb Verb = "report" // a report was queued for those who get it
 
 	ResendPasswordVerb Verb = "resend-password" // of an order: the same password is sent again
 
-	ListVerb Verb = "list" // reads, and leaves no record
+	ListVerb Verb = "list" // these two read, and leave no record
+	ShowVerb Verb = "show"
 )

@@ -39,6 +39,7 @@ func (h *house) measure(registry *prometheus.Registry) error {
 		counter("postern_ocsp_answers_total", "OCSP answers given.", prometheus.Labels{"source": "signed"}, func() float64 { return float64(h.responder.Stats().Signed) }),
 		counter("postern_ocsp_presigned_total", "OCSP answers signed before they were asked for.", nil, func() float64 { return float64(h.responder.Stats().Presigned) }),
 		gauge("postern_notices", "Notices that failed and wait for a person, up to 500.", prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
+		newExpiry(h),
 	}
 	for channel, c := range h.couriers {
 		labels := prometheus.Labels{"channel": string(channel)}

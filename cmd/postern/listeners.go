@@ -67,8 +67,7 @@ func (h *house) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	proxies, err := h.proxies()
-	if err != nil {
+	if h.proxies, err = h.newProxies(); err != nil {
 		return err
 	}
 	if err := h.listenPublic(public, site, metrics); err != nil {
@@ -77,10 +76,10 @@ func (h *house) listen(ctx context.Context) error {
 	if h.listeners.plain, err = server.New(server.Options{Name: "plain", Addr: h.cfg.Plain.Listen, Handler: trusted, Log: h.log, Metrics: metrics}); err != nil {
 		return err
 	}
-	if err := h.listenAdmin(besideProxies(proxies, staff), metrics); err != nil {
+	if err := h.listenAdmin(besideProxies(h.proxies, staff), metrics); err != nil {
 		return err
 	}
-	if err := h.listenProxies(proxies, metrics); err != nil {
+	if err := h.listenProxies(metrics); err != nil {
 		return err
 	}
 	return h.listenClients(metrics)
@@ -178,7 +177,7 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 // admin returns the handler of the listener for staff.
 func (h *house) admin(site *page.Site, metrics http.Handler) (http.Handler, error) {
 	o := admin.Options{
-		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Log: h.log, Now: h.now, Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL,
+		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Log: h.log, Now: h.now, Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL,
 	}
 	if h.outbox != nil {
 		var err error
@@ -207,5 +206,6 @@ func (h *house) trust(ctx context.Context, site *page.Site) (*trust.Trust, error
 	return trust.New(trust.Options{
 		Root: h.authority.Root(), Issuers: h.issuers, CRL: h.crl, Bundle: h.bundle, WaitBundle: h.waitBundle,
 		OCSP: h.ocsp, OCSPFromPath: ocspFromPath, Site: site, URL: h.cfg.Plain.URL, Now: h.now, Log: h.log, Closing: ctx.Done(),
+		TrustedProxies: h.cfg.Public.Proxies(),
 	})
 }

@@ -27,6 +27,7 @@ func (h *house) serverTLS(cert, key, address string) (*tls.Config, error) {
 			return nil, err
 		}
 		base.GetCertificate = f.get
+		h.shown.files, h.shown.get = append(h.shown.files, f), append(h.shown.get, f.get)
 		return base, nil
 	}
 	u, err := url.Parse(address)
@@ -44,6 +45,7 @@ func (h *house) serverTLS(cert, key, address string) (*tls.Config, error) {
 		keys.Profile.IPs = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	}
 	base.GetCertificate = keys.GetCertificate
+	h.shown.get = append(h.shown.get, keys.GetCertificate)
 	return base, nil
 }
 
@@ -89,6 +91,13 @@ func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	f.log.Error("reading a server certificate again", "file", f.cert, "error", err)
 	return f.current, nil
+}
+
+// forget has the next call of get read the files, whatever their times say.
+func (f *certificateFiles) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looked, f.changed = time.Time{}, time.Time{}
 }
 
 func newest(paths ...string) (t time.Time, err error) {

@@ -65,10 +65,12 @@ func (t *tx) Certificates(q issuance.CertificateQuery) ([]issuance.Certificate, 
 		match(&m, byService, q.Service)
 		matchOrder(&m, certificateBeside, q.Order)
 		find.prefixes = m.orAll()
-		return t.s.tables.certificates.list(t, find)
+		if q.IssuedBefore.IsZero() {
+			return t.s.tables.certificates.list(t, find)
+		}
 	}
 	return t.s.tables.certificates.listIf(t, find, func(r issuance.Certificate) bool {
-		return (q.Status == "" || r.Status == q.Status) && (q.Organization == "" || r.Organization == q.Organization) &&
+		return (q.IssuedBefore.IsZero() || r.IssuedAt.Before(q.IssuedBefore)) && (q.Status == "" || r.Status == q.Status) && (q.Organization == "" || r.Organization == q.Organization) &&
 			(q.Service == "" || r.Service == q.Service) && (q.Order == "" || r.Order == q.Order)
 	})
 }

@@ -25,6 +25,7 @@ type Options struct {
 	Registrar *issuance.Registrar
 	Staff     *staff.Office
 	Reports   *report.Office
+	Channels  Channels
 	Log       *slog.Logger
 	Now       func() time.Time
 	Checks    []server.Check // of /readyz
@@ -47,7 +48,7 @@ type API struct {
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Log == nil || o.Now == nil {
+	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
 		return nil, errors.New("admin: a field of the options is not set")
 	}
 	a := &API{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true)}
@@ -101,6 +102,9 @@ func (a *API) endpoints() []endpoint {
 		{get, "/organizations", a.listOrganizations},
 		{post, "/organizations", a.addOrganization},
 		{get, "/organizations/{id}", a.showOrganization},
+		{patch, "/organizations/{id}", a.changeOrganization},
+		{post, "/organizations/{id}/disable", a.disableOrganization},
+		{post, "/organizations/{id}/enable", a.enableOrganization},
 
 		{get, "/contacts", a.listContacts},
 		{post, "/contacts", a.addContact},
@@ -136,6 +140,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/messages", a.listMessages},
 		{get, "/messages/{id}", a.showMessage},
 		{post, "/messages/{id}/retry", a.retryMessage},
+		{post, "/messages/test", a.testMessage},
 
 		{get, "/tokens", a.listTokens},
 		{post, "/tokens", a.addToken},

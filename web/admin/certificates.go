@@ -89,6 +89,13 @@ func (a *API) listCertificates(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
+	if find.Need != "" {
+		due := issuance.Needing(find.Need, a.opts.Now())
+		find.IssuedBefore = due.IssuedBefore
+		if find.ExpiresFrom.Before(due.ExpiresFrom) {
+			find.ExpiresFrom = due.ExpiresFrom
+		}
+	}
 	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]seen, string, error) {
 		found, next, err := tx.Certificates(find)
 		if err != nil {

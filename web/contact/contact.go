@@ -42,6 +42,7 @@ type site struct {
 	Config
 	pages   *page.Pages
 	limiter *limit.Limiter
+	source  *limit.Source
 }
 
 // New returns the handler of /c/, /claim and /assets/, or an error that says
@@ -57,7 +58,10 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{Config: c, pages: pages, limiter: limit.New(c.Limit, c.Now)}
+	s := &site{
+		Config: c, pages: pages, limiter: limit.New(c.Limit, c.Now),
+		source: &limit.Source{Trusted: c.TrustedProxies, Log: c.Log},
+	}
 	foreign := http.NewCrossOriginProtection()
 	if err := foreign.AddTrustedOrigin(c.PublicURL.Scheme + "://" + c.PublicURL.Host); err != nil {
 		return nil, err

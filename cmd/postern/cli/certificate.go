@@ -32,7 +32,7 @@ func listCertificates(n *connection) *cobra.Command {
 			{name: "order", parameter: "order", usage: "of this order"},
 			{name: "expires-before", parameter: "expires_before", usage: "that end before this day (2027-01-31) or time; the earliest first", read: readTime("expires-before")},
 			{name: "expires-from", parameter: "expires_from", usage: "that end on this day (2027-01-31), at this time or later; the earliest first", read: readTime("expires-from")},
-			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (none was seen) or a decision (on hold); the earliest to end first", read: oneOf(issuance.Needs()...)},
+			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (not used in their first 30 days) or a decision (on hold); the earliest to expire first", read: oneOf(issuance.Needs()...)},
 		},
 		head: []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"},
 		row: func(contact namer, c certificateRecord) []string {

@@ -37,6 +37,7 @@ type (
 		IssuedAt                                                                        time.Time `json:"issued_at"`
 		DownloadedAt                                                                    time.Time `json:"downloaded_at"`
 		CompletedAt                                                                     time.Time `json:"completed_at"`
+		Unusual                                                                         []issuance.Unusual
 	}
 	certificateRecord struct {
 		Serial, Status, Order, Organization, Service, Contact, Issuer, Key, Fingerprint, Renews, Reason, Comment, PEM string
@@ -54,6 +55,11 @@ type (
 		LastRefusedAt                                                                                                 time.Time `json:"last_refused_at"`
 		LastRefusal                                                                                                   string    `json:"last_refusal"`
 	}
+	testedRecord struct {
+		Channel, To, Problem string
+		Accepted             bool
+		ProviderID           string `json:"provider_id"`
+	}
 	messageRecord struct {
 		ID, Kind, Channel, State, Order, Serial, Contact, To, Language, Text string
 		Attempts                                                             int
@@ -62,6 +68,7 @@ type (
 		CreatedAt                                                            time.Time `json:"created_at"`
 		SettledAt                                                            time.Time `json:"settled_at"`
 		ProviderID                                                           string    `json:"provider_id"`
+		ChannelPaused                                                        string    `json:"channel_paused"`
 	}
 	tokenRecord struct {
 		ID, Name, Role, Token string

@@ -63,19 +63,34 @@ func bad(t *testing.T) map[string][]string {
 		"ca.ocsp_presign":                  boolean,
 		"ca.ocsp_lifetime":                 append([]string{"4s"}, duration...),
 		"mail.provider":                    {"sendmail", "SMTP"},
-		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "a@exämple.com", "a@example.com, b@example.com"},
+		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "ä@example.com", "a@-ä.com", "a@example.com, b@example.com"},
 		"mail.smtp.host":                   {"mail.example.com:587", "smtp://mail.example.com", "a b"},
 		"mail.smtp.port":                   {"0", "70000", "smtp", "-25"},
 		"mail.smtp.tls":                    {"yes", "ssl", "STARTTLS"},
+		"mail.smtp.ca":                     {"/nowhere/ca.pem", open},
+		"mail.smtp.hello":                  {"certs", "certs_1.example.com", "203.0.113.7", "[203.0.113]", "[2001:db8::1]", "a b.example.com", "certs.exämple.com", "https://certs.example.com"},
+		"mail.smtp.auth":                   {"oauth", "XOAUTH2", "none"},
+		"mail.smtp.oauth2.token_url":       {"http://login.example.com/token", "login.example.com", "https://u:p@login.example.com/token"},
+		"mail.smtp.oauth2.client_id":       {"${CLIENT}"},
+		"mail.smtp.oauth2.client_secret":   {"${SECRET}"},
+		"mail.smtp.oauth2.refresh_token":   {"${TOKEN}"},
+		"mail.smtp.oauth2.scopes":          {"[[a]]", "{a: b}"},
 		"sms.provider":                     {"nexmo", "Twilio"},
-		"sms.countries":                    {"[Switzerland]", "[ch]", "[CH, +41]", "[[CH]]", "[null]", "{CH: DE}"},
+		"sms.countries":                    {"[Switzerland]", "[UK]", "[uk]", "[CH, XX]", "[CH, +41]", "[[CH]]", "[null]", "{CH: DE}"},
 		"sms.twilio.account_sid":           {"AC123", "AB0123456789abcdef0123456789abcdef", "xyz"},
+		"sms.twilio.api_key":               {"SK123", "AC0123456789abcdef0123456789abcdef"},
+		"sms.twilio.auth_token":            {"${TWILIO_TOKEN}", "${TWILIO_TOKEN:-none}"},
+		"sms.twilio.ca":                    {"/nowhere/ca.pem", open},
+		"sms.webhook.ca":                   {"/nowhere/ca.pem", open},
+		"sms.webhook.body":                 {"${BODY}"},
+		"mail.smtp.password":               {"${PASSWORD}"},
+		"mail.smtp.username":               {"${USER}"},
 		"sms.twilio.from":                  {"+0791234567", "a name that is too long", "+41 79 123 45 67 8", "\U0001f600"},
 		"sms.twilio.messaging_service_sid": {"MG1", "AC0123456789abcdef0123456789abcdef"},
 		"sms.twilio.base_url":              {"http://api.example.com", "api.twilio.com"},
 		"sms.webhook.url":                  {"http://sms.example.com", "sms.example.com", "https://u:p@sms.example.com", "file:///etc/passwd"},
 		"sms.webhook.method":               {"GET", "post", "DELETE"},
-		"sms.webhook.headers":              {`{"a b": c}`, `{"": c}`, `{a: "x\r\ny"}`, `{a: [b]}`, "no colon", `{a: b, A: c}`},
+		"sms.webhook.headers":              {`{"a b": c}`, `{"": c}`, `{a: "x\r\ny"}`, `{a: [b]}`, "no colon", `{a: b, A: c}`, `{a: "Bearer ${TOKEN}"}`},
 		"policy.strict":                    boolean,
 		"policy.code_lifetime":             duration,
 		"policy.code_on_request":           boolean,
@@ -104,7 +119,7 @@ func bad(t *testing.T) map[string][]string {
 
 // anyText are the keys whose text only somebody else can judge.
 func anyText() []string {
-	return []string{"ca.passphrase", "mail.smtp.username", "mail.smtp.password", "sms.twilio.auth_token", "sms.webhook.body"}
+	return []string{"ca.passphrase", "sms.twilio.api_key_secret"}
 }
 
 // document returns sound with key set to value, in block style, and the line of key.
@@ -120,6 +135,10 @@ func document(key, value string) (text string, line int) {
 	if strings.HasPrefix(key, "sms.webhook.") {
 		tree["sms"] = map[string]string{"provider": "webhook"}
 		tree["sms.webhook"] = map[string]string{"url": "https://sms.example.com", "body": "x"}
+	}
+	if strings.HasPrefix(key, "mail.smtp.oauth2.") {
+		tree["mail.smtp"] = map[string]string{"host": "mail.example.com", "auth": "xoauth2", "username": "u"}
+		tree["mail.smtp.oauth2"] = map[string]string{"token_url": "https://login.example.com/token", "client_id": "x", "client_secret": "x"}
 	}
 	section, name := "", key
 	if i := strings.LastIndexByte(key, '.'); i >= 0 {
