@@ -113,6 +113,9 @@ func (t memoryTx) OrderByLink(d issuance.Digest) (issuance.Order, error) {
 	return issuance.Order{}, issuance.ErrNotFound
 }
 
+// Orders finds none: these tests place several for one service.
+func (t memoryTx) Orders(issuance.OrderQuery) ([]issuance.Order, string, error) { return nil, "", nil }
+
 func (t memoryTx) DueOrders(now time.Time, limit int) (out []issuance.Order, err error) {
 	for _, o := range t.orders {
 		if !o.DueAt.IsZero() && !o.DueAt.After(now) && len(out) < limit {
