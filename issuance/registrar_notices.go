@@ -148,7 +148,7 @@ func (w *work) failed(n Notice) error {
 			return err
 		}
 	}
-	if err := w.Alert(o.ID, "The "+string(n.Kind)+" "+string(n.Channel)+" for order "+string(o.ID)+" could not be delivered: "+
+	if err := w.Alert(o.ID, "The "+string(n.Kind)+" "+string(n.Channel)+" for "+w.about(&o)+" could not be delivered: "+
 		n.LastError+". Fix the cause, then retry message "+string(n.ID)+"."); err != nil {
 		return err
 	}

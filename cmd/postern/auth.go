@@ -51,7 +51,10 @@ func (h *house) newProxies() (*proxies, error) {
 // auth returns the handler for the callers of cfg.
 func (h *house) auth(cfg *config.Config) (*auth.Auth, error) {
 	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now}
-	o := auth.Options{Check: clients.Check, Service: h.service, Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log}
+	o := auth.Options{
+		Check: clients.Check, Service: h.service, Authorities: h.authorities,
+		Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log,
+	}
 	for _, c := range cfg.Auth.Callers {
 		o.Callers = append(o.Callers, proxy(c))
 	}

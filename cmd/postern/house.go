@@ -84,7 +84,10 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 			Hint: "bring the database back from a backup, or mount the right volume; an empty one would forget every revocation",
 		}
 	}
-	if h.store, err = bolt.Open(bolt.Options{Path: database, Key: key, Log: log}); err != nil {
+	if h.store, err = bolt.Open(bolt.Options{
+		Path: database, Key: key, Log: log,
+		Existing: database == filepath.Join(cfg.Data, databaseFile), // a rehearsal brings an empty one
+	}); err != nil {
 		return h, err
 	}
 	h.seen = &issuance.Seen{Store: h.store, Now: h.now}
@@ -116,7 +119,7 @@ func (h *house) close() error {
 
 // revocation wires CRLs and OCSP and loads them.
 func (h *house) revocation(ctx context.Context) error {
-	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Now: h.now, Log: h.log}
+	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.now, Log: h.log}
 	if err := h.responder.Load(); err != nil {
 		return err
 	}

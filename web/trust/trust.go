@@ -110,12 +110,12 @@ func New(o Options) (*Trust, error) {
 		"/pki/crl-bundle.pem":    t.bundle,
 		"/pki/crl/{issuer}.crl":  t.crl,
 	} {
-		t.router.Handle(path, server.Harden(server.DocumentPolicy, serve)).Methods(http.MethodGet, http.MethodHead)
+		t.router.HandleFunc(path, serve).Methods(http.MethodGet, http.MethodHead)
 	}
 	// After root.cer: mux takes the first that matches.
-	t.router.Handle("/pki/{issuer}.cer", server.Harden(server.DocumentPolicy, http.HandlerFunc(t.issuerDER))).Methods(http.MethodGet, http.MethodHead)
+	t.router.HandleFunc("/pki/{issuer}.cer", t.issuerDER).Methods(http.MethodGet, http.MethodHead)
 	t.router.Handle("/pki/", page.Headers(http.HandlerFunc(t.page))).Methods(http.MethodGet, http.MethodHead)
-	t.router.Handle("/pki", http.RedirectHandler("/pki/", http.StatusMovedPermanently)).Methods(http.MethodGet, http.MethodHead)
+	t.router.Handle("/pki", http.RedirectHandler(o.Site.Base()+"/pki/", http.StatusMovedPermanently)).Methods(http.MethodGet, http.MethodHead)
 	t.router.Handle("/assets/{name}", page.Headers(o.Site.Assets())).Methods(http.MethodGet, http.MethodHead)
 	t.router.NotFoundHandler = http.HandlerFunc(t.notFound)
 	t.router.MethodNotAllowedHandler = http.HandlerFunc(t.notAllowed)

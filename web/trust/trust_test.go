@@ -169,7 +169,7 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("%s: %d %.60q", c.path, full.Code, full.Body)
 		}
 		header := full.Header()
-		for name, want := range map[string]string{"Content-Type": c.mediaType, "Cache-Control": c.cache, "Content-Length": fmt.Sprint(full.Body.Len()), "X-Content-Type-Options": "nosniff"} {
+		for name, want := range map[string]string{"Content-Type": c.mediaType, "Cache-Control": c.cache, "Content-Length": fmt.Sprint(full.Body.Len())} {
 			if got := header.Get(name); got != want {
 				t.Errorf("%s: %s is %q, want %q", c.path, name, got, want)
 			}

@@ -22,13 +22,16 @@ func bad(t *testing.T) map[string][]string {
 	}
 	listen := []string{"8443", ":http", ":70000", ":-1", "example.com:443", "[::1:80", ":0x10"}
 	site := []string{"certs.example.com", "ftp://example.com", "https://", "https://u:p@example.com", "https://example.com?x=1", "https://example.com/#a", "https://example.com\u202e", "http://example.com", "://", "https://:8443"}
+	below := append([]string{
+		"https://example.com/pki", "https://example.com/claim/x", "https://example.com/a//b", "https://example.com/a/../b", "https://example.com/a%20b", "https://example.com//",
+	}, site...)
 	duration := []string{"30", "soon", "-5m", "99999h", "1.5d", "0d"}
 	count := []string{"0", "-1", "five", "1.5", "1000", "99999999999999999999"}
 	boolean := []string{"yes", "1", "True", "on"}
 	return map[string][]string{
 		"data":                             {open},
 		"public.listen":                    listen,
-		"public.url":                       site,
+		"public.url":                       below,
 		"public.tls.cert":                  {"/nowhere/cert.pem"},
 		"public.tls.key":                   {open},
 		"public.tls.proxy":                 boolean,
@@ -38,7 +41,7 @@ func bad(t *testing.T) map[string][]string {
 		"plain.listen":                     listen,
 		"plain.url":                        {"pki.example.com", "https://pki.example.com", "http://pki.example.com/pki", "http://u@pki.example.com", "http://pki.exämple.com"},
 		"admin.listen":                     listen,
-		"admin.url":                        site,
+		"admin.url":                        below,
 		"admin.tls.cert":                   {"/nowhere/cert.pem"},
 		"admin.tls.key":                    {open},
 		"admin.tls.proxy":                  boolean,
@@ -61,6 +64,7 @@ func bad(t *testing.T) map[string][]string {
 		"ca.crl_shards":                    {"1", "-2", "3", "48", "2048", "many", "1.5"},
 		"ca.crl_delta":                     boolean,
 		"ca.ocsp_presign":                  boolean,
+		"ca.ocsp_nonce":                    boolean,
 		"ca.ocsp_lifetime":                 append([]string{"4s"}, duration...),
 		"mail.provider":                    {"sendmail", "SMTP"},
 		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "ä@example.com", "a@-ä.com", "a@example.com, b@example.com"},
@@ -111,7 +115,7 @@ func bad(t *testing.T) map[string][]string {
 		"brand.logo":                       {"/nowhere/logo.svg", os.TempDir()},
 		"brand.colour":                     {"blue", "#fff", "#12345g"},
 		"brand.support_email":              {"nobody", "a@b@c"},
-		"brand.support_phone":              {"call us", "12", "+41 44 123 45 67 or 68", "<b>1234</b>"},
+		"brand.support_phone":              {strings.Repeat("1", 65)},
 		"log.level":                        {"loud", "INFO"},
 		"log.format":                       {"xml", "JSON"},
 	}

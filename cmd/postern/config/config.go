@@ -124,6 +124,7 @@ type CA struct {
 	CRLDelta     bool            `yaml:"crl_delta"`
 	OCSPLifetime time.Duration   `yaml:"ocsp_lifetime"`
 	OCSPPresign  bool            `yaml:"ocsp_presign"` // answers are signed before anybody asks
+	OCSPNonce    bool            `yaml:"ocsp_nonce"`   // of a request is repeated in its answer
 }
 
 // Mail says how mail leaves.
@@ -184,7 +185,7 @@ type Brand struct {
 	Logo         string `yaml:"logo" config:"path" example:"logo.svg"` // SVG or PNG
 	Colour       string `yaml:"colour" example:"\"#0f5c8c\""`          // #rrggbb
 	SupportEmail string `yaml:"support_email" example:"support@example.com"`
-	SupportPhone string `yaml:"support_phone" example:"\"+41 44 123 45 67\""` // as people write it
+	SupportPhone string `yaml:"support_phone" example:"\"+1 202 555 0142\""`
 }
 
 // Log says what is logged, and how.

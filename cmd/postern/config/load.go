@@ -173,7 +173,11 @@ func (c *Config) readFlags(flags []Flag, p *problems) {
 	}
 }
 
-// readSecret returns what is in a file, without the line break at its end.
+// ByteOrderMark is U+FEFF, which editors on Windows put before a text in UTF-8.
+const ByteOrderMark = "\ufeff"
+
+// readSecret returns what is in a file, without the line break at its end and the
+// byte order mark before it.
 func readSecret(path string) (string, error) {
 	if err := private(path, 0o007); err != nil {
 		return "", err
@@ -184,6 +188,8 @@ func readSecret(path string) (string, error) {
 	}
 	s := strings.TrimRight(string(withoutBOM(text)), "\r\n")
 	switch {
+	case strings.HasPrefix(s, "\xff\xfe") || strings.HasPrefix(s, "\xfe\xff"):
+		return "", wrong(path+" is saved as UTF-16", "save it as UTF-8 or ASCII text")
 	case s == "":
 		return "", wrong(path+" is empty", "write the secret into it")
 	case len(s) > 64<<10:
