@@ -41,22 +41,6 @@ func TestEmail(t *testing.T) {
 	}
 }
 
-func TestPhone(t *testing.T) {
-	for in, want := range map[string]string{
-		"+41791234567": "+41791234567", "+41 79 123 45 67": "+41791234567", "+1 (555) 010-0199": "+15550100199",
-		"+44\u00a07700\u2011900123": "+447700900123",
-	} {
-		if got, err := cleanPhone("mobile", in); err != nil || got != want {
-			t.Errorf("cleanPhone(%q) = %q, %v; want %q", in, got, err, want)
-		}
-	}
-	for _, s := range []string{"", "0791234567", "+", "+0791234567", "+4179", "+41791234567890123", "+4179123456a", "+41 79 123\r\n45 67", "٠٤١٧٩١٢٣٤٥٦٧", strings.Repeat("1", 10_000)} {
-		if got, err := cleanPhone("mobile", s); KindOf(err) != Invalid {
-			t.Errorf("cleanPhone(%.40q) = %q, %v; want a refusal", s, got, err)
-		}
-	}
-}
-
 func TestShortName(t *testing.T) {
 	for _, s := range []string{"a", "payments-prod", "4eyes", strings.Repeat("a", 40)} {
 		if err := checkShortName("name", s); err != nil {
@@ -71,12 +55,17 @@ func TestShortName(t *testing.T) {
 }
 
 func TestCodeIsReadAsPeopleTypeIt(t *testing.T) {
-	for _, s := range []string{"12345678", "1234 5678", "1234-5678", " 12 34 56 78 ", "1234\u20115678", "1234\u00a05678", "1234–5678", "1234.5678", "\u200b12345678\n"} {
+	for _, s := range []string{
+		"12345678", "1234 5678", "1234-5678", " 12 34 56 78 ", "1234\u20115678", "1234\u00a05678", "1234–5678", "1234.5678", "\u200b12345678\n",
+		"１２３４５６７８", "١٢٣٤٥٦٧٨", "\u202a12345678\u202c", "\u200e1234\u200f5678", "code: 1234 5678", "Your code is 12345678.", "G-12345678",
+		"12345678 is your code for the payments 2 certificate from Bank 24. Valid 30 min. Never share it.\n\n@certs.bank.example #12345678",
+		"12345678 is your code. Valid 30 min. Never share it.@certs.bank.example #12345678", // as a field of one line has it
+	} {
 		if got, err := cleanCode(s); err != nil || got != "12345678" {
 			t.Errorf("cleanCode(%q) = %q, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "1234567", "123456789", "1234567a", "١٢٣٤٥٦٧٨", "12345678 or 1=1", strings.Repeat("1", 100_000)} {
+	for _, s := range []string{"", "1234567", "123456789", "1234567a", "12345678 90", "12345678 or 87654321", "123 12345 678", "call 0791234567", "1234 56789", "\u202e12345678", strings.Repeat("1", 100_000)} {
 		if _, err := cleanCode(s); CodeOf(err) != CodeMalformed {
 			t.Errorf("cleanCode(%.20q): got %v, want %s", s, err, CodeMalformed)
 		}
@@ -139,5 +128,18 @@ func TestKeysAndTargetsAreReadAsPeopleWriteThem(t *testing.T) {
 	}
 	if _, err := ParseTarget("floppy"); KindOf(err) != Invalid {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestReasonsAreReadInAnyCase(t *testing.T) {
+	for _, in := range []string{"keyCompromise", "keycompromise", "KEY_COMPROMISE", "key-compromise", "Key Compromise"} {
+		if got, err := ParseReason(in); err != nil || got != KeyCompromise {
+			t.Errorf("ParseReason(%q) = %q, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "lost", "certificateHold", "cACompromise", "removeFromCRL"} {
+		if got, err := ParseReason(in); KindOf(err) != Invalid {
+			t.Errorf("ParseReason(%q) = %q, %v; want a refusal", in, got, err)
+		}
 	}
 }

@@ -152,7 +152,7 @@ func (q *query) serial(name string) issuance.Serial {
 	}
 	s, err := issuance.ParseSerial(q.text(name))
 	if err != nil {
-		q.refuse(name, "is not a serial number", "write it in hexadecimal, as shown in the list of certificates")
+		q.refuse(name, "is not a serial number", issuance.SerialHint)
 	}
 	return s
 }

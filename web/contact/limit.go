@@ -26,7 +26,7 @@ func (s *site) limited(next http.HandlerFunc) http.Handler {
 		}
 		err := &issuance.Error{
 			Kind: issuance.Limited, Code: page.CodeRate, Message: "too many requests from your network address",
-			Hint: "wait, then try again; no try at a code was counted", Retry: wait,
+			Hint: "wait, then try again; this did not count as an attempt", Retry: wait,
 		}
 		if strings.HasPrefix(r.URL.Path, "/c/") {
 			s.refuse(w, r, err)

@@ -15,7 +15,7 @@ import (
 )
 
 func reports(n *connection) *cobra.Command {
-	return group("report", "What needs doing, and what happened in a day or a month",
+	return group("report", "Open tasks, and what happened in a day or a month",
 		reportCommand(n, report.Daily, "date", "the day, as in 2026-11-25; without it, the last one that is over"),
 		reportCommand(n, report.Monthly, "month", "the month, as in 2026-11; without it, the last one that is over"))
 }
