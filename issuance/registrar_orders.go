@@ -12,7 +12,7 @@ type OrderRequest struct {
 	Key     string // "" for the service's preference
 	Target  string // "" for the service's preference
 	Renews  Serial // "" for a first certificate
-	Another bool   // on purpose, beside an open order for the same service and contact
+	Another bool   // allow a second open order for the same service and contact
 	Comment string
 	Once    Once
 }

@@ -110,12 +110,12 @@ func TestACorrectedSecretIsTakenWithoutARestart(t *testing.T) {
 	// Corrected: the next command says so, without a restart and without a minute's wait.
 	must(t, os.WriteFile(token, []byte(twiliotest.AuthToken+"\n"), 0o600))
 	began := time.Now()
-	o.says("was accepted; the provider calls it SM", o.run(0, "message", "retry", code))
+	o.says("was accepted; the provider's id is SM", o.run(0, "message", "retry", code))
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	o.says("signed in at", o.run(0, "config", "check", "--connect", "--config", path))
-	o.says("the test message by sms to +41791234567 was accepted; the provider calls it SM", o.run(0, "message", "test", "--to", "+41 79 123 45 67"))
+	o.says("the test message by sms to +41791234567 was accepted; the provider's id is SM", o.run(0, "message", "test", "--to", "+41 79 123 45 67"))
 	o.says("the test message by mail to anna@acme.example was accepted", o.run(0, "message", "test", "--to", "anna@acme.example"))
 	o.says("to: is a fixed line", o.run(1, "message", "test", "--to", "+41 44 668 18 00"))
 	o.says("the message is accepted; it is not sent again", o.run(1, "message", "retry", code))

@@ -97,7 +97,7 @@ func (h *house) runNotifying(ctx context.Context, reload <-chan os.Signal) error
 	socket := os.Getenv("NOTIFY_SOCKET")
 	tell := func(state string) {
 		if err := systemd.Notify(socket, state); err != nil {
-			h.log.Warn("systemd was not told", "error", err)
+			h.log.Warn("systemd could not be notified", "error", err)
 		}
 	}
 	err := h.run(ctx, func() {

@@ -32,7 +32,7 @@ type Config struct {
 	// LinkLifetime is how long links work: the browser keeps them for twice as
 	// long, to tell its user what became of them.
 	LinkLifetime time.Duration
-	// TrustedProxies are those whose X-Forwarded-For is believed.
+	// TrustedProxies are those whose X-Forwarded-For is trusted.
 	TrustedProxies []netip.Prefix
 	Location       *time.Location // of the times shown where no script runs; nil for UTC
 }

@@ -12,7 +12,7 @@ import (
 // Source says which address a request comes from. Its zero value believes no
 // proxy and logs nothing.
 type Source struct {
-	// Trusted are the proxies whose X-Forwarded-For is believed.
+	// Trusted are the proxies whose X-Forwarded-For is trusted.
 	Trusted []netip.Prefix
 	// Log is told, once, of a trusted proxy that names no address; nil: nobody is.
 	Log  *slog.Logger

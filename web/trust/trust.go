@@ -68,7 +68,7 @@ type Options struct {
 	Closing <-chan struct{}
 	// MaxWaiters is how many requests wait for a change at a time; 0: 256.
 	MaxWaiters int
-	// TrustedProxies are those whose X-Forwarded-For is believed.
+	// TrustedProxies are those whose X-Forwarded-For is trusted.
 	TrustedProxies []netip.Prefix
 }
 

@@ -179,9 +179,9 @@ func TestErrorsTellWhatHappenedAndWhatToDo(t *testing.T) {
 		{"problem of a field", answer{status: 422, body: `{"detail":"comment: is longer than 1000 characters","code":"invalid","field":"comment","hint":"shorten it"}`}, "postern: comment: is longer than 1000 characters\n  shorten it\n"},
 		{"later", answer{status: 503, body: `{"detail":"busy","code":"busy","retry_after":5}`}, "postern: busy\n  try again in 5s\n"},
 		{"title alone", answer{status: 500, body: `{"title":"Internal Server Error"}`}, "postern: Internal Server Error\n"},
-		{"a proxy", answer{status: 502, kind: "text/html", body: "<h1>Bad \x1b[31mGateway</h1>"}, "postern: HOST answered 502 Bad Gateway, and not as Postern does\n  check the address, and a proxy in between\n"},
-		{"another site", answer{status: 200, kind: "text/html", body: "<h1>Welcome"}, "postern: HOST answered 200 OK, and not as Postern does\n  check the address, and a proxy in between\n"},
-		{"not what it says", answer{status: 400, body: "<h1>"}, "postern: HOST answered 400 Bad Request, and not as Postern does\n  check the address, and a proxy in between\n"},
+		{"a proxy", answer{status: 502, kind: "text/html", body: "<h1>Bad \x1b[31mGateway</h1>"}, "postern: HOST answered 502 Bad Gateway, and not as Postern does\n  check the address and any proxy in between\n"},
+		{"another site", answer{status: 200, kind: "text/html", body: "<h1>Welcome"}, "postern: HOST answered 200 OK, and not as Postern does\n  check the address and any proxy in between\n"},
+		{"not what it says", answer{status: 400, body: "<h1>"}, "postern: HOST answered 400 Bad Request, and not as Postern does\n  check the address and any proxy in between\n"},
 		{"hostile", answer{status: 409, body: `{"detail":"a\u001b[2Jb\u202ec\nd","hint":"e\u0007"}`}, "postern: a\\u001b[2Jb\\u202ec\\nd\n  e\\u0007\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -400,7 +400,7 @@ func TestHealth(t *testing.T) {
 	same(t, result{out: "ready\n"}, run(t, nil, "", "health", "--url", s.URL))
 	same(t, result{out: "ready\n"}, run(t, []string{"POSTERN_SERVER=" + s.URL, "POSTERN_TOKEN=x"}, "", "health"))
 	ready = false
-	same(t, result{status: 1, err: "postern: not ready: 503 store: closed\n  the server's log tells what it lacks\n"}, run(t, nil, "", "health", "--url", s.URL))
+	same(t, result{status: 1, err: "postern: not ready: 503 store: closed\n  see the server's log\n"}, run(t, nil, "", "health", "--url", s.URL))
 	for _, url := range []string{"http://127.0.0.1:1", "localhost", "http://a b"} {
 		if got := run(t, nil, "", "health", "--url", url); got.status != 1 || got.err == "" {
 			t.Errorf("%s: got %+v", url, got)

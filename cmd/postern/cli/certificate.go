@@ -13,9 +13,9 @@ import (
 )
 
 func certificates(n *connection) *cobra.Command {
-	return group("cert", "Certificates, and taking them back",
+	return group("cert", "Certificates: list, hold, revoke, renew",
 		listCertificates(n), showCertificate(n), revokeCertificate(n),
-		verbCommand(n, verb[certificateRecord]{name: "hold", short: "Suspend a certificate until it is released or revoked", arg: "serial", path: atSerial, comment: true, told: certificateStands}),
+		verbCommand(n, verb[certificateRecord]{name: "hold", short: "Hold a certificate until it is released or revoked", arg: "serial", path: atSerial, comment: true, told: certificateStands}),
 		verbCommand(n, verb[certificateRecord]{name: "release", short: "Make a held certificate active again", arg: "serial", path: atSerial, comment: true, told: certificateStands}),
 		renewCertificate(n))
 }
@@ -38,8 +38,8 @@ func listCertificates(n *connection) *cobra.Command {
 			{name: "org", parameter: "organization", usage: "of this organisation"},
 			{name: "service", parameter: "service", usage: "of this service"},
 			{name: "order", parameter: "order", usage: "of this order"},
-			{name: "expires-before", parameter: "expires_before", usage: "that end before this day (2027-01-31) or time; the earliest first", read: readTime("expires-before")},
-			{name: "expires-from", parameter: "expires_from", usage: "that end on this day (2027-01-31), at this time or later; the earliest first", read: readTime("expires-from")},
+			{name: "expires-before", parameter: "expires_before", usage: "that expire before this day (2027-01-31) or time; the earliest first", read: readTime("expires-before")},
+			{name: "expires-from", parameter: "expires_from", usage: "that expire on this day (2027-01-31), at this time or later; the earliest first", read: readTime("expires-from")},
 			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (not used in their first 30 days) or a decision (on hold); the earliest to expire first", words: words(issuance.Needs()...)},
 		},
 		head: []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"},
@@ -116,7 +116,7 @@ func revokeCertificate(n *connection) *cobra.Command {
 	var sure bool
 	c := &cobra.Command{
 		Use: "revoke SERIAL --reason REASON", Short: "Revoke a certificate permanently",
-		Long: "Revokes a certificate, for good; within a second every CRL and OCSP answer says so.\n\nREASON is one of " +
+		Long: "Revokes a certificate permanently; within a second every CRL and OCSP answer says so.\n\nREASON is one of " +
 			strings.Join(reasons(), ", ") + ".",
 		Example: `  postern cert revoke 3f0c... --reason keyCompromise --comment "laptop stolen"`,
 		Args:    args("SERIAL"),
@@ -141,7 +141,7 @@ func revokeCertificate(n *connection) *cobra.Command {
 			return send(n, c, api.post, path+"/revoke", map[string]string{"reason": string(why), "comment": comment}, certificateStands)
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why, as CRL and OCSP say it")
+	c.Flags().StringVar(&reason, "reason", "", "reason that CRLs and OCSP show")
 	complete(c, "reason", reasons()...)
 	commentFlag(c, &comment)
 	sureFlag(c, &sure)
@@ -177,7 +177,7 @@ func (api *client) aboutCertificate(ctx context.Context) func(namer, certificate
 func renewCertificate(n *connection) *cobra.Command {
 	var comment string
 	c := &cobra.Command{
-		Use: "renew SERIAL", Short: "Order the successor of a certificate, which works until it ends", Args: args("SERIAL"),
+		Use: "renew SERIAL", Short: "Order the successor of a certificate, which stays valid until it expires", Args: args("SERIAL"),
 		RunE: func(c *cobra.Command, args []string) error {
 			path, err := atSerial(c.Context(), nil, args[0])
 			if err != nil {

@@ -25,7 +25,7 @@ func choose(s string, values []string) (string, error) {
 			return v, nil
 		}
 	}
-	return "", issuance.Invalidf("", fmt.Sprintf("%q is none of them", s), "choose one of "+strings.Join(values, ", "))
+	return "", issuance.Invalidf("", fmt.Sprintf("%q is not a valid value", s), "choose one of "+strings.Join(values, ", "))
 }
 
 // oneOf returns a reader of a flag that takes one of values.

@@ -19,7 +19,7 @@ import (
 func claim(o Options) *cobra.Command {
 	var q claimRequest
 	c := &cobra.Command{
-		Use: "claim [URL]", Short: "Claim a certificate, on the machine where it will live",
+		Use: "claim [URL]", Short: "Claim a certificate on the machine where it will be used",
 		Long: `Claims the certificate that the link in the e-mail is for: asks for the one-time
 code from the SMS, and saves what it gets. Without URL it asks for the link too:
 other users see a link on the command line in the list of processes.
@@ -45,11 +45,11 @@ No file is ever replaced.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&q.out, "out", "", "file to write (default the name that the server gives it)")
+	f.StringVar(&q.out, "out", "", "file to write (default the name from the server)")
 	f.StringVar(&q.target, "target", "", "where the PKCS#12 file will be opened: windows, windows-old, java, openssl, dotnet, apple, other")
 	f.StringVar(&q.key, "key", "", "key algorithm: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 (default what was ordered; P-256 with --new-key)")
 	f.StringVar(&q.csr, "csr", "", "PEM file of a certificate signing request: only its public key is used")
-	f.StringVar(&q.newKey, "new-key", "", "make a private key here, in this file, and claim a certificate for it")
+	f.StringVar(&q.newKey, "new-key", "", "create a private key in this file, and claim a certificate for it")
 	f.BoolVar(&q.sendCode, "send-code", false, "have a new one-time code sent first")
 	f.StringVar(&q.ca, "ca", "", "PEM file of the root that the server's certificate comes from (POSTERN_CA)")
 	complete(c, "target", words(issuance.Targets()...)...)

@@ -48,7 +48,7 @@ func prepare(q claimRequest) (*files, error) {
 			continue
 		}
 		if _, err := os.Lstat(name); err == nil {
-			return nil, &issuance.Error{Kind: issuance.Conflict, Message: name + " is there already", Hint: "name another file; none is ever replaced"}
+			return nil, &issuance.Error{Kind: issuance.Conflict, Message: name + " already exists", Hint: "choose another file; existing files are never replaced"}
 		}
 	}
 	if out != "" {
@@ -90,13 +90,13 @@ func readRequest(name string) ([]byte, crypto.PublicKey, error) {
 		return nil, nil, fmt.Errorf("reading the CSR: %w", err)
 	}
 	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
-		return nil, nil, issuance.Invalidf("csr", "there is a private key in "+name+"; nothing was sent", "name a file that has the CSR alone")
+		return nil, nil, issuance.Invalidf("csr", "there is a private key in "+name+"; nothing was sent", "use a file that contains only the CSR")
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // of editors on Windows
 	public, err := ca.ReadCSR(text)
 	if e, ok := errors.AsType[*issuance.Error](err); ok {
-		hint := "make one with openssl req -new, in PEM or DER"
-		return nil, nil, issuance.Invalidf("csr", "there is no sound certificate signing request in "+name+": it "+e.Message, hint)
+		hint := "create one with openssl req -new, in PEM or DER"
+		return nil, nil, issuance.Invalidf("csr", "there is no valid certificate signing request in "+name+": it "+e.Message, hint)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the CSR: %w", err)
@@ -179,7 +179,7 @@ func (f *files) receive(r io.Reader) error {
 // check returns an error unless text begins with the certificate of the key that
 // was sent.
 func (f *files) check(text []byte) error {
-	foreign := &issuance.Error{Kind: issuance.Unavailable, Message: "what the server sent is not a certificate for this key", Hint: "tell the people who sent you the link"}
+	foreign := &issuance.Error{Kind: issuance.Unavailable, Message: "the server sent something other than a certificate for this key", Hint: "tell the people who sent you the link"}
 	block, _ := pem.Decode(text)
 	if block == nil {
 		return foreign
@@ -215,7 +215,7 @@ func (f *files) save(given string) (string, error) {
 			return name, nil
 		case !errors.Is(err, fs.ErrExist) || f.out != "" || n == 100:
 			f.saved = true // under its temporary name: it cannot be had twice
-			return "", fmt.Errorf("the file has arrived and is in %s, but cannot be called %s: %w", f.temp.Name(), name, err)
+			return "", fmt.Errorf("the file has arrived as %s, but cannot be renamed to %s: %w", f.temp.Name(), name, err)
 		}
 		ext := filepath.Ext(given)
 		base := harmless(given, f.request != nil)

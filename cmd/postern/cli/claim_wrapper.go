@@ -19,8 +19,8 @@ type wrapper struct {
 
 // closed is the error for an address that does not tell where it leads.
 func (w wrapper) closed() error {
-	return issuance.Invalidf("url", "was rewritten by "+w.name+", and where it leads is known there alone, so nothing was sent",
-		"open it in a browser and claim there, or ask the people who run your mail to leave links to that site as they are")
+	return issuance.Invalidf("url", "was rewritten by "+w.name+", and only that service knows where it leads, so nothing was sent",
+		"open it in a browser and claim there, or ask your mail administrators to leave links to that site unchanged")
 }
 
 // wrapperOf returns the one that rewrote u.

@@ -152,8 +152,8 @@ func problem(base *url.URL, answer *http.Response, text []byte) error {
 // foreignAnswer is for what no Postern says.
 func foreignAnswer(base *url.URL, status string) error {
 	return &issuance.Error{
-		Kind: issuance.Unavailable, Message: base.Host + " answered " + status + ", and not as Postern does",
-		Hint: "check the address, and a proxy in between",
+		Kind: issuance.Unavailable, Message: base.Host + " answered " + status + ", but not in the way Postern does",
+		Hint: "check the address and any proxy in between",
 	}
 }
 
@@ -165,12 +165,12 @@ func unreachable(base *url.URL, err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // without the address, which may have a token in it
 	}
-	e := &issuance.Error{Kind: issuance.Unavailable, Message: base.Host + " cannot be reached: " + err.Error(), Hint: "check the address, and that Postern runs there"}
+	e := &issuance.Error{Kind: issuance.Unavailable, Message: base.Host + " cannot be reached: " + err.Error(), Hint: "check the address, and that Postern is running there"}
 	var tlsHead tls.RecordHeaderError
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		e.Hint = "if it has a certificate of its own authority, fetch that authority's root over a way you trust and give it with --ca or POSTERN_CA"
+		e.Hint = "if its certificate is from a private CA, get the root of that CA in a way you trust and set it with --ca or POSTERN_CA"
 	} else if errors.As(err, &tlsHead) {
-		e.Hint = "it may speak plain HTTP: write the address with http:// if it is on this machine"
+		e.Hint = "it may use plain HTTP: if it is on this machine, write the address with http://"
 	}
 	return e
 }

@@ -33,11 +33,11 @@ func confirm(c *cobra.Command, q question) error {
 	case answer == "y" || answer == "yes":
 		return nil
 	case answer == "" && errors.Is(err, io.EOF) && !isTerminal(c.InOrStdin()):
-		return &usageError{message: "nobody answers here: --yes is needed", command: c.CommandPath(), hint: "give --yes to go on without being asked; nothing was done"}
+		return &usageError{message: "there is no terminal to ask for confirmation: use --yes", command: c.CommandPath(), hint: "use --yes to continue without a question; nothing was done"}
 	}
 	return errors.New("nothing was done")
 }
 
 func sureFlag(c *cobra.Command, to *bool) {
-	c.Flags().BoolVar(to, "yes", false, "do not ask; needed where nobody can answer")
+	c.Flags().BoolVar(to, "yes", false, "do not ask for confirmation; required without a terminal")
 }

@@ -31,8 +31,8 @@ type connection struct {
 func (n *connection) addFlags(c *cobra.Command) {
 	f := c.PersistentFlags()
 	f.StringVar(&n.server, "server", "", "address of the admin API (POSTERN_SERVER, default "+DefaultServer+")")
-	f.StringVar(&n.token, "token", "", "bearer token; other users see it in the list of processes: rather POSTERN_TOKEN or --token-file")
-	f.StringVar(&n.tokenFile, "token-file", "", "file that has the bearer token (POSTERN_TOKEN_FILE)")
+	f.StringVar(&n.token, "token", "", "bearer token; other users can see it in the process list: prefer POSTERN_TOKEN or --token-file")
+	f.StringVar(&n.tokenFile, "token-file", "", "file with the bearer token (POSTERN_TOKEN_FILE)")
 	f.StringVar(&n.ca, "ca", "", "PEM file of the root that the server's certificate comes from (POSTERN_CA)")
 	f.BoolVar(&n.json, "json", false, "print JSON")
 }
@@ -90,9 +90,9 @@ func (n *connection) bearer() (issuance.Secret, error) {
 	token = strings.TrimSpace(token)
 	switch {
 	case token == "":
-		return issuance.Secret{}, issuance.Invalidf("token", "there is none", "set POSTERN_TOKEN or POSTERN_TOKEN_FILE, or give --token-file; an administrator makes one with `postern token add`")
+		return issuance.Secret{}, issuance.Invalidf("token", "is missing", "set POSTERN_TOKEN or POSTERN_TOKEN_FILE, or give --token-file; an administrator creates one with `postern token add`")
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return issuance.Secret{}, issuance.Invalidf("token", "has characters that no token has", "copy it again, all of it and nothing else")
+		return issuance.Secret{}, issuance.Invalidf("token", "contains characters that are not part of a token", "copy the whole token again, and nothing else")
 	}
 	return issuance.NewSecret([]byte(token)), nil
 }
@@ -108,7 +108,7 @@ func rootsIn(file string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, issuance.Invalidf("ca", "there is no certificate in "+file, "name a PEM file: -----BEGIN CERTIFICATE-----")
+		return nil, issuance.Invalidf("ca", "there is no certificate in "+file, "use a PEM file: -----BEGIN CERTIFICATE-----")
 	}
 	return pool, nil
 }

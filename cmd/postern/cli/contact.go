@@ -10,7 +10,7 @@ func contacts(n *connection) *cobra.Command {
 	told := func(what string) func(contactRecord) string {
 		return func(p contactRecord) string { return what + " contact " + p.Name + " (" + p.ID + ")" }
 	}
-	return group("contact", "Persons who order and receive certificates",
+	return group("contact", "People who order and receive certificates",
 		listCommand(n, listing[contactRecord]{
 			columns: []string{
 				"id", "organization", "name", "email", "mobile", "language", "may_order", "may_receive", "disabled",
@@ -32,10 +32,10 @@ func contacts(n *connection) *cobra.Command {
 		}),
 		addContact(n), changeContact(n),
 		verbCommand(n, verb[contactRecord]{
-			name: "disable", short: "Let a contact order and receive nothing more", arg: "contact", path: atContact,
+			name: "disable", short: "Stop a contact from ordering and receiving certificates", arg: "contact", path: atContact,
 			ask: "Disable this contact?", about: aboutContact, told: told("disabled"),
 		}),
-		verbCommand(n, verb[contactRecord]{name: "enable", short: "Let a contact order and receive again", arg: "contact", path: atContact, told: told("enabled")}))
+		verbCommand(n, verb[contactRecord]{name: "enable", short: "Let a contact order and receive certificates again", arg: "contact", path: atContact, told: told("enabled")}))
 }
 
 func aboutContact(_ namer, p contactRecord, s *sheet) {
@@ -74,7 +74,7 @@ func (p contactRecord) understood() string {
 func contactFlags(c *cobra.Command) {
 	c.Flags().String("name", "", "first and last name")
 	c.Flags().String("email", "", "where the link is sent")
-	c.Flags().String("mobile", "", "where codes and passwords are sent, as in +41 79 123 45 67; without a country code it is one of the server's policy.phone_region")
+	c.Flags().String("mobile", "", "where codes and passwords are sent, for example +41 79 123 45 67; without a country code it is one of the server's policy.phone_region")
 	c.Flags().String("language", "", "of pages and messages: en, de or fr (default en)")
 	complete(c, "language", issuance.Languages()...)
 	c.Flags().Bool("may-order", true, "may order certificates; staff may order for a contact either way")

@@ -47,7 +47,7 @@ Every flag can be set as an environment variable: --warn-before as
 
 With --once it fetches once and does not wait. Exit status then: 0 the file is
 fresh, 1 it could not be refreshed, the reload failed, or it lapses within
---warn-before, 2 not called as it should be.`,
+--warn-before, 2 wrong usage.`,
 		Example: `  postern crl-sync --url http://pki.example.com/pki/crl-bundle.pem --ca root.pem \
       --out /etc/nginx/crl-bundle.pem --check 'nginx -t' --reload 'systemctl reload nginx'`,
 		Args: args(),
@@ -65,23 +65,23 @@ fresh, 1 it could not be refreshed, the reload failed, or it lapses within
 func (q *crlSyncFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&q.URL, "url", "", "address of the bundle, as in http://pki.example.com/pki/crl-bundle.pem")
 	f.StringVar(&q.ChainURL, "chain-url", "", "address of the issuing CAs' certificates (default chain.pem beside --url)")
-	f.StringVar(&q.CA, "ca", "", "PEM file of the root that all must come from; with issuing CAs in it, none are fetched")
+	f.StringVar(&q.CA, "ca", "", "PEM file of the trusted root; if it also has issuing CAs, none are fetched")
 	f.StringVar(&q.Out, "out", "", "file to keep")
 	f.StringVar(&q.Reload, "reload", "", "shell command to run after each change")
 	f.StringVar(&q.Check, "check", "", "shell command that must succeed before --reload is run")
-	f.DurationVar(&q.CommandTimeout, "command-timeout", crlsync.DefaultCommandTimeout, "how long each of the two may take")
-	f.DurationVar(&q.MinReload, "min-reload-interval", crlsync.DefaultMinReload, "from one reload to the next: changes meanwhile share one")
-	f.DurationVar(&q.WarnBefore, "warn-before", crlsync.DefaultWarnBefore, "warn when the file lapses within this time")
-	f.DurationVar(&q.Interval, "interval", crlsync.DefaultInterval, "between two questions to a server that does not wait for a change")
-	f.DurationVar(&q.Wait, "wait", crlsync.DefaultWait, "how long the server is asked to wait for a change; less behind a proxy that gives up earlier")
-	f.DurationVar(&q.Timeout, "timeout", crlsync.DefaultTimeout, "how long a whole answer may take, beyond --wait")
+	f.DurationVar(&q.CommandTimeout, "command-timeout", crlsync.DefaultCommandTimeout, "maximum time for each of the two commands")
+	f.DurationVar(&q.MinReload, "min-reload-interval", crlsync.DefaultMinReload, "minimum time between reloads; changes in between share one")
+	f.DurationVar(&q.WarnBefore, "warn-before", crlsync.DefaultWarnBefore, "warn when the file expires within this time")
+	f.DurationVar(&q.Interval, "interval", crlsync.DefaultInterval, "time between requests to a server that does not wait for a change")
+	f.DurationVar(&q.Wait, "wait", crlsync.DefaultWait, "how long the server should wait for a change; shorter behind a proxy that gives up earlier")
+	f.DurationVar(&q.Timeout, "timeout", crlsync.DefaultTimeout, "maximum time for a complete answer, in addition to --wait")
 	f.Int64Var(&q.MaxSize, "max-size", crlsync.DefaultMaxSize, "maximum size of the file in bytes")
-	f.StringVar(&q.alert, "alert", "", "URL that changes of state are posted to, as JSON; other users see it in the list of processes: better use --alert-file")
-	f.StringVar(&q.alertFile, "alert-file", "", "file that has the URL for --alert")
+	f.StringVar(&q.alert, "alert", "", "URL to which changes of state are posted as JSON; other users can see it in the process list: prefer --alert-file")
+	f.StringVar(&q.alertFile, "alert-file", "", "file with the URL for --alert")
 	f.StringVar(&q.metrics, "metrics", "", "address to serve Prometheus on, as in 127.0.0.1:9790")
 	f.StringVar(&q.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&q.logFormat, "log-format", "text", "text or json")
-	f.BoolVar(&q.once, "once", false, "fetch once, and tell by the exit status whether the file is fresh")
+	f.BoolVar(&q.once, "once", false, "fetch once; the exit status says whether the file is fresh")
 }
 
 // fromEnvironment sets the flags of c that were not given from variables: prefix
@@ -94,7 +94,7 @@ func (o Options) fromEnvironment(c *cobra.Command, prefix string) (err error) {
 			return
 		}
 		if c.Flags().Set(f.Name, value) != nil {
-			err = Usagef(c, "%s: %q is no value for --%s", name, value, f.Name)
+			err = Usagef(c, "%s: %q is not a value for --%s", name, value, f.Name)
 		}
 	})
 	return err
@@ -119,7 +119,7 @@ func (q *crlSyncFlags) run(c *cobra.Command, o Options) error {
 	q.Client = q.client(o)
 	q.Notify = func(state string) {
 		if err := systemd.Notify(o.variable("NOTIFY_SOCKET"), state); err != nil {
-			log.Warn("systemd was not told", "error", err)
+			log.Warn("systemd could not be notified", "error", err)
 		}
 	}
 	s, err := crlsync.New(q.Options)
@@ -142,7 +142,7 @@ func (q *crlSyncFlags) run(c *cobra.Command, o Options) error {
 func (q *crlSyncFlags) log(w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(q.logLevel)); err != nil {
-		return nil, issuance.Invalidf("", fmt.Sprintf("%q is no level", q.logLevel), "choose one of debug, info, warn, error")
+		return nil, issuance.Invalidf("", fmt.Sprintf("%q is not a level", q.logLevel), "choose one of debug, info, warn, error")
 	}
 	o := &slog.HandlerOptions{Level: level}
 	if q.logFormat == "json" {
@@ -199,7 +199,7 @@ func serveMetrics(address string, registry *prometheus.Registry, log *slog.Logge
 	log.Info("serving metrics", "address", listener.Addr().String())
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics are not served any more", "error", err)
+			log.Error("metrics are no longer served", "error", err)
 		}
 	}()
 	return func() error {

@@ -47,7 +47,7 @@ func statusOf(err error) int {
 func tell(w io.Writer, err error) {
 	message, hint := err.Error(), ""
 	if u, ok := errors.AsType[*usageError](err); ok {
-		hint = first(u.hint, "`"+u.command+" --help` tells how it is called")
+		hint = first(u.hint, "`"+u.command+" --help` shows the usage")
 	} else if e, ok := errors.AsType[*issuance.Error](err); ok {
 		hint = advice(e)
 		if e.Left > 0 {

@@ -78,8 +78,8 @@ func listCommand[T any](n *connection, l listing[T]) *cobra.Command {
 		}
 	}
 	c.Flags().IntVar(&p.limit, "limit", 100, "print at most this many")
-	c.Flags().BoolVar(&p.all, "all", false, "print all there are")
-	c.Flags().StringVar(&p.cursor, "cursor", "", "go on where an earlier listing ended")
+	c.Flags().BoolVar(&p.all, "all", false, "print all of them")
+	c.Flags().StringVar(&p.cursor, "cursor", "", "continue after an earlier list")
 	c.Flags().BoolVar(&p.csv, "csv", false, "print CSV (RFC 4180); the columns are fields of --json; cells that a spreadsheet would take for formulas begin with an apostrophe")
 	return c
 }
@@ -117,7 +117,7 @@ func printList[T any](c *cobra.Command, asJSON bool, l listing[T], api *client, 
 		return err
 	}
 	if found.Next != "" {
-		say(c.ErrOrStderr(), "there are more: --all prints them, --cursor %s goes on from here", found.Next)
+		say(c.ErrOrStderr(), "there are more: --all prints them, --cursor %s continues from here", found.Next)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func messages(n *connection) *cobra.Command {
-	return group("message", "Mails and SMS, and what became of them",
+	return group("message", "Mails and SMS, and their delivery",
 		listCommand(n, listing[messageRecord]{
 			columns: []string{
 				"id", "kind", "channel", "state", "order", "serial", "contact", "to", "language", "attempts", "next_at",
@@ -39,7 +39,7 @@ func messages(n *connection) *cobra.Command {
 				s.add("text", m.Text)
 				s.add("tries", strconv.Itoa(m.Attempts))
 				s.add("next try", when(m.NextAt))
-				s.add("what went wrong", m.LastError)
+				s.add("last error", m.LastError)
 				s.add("channel paused", m.ChannelPaused)
 				s.add("made", when(m.CreatedAt))
 				s.add("settled", when(m.SettledAt))
@@ -47,7 +47,7 @@ func messages(n *connection) *cobra.Command {
 			},
 		}),
 		verbCommand(n, verb[messageRecord]{
-			name: "retry", short: "Send a message again at once, and say what came of it", arg: "message", path: at("messages"),
+			name: "retry", short: "Send a message again now, and report the result", arg: "message", path: at("messages"),
 			told: toldRetry,
 		}),
 		testMessage(n))
@@ -62,22 +62,22 @@ func toldRetry(m messageRecord) string {
 	case string(issuance.Failed):
 		return what + " failed: " + m.LastError
 	case string(issuance.Dropped):
-		return what + " is not needed any more: " + m.LastError
+		return what + " is no longer needed: " + m.LastError
 	}
 	switch {
 	case m.ChannelPaused != "":
-		return what + " waits, because its channel is paused: " + m.ChannelPaused
+		return what + " is waiting because its channel is paused: " + m.ChannelPaused
 	case m.LastError != "":
 		return what + " was not accepted yet: " + m.LastError + "; next try " + when(m.NextAt)
 	}
-	return what + " is on its way; `postern message show " + m.ID + "` tells what comes of it"
+	return what + " is on its way; `postern message show " + m.ID + "` shows the result"
 }
 
 func byProvider(id string) string {
 	if id == "" {
 		return ""
 	}
-	return "; the provider calls it " + id
+	return "; the provider's id is " + id
 }
 
 // testMessage sends one that stands for nothing, by the running server.
@@ -124,7 +124,7 @@ func sendTest(n *connection, c *cobra.Command, to string) error {
 }
 
 func messageHead() []string {
-	return []string{"KIND", "STATE", "TO", "TRIES", "MADE", "MESSAGE", "WHAT WENT WRONG"}
+	return []string{"KIND", "STATE", "TO", "TRIES", "MADE", "MESSAGE", "LAST ERROR"}
 }
 
 func messageRow(_ namer, m messageRecord) []string {

@@ -89,7 +89,7 @@ func showOrder(n *connection) *cobra.Command {
 			if o.Attempts > 0 {
 				s.add("wrong codes", strconv.Itoa(o.Attempts))
 			}
-			s.add("link ends", when(o.LinkExpiresAt))
+			s.add("link expires", when(o.LinkExpiresAt))
 			s.add("issued", when(o.IssuedAt))
 			s.add("certificate", o.Serial)
 			s.add("downloaded", when(o.DownloadedAt))
@@ -157,10 +157,10 @@ named by id or e-mail address. Nothing is made in the CA before it is claimed.`,
 	f.StringVar(&q.contact, "contact", "", "who receives it")
 	f.StringVar(&q.key, "key", "", "key algorithm (default what the service prefers)")
 	f.StringVar(&q.target, "target", "", "where it will be installed (default what the service prefers)")
-	f.StringVar(&q.renews, "renews", "", "serial number of the certificate that it follows")
+	f.StringVar(&q.renews, "renews", "", "serial number of the certificate to renew")
 	complete(c, "key", words(issuance.KeyAlgorithms()...)...)
 	complete(c, "target", words(issuance.Targets()...)...)
-	f.BoolVar(&q.another, "another", false, "on purpose, beside an open order for the same service and contact")
+	f.BoolVar(&q.another, "another", false, "allow a second open order for the same service and contact")
 	commentFlag(c, &q.comment)
 	require(c, "service", "contact")
 	return c

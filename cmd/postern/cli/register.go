@@ -79,10 +79,10 @@ func services(n *connection) *cobra.Command {
 		}),
 		addService(n), changeService(n),
 		verbCommand(n, verb[serviceRecord]{
-			name: "disable", short: "Let no more be ordered for a service, and refuse its certificates", arg: "service", path: at("services"),
+			name: "disable", short: "Stop orders for a service, and refuse its certificates", arg: "service", path: at("services"),
 			ask: "Disable this service? Its certificates are refused from now on, until it is enabled.", about: aboutService, told: told("disabled"),
 		}),
-		verbCommand(n, verb[serviceRecord]{name: "enable", short: "Let certificates be ordered for a service again", arg: "service", path: at("services"), told: told("enabled")}))
+		verbCommand(n, verb[serviceRecord]{name: "enable", short: "Allow orders for a service again", arg: "service", path: at("services"), told: told("enabled")}))
 }
 
 func aboutService(_ namer, s serviceRecord, l *sheet) {
@@ -131,7 +131,7 @@ stands in every certificate.`,
 
 func changeService(n *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "change SERVICE", Short: "Change where a service runs and what it prefers", Args: args("SERVICE"),
+		Use: "change SERVICE", Short: "Change the environment and preferences of a service", Args: args("SERVICE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return change(n, c, "api/v1/services/"+url.PathEscape(args[0]), func(s serviceRecord) string { return "changed service " + s.ID })
 		},
@@ -144,7 +144,7 @@ func changeService(n *connection) *cobra.Command {
 func change[T any](n *connection, c *cobra.Command, path string, told func(T) string) error {
 	body := changed(c)
 	if len(body) == 0 {
-		return Usagef(c, "there is nothing to change: give what is new as flags")
+		return Usagef(c, "nothing to change: set the new values with flags")
 	}
 	api, err := n.client()
 	if err != nil {

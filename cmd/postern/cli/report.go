@@ -16,8 +16,8 @@ import (
 
 func reports(n *connection) *cobra.Command {
 	return group("report", "Open tasks, and what happened in a day or a month",
-		reportCommand(n, report.Daily, "date", "the day, as in 2026-11-25; without it, the last one that is over"),
-		reportCommand(n, report.Monthly, "month", "the month, as in 2026-11; without it, the last one that is over"))
+		reportCommand(n, report.Daily, "date", "the day, for example 2026-11-25 (default the last complete day)"),
+		reportCommand(n, report.Monthly, "month", "the month, for example 2026-11 (default the last complete month)"))
 }
 
 func reportCommand(n *connection, kind report.Kind, name, usage string) *cobra.Command {
@@ -46,7 +46,7 @@ func reportCommand(n *connection, kind report.Kind, name, usage string) *cobra.C
 		},
 	}
 	c.Flags().StringVar(&period, name, "", usage)
-	c.Flags().IntVar(&limit, "limit", issuance.Page{}.Size(), "rows in each list at most")
+	c.Flags().IntVar(&limit, "limit", issuance.Page{}.Size(), "maximum number of rows in each list")
 	return c
 }
 

@@ -64,9 +64,9 @@ func Root(o Options) *cobra.Command {
 		Use:   "postern",
 		Short: "A private authority for client certificates",
 		Long: `Postern gives each of your customers' client applications a certificate, safely,
-and takes it back at once.
+and revokes it at once.
 
-Exit status: 0 done, 1 failed, 2 not called as it should be.`,
+Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		Version:       versionLine(o),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -148,7 +148,7 @@ func args(names ...string) cobra.PositionalArgs {
 		case len(given) < len(names):
 			return fmt.Errorf("%s is missing", names[len(given)])
 		case len(given) > len(names):
-			return fmt.Errorf("%q is one argument too many", given[len(names)])
+			return fmt.Errorf("%q is an extra argument", given[len(names)])
 		}
 		return nil
 	}

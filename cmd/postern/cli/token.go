@@ -30,7 +30,7 @@ func tokens(n *connection) *cobra.Command {
 		}),
 		addToken(n),
 		verbCommand(n, verb[tokenRecord]{
-			name: "revoke", short: "End a token at once", arg: "token", path: at("tokens"), ask: "Revoke this token? This cannot be undone.", about: aboutToken,
+			name: "revoke", short: "Revoke a token at once", arg: "token", path: at("tokens"), ask: "Revoke this token? This cannot be undone.", about: aboutToken,
 			told: func(t tokenRecord) string { return "revoked token " + t.ID + ", " + t.Name },
 		}))
 }
@@ -49,8 +49,8 @@ func addToken(n *connection) *cobra.Command {
 	var lifetime time.Duration
 	roles := words(issuance.RoleAdministrator, issuance.RoleOfficer, issuance.RoleAuditor)
 	c := &cobra.Command{
-		Use: "add --name NAME --role ROLE", Aliases: []string{"create"}, Short: "Make a token, and print it once",
-		Long: `Makes a token. It is printed once, alone on standard output, and cannot be shown
+		Use: "add --name NAME --role ROLE", Aliases: []string{"create"}, Short: "Create a token, and print it once",
+		Long: `Creates a token. It is printed once, alone on standard output, and cannot be shown
 again.
 
 ROLE is administrator (everything), officer (orders, certificates, contacts,
@@ -81,7 +81,7 @@ services) or auditor (reads).`,
 			if err := json.Unmarshal(raw, &t); err != nil {
 				return fmt.Errorf("reading the token: %w", err)
 			}
-			say(c.ErrOrStderr(), "made token %s, %s, %s; keep it now, it is not shown again:", t.ID, t.Name, t.Role)
+			say(c.ErrOrStderr(), "created token %s, %s, %s; save it now, it will not be shown again:", t.ID, t.Name, t.Role)
 			say(c.OutOrStdout(), "%s", t.Token)
 			return nil
 		},
@@ -89,7 +89,7 @@ services) or auditor (reads).`,
 	c.Flags().StringVar(&name, "name", "", "what it is for")
 	c.Flags().StringVar(&role, "role", "", "administrator, officer or auditor")
 	complete(c, "role", roles...)
-	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it works, as in 2160h (default for ever)")
+	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it is valid, as in 2160h (default: it never expires)")
 	require(c, "name", "role")
 	return c
 }

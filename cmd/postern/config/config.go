@@ -42,9 +42,9 @@ type Public struct {
 	Listen string   `yaml:"listen"`
 	URL    string   `yaml:"url" example:"https://certs.example.com"`
 	TLS    FrontTLS `yaml:"tls"`
-	// TrustedProxies are those whose X-Forwarded-For is believed: addresses or networks.
+	// TrustedProxies are those whose X-Forwarded-For is trusted: addresses or networks.
 	TrustedProxies []string `yaml:"trusted_proxies" example:"[10.0.0.7, 10.1.0.0/16]"`
-	// What one address may POST: so many at once, then so many a minute.
+	// POST requests allowed per address: this many at once, then this many per minute.
 	PostsPerMinute int `yaml:"posts_per_minute"`
 	PostsBurst     int `yaml:"posts_burst"`
 }
