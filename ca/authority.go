@@ -62,8 +62,8 @@ type issuing struct {
 
 // Open reads the hierarchy that [Create] made. The root's key need not be there.
 // It returns an error unless every issuing CA's key opens with the passphrase and
-// is the certificate's, and each chain stands at the present time; an issuing CA
-// whose time is over is left out.
+// belongs to the certificate, and each chain is valid now; an issuing CA
+// that has expired is left out.
 func Open(o OpenOptions) (*Authority, error) {
 	if o.Now == nil {
 		o.Now = time.Now

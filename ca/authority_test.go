@@ -204,7 +204,7 @@ func TestSignRefuses(t *testing.T) {
 		"an end at the beginning":      func(p *issuance.Profile) { p.NotAfter = p.NotBefore },
 		"an end before the beginning":  func(p *issuance.Profile) { p.NotAfter = p.NotBefore.Add(-time.Second) },
 		"no serial number":             func(p *issuance.Profile) { p.Serial = "" },
-		"a serial of 21 octets":        func(p *issuance.Profile) { p.Serial = issuance.Serial(strings.Repeat("7f", 21)) },
+		"a serial of 21 bytes":         func(p *issuance.Profile) { p.Serial = issuance.Serial(strings.Repeat("7f", 21)) },
 		"no organisation name":         func(p *issuance.Profile) { p.OrganizationName = "" },
 		"a line break in the name":     func(p *issuance.Profile) { p.OrganizationName = "Acme\nCN=root" },
 		"a long organisation name":     func(p *issuance.Profile) { p.OrganizationName = strings.Repeat("ä", 65) },
@@ -221,7 +221,7 @@ func TestSignRefuses(t *testing.T) {
 			p := authorityProfile(key)
 			change(&p)
 			if signed, err := a.Sign(context.Background(), p); err == nil {
-				t.Errorf("got a certificate of %d octets, want an error", len(signed.DER))
+				t.Errorf("got a certificate of %d bytes, want an error", len(signed.DER))
 			}
 		})
 	}

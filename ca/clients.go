@@ -22,8 +22,8 @@ const (
 	CodeUnfit       issuance.Code = "certificate-unfit"   // from ours, but not a client's
 	CodeUnknown     issuance.Code = "certificate-unknown" // not in the register
 	CodeNotYetValid issuance.Code = "certificate-early"   // it is not valid yet
-	CodeExpired     issuance.Code = "certificate-expired" // its time is over
-	CodeHeld        issuance.Code = "certificate-held"    // suspended; may be released
+	CodeExpired     issuance.Code = "certificate-expired" // it has expired
+	CodeHeld        issuance.Code = "certificate-held"    // on hold; may be released
 	CodeRevoked     issuance.Code = "certificate-revoked" // for good
 	CodeDisabled    issuance.Code = "service-disabled"    // it stands; its service may come back
 )

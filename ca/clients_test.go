@@ -86,7 +86,7 @@ type authorityHandshake struct {
 	state   tls.ConnectionState
 }
 
-// serve starts a TLS server on a loopback port; it sends one octet to whom it lets in.
+// serve starts a TLS server on a loopback port; it sends one byte to whom it lets in.
 func (g *authorityGate) serve(t *testing.T, base *tls.Config) (string, <-chan authorityHandshake) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -118,7 +118,7 @@ func (g *authorityGate) serve(t *testing.T, base *tls.Config) (string, <-chan au
 	return listener.Addr().String(), seen
 }
 
-// dial connects, reads the octet, and returns what both sides saw.
+// dial connects, reads the byte, and returns what both sides saw.
 func (g *authorityGate) dial(t *testing.T, address string, seen <-chan authorityHandshake, config *tls.Config) (authorityHandshake, error) {
 	t.Helper()
 	raw, err := net.Dial("tcp", address)

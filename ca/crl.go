@@ -20,7 +20,7 @@ type CRL struct {
 	ThisUpdate time.Time
 	NextUpdate time.Time
 	ETag       string // a strong entity tag, with its quotes
-	Size       int64  // octets of DER
+	Size       int64  // bytes of DER
 	Entries    int
 
 	head, tail []byte
@@ -94,14 +94,14 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 // root's last, in PEM: what nginx and HAProxy want in one file. It never changes.
 type Bundle struct {
 	ETag string // a strong entity tag, with its quotes
-	Size int64  // octets of PEM
+	Size int64  // bytes of PEM
 	CRLs []*CRL
 }
 
 const (
 	pemBegin = "-----BEGIN X509 CRL-----\n"
 	pemEnd   = "-----END X509 CRL-----\n"
-	pemLine  = 48 // octets in a line of 64 symbols
+	pemLine  = 48 // bytes in a line of 64 symbols
 )
 
 // newBundle puts crls together.

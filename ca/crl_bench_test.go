@@ -33,7 +33,7 @@ func crlFilled(b *testing.B, n int) *crlStore {
 	return store
 }
 
-// crlPeak calls f and returns how far the heap grew above what it was before, in octets.
+// crlPeak calls f and returns how far the heap grew above what it was before, in bytes.
 func crlPeak(f func()) uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	read := func() uint64 {
@@ -60,7 +60,7 @@ func crlPeak(f func()) uint64 {
 }
 
 // BenchmarkCRL is one more revocation among many, from the store's change to the
-// last octet of its CRL; beside it the same list by x509.CreateRevocationList.
+// last byte of its CRL; beside it the same list by x509.CreateRevocationList.
 func BenchmarkCRL(b *testing.B) {
 	for _, n := range []int{0, 10_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("postern/%d", n), func(b *testing.B) { crlBenchmark(b, &Publisher{}, n) })

@@ -6,21 +6,21 @@ import (
 	"sort"
 )
 
-// crlChunk is the most octets a chunk holds: small enough that rewriting one
+// crlChunk is the most bytes a chunk holds: small enough that rewriting one
 // costs microseconds, large enough that a million entries need few of them.
 const crlChunk = 8 << 10
 
 // crlEntries are the entries of one CRL in DER, in the order of their serial
 // numbers. They lie in chunks of which a snapshot shares all that did not change
-// since: no octet that a snapshot can see is ever written again. The order is
+// since: no byte that a snapshot can see is ever written again. The order is
 // the index: a serial number is found by halving, then by walking one chunk.
 //
-// One goroutine at a time may change it. An entry is at most 129 octets long, so
-// that every length in it is one octet.
+// One goroutine at a time may change it. An entry is at most 129 bytes long, so
+// that every length in it is one byte.
 type crlEntries struct {
 	chunks  [][]byte
 	last    []byte // no serial number is higher
-	size    int64  // octets of all entries
+	size    int64  // bytes of all entries
 	count   int
 	version uint64 // rises with every change
 }
@@ -84,7 +84,7 @@ func (e *crlEntries) remove(serial []byte) {
 	e.replace(i, at, end, nil)
 }
 
-// replace writes chunk i anew with entry in the place of the octets from at to end.
+// replace writes chunk i anew with entry in the place of the bytes from at to end.
 func (e *crlEntries) replace(i, at, end int, entry []byte) {
 	chunk := slices.Concat(e.chunks[i][:at], entry, e.chunks[i][end:])
 	e.size += int64(len(entry) - (end - at))

@@ -99,7 +99,7 @@ func crlBytes(t testing.TB, c *CRL) []byte {
 		t.Fatal(err)
 	}
 	if n != c.Size || int64(b.Len()) != c.Size {
-		t.Fatalf("WriteTo returned %d and wrote %d octets, Size is %d", n, b.Len(), c.Size)
+		t.Fatalf("WriteTo returned %d and wrote %d bytes, Size is %d", n, b.Len(), c.Size)
 	}
 	return b.Bytes()
 }
@@ -164,7 +164,7 @@ func TestCRLSigns(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// What is signed is the same, octet by octet.
+				// What is signed is the same, byte by byte.
 				if diff := cmp.Diff(want.RawTBSRevocationList, got.RawTBSRevocationList); diff != "" {
 					t.Errorf("CRL differs from the standard library's (-want +got):\n%s", diff)
 				}
@@ -186,7 +186,7 @@ func TestBundleIsPEM(t *testing.T) {
 	}
 	var got bytes.Buffer
 	if n, err := bundle.WriteTo(&got); err != nil || n != bundle.Size || int64(got.Len()) != bundle.Size {
-		t.Fatalf("WriteTo returned %d, %v and wrote %d octets; Size is %d", n, err, got.Len(), bundle.Size)
+		t.Fatalf("WriteTo returned %d, %v and wrote %d bytes; Size is %d", n, err, got.Len(), bundle.Size)
 	}
 	var want bytes.Buffer
 	for _, c := range bundle.CRLs {

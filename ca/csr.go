@@ -10,7 +10,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// maxCSR is the most octets of a CSR; an RSA-4096 one with every usual attribute has 3 kB.
+// maxCSR is the most bytes of a CSR; an RSA-4096 one with every usual attribute has 3 kB.
 const maxCSR = 64 << 10
 
 // ReadCSR returns the public key of a PKCS #10 request (RFC 2986), in DER or as

@@ -70,7 +70,7 @@ func TestRequestsThatOthersReadAreRead(t *testing.T) {
 		"a dNSName in UTF-8":        openssl("DNS:zürich.example"),
 		"an rfc822Name in UTF-8":    openssl("email:jürgen@acme.example"),
 		"a URI that does not parse": openssl("URI:http://[acme example%zz"),
-		"an IP of three octets":     openssl("DER:30:05:87:03:0a:00:01"),
+		"an IP of three bytes":      openssl("DER:30:05:87:03:0a:00:01"),
 		"a SAN that is no DER":      openssl("DER:30:7f:87"),
 	} {
 		t.Run(name, func(t *testing.T) {

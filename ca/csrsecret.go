@@ -14,7 +14,7 @@ const (
 	privateKeyHint    = "this key has left your machine and is no longer secret: create a new key and send the CSR made with it"
 )
 
-// longestKey is more octets than any private key of use has.
+// longestKey is more bytes than any private key of use has.
 const longestKey = 8 << 10
 
 // hasPrivateKey reports whether a text has a private key, alone or beside a

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxNonce is the most octets of a nonce; less than one is none (RFC 9654, section 2.1).
+// maxNonce is the most bytes of a nonce; less than one is none (RFC 9654, section 2.1).
 const maxNonce = 128
 
 // nonceIdentifier is id-pkix-ocsp-nonce, 1.3.6.1.5.5.7.48.1.2, without its tag.

@@ -36,7 +36,7 @@ func ocspNonced(t testing.TB, one []byte, values ...[]byte) []byte {
 	return out
 }
 
-// octets is an OCTET STRING of n octets.
+// bytes is an OCTET STRING of n bytes.
 func octets(n int) []byte {
 	var b cryptobyte.Builder
 	b.AddASN1OctetString(bytes.Repeat([]byte{0x5a}, n))
@@ -85,7 +85,7 @@ func TestOCSPRepeatsANonce(t *testing.T) {
 	for _, n := range []int{1, 16, 32, 127, maxNonce} {
 		answer := r.Respond(t.Context(), ocspNonced(t, one, octets(n)))
 		if got := nonceOf(t, house, answer); !bytes.Equal(got, octets(n)) || answer.Status != "good" || answer.Cacheable {
-			t.Errorf("a nonce of %d octets: %s with %x, cacheable %v", n, answer.Status, got, answer.Cacheable)
+			t.Errorf("a nonce of %d bytes: %s with %x, cacheable %v", n, answer.Status, got, answer.Cacheable)
 		}
 	}
 	for name, request := range map[string][]byte{

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxOCSPRequest is more than a request for maxOCSPQuestions has, in octets.
+// maxOCSPRequest is more than a request for maxOCSPQuestions has, in bytes.
 const maxOCSPRequest = 4 << 10
 
 // maxOCSPQuestions bounds one request: each costs a look-up. Nobody is known to ask
@@ -121,7 +121,7 @@ func (q *ocspQuestion) setSerial(content []byte) bool {
 	return true
 }
 
-// standardBase64 mends what clients and proxies make of a path in base64.
+// standardBase64 repairs what clients and proxies make of a path in base64.
 var standardBase64 = strings.NewReplacer(" ", "+", "-", "+", "_", "/")
 
 // RequestFromPath returns the request in the address of an OCSP request by GET:

@@ -9,7 +9,7 @@ import (
 )
 
 func TestRequestFromPath(t *testing.T) {
-	// These octets give a plus, a slash and padding.
+	// These bytes give a plus, a slash and padding.
 	want := []byte{0x30, 0x03, 0x01, 0xfb, 0xef, 0xbe, 0xff, 0xff, 0xff, 0x01}
 	text := base64.StdEncoding.EncodeToString(want)
 	if !strings.Contains(text, "/") || !strings.Contains(text, "+") || !strings.HasSuffix(text, "=") {

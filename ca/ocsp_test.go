@@ -102,7 +102,7 @@ func TestOCSPSaysWhatTheStoreSays(t *testing.T) {
 	}
 }
 
-// What is signed is the same as the standard tool's, octet by octet, but for
+// What is signed is the same as the standard tool's, byte by byte, but for
 // producedAt: it is never before thisUpdate.
 func TestOCSPSigns(t *testing.T) {
 	house, now := newCRLHouse(t, crlKey(t, "P-256")), crlStart.Add(40*time.Second)
@@ -177,7 +177,7 @@ func ocspJoined(t testing.TB, requests ...[]byte) []byte {
 	return out
 }
 
-// ocspPadded is the request with an extension of n octets.
+// ocspPadded is the request with an extension of n bytes.
 func ocspPadded(t testing.TB, one []byte, n int) []byte {
 	t.Helper()
 	var request struct {
@@ -230,7 +230,7 @@ func TestOCSPErrors(t *testing.T) {
 		"empty":          {nil, ocsp.MalformedRequestErrorResponse, "malformed"},
 		"text":           {[]byte("good morning"), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"cut":            {one[:len(one)-1], ocsp.MalformedRequestErrorResponse, "malformed"},
-		"trailing octet": {append(bytes.Clone(one), 0), ocsp.MalformedRequestErrorResponse, "malformed"},
+		"trailing byte":  {append(bytes.Clone(one), 0), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"none":           {ocspMany(t, one, 0), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"one too many":   {ocspMany(t, one, maxOCSPQuestions+1), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"two issuers":    {ocspJoined(t, one, ocspRequest(t, house.root.Certificate, "1", crypto.SHA1)), ocsp.UnauthorizedErrorResponse, "unauthorized"},
@@ -238,7 +238,7 @@ func TestOCSPErrors(t *testing.T) {
 		"thousands":      {ocspMany(t, one, 2000), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"too large":      {ocspPadded(t, one, maxOCSPRequest), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"negative":       {negative, ocsp.MalformedRequestErrorResponse, "malformed"},
-		"21 octets":      {long, ocsp.MalformedRequestErrorResponse, "malformed"},
+		"21 bytes":       {long, ocsp.MalformedRequestErrorResponse, "malformed"},
 		"foreign issuer": {ocspRequest(t, house.root.Certificate, "1", crypto.SHA1), ocsp.UnauthorizedErrorResponse, "unauthorized"},
 		"foreign name":   {ocspFlipped(t, one, parsed.IssuerNameHash), ocsp.UnauthorizedErrorResponse, "unauthorized"},
 		"foreign key":    {ocspFlipped(t, one, parsed.IssuerKeyHash), ocsp.UnauthorizedErrorResponse, "unauthorized"},

@@ -356,7 +356,7 @@ func TestEntriesSplitAndJoin(t *testing.T) {
 	}
 	most := int(e.size)/(crlChunk/2) + 2 // half full at least, on the whole
 	if got := len(e.chunks); got > most {
-		t.Errorf("%d chunks for %d octets, want at most %d", got, e.size, most)
+		t.Errorf("%d chunks for %d bytes, want at most %d", got, e.size, most)
 	}
 	for i, serial := range serials {
 		if i%100 == 0 {
@@ -369,7 +369,7 @@ func TestEntriesSplitAndJoin(t *testing.T) {
 		t.Fatalf("%d entries are left, want %d", got, want)
 	}
 	if got := len(e.chunks); got > 20 {
-		t.Errorf("%d chunks for %d octets", got, e.size)
+		t.Errorf("%d chunks for %d bytes", got, e.size)
 	}
 	var before []byte
 	var size int64

@@ -37,13 +37,13 @@ func shardName(issuer string, n, of int) string {
 }
 
 // shardOf returns which of so many shards lists a serial number, given as its
-// octets: the number's remainder.
+// bytes: the number's remainder.
 func shardOf(serial []byte, of int) int {
 	n := 0
 	for _, octet := range serial[max(0, len(serial)-2):] {
 		n = n<<8 | int(octet)
 	}
-	return n % of // a power of two that two octets hold: the others do not matter
+	return n % of // a power of two that two bytes hold: the others do not matter
 }
 
 // recordShards returns every number of shards that certificates of the CA in dir

@@ -23,7 +23,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// authorityTamperer is a CAS that signs something else than it was asked for.
+// authorityTamperer is a CAS that signs something other than it was asked for.
 type authorityTamperer struct {
 	casapi.CertificateAuthorityService
 	before func(*x509.Certificate)

@@ -22,7 +22,7 @@ func (c *Courier) via() Sender {
 }
 
 // Hurry is Wake that does not let a paused channel rest either: what was wrong
-// may be mended. It never blocks.
+// may be fixed. It never blocks.
 func (c *Courier) Hurry() {
 	select {
 	case c.hurry <- struct{}{}:

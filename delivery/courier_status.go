@@ -9,9 +9,9 @@ import (
 
 // Status is how a channel is doing.
 type Status struct {
-	Paused       bool      // the account or settings must be mended; notices wait, none is lost
+	Paused       bool      // the account or settings must be fixed; notices wait, none is lost
 	Since        time.Time // when it was paused
-	Reason       string    // for staff: what to mend; no secrets
+	Reason       string    // for staff: what to fix; no secrets
 	FailingSince time.Time // zero, or when the first of the tries failed that were not followed by an acceptance
 	LastError    string    // of the last of those tries; no secrets
 	LastAccepted time.Time // zero if none was since the start

@@ -47,7 +47,7 @@ type SendError struct {
 	// secret and nothing of the text of the message.
 	Message    string
 	Permanent  bool          // of this message: trying again is hopeless
-	Pause      bool          // of the whole channel: its account or settings must be mended
+	Pause      bool          // of the whole channel: its account or settings must be fixed
 	RetryAfter time.Duration // what the provider asks for; 0: nothing
 	// Unknown says that the provider had the whole message and gave no answer: it
 	// may well have been delivered, so that it is sent again, but rarely.

@@ -13,7 +13,7 @@ import (
 )
 
 // rareRetry is how long a message waits that its server refused, though it
-// should not have: what it dislikes, people must mend.
+// should not have: what it dislikes, people must fix.
 const rareRetry = time.Hour
 
 // refusal says what an error in t's phase means.

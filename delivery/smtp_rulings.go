@@ -25,21 +25,21 @@ type ruling struct {
 
 // What staff can do.
 const (
-	mendSignIn = "check mail.smtp.username, mail.smtp.password and mail.smtp.tls"
-	mendHello  = "set mail.smtp.hello to a name of this host in DNS, and check mail.smtp.host"
-	mendFrom   = "check mail.from: the account must be allowed to send as that address, and the address must " +
+	fixSignIn = "check mail.smtp.username, mail.smtp.password and mail.smtp.tls"
+	fixHello  = "set mail.smtp.hello to a name of this host in DNS, and check mail.smtp.host"
+	fixFrom   = "check mail.from: the account must be allowed to send as that address, and the address must " +
 		"be verified at the provider"
-	mendHost  = "check mail.smtp.host, mail.smtp.port and mail.smtp.tls"
-	mendRelay = "it does not accept mail for other domains from here: check mail.smtp.username and " +
+	fixHost  = "check mail.smtp.host, mail.smtp.port and mail.smtp.tls"
+	fixRelay = "it does not accept mail for other domains from here: check mail.smtp.username and " +
 		"mail.smtp.password, or have this host allowed to relay"
-	mendQuota = "the account has reached its sending limit; sending continues when the limit allows it, or have " +
+	fixQuota = "the account has reached its sending limit; sending continues when the limit allows it, or have " +
 		"the limit raised"
-	mendName  = "it rejects all mail from this host or account: ask its operator what the answer means"
-	mendTalk  = "it does not understand the command: check mail.smtp.host, mail.smtp.hello and mail.from"
-	mendTo    = "correct the contact's e-mail address"
-	mendGroup = "this address accepts mail from selected senders only: correct it, or have its owner allow mail.from"
-	mendSize  = "it accepts only smaller mails; the mail will be sent again every hour, unchanged"
-	mendText  = "the answer does not blame the recipient; the mail will be sent again every hour, unchanged"
+	fixName  = "it rejects all mail from this host or account: ask its operator what the answer means"
+	fixTalk  = "it does not understand the command: check mail.smtp.host, mail.smtp.hello and mail.from"
+	fixTo    = "correct the contact's e-mail address"
+	fixGroup = "this address accepts mail from selected senders only: correct it, or have its owner allow mail.from"
+	fixSize  = "it accepts only smaller mails; the mail will be sent again every hour, unchanged"
+	fixText  = "the answer does not blame the recipient; the mail will be sent again every hour, unchanged"
 )
 
 // rulings returns the table, the special before the general. A message is
@@ -59,7 +59,7 @@ func signInRulings() []ruling {
 		{
 			phases: fromRecipient(), codes: []int{5},
 			enhanced: []string{"5.7.12?", "5.7.13?"},
-			means:    hopeless, advice: mendGroup,
+			means:    hopeless, advice: fixGroup,
 		},
 		{phases: []phase{authenticating}, codes: []int{4}, means: again},
 		// Exchange Online: "SmtpClientAuthentication is disabled for the Tenant" (or "the Mailbox").
@@ -77,51 +77,51 @@ func signInRulings() []ruling {
 			advice: "the account requires another way to sign in: create an application password for it, or set " +
 				"mail.smtp.auth to xoauth2; and check mail.smtp.username, mail.smtp.password",
 		},
-		{phases: []phase{authenticating}, means: pauses, advice: mendSignIn},
-		{codes: []int{530, 535, 538}, means: pauses, advice: mendSignIn},
-		{enhanced: []string{"5.7.57"}, means: pauses, advice: mendSignIn},
+		{phases: []phase{authenticating}, means: pauses, advice: fixSignIn},
+		{codes: []int{530, 535, 538}, means: pauses, advice: fixSignIn},
+		{enhanced: []string{"5.7.57"}, means: pauses, advice: fixSignIn},
 		{
 			codes: []int{5},
 			says: []string{
 				"authentication required", "authentication is required", "not authenticated",
 				"must authenticate",
 			},
-			means: pauses, advice: mendSignIn,
+			means: pauses, advice: fixSignIn,
 		},
-		{phases: []phase{connecting, greeted, securing}, codes: []int{5}, means: pauses, advice: mendHost},
-		{phases: []phase{introducing}, codes: []int{5}, means: pauses, advice: mendHello},
+		{phases: []phase{connecting, greeted, securing}, codes: []int{5}, means: pauses, advice: fixHost},
+		{phases: []phase{introducing}, codes: []int{5}, means: pauses, advice: fixHello},
 	}
 }
 
 // channelRulings are about what every message of the channel meets.
 func channelRulings() []ruling {
 	return []ruling{
-		{says: []string{"helo command rejected", "helo", "ehlo"}, means: pauses, advice: mendHello},
+		{says: []string{"helo command rejected", "helo", "ehlo"}, means: pauses, advice: fixHello},
 		{
 			says: []string{
 				"relay access denied", "relaying denied", "relaying not", "relay not permitted",
 				"relay denied", "mail relay denied", "unable to relay", "not permitted to relay",
 				"not allowed to relay", "we do not relay", "rcpthosts", "invalid credentials for relay",
 			},
-			means: pauses, advice: mendRelay,
+			means: pauses, advice: fixRelay,
 		},
-		{enhanced: []string{"5.7.54", "5.7.64"}, means: pauses, advice: mendRelay},
-		{enhanced: []string{"5.1.7", "5.1.8", "5.7.60", "5.2.252"}, means: pauses, advice: mendFrom},
+		{enhanced: []string{"5.7.54", "5.7.64"}, means: pauses, advice: fixRelay},
+		{enhanced: []string{"5.1.7", "5.1.8", "5.7.60", "5.2.252"}, means: pauses, advice: fixFrom},
 		{
 			says: []string{
 				"sender address rejected", "sender rejected", "sender verify fail", "not owned by user",
 				"sendasdenied", "not allowed to send as", "permissions to send as", "not verified",
 				"sender not verified", "envelope sender", "from address", "mail from must",
 			},
-			means: pauses, advice: mendFrom,
+			means: pauses, advice: fixFrom,
 		},
-		{enhanced: []string{"5.4.5", "5.1.90"}, means: pauses, advice: mendQuota},
+		{enhanced: []string{"5.4.5", "5.1.90"}, means: pauses, advice: fixQuota},
 		{
 			says: []string{
 				"daily user sending", "daily sending quota", "daily smtp relay", "daily message quota",
 				"submission quota", "sending limit", "sending quota", "message quota exceeded",
 			},
-			means: pauses, advice: mendQuota,
+			means: pauses, advice: fixQuota,
 		},
 		{
 			says: []string{
@@ -129,7 +129,7 @@ func channelRulings() []ruling {
 				"banned sending", "banned sender", "traffic not accepted from this ip", "sending paused",
 				"sending suspended", "account is suspended", "not authorized to perform",
 			},
-			means: pauses, advice: mendName,
+			means: pauses, advice: fixName,
 		},
 		// Gmail: no PTR, no SPF, no DKIM, no DMARC; Exchange Online: account, address, tenant.
 		{
@@ -137,7 +137,7 @@ func channelRulings() []ruling {
 				"5.7.2[5-9]", "5.7.3[0-2]", "5.7.40", "5.7.50[1-9]", "5.7.51[1-9]", "5.7.6[0-4]?",
 				"5.7.70[58]", "5.7.750",
 			},
-			means: pauses, advice: mendName,
+			means: pauses, advice: fixName,
 		},
 	}
 }
@@ -146,7 +146,7 @@ func channelRulings() []ruling {
 func recipientRulings() []ruling {
 	named := fromRecipient()
 	return []ruling{
-		{phases: named, codes: []int{5}, enhanced: []string{"5.1.*", "5.2.*"}, means: hopeless, advice: mendTo},
+		{phases: named, codes: []int{5}, enhanced: []string{"5.1.*", "5.2.*"}, means: hopeless, advice: fixTo},
 		{
 			phases: named, codes: []int{5},
 			says: []string{
@@ -154,16 +154,16 @@ func recipientRulings() []ruling {
 				"no such recipient", "mailbox unavailable", "mailbox not found", "unrouteable address",
 				"this user doesn't have",
 			},
-			means: hopeless, advice: mendTo,
+			means: hopeless, advice: fixTo,
 		},
 		// A policy that nothing says more of may be about anything.
-		{phases: named, codes: []int{5}, enhanced: []string{"5.7.*"}, means: rarely, advice: mendText},
+		{phases: named, codes: []int{5}, enhanced: []string{"5.7.*"}, means: rarely, advice: fixText},
 		{
 			phases: named, codes: []int{5},
 			says:  []string{"administrative prohibition", "policy", "spam"},
-			means: rarely, advice: mendText,
+			means: rarely, advice: fixText,
 		},
-		{phases: []phase{addressing}, codes: []int{550, 551, 553}, means: hopeless, advice: mendTo},
+		{phases: []phase{addressing}, codes: []int{550, 551, 553}, means: hopeless, advice: fixTo},
 	}
 }
 
@@ -174,10 +174,10 @@ func fromRecipient() []phase { return []phase{addressing, announcing, writing, e
 func generalRulings() []ruling {
 	return []ruling{
 		{codes: []int{4}, means: again},
-		{codes: []int{500, 501, 502, 503, 504, 555}, means: pauses, advice: mendTalk},
-		{phases: []phase{mailing}, codes: []int{5}, means: pauses, advice: mendFrom},
-		{codes: []int{552}, means: rarely, advice: mendSize},
-		{codes: []int{5}, means: rarely, advice: mendText},
+		{codes: []int{500, 501, 502, 503, 504, 555}, means: pauses, advice: fixTalk},
+		{phases: []phase{mailing}, codes: []int{5}, means: pauses, advice: fixFrom},
+		{codes: []int{552}, means: rarely, advice: fixSize},
+		{codes: []int{5}, means: rarely, advice: fixText},
 		{means: again},
 	}
 }

@@ -76,7 +76,7 @@ func (t *tokens) refusal(err error) *SendError {
 	if u, err := url.Parse(t.TokenURL); err == nil {
 		endpoint += " " + u.Host
 	}
-	const mend = "; check mail.smtp.oauth2 and whether the application may still send mail"
+	const fix = "; check mail.smtp.oauth2 and whether the application may still send mail"
 	answer, answered := errors.AsType[*oauth2.RetrieveError](err)
 	answered = answered && answer.Response != nil
 	_, network := errors.AsType[*url.Error](err)
@@ -85,11 +85,11 @@ func (t *tokens) refusal(err error) *SendError {
 		return &SendError{Message: endpoint + " answered " + strconv.Itoa(answer.Response.StatusCode) + "; Postern will ask again"}
 	case answered:
 		return &SendError{Pause: true, Message: endpoint + " answered " + strconv.Itoa(answer.Response.StatusCode) +
-			t.said(answer) + mend}
+			t.said(answer) + fix}
 	case network:
 		return unreachable(endpoint, err)
 	}
-	return &SendError{Pause: true, Message: endpoint + " did not return an access token" + mend}
+	return &SendError{Pause: true, Message: endpoint + " did not return an access token" + fix}
 }
 
 // said returns what the endpoint gives as its reason, withheld if it repeats a secret.

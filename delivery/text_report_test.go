@@ -72,7 +72,7 @@ func TestHostileNamesInAReport(t *testing.T) {
 			}
 			for line := range strings.Lines(s) {
 				if len(line) > 8000 {
-					t.Errorf("%.40q makes a line of %d octets", name, len(line))
+					t.Errorf("%.40q makes a line of %d bytes", name, len(line))
 				}
 			}
 		}

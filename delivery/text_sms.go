@@ -54,7 +54,7 @@ func shortenLongest(names []*string) bool {
 	return true
 }
 
-// code writes the SMS with the one-time password. Its last line binds the code to
+// code writes the SMS with the one-time code. Its last line binds the code to
 // the site's host, and lets phones fill it in there and nowhere else (WICG,
 // "Origin-bound one-time codes delivered via SMS"). A host that leaves no room
 // for the text goes without.

@@ -67,7 +67,7 @@ func sampleDispatch(kind issuance.NoticeKind, language string) issuance.Dispatch
 		d.Certificate = issuance.Certificate{Serial: d.Notice.Serial, Status: issuance.Active, IssuedAt: created, NotAfter: created.AddDate(2, 0, 0)}
 	case issuance.AlertNotice:
 		d.Contact = issuance.Contact{}
-		d.Notice.To, d.Notice.Text = "staff@bank.example", "The code sms for order ord-01kabcdefghjkmnpqrstvwxyz0 could not be delivered.\nMend the reason."
+		d.Notice.To, d.Notice.Text = "staff@bank.example", "The code sms for order ord-01kabcdefghjkmnpqrstvwxyz0 could not be delivered.\nFix the cause."
 	}
 	return d
 }

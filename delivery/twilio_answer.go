@@ -102,7 +102,7 @@ func (t *twilioTransport) refusal(m Message, asked string, answer twilioError) *
 
 // foreign is the error of an answer without a code of Twilio's: a proxy, a filter
 // or another server wrote it. Of the message it says nothing, so that no message
-// fails for good by it; and whatever is sent meets the same until it is mended.
+// fails for good by it; and whatever is sent meets the same until it is fixed.
 func (t *twilioTransport) foreign(m Message, asked string) *SendError {
 	e := &SendError{Message: "the answer to " + asked + " was not Twilio's (" + t.origin(m) + ")"}
 	if passes(t.status) {

@@ -1,7 +1,7 @@
 package delivery
 
 // twilioAccountFault tells the codes that say nothing about the recipient:
-// whatever is sent meets the same fault until somebody mends it.
+// whatever is sent meets the same fault until somebody fixes it.
 func twilioAccountFault(code int) bool {
 	switch code {
 	case 10001, 20003, 20005, 20006, 20008, // account not active, credentials, access, test credentials

@@ -101,7 +101,7 @@ type Certificate struct {
 	ChangedBy Actor     `json:"changed_by,omitzero"`
 }
 
-// Expired reports whether c's time is over at now.
+// Expired reports whether c has expired at now.
 func (c Certificate) Expired(now time.Time) bool { return now.After(c.NotAfter) }
 
 // Stands reports whether a service may trust c at now: active, and in its time.

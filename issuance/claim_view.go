@@ -40,7 +40,7 @@ type ClaimView struct {
 	SessionEnds time.Time
 }
 
-// CodeView is where the one-time password stands.
+// CodeView is where the one-time code stands.
 type CodeView struct {
 	Made    bool      // one was made since the link was sent
 	Live    bool      // it can be entered

@@ -13,9 +13,9 @@ type Kind int
 // so, and the log has the rest.
 const (
 	Internal    Kind = iota // nothing; it is ours
-	Invalid                 // mend the input
+	Invalid                 // correct the input
 	NotFound                // look for something else
-	Conflict                // the state does not allow it (any more)
+	Conflict                // the state does not allow it
 	Denied                  // not with these credentials
 	Limited                 // later: too many tries
 	Unavailable             // later: a part that is needed is not there
@@ -60,7 +60,7 @@ const (
 	CodeDailyLimit      Code = "daily-limit"       // too many new codes today
 	CodeDelayed         Code = "provider-down"     // the last code is still on its way
 	CodeClaimed         Code = "already-claimed"   // from another browser
-	CodeCancelled       Code = "cancelled"         // withdrawn by staff
+	CodeCancelled       Code = "cancelled"         // cancelled by staff
 	CodeWindow          Code = "window-closed"     // the claim window ran out
 	CodeSession         Code = "no-session"        // enter the code first
 	CodeBusy            Code = "busy"              // all processors are making keys

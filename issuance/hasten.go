@@ -6,7 +6,7 @@ import (
 )
 
 // Hasten has the messages of channel that wait for their next try tried now, up to
-// MaxPage of them: what kept them from being accepted may be mended. Those that a
+// MaxPage of them: what kept them from being accepted may be fixed. Those that a
 // courier has at this moment stay with it. The caller tells the courier.
 func (r *Registrar) Hasten(ctx context.Context, channel Channel) error {
 	return r.update(ctx, func(w *work) error {

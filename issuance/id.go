@@ -41,11 +41,11 @@ func NewID(prefix string, now time.Time) string {
 }
 
 // Serial is a certificate's serial number as 34 lower-case hexadecimal digits:
-// 17 octets with more than 128 random bits (RFC 5280, section 4.1.2.2, asks for
-// a positive number of at most 20 octets).
+// 17 bytes with more than 128 random bits (RFC 5280, section 4.1.2.2, asks for
+// a positive number of at most 20 bytes).
 type Serial string
 
-// NewSerial returns a random serial number. Its first octet is between 0x10 and
+// NewSerial returns a random serial number. Its first byte is between 0x10 and
 // 0x7f, so that it is positive and every program prints it in the same length.
 func NewSerial() Serial {
 	var b [17]byte

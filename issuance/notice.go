@@ -17,7 +17,7 @@ type NoticeKind string
 // The notices.
 const (
 	InvitationNotice NoticeKind = "invitation" // mail: the URL
-	CodeNotice       NoticeKind = "code"       // SMS: the one-time password
+	CodeNotice       NoticeKind = "code"       // SMS: the one-time code
 	PasswordNotice   NoticeKind = "password"   // SMS: the permanent password
 	RevokedNotice    NoticeKind = "revoked"    // mail: the certificate was revoked; older ones tell of holds and releases too
 	HeldNotice       NoticeKind = "held"       // mail: the certificate is on hold

@@ -33,7 +33,7 @@ type Order struct {
 	IssuedAt     time.Time `json:"issued_at,omitzero"`
 	DownloadedAt time.Time `json:"downloaded_at,omitzero"`
 	CompletedAt  time.Time `json:"completed_at,omitzero"`
-	// Wiped says that neither file nor password are in the store (any more).
+	// Wiped says that neither file nor password are still in the store.
 	Wiped bool `json:"wiped,omitempty"`
 	// DueAt is when the sweep must look at the order next, zero for never; the
 	// registrar sets it from due each time it puts the order.
@@ -243,7 +243,7 @@ func (o *Order) Reopen(now time.Time) error {
 	return nil
 }
 
-// Lapse ends an order whose link's time is over.
+// Lapse ends an order whose link has expired.
 func (o *Order) Lapse(now time.Time) error {
 	if err := o.move(LapseVerb, LapsedState, now); err != nil {
 		return err

@@ -171,7 +171,7 @@ func (l reading) codeDelayed(o *Order) error {
 
 func (c Contact) actor() Actor { return Actor{Role: RoleContact, ID: string(c.ID), Name: c.Name} }
 
-// Verify checks a one-time password. The attempt is counted durably before
+// Verify checks a one-time code. The attempt is counted durably before
 // anything is compared; what is not eight digits is not an attempt. Success
 // opens a claim session and returns its secret, for one browser alone.
 func (r *Registrar) Verify(ctx context.Context, token Secret, code string) (Secret, error) {

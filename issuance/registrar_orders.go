@@ -154,7 +154,7 @@ func inField(field string, e *Error) *Error {
 }
 
 // Approve invites the contact: the e-mail with the URL and, unless codes go out
-// on request alone, the SMS with the one-time password are queued.
+// on request alone, the SMS with the one-time code are queued.
 func (r *Registrar) Approve(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	token := NewToken()
 	return r.onOrder(ctx, by, id, ApproveVerb, note, func(w *work, o *Order, _ string) error {

@@ -36,8 +36,7 @@ func (r *Registrar) Sweep(ctx context.Context) error {
 }
 
 // Recover takes back what a process that was killed had in hand: its messages,
-// which may or may not have been sent, are due at once, whether their time is
-// over or not. The caller must be the only one that serves the store.
+// which may or may not have been sent, are due at once. The caller must be the only one that serves the store.
 func (r *Registrar) Recover(ctx context.Context) error {
 	for cursor := ""; ; {
 		var notices []Notice

@@ -50,7 +50,7 @@ func (u *Usage) add(v Usage) {
 
 // The bounds of what is kept in memory, and of one transaction.
 const (
-	maxSeen   = 100_000 // certificates, of some 250 octets each
+	maxSeen   = 100_000 // certificates, of some 250 bytes each
 	seenBatch = 300     // certificates: a write of a few milliseconds
 )
 

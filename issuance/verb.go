@@ -13,7 +13,7 @@ const (
 	ApproveVerb  Verb = "approve"
 	RejectVerb   Verb = "reject"
 	ResendVerb   Verb = "resend"   // a new link; the old one is void
-	CodeVerb     Verb = "code"     // a new one-time password
+	CodeVerb     Verb = "code"     // a new one-time code
 	AttemptVerb  Verb = "attempt"  // a try at the code was counted
 	LockVerb     Verb = "lock"     // too many tries
 	UnlockVerb   Verb = "unlock"   // by staff
@@ -26,7 +26,7 @@ const (
 	CompleteVerb Verb = "complete" // the password SMS was accepted, or none is needed
 	ReopenVerb   Verb = "reopen"   // the claim window, or the session, ran out
 	WipeVerb     Verb = "wipe"     // file and password are gone
-	LapseVerb    Verb = "lapse"    // the link's time is over
+	LapseVerb    Verb = "lapse"    // the link has expired
 	CancelVerb   Verb = "cancel"
 
 	HoldVerb    Verb = "hold"

@@ -29,7 +29,7 @@ type List struct {
 
 // Parse reads a file and verifies nothing: who made it, and when, is for
 // [Check.Verify] to say. Its error is an [*Error] of [CodeRubbish] if the
-// file is anything but CRLs in PEM, from the first octet to the last.
+// file is anything but CRLs in PEM, from the first byte to the last.
 func Parse(text []byte) (*Bundle, error) {
 	var b Bundle
 	rest := text
@@ -91,7 +91,7 @@ func (b *Bundle) by(ca *x509.Certificate) *List {
 // is when there is a newer one at the latest. One without it has lapsed always.
 func (l *List) LapsedAt(t time.Time) bool { return !t.Before(l.NextUpdate) }
 
-// Head returns a copy without what the list lists and without its octets: enough
+// Head returns a copy without what the list lists and without its bytes: enough
 // for [Check.Previous] and the dates. The list must have been verified.
 func (l *List) Head() *List {
 	return &List{Issuer: l.Issuer, RevocationList: &x509.RevocationList{

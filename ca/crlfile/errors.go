@@ -10,7 +10,7 @@ type Code string
 
 // The codes.
 const (
-	CodeRubbish   Code = "crl-rubbish"   // not PEM from its first octet to its last: cut, or something else
+	CodeRubbish   Code = "crl-rubbish"   // not PEM from its first byte to its last: cut, or something else
 	CodeIssuer    Code = "crl-issuer"    // of a CA that the anchors do not have
 	CodeSignature Code = "crl-signature" // not signed by the CA that it names
 	CodeMissing   Code = "crl-missing"   // a level of the chain has none

@@ -135,16 +135,16 @@ func TestWhatIsNotSoundIsRefused(t *testing.T) {
 	}
 }
 
-// TestEveryCutIsRefused cuts a file after each of its octets.
+// TestEveryCutIsRefused cuts a file after each of its bytes.
 func TestEveryCutIsRefused(t *testing.T) {
 	c := newChain(t)
 	text, check := c.bundle(t, 7), c.check(t)
 	for n := range text {
 		if _, err := check.Verify(text[:n]); err == nil {
-			t.Errorf("the first %d of %d octets are taken", n, len(text))
+			t.Errorf("the first %d of %d bytes are taken", n, len(text))
 		}
 		if b, err := crlfile.Parse(text[:n]); err == nil && len(b.Lists) == 3 {
-			t.Errorf("the first %d of %d octets are read as a whole file", n, len(text))
+			t.Errorf("the first %d of %d bytes are read as a whole file", n, len(text))
 		}
 	}
 }
@@ -305,7 +305,7 @@ func TestAnchors(t *testing.T) {
 	}
 }
 
-// alter changes the last octet of a list's signature.
+// alter changes the last byte of a list's signature.
 func alter(t *testing.T, text []byte) []byte {
 	t.Helper()
 	block, _ := pem.Decode(text)
@@ -313,7 +313,7 @@ func alter(t *testing.T, text []byte) []byte {
 	return pem.EncodeToMemory(block)
 }
 
-// behind puts an octet behind a list, inside its PEM block.
+// behind puts an byte behind a list, inside its PEM block.
 func behind(text []byte) []byte {
 	block, _ := pem.Decode(text)
 	block.Bytes = append(block.Bytes, 0)

@@ -14,7 +14,7 @@ type bundle map[string]*revocationList
 // revocationList is what is remembered of a CRL.
 type revocationList struct {
 	*crlfile.List                 // without entries
-	revoked       map[string]bool // by the octets of the serial number; true if held
+	revoked       map[string]bool // by the bytes of the serial number; true if held
 }
 
 // readBundle reads and verifies a bundle (PEM), as package crlfile does: every CA

@@ -46,8 +46,8 @@ const (
 	// Whether it stands.
 	CodeValidity    Code = "validity" // ends before it begins
 	CodeEarly       Code = "early"    // it is not valid yet
-	CodeExpired     Code = "expired"  // its time is over
-	CodeHeld        Code = "held"     // suspended; may be released
+	CodeExpired     Code = "expired"  // it has expired
+	CodeHeld        Code = "held"     // on hold; may be released
 	CodeRevoked     Code = "revoked"  // for good
 	CodeUnknown     Code = "unknown"  // not in the register
 	CodeDisabled    Code = "disabled" // it stands, but its service was disabled; only [Auth] knows

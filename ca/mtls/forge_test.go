@@ -184,7 +184,7 @@ func (f *forger) good() parts {
 	}
 }
 
-// serialOf returns a new serial number of 16 octets.
+// serialOf returns a new serial number of 16 bytes.
 func serialOf(t testing.TB) *big.Int {
 	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {

@@ -234,7 +234,7 @@ func (f *forger) chains() map[string]forgery {
 		"issuer with a part more":                    f.one(CodeIssuerName, renamed(pkix.Name{Country: []string{"CH"}, Organization: []string{"Example"}, CommonName: "Client Issuing CA 1"})),
 		"issuer with a Cyrillic letter":              f.one(CodeIssuerName, renamed(pkix.Name{Organization: []string{"Example"}, CommonName: "Client Issuing С\u0410 1"})),
 		"issuer without a name":                      f.one(CodeIssuerName, renamed(pkix.Name{})),
-		"issuer in other octets":                     f.one(CodeIssuerName, func(p *parts) { p.issuer = bytes.ReplaceAll(p.issuer, []byte{0x13}, []byte{0x0c}) }), // UTF8String for PrintableString
+		"issuer in other bytes":                      f.one(CodeIssuerName, func(p *parts) { p.issuer = bytes.ReplaceAll(p.issuer, []byte{0x13}, []byte{0x0c}) }), // UTF8String for PrintableString
 	}
 }
 
@@ -280,7 +280,7 @@ func (f *forger) signatures() map[string]forgery {
 		"first bit of the signature":                      f.one(CodeSignature, signed(func(s []byte) []byte { s[6] ^= 0x40; return s })),
 		"last bit of the signature":                       f.one(CodeSignature, signed(func(s []byte) []byte { s[len(s)-1] ^= 1; return s })),
 		"signature cut short":                             f.one(CodeSignature, signed(func(s []byte) []byte { return s[:len(s)-1] })),
-		"signature with an octet more":                    f.one(CodeSignature, signed(func(s []byte) []byte { return append(s, 0) })),
+		"signature with an byte more":                     f.one(CodeSignature, signed(func(s []byte) []byte { return append(s, 0) })),
 		"empty signature":                                 f.one(CodeSignature, signed(func([]byte) []byte { return nil })),
 		"signature of another certificate":                f.one(CodeSignature, signed(func([]byte) []byte { c, _ := x509.ParseCertificate(other); return c.Signature })),
 		"signed by another key":                           f.one(CodeSignature, func(p *parts) { p.sign = func(tbs []byte) []byte { return f.signWith(otherKey, tbs) } }),
@@ -339,11 +339,11 @@ func (f *forger) forms() map[string]forgery {
 		"serial 0":                       f.one(CodeSerial, serial(big.NewInt(0))),
 		"serial -1":                      f.unread("negative serial", serial(big.NewInt(-1))),
 		"serial with its first bit set":  f.unread("negative serial", rawSerial(0x80, 1, 2, 3)),
-		"serial of 20 octets and a sign": f.one(CodeSerial, serial(bits(159))),
-		"serial of 21 octets":            f.one(CodeSerial, serial(bits(166))),
-		"serial of 200 octets":           f.one(CodeSerial, serial(bits(1599))),
+		"serial of 20 bytes and a sign":  f.one(CodeSerial, serial(bits(159))),
+		"serial of 21 bytes":             f.one(CodeSerial, serial(bits(166))),
+		"serial of 200 bytes":            f.one(CodeSerial, serial(bits(1599))),
 		"serial with a zero before":      f.unread("serial", rawSerial(0, 0, 1)),
-		"serial without an octet":        f.unread("serial", rawSerial()),
+		"serial without an byte":         f.unread("serial", rawSerial()),
 		"ends before it begins":          f.one(CodeValidity, dates(time.Hour, -time.Hour)),
 		"ends a second before it begins": f.one(CodeValidity, dates(0, -time.Second)),
 		"expired a second ago":           f.one(CodeExpired, dates(-time.Hour, -time.Second)),
@@ -356,9 +356,9 @@ func (f *forger) forms() map[string]forgery {
 		"a date without a zone":          f.unread("UTCTime", rawDate(23, "261103120000")),
 		"a date with fractions":          f.unread("GeneralizedTime", rawDate(24, "20261103120000.5Z")),
 		"a date that is text":            f.unread("time", rawDate(12, "20261103120000Z")),
-		"an octet after the certificate": {chain: [][]byte{append(f.cert(nil), 0)}, library: "trailing data"},
+		"an byte after the certificate":  {chain: [][]byte{append(f.cert(nil), 0)}, library: "trailing data"},
 		"half a certificate":             {chain: [][]byte{f.cert(nil)[:200]}, library: "malformed"},
-		"no octets":                      {chain: [][]byte{{}}, library: "malformed"},
+		"no bytes":                       {chain: [][]byte{{}}, library: "malformed"},
 	}
 }
 
@@ -553,14 +553,14 @@ func (f *forger) names() map[string]forgery {
 		"no trust domain":                   f.one(CodeSPIFFE, uri("spiffe:///org/acme/service/payments-prod")),
 		"a SPIFFE ID that is too long":      f.one(CodeSPIFFE, uri(long)),
 		"a URI that is none":                f.unread("URI", uri("spiffe://exa mple.com/org")),
-		"a URI with a zero octet":           f.unread("URI", uri(goodURI+"\x00")),
+		"a URI with a zero byte":            f.unread("URI", uri(goodURI+"\x00")),
 		"a URI that is not ASCII":           f.unread("uniformResourceIdentifier", uri("spiffe://exämple.com/org/acme/service/payments-prod")),
 		"another trust domain":              f.one(CodeTrustDomain, uri("spiffe://example.org/org/acme/service/payments-prod")),
 		"a trust domain below":              f.one(CodeTrustDomain, uri("spiffe://a.example.com/org/acme/service/payments-prod")),
 		"a SPIFFE ID of another service":    f.one(CodeSubject, uri("spiffe://example.com/org/acme/service/payments-test")),
 		"another common name":               f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "admin"})),
 		"a common name in another case":     f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "Payments-Prod"})),
-		"a common name with a zero octet":   f.one(CodeSubject, func(p *parts) { p.subject = name(pkix.Name{Organization: acme, CommonName: "payments-prod\x00"}) }),
+		"a common name with a zero byte":    f.one(CodeSubject, func(p *parts) { p.subject = name(pkix.Name{Organization: acme, CommonName: "payments-prod\x00"}) }),
 		"a common name with a letter alike": f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "p\u0430yments-prod"})),
 		"no common name":                    f.one(CodeSubject, subject(pkix.Name{Organization: acme})),
 		"two common names": f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "payments-prod", ExtraNames: []pkix.AttributeTypeAndValue{

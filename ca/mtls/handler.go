@@ -43,7 +43,7 @@ type problem struct {
 	Detail string `json:"detail"`
 }
 
-// problemOf says what a client may know: what its own people can mend.
+// problemOf says what a client may know: what its own people can fix.
 func problemOf(err error) problem {
 	code := CodeUnavailable
 	if refusal, ok := errors.AsType[*Error](err); ok {

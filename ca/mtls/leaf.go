@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// maxSerialBits is 20 octets without the sign (RFC 5280, section 4.1.2.2).
+// maxSerialBits is 20 bytes without the sign (RFC 5280, section 4.1.2.2).
 const maxSerialBits = 159
 
 // checkForm checks the serial number and the order of the dates.

@@ -9,7 +9,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxSPIFFE is the length of a SPIFFE ID in octets (SPIFFE-ID, section 2.3).
+// maxSPIFFE is the length of a SPIFFE ID in bytes (SPIFFE-ID, section 2.3).
 const maxSPIFFE = 2048
 
 // spiffeID is spiffe://<domain>/org/<organization>/service/<service>.
@@ -66,7 +66,7 @@ func checkNames(cert, issuer *x509.Certificate) error {
 }
 
 // spiffeOf reads the one name of cert's subjectAltName (RFC 5280, section
-// 4.2.1.6) from the octets: the standard library passes over the kinds of name
+// 4.2.1.6) from the bytes: the standard library passes over the kinds of name
 // that it does not know, and rewrites the URIs.
 func spiffeOf(cert *x509.Certificate) (spiffeID, error) {
 	var names, name cryptobyte.String

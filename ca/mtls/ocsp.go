@@ -19,7 +19,7 @@ import (
 	"github.com/postern-ca/postern/ca/crlfile"
 )
 
-// maxOCSPAnswer is far more than an answer has, in octets.
+// maxOCSPAnswer is far more than an answer has, in bytes.
 const maxOCSPAnswer = 64 << 10
 
 // OCSP asks a responder (RFC 6960) for the status of each client certificate, and

@@ -19,7 +19,7 @@ const (
 	reportEvery  = 10 * time.Second
 	reportLimit  = 5 * time.Second // of one request
 	reportBatch  = 1000            // records of one request
-	maxReported  = 10_000          // certificates that are counted at a time, some 250 octets each
+	maxReported  = 10_000          // certificates that are counted at a time, some 250 bytes each
 	mostReported = 1_000_000_000   // uses of one certificate in one report
 )
 

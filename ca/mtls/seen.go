@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// maxSeen is how many certificates are remembered; 48 octets each.
+// maxSeen is how many certificates are remembered; 48 bytes each.
 const maxSeen = 16 << 10
 
 // seen remembers which certificates were found to be signed and made as ours are:

@@ -576,7 +576,7 @@ func BenchmarkStart(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// residentMB is VmRSS of a process, in millions of octets.
+// residentMB is VmRSS of a process, in millions of bytes.
 func residentMB(b *testing.B, pid int) float64 {
 	b.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -1,6 +1,6 @@
 // Postern is a private certificate authority that gives each of an
 // organisation's customers' client applications a certificate for two-way TLS:
-// the link by e-mail, a one-time password by SMS, the file in a browser, and
+// the link by e-mail, a one-time code by SMS, the file in a browser, and
 // only then, by SMS, the password that opens it.
 package main
 

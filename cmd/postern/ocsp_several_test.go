@@ -87,7 +87,7 @@ func (h ocspHouse) wantNoStore(t *testing.T, on bool) {
 	t.Helper()
 	request, err := ocsp.CreateRequest(h.identity.Leaf, h.issuingCA(), &ocsp.RequestOptions{Hash: crypto.SHA1})
 	must(t, err)
-	list := []byte{0x30, 19, 0x30, 17, 6, 9, 0x2b, 6, 1, 5, 5, 7, 48, 1, 2, 4, 4, 4, 2, 7, 7} // Extensions: a nonce of two octets
+	list := []byte{0x30, 19, 0x30, 17, 6, 9, 0x2b, 6, 1, 5, 5, 7, 48, 1, 2, 4, 4, 4, 2, 7, 7} // Extensions: a nonce of two bytes
 	tbs := append(request[4:len(request):len(request)], append([]byte{0xa2, byte(len(list))}, list...)...)
 	inner := append([]byte{0x30, byte(len(tbs))}, tbs...)
 	nonced := append([]byte{0x30, byte(len(inner))}, inner...)

@@ -77,9 +77,9 @@ func TestOpenRefusesWhatIsNotWhole(t *testing.T) {
 		message string
 	}{
 		"empty":               {nil, "is empty"},
-		"some octets":         {whole[:100], "is cut short"},
-		"8 KiB of it":         {whole[:8192], "is cut short: it has 8192 octets"},
-		"its last page gone":  {cutBelow(t, whole), "is cut short"},
+		"some bytes":          {whole[:100], "is truncated"},
+		"8 KiB of it":         {whole[:8192], "is truncated: it has 8192"},
+		"its last page gone":  {cutBelow(t, whole), "is truncated"},
 		"zeros":               {make([]byte, len(whole)), "is not a Postern database"},
 		"text":                {bytes.Repeat([]byte("no database\n"), 5000), "is not a Postern database"},
 		"another program's":   {others, "has none of Postern's tables"},

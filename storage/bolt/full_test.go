@@ -67,7 +67,7 @@ func TestFullDisk(t *testing.T) {
 		t.Error("no failed commit was counted")
 	}
 	if free, err := s.Free(); err != nil || free > 1<<20 {
-		t.Errorf("%d octets are said to be free, %v", free, err)
+		t.Errorf("%d bytes are said to be free, %v", free, err)
 	}
 	if err := os.Remove(filepath.Join(dir, "filler")); err != nil {
 		t.Fatal(err)

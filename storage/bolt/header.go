@@ -14,7 +14,7 @@ import (
 const (
 	pageHeader   = 16 // id, flags, count, overflow
 	metaSize     = 64
-	metaChecked  = 56 // octets that the checksum is about
+	metaChecked  = 56 // bytes that the checksum is about
 	formatMagic  = 0xED0CDAED
 	formatNumber = 2
 

@@ -29,7 +29,7 @@ func (s *Store) Health() error {
 	return nil
 }
 
-// Free returns how many octets the disk that holds the file has room for.
+// Free returns how many bytes the disk that holds the file has room for.
 func (s *Store) Free() (uint64, error) { return freeSpace(filepath.Dir(s.opts.Path)) }
 
 // uncommitted notes that a commit failed, and returns what people read about it.

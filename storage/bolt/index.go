@@ -50,7 +50,7 @@ func prefix[S ~string](t tag, values ...S) []byte {
 	return out
 }
 
-// isOrderID reports whether id can be an order's: a zero octet ends an order's id
+// isOrderID reports whether id can be an order's: a zero byte ends an order's id
 // in the keys of what stands behind it.
 func isOrderID(id issuance.OrderID) bool { return strings.IndexByte(string(id), 0) < 0 }
 

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// checkedAtMost is how many octets of pages are looked at when the file is opened.
+// checkedAtMost is how many bytes of pages are looked at when the file is opened.
 const checkedAtMost = 64 << 20
 
 // sound looks for damage in the pages of f that its last transaction reaches, from
@@ -191,7 +191,7 @@ func (w *walker) bucket(p page, value []byte) error {
 	return w.elements(page{id: p.id, flags: order.Uint16(inline[8:]), count: int(order.Uint16(inline[10:])), body: inline[pageHeader:]})
 }
 
-// within returns the size octets that begin pos behind an element's beginning.
+// within returns the size bytes that begin pos behind an element's beginning.
 func within(body []byte, element int, pos, size uint32) ([]byte, error) {
 	from := uint64(element) + uint64(pos)
 	if from+uint64(size) > uint64(len(body)) {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// freeSpace returns what a user without privileges may still write below dir, in octets.
+// freeSpace returns what a user without privileges may still write below dir, in bytes.
 func freeSpace(dir string) (uint64, error) {
 	var f syscall.Statfs_t
 	if err := syscall.Statfs(dir, &f); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// maxBody bounds what is read of a request; bodies are a few hundred octets.
+// maxBody bounds what is read of a request; bodies are a few hundred bytes.
 const maxBody = 1 << 20
 
 // maxText bounds a parameter in the address.

@@ -194,7 +194,7 @@ func (a *Auth) read(p presented) (certificate, error) {
 	return leaf, nil
 }
 
-// isOurs reports whether der is one of our own CAs, octet by octet.
+// isOurs reports whether der is one of our own CAs, byte by byte.
 func (a *Auth) isOurs(der []byte) bool {
 	if a.opts.Authorities == nil {
 		return false

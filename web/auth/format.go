@@ -40,7 +40,7 @@ func (f Format) Header() string {
 // chainHeader has the certificates above the client's own (RFC 9440, section 2.3).
 const chainHeader = "Client-Cert-Chain"
 
-// The most that is read: octets of the headers with certificates, and
+// The most that is read: bytes of the headers with certificates, and
 // certificates in them.
 const (
 	maxHeader       = 16 << 10

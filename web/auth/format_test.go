@@ -125,7 +125,7 @@ func TestEveryFormat(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(got.leaf, leaf) || len(got.above) != tt.above {
-				t.Errorf("got %d octets and %d certificates above, want %d and %d", len(got.leaf), len(got.above), len(leaf), tt.above)
+				t.Errorf("got %d bytes and %d certificates above, want %d and %d", len(got.leaf), len(got.above), len(leaf), tt.above)
 			}
 			a := &Auth{parsed: newRecent(8)}
 			if _, err := a.read(got); err != nil {
@@ -150,7 +150,7 @@ func TestNoCertificate(t *testing.T) {
 	} {
 		c := Caller{Format: tt.format, Header: tt.format.Header()}
 		if got, err := c.presented(tt.header); err != nil || got.leaf != nil {
-			t.Errorf("%s: got %d octets, %v", name, len(got.leaf), err)
+			t.Errorf("%s: got %d bytes, %v", name, len(got.leaf), err)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (e *EST) reenroll(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	// Read before anything is refused: a connection that ends with octets unread is
+	// Read before anything is refused: a connection that ends with bytes unread is
 	// reset, and the reason may not arrive.
 	csr, unread := readCSR(r)
 	known, err := e.Check(r.Context(), r.TLS.PeerCertificates[0])

@@ -45,7 +45,7 @@ type Options struct {
 	ConnContext func(context.Context, net.Conn) context.Context
 	OnShutdown  func()
 
-	MaxBody      int64         // octets of a request's body; 0: 1 MB
+	MaxBody      int64         // bytes of a request's body; 0: 1 MB
 	ReadTimeout  time.Duration // of a whole request; 0: 30 s
 	WriteTimeout time.Duration // of an answer, unless its handler calls Extend; 0: 1 min
 	Grace        time.Duration // for requests to finish at shutdown; 0: 10 s

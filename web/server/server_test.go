@@ -183,7 +183,7 @@ func TestALongBodyIsCutOff(t *testing.T) {
 	for size, want := range map[int]int{0: 200, 100: 200, 101: 413, 100_000: 413} {
 		r, _ := http.NewRequest(http.MethodPost, url, strings.NewReader(strings.Repeat("x", size)))
 		if got, _, body := fetch(t, r); got != want {
-			t.Errorf("%d octets: %d %s, want %d", size, got, body, want)
+			t.Errorf("%d bytes: %d %s, want %d", size, got, body, want)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // slow is a client that keeps a connection and says little: at once begin, then
-// more, an octet at a time.
+// more, an byte at a time.
 type slow struct{ name, begin, more string }
 
 func slowClients() []slow {
@@ -21,11 +21,11 @@ func slowClients() []slow {
 		{"silent", "", ""},
 		{"half a request line", "GET /oc", ""},
 		{"half the headers", "GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n", ""},
-		{"headers, an octet at a time", "GET / HTTP/1.1\r\nHost: a\r\nX-A: ", strings.Repeat("b", 1<<20)},
+		{"headers, an byte at a time", "GET / HTTP/1.1\r\nHost: a\r\nX-A: ", strings.Repeat("b", 1<<20)},
 		{"new headers for ever", "GET / HTTP/1.1\r\nHost: a\r\n", strings.Repeat("X-A: b\r\n", 1<<16)},
 		{"half a body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n0", ""},
-		{"a body, an octet at a time", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", strings.Repeat("0", 1<<20)},
-		{"chunks, an octet at a time", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", strings.Repeat("1\r\n0\r\n", 1<<18)},
+		{"a body, an byte at a time", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", strings.Repeat("0", 1<<20)},
+		{"chunks, an byte at a time", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", strings.Repeat("1\r\n0\r\n", 1<<18)},
 		{"rubbish", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", ""},
 	}
 }

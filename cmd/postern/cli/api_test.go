@@ -179,9 +179,9 @@ func TestErrorsTellWhatHappenedAndWhatToDo(t *testing.T) {
 		{"problem of a field", answer{status: 422, body: `{"detail":"comment: is longer than 1000 characters","code":"invalid","field":"comment","hint":"shorten it"}`}, "postern: comment: is longer than 1000 characters\n  shorten it\n"},
 		{"later", answer{status: 503, body: `{"detail":"busy","code":"busy","retry_after":5}`}, "postern: busy\n  try again in 5s\n"},
 		{"title alone", answer{status: 500, body: `{"title":"Internal Server Error"}`}, "postern: Internal Server Error\n"},
-		{"a proxy", answer{status: 502, kind: "text/html", body: "<h1>Bad \x1b[31mGateway</h1>"}, "postern: HOST answered 502 Bad Gateway, and not as Postern does\n  check the address and any proxy in between\n"},
-		{"another site", answer{status: 200, kind: "text/html", body: "<h1>Welcome"}, "postern: HOST answered 200 OK, and not as Postern does\n  check the address and any proxy in between\n"},
-		{"not what it says", answer{status: 400, body: "<h1>"}, "postern: HOST answered 400 Bad Request, and not as Postern does\n  check the address and any proxy in between\n"},
+		{"a proxy", answer{status: 502, kind: "text/html", body: "<h1>Bad \x1b[31mGateway</h1>"}, "postern: HOST answered 502 Bad Gateway, but not in the way Postern does\n  check the address and any proxy in between\n"},
+		{"another site", answer{status: 200, kind: "text/html", body: "<h1>Welcome"}, "postern: HOST answered 200 OK, but not in the way Postern does\n  check the address and any proxy in between\n"},
+		{"not what it says", answer{status: 400, body: "<h1>"}, "postern: HOST answered 400 Bad Request, but not in the way Postern does\n  check the address and any proxy in between\n"},
 		{"hostile", answer{status: 409, body: `{"detail":"a\u001b[2Jb\u202ec\nd","hint":"e\u0007"}`}, "postern: a\\u001b[2Jb\\u202ec\\nd\n  e\\u0007\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -258,7 +258,7 @@ func TestTokenIsPrintedAlone(t *testing.T) {
 	f := newFake(t, map[string]answer{"POST /api/v1/tokens": {status: 201, body: `{"id":"tok-1","name":"ci","role":"auditor","token":"pst_new"}`}})
 	got := f.staff(t, "token", "add", "--name", "ci", "--role", "auditor")
 	same(t, "pst_new\n", got.out)
-	if !strings.Contains(got.err, "not shown again") {
+	if !strings.Contains(got.err, "not be shown again") {
 		t.Errorf("got %q", got.err)
 	}
 }
@@ -294,9 +294,9 @@ func TestTheTokenStaysSafe(t *testing.T) {
 		environ []string
 		want    string
 	}{
-		{"none", []string{"POSTERN_SERVER=" + f.URL}, "postern: token: there is none"},
+		{"none", []string{"POSTERN_SERVER=" + f.URL}, "postern: token: is missing"},
 		{"no file", []string{"POSTERN_SERVER=" + f.URL, "POSTERN_TOKEN_FILE=/nowhere"}, "postern: reading the token"},
-		{"a line break", []string{"POSTERN_SERVER=" + f.URL, "POSTERN_TOKEN=pst_secret\r\nX: y"}, "postern: token: has characters"},
+		{"a line break", []string{"POSTERN_SERVER=" + f.URL, "POSTERN_TOKEN=pst_secret\r\nX: y"}, "postern: token: contains characters"},
 		{"plain http elsewhere", []string{"POSTERN_SERVER=http://192.0.2.1:9443", "POSTERN_TOKEN=pst_secret"}, "postern: server: is plain http on another machine"},
 		{"no address", []string{"POSTERN_SERVER=localhost:9443", "POSTERN_TOKEN=pst_secret"}, "postern: server: is not the address"},
 		{"a user in the address", []string{"POSTERN_SERVER=https://a:b@localhost", "POSTERN_TOKEN=pst_secret"}, "postern: server: is not the address"},
@@ -347,24 +347,24 @@ func TestUsage(t *testing.T) {
 		"ordr":                             "did you mean order?",
 		"order approv ord-1":               "did you mean approve?",
 		"order show":                       "ORDER is missing",
-		"order show a b":                   `"b" is one argument too many`,
+		"order show a b":                   `"b" is an extra argument`,
 		"order create":                     "--contact is missing",
 		"org add acme":                     "--name is missing",
-		"org list extra":                   `"extra" is one argument too many`,
+		"org list extra":                   `"extra" is an extra argument`,
 		"org list --limit 0":               "--limit must be 1 or more",
 		"org list --limit x":               `invalid argument "x"`,
 		"org list --nope":                  "unknown flag: --nope",
-		"contact change con-1":             "there is nothing to change",
+		"contact change con-1":             "nothing to change",
 		"service add acme":                 "has no dot",
 		"cert revoke 12":                   "--reason is missing",
 		"cert revoke 12 --reason lost":     "--reason must be one of",
-		"version extra":                    `"extra" is one argument too many`,
+		"version extra":                    `"extra" is an extra argument`,
 		"claim a b":                        "at most 1",
 		"claim x --csr a --new-key b":      "none of the others can be",
 		"claim x --csr a --target windows": "none of the others can be",
 	} {
 		got := run(t, []string{"POSTERN_TOKEN=x"}, "", strings.Fields(line)...)
-		if got.status != 2 || !strings.Contains(got.err, want) || !strings.Contains(got.err, "--help` tells how") || got.out != "" {
+		if got.status != 2 || !strings.Contains(got.err, want) || !strings.Contains(got.err, "--help` shows the usage") || got.out != "" {
 			t.Errorf("%s: got %+v, want %q", line, got, want)
 		}
 	}

@@ -32,7 +32,7 @@ const (
 	definitive     // answered, for good
 )
 
-const p12 = "the whole file, every octet of it"
+const p12 = "the whole file, every byte of it"
 
 // contactSite answers claims one after the other as cuts say.
 func contactSite(t *testing.T, cuts ...cut) (l *link, asked func() []string) {
@@ -102,7 +102,7 @@ func TestABrokenTransferHeals(t *testing.T) {
 		{"no answer", []cut{noAnswer, whole}, []string{first, first}},
 		{"after the header", []cut{noBody, whole}, []string{first, next}},
 		{"in the body", []cut{halfBody, whole}, []string{first, next}},
-		{"at the last octet", []cut{lastOctet, whole}, []string{first, next}},
+		{"at the last byte", []cut{lastOctet, whole}, []string{first, next}},
 		{"again and again", []cut{halfBody, lastOctet, noAnswer, halfBody, noBody, whole}, []string{first, next, next, next, next, next}},
 		{"busy", []cut{busy, whole}, []string{first, next}},
 	} {

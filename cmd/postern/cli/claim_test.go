@@ -112,7 +112,7 @@ func TestNothingIsReplaced(t *testing.T) {
 	}
 	for _, flags := range [][]string{{"--out", "there.p12"}, {"--new-key", "there.pem"}, {"--new-key", "there.key"}} {
 		got := run(t, nil, "11112222\n", append([]string{"claim", link}, flags...)...)
-		if got.status != 1 || !strings.Contains(got.err, "is there already") || len(site.requests) > 0 {
+		if got.status != 1 || !strings.Contains(got.err, "already exists") || len(site.requests) > 0 {
 			t.Errorf("%v: got %+v after %v", flags, got, site.requests)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// dangerous reports whether a terminal may do something else than show r: a
+// dangerous reports whether a terminal may do something other than show r: a
 // control character, an escape, a mark that turns the direction of text, or
 // something that cannot be seen. The joiners of Indic scripts and emoji are not.
 func dangerous(r rune) bool {

@@ -12,7 +12,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// usageError is a command that was not called as it should be.
+// usageError is a command with wrong usage.
 type usageError struct {
 	message string
 	command string
