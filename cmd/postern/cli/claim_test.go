@@ -179,7 +179,7 @@ func TestWhatFailsBeforeTheServerIsAsked(t *testing.T) {
 func TestAWrongCodeInAPipe(t *testing.T) {
 	site, link := newContactSite(t)
 	got := run(t, nil, "00000000\n11112222\n", "claim", link, "--new-key", "client.key")
-	same(t, result{status: 1, err: "postern: this is not the code (4 tries left)\n  do something\n"}, got)
+	same(t, result{status: 1, err: "postern: this code is wrong (4 tries left)\n  do something\n"}, got)
 	same(t, []string{"claim code=00000000 csr"}, site.requests)
 	if left, _ := os.ReadDir("."); len(left) != 0 {
 		t.Errorf("files are left behind: %v", left)
