@@ -24,14 +24,24 @@ func orders(n *connection) *cobra.Command {
 		"reject": "Reject this order? This cannot be undone.",
 		"cancel": "Cancel this order? This cannot be undone; a certificate that was issued for it is revoked.",
 	}
+	notes := map[string]func(orderRecord) []string{"approve": unusual}
 	c := group("order", "Orders, from request to password",
 		listOrders(n), showOrder(n), createOrder(n))
 	for _, name := range []string{"approve", "reject", "cancel", "unlock", "resend", "resend-password"} {
 		c.AddCommand(verbCommand(n, verb[orderRecord]{
-			name: name, short: short[name], arg: "order", path: at("orders"), comment: true, ask: ask[name], about: aboutOrder, told: orderStands,
+			name: name, short: short[name], arg: "order", path: at("orders"), comment: true, ask: ask[name], about: aboutOrder,
+			notes: notes[name], told: orderStands,
 		}))
 	}
 	return c
+}
+
+// unusual says what whoever approves o should know first.
+func unusual(o orderRecord) (notes []string) {
+	for _, u := range o.Unusual {
+		notes = append(notes, u.Text)
+	}
+	return notes
 }
 
 func orderStands(o orderRecord) string {

@@ -49,6 +49,9 @@ type verb[T any] struct {
 	// person is shown of the record with it.
 	ask   string
 	about func(namer, T, *sheet)
+	// notes are what a person should know of the record first; at a terminal, they
+	// are asked whether to go on.
+	notes func(T) []string
 	told  func(T) string
 }
 
@@ -71,6 +74,11 @@ func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
 					return err
 				}
 			}
+			if v.notes != nil && !sure {
+				if err := note(c, api, path, v.name, v.notes); err != nil {
+					return err
+				}
+			}
 			body := map[string]string{}
 			if comment != "" {
 				body["comment"] = comment
@@ -81,10 +89,27 @@ func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
 	if v.comment {
 		commentFlag(c, &comment)
 	}
-	if v.ask != "" {
+	if v.ask != "" || v.notes != nil {
 		sureFlag(c, &sure)
 	}
 	return c
+}
+
+// note shows a person what they should know of the record at path before name is
+// done to it, and asks at a terminal; elsewhere it is shown, and goes on.
+func note[T any](c *cobra.Command, api *client, path, name string, notes func(T) []string) error {
+	var record T
+	if err := api.get(c.Context(), path, nil, &record); err != nil {
+		return err
+	}
+	all := notes(record)
+	for _, n := range all {
+		say(c.ErrOrStderr(), "note: %s", n)
+	}
+	if len(all) == 0 || !isTerminal(c.InOrStdin()) {
+		return nil
+	}
+	return confirm(c, question{ask: strings.ToUpper(name[:1]) + name[1:] + " it all the same?"})
 }
 
 // ask shows a person the record at path, and asks what is to be done to it.
