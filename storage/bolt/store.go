@@ -99,6 +99,9 @@ func open(o Options, steps []migration) (_ *Store, err error) {
 			db.Close()
 		}
 	}()
+	if err := prepare(db, o.Log, steps); err != nil {
+		return nil, err
+	}
 	if err := migrate(db, steps); err != nil {
 		return nil, err
 	}
