@@ -46,16 +46,8 @@ func (r *Registrar) Request(ctx context.Context, by Actor, q OrderRequest) (Orde
 
 // fill checks whom and what the order is for.
 func (w *work) fill(o *Order, q OrderRequest) error {
-	s, err := w.Service(q.Service)
-	if errors.Is(err, ErrNotFound) {
-		return inField("service", NoSuch(ServiceNoun, string(q.Service)))
-	} else if err != nil {
-		return err
-	}
-	c, err := w.Contact(q.Contact)
-	if errors.Is(err, ErrNotFound) {
-		return inField("contact", NoSuch(ContactNoun, string(q.Contact)))
-	} else if err != nil {
+	s, c, err := w.parties(q)
+	if err != nil {
 		return err
 	}
 	switch {
@@ -89,6 +81,23 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 		}
 	}
 	return nil
+}
+
+// parties returns whom an order is for, and who receives it. A contact who is named
+// by address or number is one of the service's organisation.
+func (w *work) parties(q OrderRequest) (s Service, c Contact, err error) {
+	v := w.r.Resolver(w)
+	if err = resolve("service", &q.Service, func(typed string) (ServiceID, error) { return v.Service(typed, "") }); err != nil {
+		return s, c, err
+	}
+	if s, err = w.Service(q.Service); err != nil {
+		return s, c, err
+	}
+	if err = resolve("contact", &q.Contact, func(typed string) (ContactID, error) { return v.Contact(typed, s.Organization) }); err != nil {
+		return s, c, err
+	}
+	c, err = w.Contact(q.Contact)
+	return s, c, err
 }
 
 // inField makes a look-up's error one of the input field that named the record.
