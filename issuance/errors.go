@@ -75,6 +75,7 @@ const (
 	CodeRenewalOff      Code = "renewal-off"       // certificates do not renew themselves
 	CodeRenewalEarly    Code = "renewal-early"     // not in this part of its life
 	CodeRenewalLate     Code = "renewal-late"      // its life is over
+	CodeDuplicate       Code = "duplicate"         // what is asked for is open, or there, already
 	CodeRenewed         Code = "renewed"           // by a certificate for another key
 )
 

@@ -183,7 +183,7 @@ func (h *house) wantCode(err error, want issuance.Code) {
 // request places an order and approves it.
 func (h *house) invited() issuance.OrderID {
 	h.t.Helper()
-	o, err := h.Request(h.t.Context(), h.staff, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID})
+	o, err := h.Request(h.t.Context(), h.staff, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Another: true})
 	h.ok(err)
 	o, err = h.Approve(h.t.Context(), h.staff, o.ID, "")
 	h.ok(err)

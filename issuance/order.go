@@ -1,85 +1,8 @@
 package issuance
 
 import (
-	"slices"
 	"time"
 )
-
-// OrderState is where an order stands.
-type OrderState string
-
-// The states of an order, in the order of its life, then the side states.
-const (
-	RequestedState  OrderState = "requested"
-	InvitedState    OrderState = "invited"
-	VerifiedState   OrderState = "verified"
-	IssuedState     OrderState = "issued"
-	DownloadedState OrderState = "downloaded"
-	CompletedState  OrderState = "completed"
-
-	RejectedState  OrderState = "rejected"
-	LapsedState    OrderState = "lapsed"
-	LockedState    OrderState = "locked"
-	CancelledState OrderState = "cancelled"
-)
-
-// OrderStates returns all of them.
-func OrderStates() []OrderState {
-	return []OrderState{
-		RequestedState, InvitedState, VerifiedState, IssuedState, DownloadedState, CompletedState,
-		RejectedState, LapsedState, LockedState, CancelledState,
-	}
-}
-
-// Move is one allowed transition of an order.
-type Move struct {
-	Verb Verb
-	From OrderState // "" for a new order
-	To   OrderState
-}
-
-// moves is the whole table of allowed transitions. The diagram in the
-// documentation is made from it, and every transition goes through it.
-var moves = []Move{
-	{RequestVerb, "", RequestedState},
-	{ReenrollVerb, "", VerifiedState}, // the certificate that is renewed stands for the code
-	{ApproveVerb, RequestedState, InvitedState},
-	{RejectVerb, RequestedState, RejectedState},
-
-	{ResendVerb, InvitedState, InvitedState},
-	{ResendVerb, VerifiedState, InvitedState},
-	{ResendVerb, LapsedState, InvitedState},
-	{CodeVerb, InvitedState, InvitedState},
-	{CodeVerb, VerifiedState, VerifiedState},
-	{AttemptVerb, InvitedState, InvitedState},
-	{AttemptVerb, VerifiedState, VerifiedState},
-	{LockVerb, InvitedState, LockedState},
-	{UnlockVerb, LockedState, InvitedState},
-	{VerifyVerb, InvitedState, VerifiedState},
-	{VerifyVerb, VerifiedState, VerifiedState},
-
-	{ReserveVerb, VerifiedState, VerifiedState},
-	{IssueVerb, VerifiedState, IssuedState},
-	{DownloadVerb, IssuedState, DownloadedState},
-	{CompleteVerb, IssuedState, CompletedState}, // of a key that was brought
-	{CompleteVerb, DownloadedState, CompletedState},
-	{WipeVerb, DownloadedState, DownloadedState},
-	{WipeVerb, CompletedState, CompletedState},
-
-	{ReopenVerb, VerifiedState, InvitedState},
-	{ReopenVerb, IssuedState, InvitedState},
-	{LapseVerb, InvitedState, LapsedState},
-	{LapseVerb, LockedState, LapsedState},
-
-	{CancelVerb, RequestedState, CancelledState},
-	{CancelVerb, InvitedState, CancelledState},
-	{CancelVerb, VerifiedState, CancelledState},
-	{CancelVerb, IssuedState, CancelledState},
-	{CancelVerb, LapsedState, CancelledState},
-	{CancelVerb, LockedState, CancelledState},
-	{RevokeVerb, IssuedState, CancelledState},
-	{RevokeVerb, DownloadedState, CancelledState},
-}
 
 // Order is a contact's way to one certificate for one service.
 type Order struct {
@@ -129,37 +52,6 @@ type Link struct {
 type Session struct {
 	Digest   Digest    `json:"digest"`
 	OpenedAt time.Time `json:"opened_at"`
-}
-
-// move takes o through verb, or returns a Conflict that says where it stands.
-func (o *Order) move(verb Verb, to OrderState, now time.Time) error {
-	if !slices.Contains(moves, Move{verb, o.State, to}) {
-		return o.refuse(verb)
-	}
-	o.State, o.UpdatedAt = to, now
-	return nil
-}
-
-func (o *Order) refuse(verb Verb) error {
-	return &Error{
-		Kind: Conflict, Code: CodeState,
-		Message: "order " + string(o.ID) + " is " + string(o.State) + "; " + string(verb) + " is not possible now",
-		Hint:    o.hint(),
-	}
-}
-
-// hint says what can be done in o's state.
-func (o *Order) hint() string {
-	var verbs []string
-	for _, m := range moves {
-		if m.From == o.State && slices.Contains([]Verb{ApproveVerb, RejectVerb, ResendVerb, UnlockVerb, CancelVerb}, m.Verb) {
-			verbs = append(verbs, string(m.Verb))
-		}
-	}
-	if len(verbs) == 0 {
-		return "nothing more can be done to it; place a new order"
-	}
-	return "possible now: " + list(verbs)
 }
 
 // Reenroll begins an order that a certificate makes for its successor: its key is
@@ -256,26 +148,6 @@ func (o *Order) Attempt(p Policy, now time.Time) error {
 	return nil
 }
 
-// spent reports whether all of o's tries are used.
-func (o *Order) spent(p Policy) bool { return o.Attempts >= p.OrderAttempts }
-
-// wrong is what the contact hears of a counted try at the code with counter that
-// was wrong. It changes nothing; once all tries are used, the caller locks o.
-func (o *Order) wrong(counter uint64, p Policy) *Error {
-	switch {
-	case o.spent(p):
-		return lockedError()
-	case o.Code.Counter == counter && o.Code.spent(p): // another try, or a newer code, may have come between
-		return spentError()
-	}
-	return wrongCodeError(o.left(p))
-}
-
-// left returns how many tries are left, at the code and at the order.
-func (o *Order) left(p Policy) int {
-	return max(0, min(p.CodeAttempts-o.Code.Attempts, p.OrderAttempts-o.Attempts))
-}
-
 // Lock stops an invited order whose tries are all used. Who entered the right
 // code before is not thrown out by what others try: a verified order is locked
 // when it is invited again.
@@ -285,10 +157,6 @@ func (o *Order) Lock(now time.Time) error {
 	}
 	o.Code.Live = false
 	return nil
-}
-
-func lockedError() *Error {
-	return &Error{Kind: Denied, Code: CodeLocked, Message: "too many wrong codes were entered", Hint: "ask the people who sent you the link to unlock the order"}
 }
 
 // Verify opens session: the code with counter was right. A code that is right
@@ -305,12 +173,6 @@ func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) 
 	o.Attempts = max(0, o.Attempts-1) // the right try is not a wrong one
 	o.Session = Session{Digest: session, OpenedAt: now}
 	return nil
-}
-
-// giveBack takes a counted try back: the code was right, and refused for another reason.
-func (o *Order) giveBack(counter uint64) {
-	o.Attempts = max(0, o.Attempts-1)
-	o.Code.giveBack(counter)
 }
 
 // Reserve sets serial aside for this order's certificate: the intent to sign,
@@ -421,32 +283,4 @@ func (o *Order) Revoked(now time.Time) error {
 	}
 	o.Session, o.Wiped = Session{}, true
 	return nil
-}
-
-// due returns when the sweep must look at o next; zero for never.
-func (o *Order) due(p Policy) time.Time {
-	switch o.State {
-	case InvitedState, LockedState:
-		return o.Link.ExpiresAt
-	case VerifiedState:
-		return o.Session.OpenedAt.Add(p.ClaimWindow)
-	case IssuedState:
-		return o.windowEnds(p)
-	case DownloadedState, CompletedState:
-		if !o.Wiped {
-			return o.windowEnds(p)
-		}
-	}
-	return time.Time{}
-}
-
-// windowEnds returns the end of the claim window.
-func (o *Order) windowEnds(p Policy) time.Time { return o.IssuedAt.Add(p.ClaimWindow) }
-
-// busy is what a claim hears that another one has overtaken.
-func (o *Order) busy() error {
-	return &Error{
-		Kind: Unavailable, Code: CodeBusy, Message: "the certificate of order " + string(o.ID) + " is being made at this moment",
-		Hint: "try again in a moment", Retry: time.Second,
-	}
 }

@@ -6,6 +6,7 @@ import "time"
 type Organization struct {
 	ID        OrgID     `json:"id"`   // short name, for good
 	Name      string    `json:"name"` // legal name: O of the certificates
+	Disabled  bool      `json:"disabled,omitempty"` // nothing is ordered or issued for it, and its certificates are refused
 	CreatedAt time.Time `json:"created_at"`
 }
 

@@ -120,7 +120,11 @@ func (l reading) entitled(o *Order) (Contact, error) {
 		return c, err
 	}
 	s, err := l.Service(o.Service)
-	if err == nil && (c.Disabled || !c.MayReceive || s.Disabled) {
+	if err != nil {
+		return c, err
+	}
+	org, err := l.Organization(o.Organization)
+	if err == nil && (c.Disabled || !c.MayReceive || s.Disabled || org.Disabled) {
 		err = &Error{Kind: Conflict, Code: CodeCancelled, Message: "the contact or the service of this order is not authorised any more", Hint: "ask the people who sent you the link"}
 	}
 	return c, err

@@ -12,6 +12,7 @@ type OrderRequest struct {
 	Key     string // "" for the service's preference
 	Target  string // "" for the service's preference
 	Renews  Serial // "" for a first certificate
+	Another bool   // on purpose, beside an open order for the same service and contact
 	Comment string
 	Once    Once
 }
@@ -50,7 +51,14 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 	if err != nil {
 		return err
 	}
+	q.Service, q.Contact = s.ID, c.ID
+	org, err := w.Organization(s.Organization)
+	if err != nil {
+		return err
+	}
 	switch {
+	case org.Disabled:
+		return Invalidf("service", "organisation "+string(org.ID)+" is disabled", "enable it first")
 	case s.Disabled:
 		return Invalidf("service", "service "+string(s.ID)+" is disabled", "enable it first")
 	case c.Organization != s.Organization:
@@ -60,14 +68,8 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 	case !c.MayReceive:
 		return Invalidf("contact", "the contact is not authorised to receive certificates", "choose another contact, or authorise this one")
 	}
-	if q.Renews != "" {
-		old, err := issued(w, q.Renews)
-		if err == nil && old.Service != s.ID {
-			err = Invalidf("renews", "the certificate is of "+string(old.Service)+", the order for "+string(s.ID), "renew it for its own service")
-		}
-		if err != nil {
-			return err
-		}
+	if err := w.onlyOrder(q, s); err != nil {
+		return err
 	}
 	o.Organization, o.Service, o.Contact, o.Key, o.Target = s.Organization, s.ID, c.ID, s.Key, s.Target
 	if q.Key != "" {
@@ -98,6 +100,61 @@ func (w *work) parties(q OrderRequest) (s Service, c Contact, err error) {
 	}
 	c, err = w.Contact(q.Contact)
 	return s, c, err
+}
+
+// onlyOrder refuses an order beside one that is open for the same: one successor
+// of a certificate at a time, and no second order that nobody meant.
+func (w *work) onlyOrder(q OrderRequest, s Service) error {
+	if q.Renews != "" {
+		return w.onlyRenewal(q.Renews, s)
+	}
+	open, err := openOrders(w, OrderQuery{Service: s.ID, Contact: q.Contact})
+	if err != nil || q.Another {
+		return err
+	}
+	for _, o := range open {
+		if o.Renews == "" && o.State != DownloadedState {
+			return duplicate(o, "an order for this service and contact is open already",
+				"finish or cancel that one, or ask for another one on purpose")
+		}
+	}
+	return nil
+}
+
+// onlyRenewal refuses a successor of serial beside another.
+func (w *work) onlyRenewal(serial Serial, s Service) error {
+	old, err := issued(w, serial)
+	if err != nil {
+		return err
+	}
+	if old.Service != s.ID {
+		return Invalidf("renews", "the certificate is of "+string(old.Service)+", the order for "+string(s.ID), "renew it for its own service")
+	}
+	open, err := openOrders(w, OrderQuery{Service: s.ID, Renews: serial})
+	if err != nil {
+		return err
+	}
+	if len(open) > 0 && open[0].State != DownloadedState {
+		return duplicate(open[0], "the certificate is being renewed already, by an open order", "finish or cancel that one first")
+	}
+	if old.RenewedBy == "" {
+		return nil
+	}
+	next, err := w.Certificate(old.RenewedBy)
+	if err == nil && next.Status != Revoked && !next.Expired(w.now) {
+		err = &Error{
+			Kind: Conflict, Code: CodeDuplicate, Field: "renews", Message: "the certificate was renewed already, by " + string(next.Serial),
+			Hint: "renew that one, or revoke it first", Next: Next{ShowVerb, CertificateNoun, string(next.Serial)},
+		}
+	}
+	return err
+}
+
+func duplicate(o Order, message, hint string) *Error {
+	return &Error{
+		Kind: Conflict, Code: CodeDuplicate, Message: message + ": " + string(o.ID) + ", " + string(o.State), Hint: hint,
+		Next: Next{ShowVerb, OrderNoun, string(o.ID)},
+	}
 }
 
 // inField makes a look-up's error one of the input field that named the record.

@@ -41,13 +41,61 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 		} else if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		o.CreatedAt = w.now
+		o.CreatedAt, o.Disabled = w.now, false
 		if err := w.PutOrganization(o); err != nil {
 			return err
 		}
 		return w.added(by, q.Once, o.ID, string(o.ID))
 	})
 	return o, err
+}
+
+// ChangeOrganization replaces an organisation's name, which the certificates that
+// are issued from then on carry, and whether it is disabled; its id stays.
+func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, change func(*Organization)) (Organization, error) {
+	if err := by.May(ChangeVerb, OrganizationNoun); err != nil {
+		return Organization{}, err
+	}
+	var o Organization
+	err := r.update(ctx, func(w *work) (err error) {
+		if o, err = w.Organization(id); errors.Is(err, ErrNotFound) {
+			return NoSuch(OrganizationNoun, string(id))
+		} else if err != nil {
+			return err
+		}
+		old := o
+		change(&o)
+		o.ID, o.CreatedAt = old.ID, old.CreatedAt
+		if err := o.check(); err != nil {
+			return err
+		}
+		if err := w.PutOrganization(o); err != nil {
+			return err
+		}
+		w.Audit(by, switched(old.Disabled, o.Disabled), AuditRecord{Organization: o.ID, Subject: string(o.ID), Detail: old.changes(o)})
+		return nil
+	})
+	return o, err
+}
+
+// changes tells what is new.
+func (o Organization) changes(now Organization) map[string]string {
+	if o.Name == now.Name {
+		return nil
+	}
+	return map[string]string{"name": o.Name + " -> " + now.Name}
+}
+
+// switched is the verb of a change: what it did to whether a record is disabled,
+// if anything.
+func switched(was, is bool) Verb {
+	switch {
+	case is && !was:
+		return DisableVerb
+	case was && !is:
+		return EnableVerb
+	}
+	return ChangeVerb
 }
 
 // AddContact registers a person at a customer.
@@ -126,16 +174,10 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 		if c.Mobile != old.Mobile {
 			c.MobileChangedAt = w.now
 		}
-		verb := ChangeVerb
-		if c.Disabled && !old.Disabled {
-			verb = DisableVerb
-		} else if !c.Disabled && old.Disabled {
-			verb = EnableVerb
-		}
 		if err := w.PutContact(c); err != nil {
 			return err
 		}
-		w.Audit(by, verb, AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: old.changes(c)})
+		w.Audit(by, switched(old.Disabled, c.Disabled), AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: old.changes(c)})
 		return nil
 	})
 	return c, err
@@ -215,16 +257,10 @@ func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, c
 		if err := s.check(); err != nil {
 			return err
 		}
-		verb := ChangeVerb
-		if s.Disabled && !old.Disabled {
-			verb = DisableVerb
-		} else if !s.Disabled && old.Disabled {
-			verb = EnableVerb
-		}
 		if err := w.PutService(s); err != nil {
 			return err
 		}
-		w.Audit(by, verb, AuditRecord{Organization: s.Organization, Subject: string(s.ID)})
+		w.Audit(by, switched(old.Disabled, s.Disabled), AuditRecord{Organization: s.Organization, Subject: string(s.ID)})
 		return nil
 	})
 	return s, err

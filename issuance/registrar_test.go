@@ -880,7 +880,7 @@ func TestAuditorsAndContactsChangeNothing(t *testing.T) {
 		_, cancel := h.Cancel(ctx, by, id, "")
 		_, revoke := h.Revoke(ctx, by, "01", issuance.KeyCompromise, "")
 		_, add := h.AddOrganization(ctx, by, issuance.OrganizationRequest{Organization: issuance.Organization{ID: "x", Name: "X"}})
-		_, request := h.Request(ctx, by, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID})
+		_, request := h.Request(ctx, by, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Another: true})
 		_, _, token := h.tokens.AddToken(ctx, by, staff.TokenRequest{Name: "x", Role: issuance.RoleAdministrator})
 		_, retry := h.RetryNotice(ctx, by, "msg-1")
 		for verb, err := range map[string]error{"approve": approve, "cancel": cancel, "revoke": revoke, "add": add, "request": request, "token": token, "retry": retry} {
@@ -928,7 +928,7 @@ func TestTheSameIdempotencyKeyMakesOneThing(t *testing.T) {
 	_, err = h.Request(ctx, h.staff, q)
 	h.wantCode(err, issuance.CodeReused)
 	// Another token's key is another key.
-	third, err := h.Request(ctx, issuance.Actor{Role: issuance.RoleOfficer, ID: "tok-2"}, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Once: once})
+	third, err := h.Request(ctx, issuance.Actor{Role: issuance.RoleOfficer, ID: "tok-2"}, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Another: true, Once: once})
 	h.ok(err)
 	if third.ID == first.ID {
 		t.Error("one token got what another made")

@@ -73,7 +73,7 @@ func (h *house) newService(name string) {
 func (h *house) issuedNow(renews issuance.Serial) issuance.Serial {
 	h.t.Helper()
 	ctx := h.t.Context()
-	o, err := h.Request(ctx, h.staff, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Renews: renews})
+	o, err := h.Request(ctx, h.staff, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Renews: renews, Another: true})
 	h.ok(err)
 	_, err = h.Approve(ctx, h.staff, o.ID, "")
 	h.ok(err)

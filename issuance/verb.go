@@ -42,5 +42,6 @@ const (
 
 	ReportVerb Verb = "report" // a report was queued for those who get it
 
-	ListVerb Verb = "list" // reads, and leaves no record
+	ListVerb Verb = "list" // these two read, and leave no record
+	ShowVerb Verb = "show"
 )

@@ -100,6 +100,18 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	h.get("/messages/" + failed)
 	h.post(http.StatusOK, "/messages/"+failed+"/retry", "")
 
+	patch := apiRequest{method: http.MethodPatch, path: "/api/v1/organizations/acme", body: `{"name":"Acme Holding"}`}
+	if got := h.want(http.StatusOK, patch).field(t, "name"); got != "Acme Holding" {
+		t.Errorf("the organisation is now called %q", got)
+	}
+	h.post(http.StatusOK, "/organizations/acme/disable", "")
+	var refused apiProblem
+	h.post(http.StatusUnprocessableEntity, "/orders", `{"service":"acme.payments","contact":"`+contact+`","another":true}`).into(t, &refused)
+	if !strings.Contains(refused.Detail, "organisation acme is disabled") {
+		t.Errorf("an order for a disabled organisation is refused as %+v", refused)
+	}
+	h.post(http.StatusOK, "/organizations/acme/enable", "")
+
 	token := h.post(http.StatusCreated, "/tokens", `{"name":"script","role":"officer","lifetime":"2160h"}`)
 	h.get("/tokens/" + token.field(t, "id"))
 	h.post(http.StatusOK, "/tokens/"+token.field(t, "id")+"/revoke", "")
@@ -241,7 +253,7 @@ func TestAdminIdempotencyKeyMakesOneThing(t *testing.T) {
 		{"/organizations", `{"id":"beta","name":"Beta"}`, `{"id":"gamma","name":"Gamma"}`},
 		{"/services", `{"organization":"acme","name":"one"}`, `{"organization":"acme","name":"two"}`},
 		{"/contacts", `{"organization":"acme","name":"B","email":"b@acme.example","mobile":"+41791234567","may_receive":true}`, `{"organization":"acme","name":"C","email":"c@acme.example","mobile":"+41791234567","may_receive":true}`},
-		{"/orders", `{"service":"acme.payments","contact":"` + contact + `"}`, `{"service":"acme.payments","contact":"` + contact + `","key":"P-384"}`},
+		{"/orders", `{"service":"acme.payments","contact":"` + contact + `","another":true}`, `{"service":"acme.payments","contact":"` + contact + `","another":true,"key":"P-384"}`},
 		{"/certificates/" + serial + "/renew", ``, `{"comment":"another"}`},
 	} {
 		q := apiRequest{method: http.MethodPost, path: "/api/v1" + c.path, body: c.body, header: http.Header{"Idempotency-Key": {fmt.Sprintf("key-%d", i)}}}
@@ -256,6 +268,10 @@ func TestAdminIdempotencyKeyMakesOneThing(t *testing.T) {
 			t.Errorf("%s: another request under the same key is refused as %s", c.path, p.Code)
 		}
 		q.role = issuance.RoleOfficer
+		if strings.HasSuffix(c.path, "/renew") { // one successor at a time, whoever asks
+			h.want(http.StatusConflict, q)
+			continue
+		}
 		h.want(http.StatusCreated, q) // another caller's key
 	}
 	for _, key := range []string{"", `""`, "with space", strings.Repeat("k", 256), "schlüssel"} {

@@ -62,9 +62,14 @@ func named[T ~string](names []string) []T {
 	return out
 }
 
+// service returns a service, which is disabled if its organisation is.
 func (h *house) service(ctx context.Context, id issuance.ServiceID) (s issuance.Service, err error) {
 	err = h.registrar.Read(ctx, func(tx issuance.Reader) error {
-		s, err = tx.Service(id)
+		if s, err = tx.Service(id); err != nil {
+			return err
+		}
+		org, err := tx.Organization(s.Organization)
+		s.Disabled = s.Disabled || org.Disabled
 		return err
 	})
 	return s, err

@@ -101,6 +101,9 @@ func (a *API) endpoints() []endpoint {
 		{get, "/organizations", a.listOrganizations},
 		{post, "/organizations", a.addOrganization},
 		{get, "/organizations/{id}", a.showOrganization},
+		{patch, "/organizations/{id}", a.changeOrganization},
+		{post, "/organizations/{id}/disable", a.disableOrganization},
+		{post, "/organizations/{id}/enable", a.enableOrganization},
 
 		{get, "/contacts", a.listContacts},
 		{post, "/contacts", a.addContact},

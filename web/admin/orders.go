@@ -31,6 +31,9 @@ type order struct {
 	DownloadedAt  time.Time             `json:"downloaded_at,omitzero"`
 	CompletedAt   time.Time             `json:"completed_at,omitzero"`
 	UpdatedAt     time.Time             `json:"updated_at"`
+	// Unusual is what whoever approves it should know first, of an order that
+	// waits for approval, where one order is shown.
+	Unusual []issuance.Unusual `json:"unusual,omitempty"`
 }
 
 func viewOrder(o issuance.Order) order {
@@ -61,7 +64,17 @@ func (a *API) listOrders(c *call) (any, error) {
 
 func (a *API) showOrder(c *call) (any, error) {
 	id := issuance.OrderID(c.part("id"))
-	return shown(a.opts.Registrar.Read, c, issuance.OrderNoun, func(tx issuance.Reader) (issuance.Order, error) { return tx.Order(id) }, viewOrder)
+	return shown(a.opts.Registrar.Read, c, issuance.OrderNoun, func(tx issuance.Reader) (order, error) {
+		o, err := tx.Order(id)
+		if err != nil {
+			return order{}, err
+		}
+		view := viewOrder(o)
+		if o.State == issuance.RequestedState {
+			view.Unusual, err = issuance.UnusualOf(tx, o, a.opts.Now())
+		}
+		return view, err
+	}, func(o order) order { return o })
 }
 
 func (a *API) requestOrder(c *call) (any, error) {
@@ -69,7 +82,7 @@ func (a *API) requestOrder(c *call) (any, error) {
 	var renews string
 	once, err := c.create(fields{
 		"service": text(&q.Service), "contact": text(&q.Contact), "key": text(&q.Key), "target": text(&q.Target),
-		"renews": text(&renews), "comment": text(&q.Comment),
+		"renews": text(&renews), "another": flag(&q.Another), "comment": text(&q.Comment),
 	})
 	if err != nil {
 		return nil, err

@@ -9,11 +9,12 @@ import (
 type organization struct {
 	ID        issuance.OrgID `json:"id"`
 	Name      string         `json:"name"`
+	Disabled  bool           `json:"disabled"`
 	CreatedAt time.Time      `json:"created_at"`
 }
 
 func viewOrganization(o issuance.Organization) organization {
-	return organization{ID: o.ID, Name: o.Name, CreatedAt: o.CreatedAt}
+	return organization{ID: o.ID, Name: o.Name, Disabled: o.Disabled, CreatedAt: o.CreatedAt}
 }
 
 func (a *API) listOrganizations(c *call) (any, error) {
@@ -44,4 +45,28 @@ func (a *API) addOrganization(c *call) (any, error) {
 	q.Once = once
 	o, err := a.opts.Registrar.AddOrganization(c.r.Context(), c.by, q)
 	return created{"/organizations/" + string(o.ID), viewOrganization(o)}, err
+}
+
+func (a *API) changeOrganization(c *call) (any, error) {
+	var e edits[issuance.Organization]
+	if _, err := c.read(fields{"name": editText(&e, func(o *issuance.Organization) *string { return &o.Name })}); err != nil {
+		return nil, err
+	}
+	return a.editOrganization(c, e.apply)
+}
+
+func (a *API) disableOrganization(c *call) (any, error) { return a.switchOrganization(c, true) }
+
+func (a *API) enableOrganization(c *call) (any, error) { return a.switchOrganization(c, false) }
+
+func (a *API) switchOrganization(c *call, disabled bool) (any, error) {
+	if err := c.readNothing(); err != nil {
+		return nil, err
+	}
+	return a.editOrganization(c, func(o *issuance.Organization) { o.Disabled = disabled })
+}
+
+func (a *API) editOrganization(c *call, change func(*issuance.Organization)) (any, error) {
+	o, err := a.opts.Registrar.ChangeOrganization(c.r.Context(), c.by, issuance.OrgID(c.part("id")), change)
+	return viewed(o, err, viewOrganization)
 }

@@ -76,6 +76,9 @@ func showOrder(n *connection) *cobra.Command {
 			s.add("certificate", o.Serial)
 			s.add("downloaded", when(o.DownloadedAt))
 			s.add("completed", when(o.CompletedAt))
+			for _, u := range o.Unusual {
+				s.add("unusual", u.Text)
+			}
 		},
 		after: func(c *cobra.Command, api *client, o orderRecord) error {
 			sent, err := fetch(c.Context(), api, "api/v1/messages", url.Values{"order": {o.ID}}, paging{limit: 20})
@@ -88,7 +91,10 @@ func showOrder(n *connection) *cobra.Command {
 }
 
 func createOrder(n *connection) *cobra.Command {
-	var q struct{ service, contact, key, target, renews, comment string }
+	var q struct {
+		service, contact, key, target, renews, comment string
+		another                                        bool
+	}
 	c := &cobra.Command{
 		Use: "create --service SERVICE --contact CONTACT", Aliases: []string{"add"}, Short: "Place an order",
 		Long: `Places an order for a certificate for a service, to be received by a contact, who is
@@ -118,7 +124,10 @@ named by id or e-mail address. Nothing is made in the CA before it is claimed.`,
 			if err != nil {
 				return err
 			}
-			body := map[string]string{"service": q.service, "contact": contact, "key": q.key, "target": q.target, "comment": q.comment}
+			body := map[string]any{"service": q.service, "contact": contact, "key": q.key, "target": q.target, "comment": q.comment}
+			if q.another {
+				body["another"] = true
+			}
 			if renews != "" {
 				body["renews"] = string(renews)
 			}
@@ -131,6 +140,7 @@ named by id or e-mail address. Nothing is made in the CA before it is claimed.`,
 	f.StringVar(&q.key, "key", "", "key algorithm (default what the service prefers)")
 	f.StringVar(&q.target, "target", "", "where it will be installed (default what the service prefers)")
 	f.StringVar(&q.renews, "renews", "", "serial number of the certificate that it follows")
+	f.BoolVar(&q.another, "another", false, "on purpose, beside an open order for the same service and contact")
 	commentFlag(c, &q.comment)
 	require(c, "service", "contact")
 	return c

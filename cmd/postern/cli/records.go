@@ -37,6 +37,7 @@ type (
 		IssuedAt                                                                        time.Time `json:"issued_at"`
 		DownloadedAt                                                                    time.Time `json:"downloaded_at"`
 		CompletedAt                                                                     time.Time `json:"completed_at"`
+		Unusual                                                                         []issuance.Unusual
 	}
 	certificateRecord struct {
 		Serial, Status, Order, Organization, Service, Contact, Issuer, Key, Fingerprint, Renews, Reason, Comment, PEM string

@@ -1,0 +1,63 @@
+package issuance
+
+import "time"
+
+// What follows says how an order stands; its transitions are in order.go.
+
+// spent reports whether all of o's tries are used.
+func (o *Order) spent(p Policy) bool { return o.Attempts >= p.OrderAttempts }
+
+// wrong is what the contact hears of a counted try at the code with counter that
+// was wrong. It changes nothing; once all tries are used, the caller locks o.
+func (o *Order) wrong(counter uint64, p Policy) *Error {
+	switch {
+	case o.spent(p):
+		return lockedError()
+	case o.Code.Counter == counter && o.Code.spent(p): // another try, or a newer code, may have come between
+		return spentError()
+	}
+	return wrongCodeError(o.left(p))
+}
+
+// left returns how many tries are left, at the code and at the order.
+func (o *Order) left(p Policy) int {
+	return max(0, min(p.CodeAttempts-o.Code.Attempts, p.OrderAttempts-o.Attempts))
+}
+
+func lockedError() *Error {
+	return &Error{Kind: Denied, Code: CodeLocked, Message: "too many wrong codes were entered", Hint: "ask the people who sent you the link to unlock the order"}
+}
+
+// giveBack takes a counted try back: the code was right, and refused for another reason.
+func (o *Order) giveBack(counter uint64) {
+	o.Attempts = max(0, o.Attempts-1)
+	o.Code.giveBack(counter)
+}
+
+// due returns when the sweep must look at o next; zero for never.
+func (o *Order) due(p Policy) time.Time {
+	switch o.State {
+	case InvitedState, LockedState:
+		return o.Link.ExpiresAt
+	case VerifiedState:
+		return o.Session.OpenedAt.Add(p.ClaimWindow)
+	case IssuedState:
+		return o.windowEnds(p)
+	case DownloadedState, CompletedState:
+		if !o.Wiped {
+			return o.windowEnds(p)
+		}
+	}
+	return time.Time{}
+}
+
+// windowEnds returns the end of the claim window.
+func (o *Order) windowEnds(p Policy) time.Time { return o.IssuedAt.Add(p.ClaimWindow) }
+
+// busy is what a claim hears that another one has overtaken.
+func (o *Order) busy() error {
+	return &Error{
+		Kind: Unavailable, Code: CodeBusy, Message: "the certificate of order " + string(o.ID) + " is being made at this moment",
+		Hint: "try again in a moment", Retry: time.Second,
+	}
+}
