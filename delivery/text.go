@@ -86,7 +86,7 @@ func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 		err = w.sms(&m, w.password)
 	case issuance.InvitationNotice:
 		err = w.mail(&m, w.invitation(d))
-	case issuance.RevokedNotice:
+	case issuance.RevokedNotice, issuance.HeldNotice, issuance.ReleasedNotice:
 		err = w.mail(&m, w.status(d))
 	case issuance.RenewedNotice:
 		err = w.mail(&m, w.renewed(d))

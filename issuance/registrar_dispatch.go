@@ -128,7 +128,7 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 			return d, err
 		}
 	}
-	if n.Kind == RevokedNotice && n.Text != "" && n.Text != string(d.Certificate.Status) {
+	if n.Kind.TellsStatus() && n.Text != "" && n.Text != string(d.Certificate.Status) {
 		return d, overtakenError("the certificate's status has changed again")
 	}
 	d.Secret, err = w.noticeSecret(d.Order, n)

@@ -119,7 +119,7 @@ func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Reg
 		Desk: desk, Store: faultyStore[issuance.Snapshot, issuance.Tx]{h.store, h}, Signer: h.authority, Policy: policy,
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
-		CheckMobile: delivery.CheckMobile(nil), Workers: 1,
+		ReadMobile: delivery.ReadMobile(nil, ""), Workers: 1,
 	})
 	h.ok(err)
 	return registrar

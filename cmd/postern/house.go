@@ -139,8 +139,8 @@ func (h *house) offices() (err error) {
 		Desk: h.desk, Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(),
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
-		CheckMobile: delivery.CheckMobile(h.cfg.SMS.Countries),
-		Workers:     runtime.GOMAXPROCS(0),
+		ReadMobile: delivery.ReadMobile(h.cfg.SMS.Countries, h.cfg.Rules.PhoneRegion),
+		Workers:    runtime.GOMAXPROCS(0),
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: h.reports.Document,
 		},

@@ -101,7 +101,7 @@ func TestWhatIsSent(t *testing.T) {
 		{"org add acme --name Acme", map[string]answer{"POST /api/v1/organizations": {status: 201, body: `{}`}}, `POST /api/v1/organizations {"id":"acme","name":"Acme"}`, true},
 		{"service add acme.pay --environment test", map[string]answer{"POST /api/v1/services": {status: 201, body: `{}`}}, `POST /api/v1/services {"environment":"test","name":"pay","organization":"acme"}`, true},
 		{"service change acme.pay --key P-384", map[string]answer{"PATCH /api/v1/services/acme.pay": {body: `{}`}}, `PATCH /api/v1/services/acme.pay {"key":"P-384"}`, false},
-		{"service disable acme.pay", map[string]answer{"POST /api/v1/services/acme.pay/disable": {body: `{}`}}, `POST /api/v1/services/acme.pay/disable {}`, false},
+		{"service disable acme.pay --yes", map[string]answer{"POST /api/v1/services/acme.pay/disable": {body: `{}`}}, `POST /api/v1/services/acme.pay/disable {}`, false},
 		{
 			"contact add --org acme --name A --email a@b.example --mobile +41791234567",
 			map[string]answer{"POST /api/v1/contacts": {status: 201, body: `{}`}},
@@ -115,12 +115,12 @@ func TestWhatIsSent(t *testing.T) {
 			`POST /api/v1/orders {"comment":"","contact":"con-1","key":"","service":"acme.pay","target":""}`, true,
 		},
 		{"order approve ord-1 --comment yes", map[string]answer{"POST /api/v1/orders/ord-1/approve": order}, `POST /api/v1/orders/ord-1/approve {"comment":"yes"}`, false},
-		{"order reject ord-1", map[string]answer{"POST /api/v1/orders/ord-1/reject": order}, `POST /api/v1/orders/ord-1/reject {}`, false},
-		{"order cancel ord-1", map[string]answer{"POST /api/v1/orders/ord-1/cancel": order}, `POST /api/v1/orders/ord-1/cancel {}`, false},
+		{"order reject ord-1 --yes", map[string]answer{"POST /api/v1/orders/ord-1/reject": order}, `POST /api/v1/orders/ord-1/reject {}`, false},
+		{"order cancel ord-1 --yes", map[string]answer{"POST /api/v1/orders/ord-1/cancel": order}, `POST /api/v1/orders/ord-1/cancel {}`, false},
 		{"order unlock ord-1", map[string]answer{"POST /api/v1/orders/ord-1/unlock": order}, `POST /api/v1/orders/ord-1/unlock {}`, false},
 		{"order resend ord-1", map[string]answer{"POST /api/v1/orders/ord-1/resend": order}, `POST /api/v1/orders/ord-1/resend {}`, false},
 		{
-			"cert revoke 12:34:56:78:90:AB:CD:EF:12:34:56:78:90:AB:CD:EF:12 --reason keyCompromise --comment x",
+			"cert revoke 12:34:56:78:90:AB:CD:EF:12:34:56:78:90:AB:CD:EF:12 --reason key-compromise --comment x --yes",
 			map[string]answer{"POST /api/v1/certificates/" + serial + "/revoke": {body: aCertificate}},
 			`POST /api/v1/certificates/` + serial + `/revoke {"comment":"x","reason":"keyCompromise"}`, false,
 		},
@@ -129,7 +129,7 @@ func TestWhatIsSent(t *testing.T) {
 		{"cert renew " + serial, map[string]answer{"POST /api/v1/certificates/" + serial + "/renew": order}, `POST /api/v1/certificates/` + serial + `/renew {"comment":""}`, true},
 		{"message retry msg-1", map[string]answer{"POST /api/v1/messages/msg-1/retry": {body: `{}`}}, `POST /api/v1/messages/msg-1/retry {}`, false},
 		{"token add --name ci --role auditor --lifetime 90m", map[string]answer{"POST /api/v1/tokens": {status: 201, body: `{}`}}, `POST /api/v1/tokens {"lifetime":"1h30m0s","name":"ci","role":"auditor"}`, false},
-		{"token revoke tok-1", map[string]answer{"POST /api/v1/tokens/tok-1/revoke": {body: `{}`}}, `POST /api/v1/tokens/tok-1/revoke {}`, false},
+		{"token revoke tok-1 --yes", map[string]answer{"POST /api/v1/tokens/tok-1/revoke": {body: `{}`}}, `POST /api/v1/tokens/tok-1/revoke {}`, false},
 		{"cert list --expires-before 2027-01-31", map[string]answer{"GET /api/v1/certificates": {body: `{"items":[]}`}}, `GET /api/v1/certificates?expires_before=2027-01-31T00%3A00%3A00Z&limit=100`, false},
 	} {
 		t.Run(tt.args, func(t *testing.T) {

@@ -5,12 +5,15 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 func organizations(n *connection) *cobra.Command {
 	return group("org", "Customers, whose services get certificates",
 		listCommand(n, listing[organizationRecord]{
-			short: "List organisations", plural: "organisations", path: "api/v1/organizations",
+			columns: []string{"id", "name", "created_at"},
+			short:   "List organisations", plural: "organisations", path: "api/v1/organizations",
 			head: []string{"ORGANISATION", "NAME", "SINCE"},
 			row:  func(_ namer, o organizationRecord) []string { return []string{o.ID, o.Name, when(o.CreatedAt)} },
 		}),
@@ -62,7 +65,8 @@ func services(n *connection) *cobra.Command {
 	}
 	return group("service", "Client applications, which get certificates",
 		listCommand(n, listing[serviceRecord]{
-			short: "List services", plural: "services", path: "api/v1/services",
+			columns: []string{"id", "organization", "name", "environment", "key", "target", "disabled", "created_at"},
+			short:   "List services", plural: "services", path: "api/v1/services",
 			filters: []filter{{name: "org", parameter: "organization", usage: "of this organisation"}},
 			head:    []string{"SERVICE", "ENVIRONMENT", "KEY", "TARGET", "DISABLED"},
 			row: func(_ namer, s serviceRecord) []string {
@@ -71,25 +75,33 @@ func services(n *connection) *cobra.Command {
 		}),
 		showCommand(n, showing[serviceRecord]{
 			arg: "service", short: "Show a service", path: at("services"),
-			lines: func(_ namer, s serviceRecord, l *sheet) {
-				l.add("service", s.ID)
-				l.add("organisation", s.Organization)
-				l.add("environment", s.Environment)
-				l.add("key", s.Key)
-				l.add("target", s.Target)
-				l.add("disabled", yes(s.Disabled))
-				l.add("since", when(s.CreatedAt))
-			},
+			lines: aboutService,
 		}),
 		addService(n), changeService(n),
-		verbCommand(n, verb[serviceRecord]{name: "disable", short: "Let no more be ordered for a service", arg: "service", path: at("services"), told: told("disabled")}),
+		verbCommand(n, verb[serviceRecord]{
+			name: "disable", short: "Let no more be ordered for a service, and refuse its certificates", arg: "service", path: at("services"),
+			ask: "Disable this service? Its certificates are refused from now on, until it is enabled.", about: aboutService, told: told("disabled"),
+		}),
 		verbCommand(n, verb[serviceRecord]{name: "enable", short: "Let certificates be ordered for a service again", arg: "service", path: at("services"), told: told("enabled")}))
+}
+
+func aboutService(_ namer, s serviceRecord, l *sheet) {
+	l.add("service", s.ID)
+	l.add("organisation", s.Organization)
+	l.add("environment", s.Environment)
+	l.add("key", s.Key)
+	l.add("target", s.Target)
+	l.add("disabled", yes(s.Disabled))
+	l.add("since", when(s.CreatedAt))
 }
 
 func serviceFlags(c *cobra.Command) {
 	c.Flags().String("environment", "", "production or test (default production)")
 	c.Flags().String("key", "", "preferred key: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 (default P-256)")
 	c.Flags().String("target", "", "where files are mostly opened: modern, compatible, windows, java, openssl, ... (default modern)")
+	complete(c, "environment", words(issuance.Production, issuance.Test)...)
+	complete(c, "key", words(issuance.KeyAlgorithms()...)...)
+	complete(c, "target", words(issuance.Targets()...)...)
 }
 
 func addService(n *connection) *cobra.Command {
