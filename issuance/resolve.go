@@ -22,9 +22,7 @@ type resolvable interface {
 }
 
 // Resolver returns the resolver of the transaction tx.
-func (r *Registrar) Resolver(tx resolvable) Resolver {
-	return Resolver{tx, func(typed string) (string, error) { return cleanPhone("mobile", typed) }}
-}
+func (r *Registrar) Resolver(tx resolvable) Resolver { return Resolver{tx, r.cfg.ReadMobile} }
 
 // Party says to whom records belong, "" for anybody.
 type Party struct {
@@ -95,7 +93,7 @@ func (v Resolver) Contact(typed string, in OrgID) (ContactID, error) {
 	found, err := v.contacts(typed, in)
 	if err == nil && len(found) == 0 && in != "" {
 		if found, err = v.contacts(typed, ""); len(found) > 0 {
-			return "", belongs(ContactNoun, typed, found[0].Organization, in)
+			return "", belongs(typed, found[0], in)
 		}
 	}
 	return one(ContactNoun, typed, found, err, func(c Contact) (ContactID, OrgID) { return c.ID, c.Organization })
@@ -136,10 +134,11 @@ func one[R any, ID ~string](noun Noun, typed string, found []R, err error, whose
 	}
 }
 
-func belongs(noun Noun, typed string, to, in OrgID) *Error {
+// belongs says that a contact is one of another organisation than in.
+func belongs(typed string, c Contact, in OrgID) *Error {
 	return &Error{
-		Kind: NotFound, Code: CodeNotFound, Message: "the " + string(noun) + " " + Quoted(typed) + " belongs to " + string(to) + ", not to " + string(in),
-		Hint: "choose one of " + string(in), Next: Next{Verb: ListVerb, Noun: noun},
+		Kind: NotFound, Code: CodeNotFound, Message: Quoted(typed) + " is not a contact of " + string(in) + ", but " + string(c.ID) + " (" + string(c.Organization) + ")",
+		Hint: "choose a contact of " + string(in) + ", or add this person there", Next: Next{Verb: ListVerb, Noun: ContactNoun},
 	}
 }
 

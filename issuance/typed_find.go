@@ -7,7 +7,7 @@ import (
 )
 
 // word returns an id as it is kept: ids have no capitals and no blanks around them.
-func word(typed string) string { return strings.ToLower(strings.TrimSpace(typed)) }
+func word(typed string) string { return strings.ToLower(Typed(typed)) }
 
 // address returns the mail address in what is typed: "Anna <anna@acme.example>" and
 // a mailto link have one.

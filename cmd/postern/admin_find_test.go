@@ -142,7 +142,7 @@ func TestAdminFiltersAreNotAnsweredFalsely(t *testing.T) {
 		t.Errorf("an order for an address: %s", made.body)
 	}
 	wrong := h.want(http.StatusUnprocessableEntity, apiRequest{method: http.MethodPost, path: "/api/v1/orders", body: `{"service":"payments","contact":"+41791234568"}`})
-	if !strings.Contains(wrong.field(t, "detail"), "belongs to zeta") {
+	if !strings.Contains(wrong.field(t, "detail"), "is not a contact of acme, but con-") {
 		t.Errorf("a contact of another organisation: %s", wrong.body)
 	}
 	h.post(http.StatusOK, "/contacts/%2B41791234567/disable", "")
