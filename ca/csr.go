@@ -16,22 +16,26 @@ const maxCSR = 64 << 10
 // ReadCSR returns the public key of a PKCS #10 request (RFC 2986), in DER or as
 // one PEM block (RFC 7468), whose signature proves that the sender has the
 // private key. Nothing else of the request counts: subject, names, extensions
-// and attributes are not looked at. Every refusal is an [*issuance.Error] of
-// kind Invalid and code CodeCSR with a reason of its own.
+// and attributes are not looked at, so that they may be anything. Every refusal
+// is an [*issuance.Error] of kind Invalid and code CodeCSR with a reason of its own.
 func ReadCSR(data []byte) (crypto.PublicKey, error) {
 	if len(data) > maxCSR {
 		return nil, refuseCSR("is larger than 64 kB", "send the CSR alone; it has about 1 kB")
 	}
-	der, err := csrDER(data)
+	der, err := csrDER(bytes.TrimPrefix(data, []byte(byteOrderMark)))
 	if err != nil {
 		return nil, err
 	}
+	request, err := splitCSR(der)
+	if err != nil {
+		return nil, explainDER(der, err)
+	}
 	// Our own reading of the key comes first: it says why a key is refused, and
 	// no expensive arithmetic is done on what it refuses.
-	if err := checkCSRKey(der); err != nil {
+	if err := checkCSRKey(request.key); err != nil {
 		return nil, err
 	}
-	csr, err := x509.ParseCertificateRequest(der)
+	csr, err := request.bare()
 	if err != nil {
 		return nil, refuseCSR("cannot be read: "+strings.TrimPrefix(err.Error(), "x509: "), csrHint)
 	}
@@ -63,6 +67,9 @@ func checkCSRSignature(csr *x509.CertificateRequest) error {
 	return nil
 }
 
+// byteOrderMark is U+FEFF in UTF-8, which editors on Windows put before a text.
+const byteOrderMark = "\ufeff"
+
 // csrDER takes a request out of its PEM armour, if it has one.
 func csrDER(data []byte) ([]byte, error) {
 	const begin = "-----BEGIN "
@@ -71,8 +78,10 @@ func csrDER(data []byte) ([]byte, error) {
 		return nil, refuseCSR("is empty", "send the file that begins with -----BEGIN CERTIFICATE REQUEST-----")
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}):
 		return nil, refuseCSR("is saved as UTF-16 text", "save the file as plain ASCII text, or send the file that the tool wrote")
+	case hasPrivateKey(data):
+		return nil, refuseCSR(privateKeyMessage, privateKeyHint)
 	case blocks == 0 && data[0] == 0x30:
-		return data, explainDER(data)
+		return data, nil
 	case blocks == 0:
 		return nil, refuseCSR("is neither PEM nor DER", "send the whole file that begins with -----BEGIN CERTIFICATE REQUEST-----")
 	case blocks > 1:
@@ -82,8 +91,6 @@ func csrDER(data []byte) ([]byte, error) {
 	switch {
 	case block == nil:
 		return nil, refuseCSR("its PEM block is broken", "send the file as it was written, from -----BEGIN to the end of the last line")
-	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-		return nil, refuseCSR(privateKeyMessage, privateKeyHint)
 	case block.Type != "CERTIFICATE REQUEST" && block.Type != "NEW CERTIFICATE REQUEST":
 		return nil, refuseCSR("its PEM block is not a CERTIFICATE REQUEST", csrHint)
 	case len(block.Headers) > 0:
@@ -92,29 +99,4 @@ func csrDER(data []byte) ([]byte, error) {
 		return nil, refuseCSR("there is something after its PEM block", "send the CERTIFICATE REQUEST block alone")
 	}
 	return block.Bytes, nil
-}
-
-const (
-	privateKeyMessage = "is a private key, which nobody else may ever see"
-	privateKeyHint    = "make a new key, since this one has left your machine, and send the CSR made with it"
-)
-
-// longestKey is more octets than any private key of use has.
-const longestKey = 8 << 10
-
-// explainDER returns a reason for DER that is something else than a request.
-func explainDER(der []byte) error {
-	if len(der) > longestKey { // reading a private key takes time that grows with its cube
-		return nil
-	}
-	if _, err := x509.ParseCertificate(der); err == nil {
-		return refuseCSR("is a certificate, not a CSR", csrHint)
-	}
-	_, pkcs8 := x509.ParsePKCS8PrivateKey(der)
-	_, pkcs1 := x509.ParsePKCS1PrivateKey(der)
-	_, sec1 := x509.ParseECPrivateKey(der)
-	if pkcs8 == nil || pkcs1 == nil || sec1 == nil {
-		return refuseCSR(privateKeyMessage, privateKeyHint)
-	}
-	return nil
 }

@@ -136,8 +136,8 @@ func authorityDecoratedCSRs(f authorityForger) map[string]authorityCSRCase {
 		"another's SPIFFE ID": {f.pem(func(r *x509.CertificateRequest) {
 			r.URIs = []*url.URL{{Scheme: "spiffe", Host: "example.com", Path: "/org/other/service/admin"}}
 		}), ""},
-		"a SAN that cannot be read": {f.with(pkix.Extension{Id: id(17), Value: []byte("rubbish")}), "cannot be read"},
-		"duplicate extensions":      {f.with(pkix.Extension{Id: id(15), Value: []byte{3, 2, 1, 6}}, pkix.Extension{Id: id(15), Value: []byte{3, 2, 7, 0x80}}), "duplicate"},
+		"a SAN that cannot be read": {f.with(pkix.Extension{Id: id(17), Value: []byte("rubbish")}), ""},
+		"duplicate extensions":      {f.with(pkix.Extension{Id: id(15), Value: []byte{3, 2, 1, 6}}, pkix.Extension{Id: id(15), Value: []byte{3, 2, 7, 0x80}}), ""},
 		"a challenge password":      {f.forge(authorityForgery{attributes: challenge}), ""},
 		"Windows' attributes":       {f.forge(authorityForgery{attributes: windows}), ""},
 	}
@@ -178,17 +178,17 @@ func authorityArmouredCSRs(f authorityForger) map[string]authorityCSRCase {
 		"PEM of nothing":           {authorityCSRPEM(nil), "is not DER"},
 		"PEM of rubbish":           {authorityCSRPEM([]byte("rubbish")), "is not DER"},
 		"two blocks":               {slices.Concat(good, good), "more than one PEM block"},
-		"a CSR and its key":        {slices.Concat(good, authorityPEM("PRIVATE KEY", pkcs8)), "more than one PEM block"},
+		"a CSR and its key":        {slices.Concat(good, authorityPEM("PRIVATE KEY", pkcs8)), "has a private key in it"},
 		"something after the PEM":  {append(slices.Clone(good), "rm -rf"...), "something after its PEM block"},
 		"PEM headers":              {withHeader, "has headers"},
 		"a certificate":            {certificatePEM(root), "not a CERTIFICATE REQUEST"},
 		"a certificate in DER":     {root.Raw, "is a certificate"},
-		"a certificate's armour":   {authorityCSRPEM(root.Raw), "is not a PKCS #10 request"},
-		"a private key":            {authorityPEM("PRIVATE KEY", pkcs8), "is a private key"},
-		"an EC private key":        {authorityPEM("EC PRIVATE KEY", pkcs8), "is a private key"},
-		"an encrypted private key": {authorityPEM("ENCRYPTED PRIVATE KEY", pkcs8), "is a private key"},
-		"an OpenSSH private key":   {authorityPEM("OPENSSH PRIVATE KEY", pkcs8), "is a private key"},
-		"a private key in DER":     {pkcs8, "is a private key"},
+		"a certificate's armour":   {authorityCSRPEM(root.Raw), "is a certificate"},
+		"a private key":            {authorityPEM("PRIVATE KEY", pkcs8), "has a private key in it"},
+		"an EC private key":        {authorityPEM("EC PRIVATE KEY", pkcs8), "has a private key in it"},
+		"an encrypted private key": {authorityPEM("ENCRYPTED PRIVATE KEY", pkcs8), "has a private key in it"},
+		"an OpenSSH private key":   {authorityPEM("OPENSSH PRIVATE KEY", pkcs8), "has a private key in it"},
+		"a private key in DER":     {pkcs8, "has a private key in it"},
 		"a public key":             {authorityPEM("PUBLIC KEY", f.spki()), "not a CERTIFICATE REQUEST"},
 		"PKCS #7":                  {authorityPEM("PKCS7", []byte{0x30, 0}), "not a CERTIFICATE REQUEST"},
 	}
@@ -216,7 +216,7 @@ func authorityStructuralCSRs(f authorityForger) map[string]authorityCSRCase {
 		"no public key":         {f.forge(authorityForgery{spki: []byte{}}), "is not a PKCS #10 request"},
 		"an empty public key":   {f.forge(authorityForgery{spki: []byte{0x30, 0}}), "its public key cannot be read"},
 		"attributes of rubbish": {f.forge(authorityForgery{attributes: []byte{0xa0, 3, 0x30, 1, 5}}), ""},
-		"a subject of rubbish":  {f.forge(authorityForgery{subject: []byte{0x30, 3, 1, 1, 1}}), "cannot be read"},
+		"a subject of rubbish":  {f.forge(authorityForgery{subject: []byte{0x30, 3, 1, 1, 1}}), ""},
 	}
 }
 

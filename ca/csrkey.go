@@ -3,6 +3,7 @@ package ca
 import (
 	"crypto/ecdh"
 	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
 
@@ -12,27 +13,77 @@ import (
 	"github.com/postern-ca/postern/ca/mtls"
 )
 
-// checkCSRKey walks a CertificationRequest (RFC 2986, section 4) to its key and
-// returns the reason why that cannot be certified.
-func checkCSRKey(der []byte) error {
-	var request, info, name, spki cryptobyte.String
+// splitRequest is a CertificationRequest (RFC 2986, section 4), taken apart as far
+// as key and signature. All but info are DER elements.
+type splitRequest struct {
+	info                      []byte // what is signed, whatever stands in it
+	version, key              cryptobyte.String
+	algorithm, signatureValue cryptobyte.String
+}
+
+// splitCSR takes a request apart. What its subject has, and whatever follows the
+// key, is not looked at.
+func splitCSR(der []byte) (r splitRequest, err error) {
+	var request, element, info, name cryptobyte.String
 	var version big.Int
 	input := cryptobyte.String(der)
 	switch {
 	case !input.ReadASN1(&request, cbasn1.SEQUENCE):
-		return refuseCSR("is not DER", csrHint)
+		return r, refuseCSR("is not DER", csrHint)
 	case !input.Empty():
-		return refuseCSR("has more octets after its end", "send the CSR as it was written")
-	case !request.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1Integer(&version) ||
-		!info.ReadASN1(&name, cbasn1.SEQUENCE) || !info.ReadASN1(&spki, cbasn1.SEQUENCE):
-		return refuseCSR("is not a PKCS #10 request", csrHint)
-	case version.Sign() != 0:
-		return refuseCSR("is of another version than PKCS #10 version 1", csrHint)
+		return r, refuseCSR("has more octets after its end", "send the CSR as it was written")
+	case !request.ReadASN1Element(&element, cbasn1.SEQUENCE):
+		return r, refuseCSR("is not a PKCS #10 request", csrHint)
 	}
-	var algorithm, parameters cryptobyte.String
+	r.info = element
+	outer := !element.ReadASN1(&info, cbasn1.SEQUENCE) || !request.ReadASN1Element(&r.algorithm, cbasn1.SEQUENCE) ||
+		!request.ReadASN1Element(&r.signatureValue, cbasn1.BIT_STRING) || !request.Empty()
+	inner := !info.ReadASN1Element(&r.version, cbasn1.INTEGER) || !info.ReadASN1(&name, cbasn1.SEQUENCE) ||
+		!info.ReadASN1Element(&r.key, cbasn1.SEQUENCE)
+	first := r.version // to be read without being used up
+	switch {
+	case outer || inner || !first.ReadASN1Integer(&version):
+		return r, refuseCSR("is not a PKCS #10 request", csrHint)
+	case version.Sign() != 0:
+		return r, refuseCSR("is of another version than PKCS #10 version 1", csrHint)
+	}
+	return r, nil
+}
+
+// bare returns r as the standard library reads it, with an empty subject and no
+// attributes: it would refuse a request for those. What the signature is over is
+// what was sent.
+func (r splitRequest) bare() (*x509.CertificateRequest, error) {
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddBytes(r.version)
+			b.AddASN1(cbasn1.SEQUENCE, func(*cryptobyte.Builder) {})
+			b.AddBytes(r.key)
+			b.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(*cryptobyte.Builder) {})
+		})
+		b.AddBytes(r.algorithm)
+		b.AddBytes(r.signatureValue)
+	})
+	der, err := b.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	csr, err := x509.ParseCertificateRequest(der)
+	if err != nil {
+		return nil, err
+	}
+	csr.Raw, csr.RawTBSCertificateRequest = nil, r.info
+	return csr, nil
+}
+
+// checkCSRKey returns the reason why a SubjectPublicKeyInfo (RFC 5280, section
+// 4.1.2.7) cannot be certified.
+func checkCSRKey(info cryptobyte.String) error {
+	var spki, algorithm, parameters cryptobyte.String
 	var oid asn1.ObjectIdentifier
 	var key []byte
-	if !spki.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&oid) ||
+	if !info.ReadASN1(&spki, cbasn1.SEQUENCE) || !spki.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&oid) ||
 		!spki.ReadASN1BitStringAsBytes(&key) || !spki.Empty() {
 		return refuseCSR("its public key cannot be read", csrHint)
 	}

@@ -25,7 +25,8 @@ const (
 // Signed answers are kept until the status changes, a [Publisher] that has this
 // Responder has not heard from the store for a second, or half of their life is
 // over. Without a Publisher nothing is kept. They are signed when they are first
-// asked for, or, while [Responder.Presign] runs, in advance.
+// asked for, or, while [Responder.Presign] runs, in advance. Answers about several
+// certificates are not kept.
 //
 // The caller sets the fields and calls Load once.
 type Responder struct {
@@ -33,8 +34,11 @@ type Responder struct {
 	Issuers  []Issuer      // the issuing CAs, each with its signer
 	Lifetime time.Duration // of an answer; 0: 5 minutes. Proxies keep it that long: it is the delay of a revocation
 	MaxKept  int           // signed answers in memory; 0: 100,000
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Nonce has the nonce of a request, if there is one, repeated in the answer (RFC
+	// 9654). Each of these is signed when it is asked for and kept by nobody.
+	Nonce bool
+	Now   func() time.Time
+	Log   *slog.Logger
 
 	issuers []*ocspIssuer
 	cache   ocspCache
@@ -57,7 +61,7 @@ func (r *Responder) Stats() OCSPStats {
 // Answer is an OCSP response. It must not be changed.
 type Answer struct {
 	DER    []byte
-	Status string // good, revoked, unknown; or malformed, unauthorized, try-later, which are not signed
+	Status string // good, revoked, unknown, several; or malformed, unauthorized, try-later, which are not signed
 	// Cacheable is true for an answer that anybody may keep until NextUpdate.
 	// The fields below are set with it.
 	Cacheable  bool
@@ -97,16 +101,25 @@ func (r *Responder) Load() error {
 }
 
 // Respond answers a request in DER. It always has an answer: for a request that
-// cannot be read, is for more than one certificate, or is of a CA that is not
-// ours, and when the store fails, it is the error that RFC 6960, section 2.3, has for it.
+// cannot be read, is about too many certificates, or about those of a CA that is
+// not ours, and when the store fails, it is the error that RFC 6960, section 2.3,
+// has for it. Nobody may sign for two issuing CAs (section 4.2.2.2), so a request
+// about certificates of both is not answered either.
 func (r *Responder) Respond(ctx context.Context, request []byte) *Answer {
-	question, ok := parseOCSPRequest(request)
+	asked, ok := parseOCSPRequest(request)
+	var nonce []byte
+	if ok && r.Nonce {
+		nonce, ok = asked.nonce()
+	}
 	if !ok {
 		return &Answer{DER: ocsp.MalformedRequestErrorResponse, Status: "malformed"}
 	}
-	key, ok := r.find(question)
+	key, ok := r.find(asked.first)
 	if !ok {
 		return &Answer{DER: ocsp.UnauthorizedErrorResponse, Status: "unauthorized"}
+	}
+	if len(asked.more) > 0 || nonce != nil {
+		return r.respondFor(ctx, key, asked.more, nonce)
 	}
 	now := r.Now()
 	if a := r.cache.get(key, now); a != nil {
@@ -114,14 +127,40 @@ func (r *Responder) Respond(ctx context.Context, request []byte) *Answer {
 		return a
 	}
 	a, err := r.make(ctx, key, now)
-	if err != nil {
-		if ctx.Err() == nil {
-			r.Log.Error("an OCSP request is not answered", "serial", string(key.serialNumber()), "error", err)
+	return r.made(ctx, key, a, err)
+}
+
+// respondFor answers one request alone: about several certificates, or with a nonce.
+func (r *Responder) respondFor(ctx context.Context, first ocspKey, more []ocspQuestion, nonce []byte) *Answer {
+	keys := []ocspKey{first}
+	for _, q := range more {
+		key, ok := r.find(q)
+		if !ok || key.issuer != first.issuer {
+			return &Answer{DER: ocsp.UnauthorizedErrorResponse, Status: "unauthorized"}
 		}
-		return &Answer{DER: ocsp.TryLaterErrorResponse, Status: "try-later"}
+		keys = append(keys, key)
 	}
-	r.signed.Add(1)
-	return a
+	draft, der, err := r.sign(ctx, keys, nonce, r.Now())
+	if err != nil {
+		return r.made(ctx, first, nil, err)
+	}
+	status := "several"
+	if len(keys) == 1 {
+		status = draft.singles[0].status.String()
+	}
+	return r.made(ctx, first, &Answer{DER: der, Status: status}, nil)
+}
+
+// made counts an answer, or says that there is none at this moment.
+func (r *Responder) made(ctx context.Context, key ocspKey, a *Answer, err error) *Answer {
+	if err == nil {
+		r.signed.Add(1)
+		return a
+	}
+	if ctx.Err() == nil {
+		r.Log.Error("an OCSP request is not answered", "serial", string(key.serialNumber()), "error", err)
+	}
+	return &Answer{DER: ocsp.TryLaterErrorResponse, Status: "try-later"}
 }
 
 // find returns what is asked for; false if it is not about one of our issuers.
@@ -136,15 +175,31 @@ func (r *Responder) find(q ocspQuestion) (ocspKey, bool) {
 
 // make signs an answer, and keeps it unless the status may have changed meanwhile.
 func (r *Responder) make(ctx context.Context, key ocspKey, now time.Time) (*Answer, error) {
-	issuer := r.issuers[key.issuer]
 	before := r.cache.changes()
-	draft, err := r.status(ctx, issuer, key)
+	draft, der, err := r.sign(ctx, []ocspKey{key}, nil, now)
 	if err != nil {
 		return nil, err
 	}
-	by, err := issuer.delegate(now, r.Log)
+	status := draft.singles[0].status
+	a := &Answer{DER: der, Status: status.String()}
+	if status == statusUnknown {
+		return a, nil // it may be issued at any moment
+	}
+	a.Cacheable, a.ThisUpdate, a.NextUpdate, a.ETag = true, draft.thisUpdate, draft.nextUpdate, etag(der)
+	r.cache.put(key, a, before)
+	return a, nil
+}
+
+// sign reads the statuses and signs what they are at now.
+func (r *Responder) sign(ctx context.Context, keys []ocspKey, nonce []byte, now time.Time) (ocspDraft, []byte, error) {
+	draft := ocspDraft{issuer: r.issuers[keys[0].issuer], nonce: nonce}
+	var err error
+	if draft.singles, err = r.status(ctx, draft.issuer, keys); err != nil {
+		return draft, nil, err
+	}
+	by, err := draft.issuer.delegate(now, r.Log)
 	if err != nil {
-		return nil, err
+		return draft, nil, err
 	}
 	draft.thisUpdate = now.UTC().Truncate(time.Second)
 	draft.nextUpdate = draft.thisUpdate.Add(r.Lifetime)
@@ -152,46 +207,41 @@ func (r *Responder) make(ctx context.Context, key ocspKey, now time.Time) (*Answ
 		draft.nextUpdate = end
 	}
 	der, err := draft.sign(by)
-	if err != nil {
-		return nil, err
-	}
-	a := &Answer{DER: der, Status: "unknown"}
-	if draft.status == statusUnknown {
-		return a, nil // it may be issued at any moment
-	}
-	a.Status = "good"
-	if draft.status == statusRevoked {
-		a.Status = "revoked"
-	}
-	a.Cacheable, a.ThisUpdate, a.NextUpdate, a.ETag = true, draft.thisUpdate, draft.nextUpdate, etag(der)
-	r.cache.put(key, a, before)
-	return a, nil
+	return draft, der, err
 }
 
-// status reads what the store says. A serial number that was not issued, or by
-// another of our CAs, is unknown, never good.
-func (r *Responder) status(ctx context.Context, issuer *ocspIssuer, key ocspKey) (ocspDraft, error) {
-	draft := ocspDraft{issuer: issuer, about: key, status: statusUnknown}
-	var c issuance.Certificate
-	err := r.Store.View(ctx, func(tx issuance.FeedReader) (err error) {
-		c, err = tx.Certificate(key.serialNumber())
-		return err
+// status reads what the store says, at one moment.
+func (r *Responder) status(ctx context.Context, issuer *ocspIssuer, keys []ocspKey) (singles []ocspSingle, err error) {
+	err = r.Store.View(ctx, func(tx issuance.FeedReader) error {
+		singles = make([]ocspSingle, 0, len(keys))
+		for _, key := range keys {
+			c, err := tx.Certificate(key.serialNumber())
+			if err != nil && !errors.Is(err, issuance.ErrNotFound) {
+				return fmt.Errorf("reading the status: %w", err)
+			}
+			singles = append(singles, issuer.single(key, c))
+		}
+		return nil
 	})
-	if errors.Is(err, issuance.ErrNotFound) || err == nil && c.Issuer != issuer.ID {
-		return draft, nil
-	}
-	if err != nil {
-		return draft, fmt.Errorf("reading the status: %w", err)
+	return singles, err
+}
+
+// single is what is said of c, the zero one if there is no such certificate. One
+// that was not issued, or by another of our CAs, is unknown, never good.
+func (i *ocspIssuer) single(about ocspKey, c issuance.Certificate) ocspSingle {
+	s := ocspSingle{about: about, status: statusUnknown}
+	if c.Issuer != i.ID {
+		return s
 	}
 	switch c.Status {
 	case issuance.Active:
-		draft.status = statusGood
+		s.status = statusGood
 	case issuance.Held:
-		draft.status, draft.revokedAt, draft.reason = statusRevoked, c.ChangedAt, issuance.CertificateHold.CRLReason()
+		s.status, s.revokedAt, s.reason = statusRevoked, c.ChangedAt, issuance.CertificateHold.CRLReason()
 	case issuance.Revoked:
-		draft.status, draft.revokedAt, draft.reason = statusRevoked, c.ChangedAt, c.Reason.CRLReason()
+		s.status, s.revokedAt, s.reason = statusRevoked, c.ChangedAt, c.Reason.CRLReason()
 	}
-	return draft, nil
+	return s
 }
 
 // changed forgets the answers about the certificates in changes. If at is not

@@ -13,8 +13,12 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxOCSPRequest is far more than a request for one certificate has, in octets.
+// maxOCSPRequest is more than a request for maxOCSPQuestions has, in octets.
 const maxOCSPRequest = 4 << 10
+
+// maxOCSPQuestions bounds one request: each costs a look-up. Nobody is known to ask
+// about more certificates at once than a chain has.
+const maxOCSPQuestions = 32
 
 // ocspHash is a hash that a request may name its issuer with.
 type ocspHash int
@@ -40,32 +44,51 @@ func (h ocspHash) identifier() []byte {
 	return []byte{0x2b, 0x0e, 3, 2, 0x1a}
 }
 
-// ocspQuestion is the CertID of a request. Its slices lie in the request.
+// ocspAsked is an OCSPRequest. Its slices lie in the request.
+type ocspAsked struct {
+	first      ocspQuestion
+	more       []ocspQuestion    // nearly always none
+	extensions cryptobyte.String // of the request; empty if there are none
+}
+
+// ocspQuestion is a CertID of a request.
 type ocspQuestion struct {
 	hash              ocspHash // ocspHashes if it is none of ours
 	nameHash, keyHash []byte
 	serial            [maxSerialOctets]byte
 }
 
-// parseOCSPRequest reads an OCSPRequest (RFC 6960, section 4.1.1) that asks for
-// one certificate. Signature, requestor and extensions are passed over: a nonce
-// is not answered, as RFC 5019 allows. False if it cannot be read.
-func parseOCSPRequest(der []byte) (ocspQuestion, bool) {
-	var q ocspQuestion
-	explicit := func(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific().Constructed() }
+func explicit(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific().Constructed() }
+
+// parseOCSPRequest reads an OCSPRequest (RFC 6960, section 4.1.1). Signature,
+// requestor and the extensions of single questions are passed over. False if it
+// cannot be read, or asks about more than maxOCSPQuestions certificates.
+func parseOCSPRequest(der []byte) (ocspAsked, bool) {
+	var asked ocspAsked
 	in := cryptobyte.String(der)
-	var request, tbs, list, one cryptobyte.String
+	var request, tbs, list cryptobyte.String
 	ok := len(der) <= maxOCSPRequest &&
 		in.ReadASN1(&request, asn1.SEQUENCE) && in.Empty() &&
 		request.ReadASN1(&tbs, asn1.SEQUENCE) && request.SkipOptionalASN1(explicit(0)) && request.Empty() &&
 		tbs.SkipOptionalASN1(explicit(0)) && tbs.SkipOptionalASN1(explicit(1)) &&
-		tbs.ReadASN1(&list, asn1.SEQUENCE) && tbs.SkipOptionalASN1(explicit(2)) && tbs.Empty() &&
-		list.ReadASN1(&one, asn1.SEQUENCE) && list.Empty()
+		tbs.ReadASN1(&list, asn1.SEQUENCE) && tbs.ReadOptionalASN1(&asked.extensions, nil, explicit(2)) && tbs.Empty()
 	if !ok {
-		return q, false
+		return asked, false
 	}
-	var id, algorithm, oid, nameHash, keyHash, serial cryptobyte.String
-	ok = one.ReadASN1(&id, asn1.SEQUENCE) && one.SkipOptionalASN1(explicit(0)) && one.Empty() &&
+	asked.first, ok = readOCSPQuestion(&list)
+	for ok && !list.Empty() {
+		var next ocspQuestion
+		next, ok = readOCSPQuestion(&list)
+		asked.more = append(asked.more, next)
+	}
+	return asked, ok && len(asked.more) < maxOCSPQuestions
+}
+
+// readOCSPQuestion takes a Request off the list.
+func readOCSPQuestion(list *cryptobyte.String) (q ocspQuestion, ok bool) {
+	var one, id, algorithm, oid, nameHash, keyHash, serial cryptobyte.String
+	ok = list.ReadASN1(&one, asn1.SEQUENCE) &&
+		one.ReadASN1(&id, asn1.SEQUENCE) && one.SkipOptionalASN1(explicit(0)) && one.Empty() &&
 		id.ReadASN1(&algorithm, asn1.SEQUENCE) && algorithm.ReadASN1(&oid, asn1.OBJECT_IDENTIFIER) &&
 		id.ReadASN1(&nameHash, asn1.OCTET_STRING) && id.ReadASN1(&keyHash, asn1.OCTET_STRING) &&
 		id.ReadASN1(&serial, asn1.INTEGER) && id.Empty() && q.setSerial(serial)

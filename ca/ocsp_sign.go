@@ -20,17 +20,25 @@ const (
 	statusUnknown
 )
 
+func (s certStatus) String() string { return [...]string{"good", "revoked", "unknown"}[s] }
+
 // ocspDraft is an answer that is to be signed. golang.org/x/crypto/ocsp makes
 // answers too, but dates producedAt by its own clock and at the last whole
 // minute: NSS refuses an answer that was produced before its thisUpdate.
 type ocspDraft struct {
 	issuer     *ocspIssuer
-	about      ocspKey
-	status     certStatus
-	revokedAt  time.Time // of a revoked certificate
-	reason     int       // as in a CRL; 0 is not said
-	thisUpdate time.Time // and producedAt
+	singles    []ocspSingle // in the order of the questions
+	thisUpdate time.Time    // and producedAt
 	nextUpdate time.Time
+	nonce      []byte // of the request; nil: none
+}
+
+// ocspSingle is what is said of one certificate.
+type ocspSingle struct {
+	about     ocspKey
+	status    certStatus
+	revokedAt time.Time // of a revoked certificate
+	reason    int       // as in a CRL; 0 is not said
 }
 
 // sign returns d as an OCSPResponse in DER, by the responder by.
@@ -50,11 +58,10 @@ func (d ocspDraft) sign(by *delegate) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing an OCSP answer: %w", err)
 	}
-	explicit := asn1.Tag(0).ContextSpecific().Constructed()
 	b := cryptobyte.NewBuilder(make([]byte, 0, len(signed)+len(value)+len(by.certificate.Raw)+80))
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // OCSPResponse
 		b.AddASN1Enum(0) // successful
-		b.AddASN1(explicit, func(b *cryptobyte.Builder) {
+		b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
 			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				// id-pkix-ocsp-basic, 1.3.6.1.5.5.7.48.1.1
 				b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes([]byte{0x2b, 6, 1, 5, 5, 7, 48, 1, 1}) })
@@ -63,7 +70,7 @@ func (d ocspDraft) sign(by *delegate) ([]byte, error) {
 						b.AddBytes(signed)
 						b.AddBytes(how.algorithm)
 						b.AddASN1BitString(value)
-						b.AddASN1(explicit, func(b *cryptobyte.Builder) {
+						b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
 							b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(by.certificate.Raw) })
 						})
 					})
@@ -74,47 +81,50 @@ func (d ocspDraft) sign(by *delegate) ([]byte, error) {
 	return b.Bytes()
 }
 
-// addResponseData adds what is signed: a ResponseData with one SingleResponse.
+// addResponseData adds what is signed: a ResponseData.
 func (d ocspDraft) addResponseData(b *cryptobyte.Builder, by *delegate) {
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(asn1.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddBytes(by.certificate.RawSubject) }) // byName
-		b.AddASN1GeneralizedTime(d.thisUpdate)                                                                                        // producedAt
+		b.AddASN1(explicit(1), func(b *cryptobyte.Builder) { b.AddBytes(by.certificate.RawSubject) }) // byName
+		b.AddASN1GeneralizedTime(d.thisUpdate)                                                        // producedAt
 		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				d.addCertID(b)
-				d.addStatus(b)
-				b.AddASN1GeneralizedTime(d.thisUpdate)
-				b.AddASN1(asn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(d.nextUpdate) })
-			})
+			for _, single := range d.singles {
+				b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					single.addCertID(b, d.issuer)
+					single.addStatus(b)
+					b.AddASN1GeneralizedTime(d.thisUpdate)
+					b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(d.nextUpdate) })
+				})
+			}
 		})
+		addNonce(b, d.nonce)
 	})
 }
 
 // addCertID names the certificate as the request did.
-func (d ocspDraft) addCertID(b *cryptobyte.Builder) {
-	hashes := d.issuer.hashes[d.about.hash]
+func (s ocspSingle) addCertID(b *cryptobyte.Builder, issuer *ocspIssuer) {
+	hashes := issuer.hashes[s.about.hash]
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes(d.about.hash.identifier()) })
+			b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes(s.about.hash.identifier()) })
 			b.AddASN1NULL()
 		})
 		b.AddASN1OctetString(hashes.name)
 		b.AddASN1OctetString(hashes.key)
-		b.AddASN1BigInt(new(big.Int).SetBytes(d.about.serial[:]))
+		b.AddASN1BigInt(new(big.Int).SetBytes(s.about.serial[:]))
 	})
 }
 
 // addStatus adds a CertStatus.
-func (d ocspDraft) addStatus(b *cryptobyte.Builder) {
-	tag := asn1.Tag(d.status).ContextSpecific()
-	if d.status != statusRevoked {
+func (s ocspSingle) addStatus(b *cryptobyte.Builder) {
+	tag := asn1.Tag(s.status).ContextSpecific()
+	if s.status != statusRevoked {
 		b.AddASN1(tag, func(*cryptobyte.Builder) {})
 		return
 	}
 	b.AddASN1(tag.Constructed(), func(b *cryptobyte.Builder) {
-		b.AddASN1GeneralizedTime(d.revokedAt.UTC())
-		if d.reason != 0 {
-			b.AddASN1(asn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(d.reason)) })
+		b.AddASN1GeneralizedTime(s.revokedAt.UTC())
+		if s.reason != 0 {
+			b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(s.reason)) })
 		}
 	})
 }

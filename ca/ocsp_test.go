@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -111,13 +112,14 @@ func TestOCSPSigns(t *testing.T) {
 	}
 	by := issuer.present.Load()
 	for _, hash := range []ocspHash{ocspSHA1, ocspSHA256} {
-		for _, draft := range []ocspDraft{
+		for _, single := range []ocspSingle{
 			{status: statusGood},
 			{status: statusRevoked, revokedAt: crlStart, reason: 1},
 			{status: statusRevoked, revokedAt: crlStart},
 			{status: statusUnknown},
 		} {
-			draft.issuer, draft.about, draft.thisUpdate, draft.nextUpdate = issuer, ocspKey{hash: hash, serial: [20]byte{4: 0xff, 19: 1}}, now, now.Add(time.Minute)
+			single.about = ocspKey{hash: hash, serial: [20]byte{4: 0xff, 19: 1}}
+			draft := ocspDraft{issuer: issuer, singles: []ocspSingle{single}, thisUpdate: now, nextUpdate: now.Add(time.Minute)}
 			signed, err := draft.sign(by)
 			if err != nil {
 				t.Fatal(err)
@@ -130,8 +132,8 @@ func TestOCSPSigns(t *testing.T) {
 				t.Errorf("produced at %v, want %v", got.ProducedAt, now)
 			}
 			der, err := ocsp.CreateResponse(house.issuing.Certificate, by.certificate, ocsp.Response{
-				Status: int(draft.status), SerialNumber: got.SerialNumber, ThisUpdate: now, NextUpdate: draft.nextUpdate, RevokedAt: draft.revokedAt,
-				RevocationReason: draft.reason, IssuerHash: hash.algorithm(), Certificate: by.certificate,
+				Status: int(single.status), SerialNumber: got.SerialNumber, ThisUpdate: now, NextUpdate: draft.nextUpdate, RevokedAt: single.revokedAt,
+				RevocationReason: single.reason, IssuerHash: hash.algorithm(), Certificate: by.certificate,
 			}, by.key)
 			if err != nil {
 				t.Fatal(err)
@@ -142,31 +144,37 @@ func TestOCSPSigns(t *testing.T) {
 			}
 			produced := func(r *ocsp.Response) []byte { return []byte(r.ProducedAt.UTC().Format("20060102150405Z")) }
 			if diff := cmp.Diff(bytes.Replace(want.TBSResponseData, produced(want), produced(got), 1), got.TBSResponseData); diff != "" {
-				t.Errorf("status %d by %v (-want +got):\n%s", draft.status, hash.algorithm(), diff)
+				t.Errorf("status %s by %v (-want +got):\n%s", single.status, hash.algorithm(), diff)
 			}
 		}
 	}
 }
 
-// ocspMany is a request for n certificates, which x/crypto/ocsp does not make.
+// ocspMany is a request for n certificates, all the same.
 func ocspMany(t testing.TB, one []byte, n int) []byte {
 	t.Helper()
-	var request struct {
+	return ocspJoined(t, slices.Repeat([][]byte{one}, n)...)
+}
+
+// ocspJoined asks in one request what several ask, which x/crypto/ocsp does not make.
+func ocspJoined(t testing.TB, requests ...[]byte) []byte {
+	t.Helper()
+	var joined struct {
 		TBS struct{ List []asn1.RawValue }
 	}
-	if _, err := asn1.Unmarshal(one, &request); err != nil {
-		t.Fatal(err)
+	joined.TBS.List = []asn1.RawValue{}
+	for _, one := range requests {
+		request := joined
+		if _, err := asn1.Unmarshal(one, &request); err != nil {
+			t.Fatal(err)
+		}
+		joined.TBS.List = append(joined.TBS.List, request.TBS.List...)
 	}
-	first := request.TBS.List[0]
-	request.TBS.List = nil
-	for range n {
-		request.TBS.List = append(request.TBS.List, first)
-	}
-	many, err := asn1.Marshal(request)
+	out, err := asn1.Marshal(joined)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return many
+	return out
 }
 
 // ocspPadded is the request with an extension of n octets.
@@ -224,7 +232,9 @@ func TestOCSPErrors(t *testing.T) {
 		"cut":            {one[:len(one)-1], ocsp.MalformedRequestErrorResponse, "malformed"},
 		"trailing octet": {append(bytes.Clone(one), 0), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"none":           {ocspMany(t, one, 0), ocsp.MalformedRequestErrorResponse, "malformed"},
-		"two":            {ocspMany(t, one, 2), ocsp.MalformedRequestErrorResponse, "malformed"},
+		"one too many":   {ocspMany(t, one, maxOCSPQuestions+1), ocsp.MalformedRequestErrorResponse, "malformed"},
+		"two issuers":    {ocspJoined(t, one, ocspRequest(t, house.root.Certificate, "1", crypto.SHA1)), ocsp.UnauthorizedErrorResponse, "unauthorized"},
+		"cut inside":     {ocspJoined(t, one, negative), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"thousands":      {ocspMany(t, one, 2000), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"too large":      {ocspPadded(t, one, maxOCSPRequest), ocsp.MalformedRequestErrorResponse, "malformed"},
 		"negative":       {negative, ocsp.MalformedRequestErrorResponse, "malformed"},
@@ -241,6 +251,10 @@ func TestOCSPErrors(t *testing.T) {
 	}
 	if got := r.Respond(t.Context(), ocspMany(t, one, 1)); got.Status != "good" {
 		t.Errorf("the list of one: %s, want good", got.Status)
+	}
+	full := ocspMany(t, ocspRequest(t, house.issuing.Certificate, "ffffffffffffffffffffffffffffffffffffff", crypto.SHA256), maxOCSPQuestions)
+	if got := r.Respond(t.Context(), full); got.Status != "several" || got.Cacheable {
+		t.Errorf("the longest list: %s, want several", got.Status)
 	}
 	if got := r.Respond(t.Context(), ocspPadded(t, one, maxOCSPRequest/2)); got.Status != "good" {
 		t.Errorf("with an extension: %s, want good", got.Status)
@@ -331,6 +345,10 @@ func FuzzRespond(f *testing.F) {
 	house, store, now := newCRLHouse(f, crlKey(f, "P-256")), newCRLStore(), &crlClock{now: crlStart}
 	ocspPut(f, store)
 	r, _ := ocspResponder(f, house, store, now)
+	r.Nonce = true
+	one := ocspRequest(f, house.issuing.Certificate, "1", crypto.SHA1)
+	f.Add(ocspMany(f, one, 2))
+	f.Add(ocspNonced(f, one, []byte{4, 2, 1, 2}))
 	for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
 		f.Add(ocspRequest(f, house.issuing.Certificate, "1", hash))
 		f.Add(ocspRequest(f, house.root.Certificate, "3", hash))
@@ -340,8 +358,8 @@ func FuzzRespond(f *testing.F) {
 		if answer == nil || len(answer.DER) == 0 {
 			t.Fatal("no answer")
 		}
-		if answer.Status == "malformed" || answer.Status == "unauthorized" {
-			return
+		if answer.Status == "malformed" || answer.Status == "unauthorized" || answer.Status == "several" {
+			return // x/crypto reads no answers about several
 		}
 		question, err := ocsp.ParseRequest(request)
 		if err != nil {

@@ -13,7 +13,8 @@ import (
 )
 
 // CourierConfig is what a Courier needs. Registrar, Channel, Sender, Texts, Now
-// and Log must be set; zero durations and numbers take the defaults.
+// and Log must be set; zero durations and numbers take the defaults. Sender is
+// the first one: [Courier.SetSender] gives another.
 type CourierConfig struct {
 	Registrar *issuance.Registrar
 	Channel   issuance.Channel
@@ -24,7 +25,7 @@ type CourierConfig struct {
 
 	Workers int           // messages sent at the same time; 0 for 4
 	Timeout time.Duration // of one try to send; 0 for 45 seconds
-	Lease   time.Duration // after this a notice that nobody settled is sent again; 0 for twice Timeout and a minute
+	Lease   time.Duration // after this a notice that nobody settled is sent again; 0 for Timeout and 90 seconds, in which it is settled
 	Probe   time.Duration // between two tries while the channel is paused; 0 for a minute
 	Drain   time.Duration // for which Run waits for what is on its way when it must end; 0 for 15 seconds
 }
@@ -33,21 +34,13 @@ type CourierConfig struct {
 // tells the registrar what became of it: at least once, and the same each time.
 type Courier struct {
 	CourierConfig
-	wake chan struct{}
+	wake  chan struct{}
+	hurry chan struct{} // ends the rest of a paused channel
 
-	mu     sync.Mutex
-	status Status
-}
-
-// Status is how a channel is doing.
-type Status struct {
-	Paused       bool      // the account or settings must be mended; notices wait, none is lost
-	Since        time.Time // when it was paused
-	Reason       string    // for staff: what to mend; no secrets
-	LastAccepted time.Time // zero if none was since the start
-	Accepted     uint64    // messages that the provider took, since the start
-	Retried      uint64    // tries that will be made again
-	Failed       uint64    // messages that were given up at once
+	mu        sync.Mutex
+	sender    Sender
+	status    Status
+	followers map[chan struct{}]issuance.NoticeID // told once the notice was tried
 }
 
 // NewCourier returns a courier that does nothing until it is Run, or an error
@@ -57,13 +50,16 @@ func NewCourier(c CourierConfig) (*Courier, error) {
 		return nil, errors.New("delivery: a field of the courier's configuration is not set")
 	}
 	c.Workers, c.Timeout = cmp.Or(c.Workers, 4), cmp.Or(c.Timeout, 45*time.Second)
-	c.Lease = cmp.Or(c.Lease, 2*c.Timeout+time.Minute)
+	c.Lease = cmp.Or(c.Lease, c.Timeout+90*time.Second)
 	c.Probe, c.Drain = cmp.Or(c.Probe, time.Minute), cmp.Or(c.Drain, 15*time.Second)
 	if c.Workers < 0 || c.Timeout < 0 || c.Probe < 0 || c.Drain < 0 || c.Lease <= c.Timeout {
 		return nil, errors.New("delivery: the courier's lease must be longer than its timeout, and no number negative")
 	}
 	c.Log = c.Log.With("channel", string(c.Channel))
-	return &Courier{CourierConfig: c, wake: make(chan struct{}, 1)}, nil
+	return &Courier{
+		CourierConfig: c, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), sender: c.Sender,
+		followers: make(map[chan struct{}]issuance.NoticeID),
+	}, nil
 }
 
 // Wake tells the courier that a notice is waiting. It never blocks.
@@ -72,13 +68,6 @@ func (c *Courier) Wake() {
 	case c.wake <- struct{}{}:
 	default: // it will look anyway
 	}
-}
-
-// Status returns how the channel is doing at this moment.
-func (c *Courier) Status() Status {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.status
 }
 
 // Run delivers until ctx is done. Then it takes no more, waits for what is on
@@ -156,7 +145,7 @@ func (c *Courier) take(ctx context.Context, n int) []issuance.Dispatch {
 
 // probe tries one notice of a paused channel; the others stay where they are.
 func (c *Courier) probe(ctx, sending context.Context) {
-	c.sleep(ctx, c.Probe, nil)
+	c.sleep(ctx, c.Probe, c.hurry)
 	for _, d := range c.take(ctx, 1) {
 		c.deliver(sending, d)
 	}
@@ -202,6 +191,7 @@ func (c *Courier) deliver(ctx context.Context, d issuance.Dispatch) {
 		// Its lease runs out, and it is sent again: the same message.
 		c.Log.Error("settling a notice", "message", string(d.Notice.ID), "order", string(d.Order.ID), "error", err)
 	}
+	c.tell(d.Notice.ID, out.Uncharged)
 	if out.Err != nil {
 		c.Wake() // it is due again before Run would look
 	}
@@ -215,7 +205,7 @@ func (c *Courier) send(ctx context.Context, d issuance.Dispatch) issuance.Outcom
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	id, err := c.Sender.Send(ctx, m)
+	id, err := c.via().Send(ctx, m)
 	if err == nil {
 		return issuance.Outcome{ProviderID: id}
 	}
@@ -227,6 +217,8 @@ func (c *Courier) send(ctx context.Context, d issuance.Dispatch) issuance.Outcom
 	switch {
 	case refusal.Pause:
 		out.RetryAfter = c.Probe
+	case refusal.Unknown:
+		out.RetryAfter = rareBackoff(d.Notice.Attempts)
 	case !refusal.Permanent:
 		out.RetryAfter = backoff(d.Notice.Attempts, refusal.RetryAfter)
 	}
@@ -251,6 +243,13 @@ func backoff(attempts int, asked time.Duration) time.Duration {
 	}
 	jitter := time.Duration(rand.Int64N(int64(wait)*2/5)) - wait/5
 	return max(wait+jitter, min(asked, longestAsked))
+}
+
+// rareBackoff returns how long to wait with a message that may have arrived: 1,
+// 2, 4, 8 hours, then 12 each time. One that a provider never answers to is sent
+// nine times in three days, not hundreds of times.
+func rareBackoff(attempts int) time.Duration {
+	return min(time.Hour<<min(max(attempts, 1)-1, 4), 12*time.Hour)
 }
 
 // settle tells the registrar, also while the server stops: an acceptance that is

@@ -1,8 +1,57 @@
 package delivery
 
 import (
+	"context"
+	"time"
+
 	"github.com/postern-ca/postern/issuance"
 )
+
+// Status is how a channel is doing.
+type Status struct {
+	Paused       bool      // the account or settings must be mended; notices wait, none is lost
+	Since        time.Time // when it was paused
+	Reason       string    // for staff: what to mend; no secrets
+	FailingSince time.Time // zero, or when the first of the tries failed that were not followed by an acceptance
+	LastError    string    // of the last of those tries; no secrets
+	LastAccepted time.Time // zero if none was since the start
+	Accepted     uint64    // messages that the provider took, since the start
+	Retried      uint64    // tries that will be made again
+	Failed       uint64    // messages that were given up at once
+}
+
+// State is a channel's status with what waits for it.
+type State struct {
+	Status
+	Waiting int // messages that wait, up to 500
+	// Oldest is the one of them that was queued first: its zero value if none waits.
+	Oldest issuance.Notice
+}
+
+// Status returns how the channel is doing at this moment. It asks no store.
+func (c *Courier) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+// State returns how the channel is doing and what waits. A message that is on its
+// way at this moment waits too.
+func (c *Courier) State(ctx context.Context) (State, error) {
+	s := State{Status: c.Status()}
+	err := c.Registrar.Read(ctx, func(tx issuance.Reader) error {
+		const ever = 100 * 365 * 24 * time.Hour
+		waiting, err := tx.DueNotices(c.Channel, c.Now().Add(ever), issuance.MaxPage)
+		for i, n := range waiting {
+			if i == 0 || n.CreatedAt.Before(s.Oldest.CreatedAt) {
+				s.Oldest = n
+			}
+		}
+		s.Waiting = len(waiting)
+		return err
+	})
+	return s, err
+}
 
 // record keeps the channel's status and writes the log: one line a try, and one
 // when the channel is paused or goes on. Neither number nor address is in it.
@@ -10,6 +59,7 @@ func (c *Courier) record(d issuance.Dispatch, out issuance.Outcome) {
 	log := c.Log.With("message", string(d.Notice.ID), "kind", string(d.Notice.Kind), "order", string(d.Order.ID), "attempt", d.Notice.Attempts)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.status.failing(out, c.Now())
 	if out.Uncharged {
 		c.status.Retried++
 		if !c.status.Paused {
@@ -34,5 +84,18 @@ func (c *Courier) record(d issuance.Dispatch, out issuance.Outcome) {
 	if c.status.Paused {
 		c.status.Paused, c.status.Reason = false, ""
 		c.Log.Info("channel goes on", "paused_since", c.status.Since)
+	}
+}
+
+// failing notes since when nothing was accepted. A message that is refused by
+// itself says nothing of the channel.
+func (s *Status) failing(out issuance.Outcome, now time.Time) {
+	switch {
+	case out.Err == nil:
+		s.FailingSince, s.LastError = time.Time{}, ""
+	case !out.Permanent:
+		if s.LastError = out.Err.Error(); s.FailingSince.IsZero() {
+			s.FailingSince = now
+		}
 	}
 }

@@ -50,6 +50,9 @@ func (p *provider) Send(ctx context.Context, m Message) (string, error) {
 	return answer(ctx, m, try)
 }
 
+// Check is tested with real senders.
+func (p *provider) Check(context.Context) (string, error) { return "", nil }
+
 // from has the provider answer so from now on.
 func (p *provider) from(answer func(context.Context, Message, int) (string, error)) {
 	p.mu.Lock()
@@ -398,7 +401,7 @@ func TestCourierHasOneConfigurationError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Workers != 4 || c.Timeout != 45*time.Second || c.Lease != 150*time.Second || c.Probe != time.Minute || c.Drain != 15*time.Second {
+	if c.Workers != 4 || c.Timeout != 45*time.Second || c.Lease != 135*time.Second || c.Probe != time.Minute || c.Drain != 15*time.Second {
 		t.Errorf("defaults %+v", c.CourierConfig)
 	}
 	for name, change := range map[string]func(*CourierConfig){

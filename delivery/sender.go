@@ -34,6 +34,10 @@ type Message struct {
 // called by several goroutines, and must give up when ctx is done.
 type Sender interface {
 	Send(ctx context.Context, m Message) (providerID string, err error)
+
+	// Check connects and signs in as Send does, as far as that goes without sending
+	// anything, and returns what it saw, for staff. Its error is a [*SendError].
+	Check(ctx context.Context) (seen string, err error)
 }
 
 // SendError says why a provider did not accept a message, and what that means
@@ -45,6 +49,9 @@ type SendError struct {
 	Permanent  bool          // of this message: trying again is hopeless
 	Pause      bool          // of the whole channel: its account or settings must be mended
 	RetryAfter time.Duration // what the provider asks for; 0: nothing
+	// Unknown says that the provider had the whole message and gave no answer: it
+	// may well have been delivered, so that it is sent again, but rarely.
+	Unknown bool
 }
 
 func (e *SendError) Error() string { return e.Message }

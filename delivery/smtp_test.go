@@ -23,7 +23,7 @@ func mailSender(t testing.TB, port int, roots *x509.CertPool, change func(*SMTPC
 	t.Helper()
 	c := SMTPConfig{
 		Host: "127.0.0.1", Port: port, TLS: StartTLS, Username: smtptest.User, Password: issuance.NewSecret([]byte(smtptest.Password)),
-		From: "Example Bank <certificates@bank.example>", ReplyTo: "support@bank.example", Roots: roots, Timeout: 10 * time.Second,
+		From: "Example Bank <certificates@bank.example>", ReplyTo: "support@bank.example", Roots: roots,
 	}
 	if change != nil {
 		change(&c)
@@ -31,6 +31,9 @@ func mailSender(t testing.TB, port int, roots *x509.CertPool, change func(*SMTPC
 	sender, err := NewSMTP(c)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for p, limit := range sender.limits { // a server that hangs is to fail the test soon
+		sender.limits[p] = min(limit, time.Minute)
 	}
 	return sender
 }
@@ -155,7 +158,7 @@ func checkRefusal(t *testing.T, sender Sender, m Message, want SendError, says s
 	if !ok || id != "" {
 		t.Fatalf("got id %q, error %v, want a SendError", id, err)
 	}
-	if got.Permanent != want.Permanent || got.Pause != want.Pause {
+	if got.Permanent != want.Permanent || got.Pause != want.Pause || got.Unknown != want.Unknown {
 		t.Errorf("got %+v, want %+v", *got, want)
 	}
 	if !strings.Contains(got.Message, says) || strings.Contains(got.Message, "\n") {
@@ -189,6 +192,10 @@ func TestSMTPSettings(t *testing.T) {
 		"no username":        {"mail.smtp.password", func(c *SMTPConfig) { c.Username = "" }},
 		"no sender":          {"mail.from", func(c *SMTPConfig) { c.From = "" }},
 		"sender with a line": {"mail.from", func(c *SMTPConfig) { c.From = "a@b.example\r\nBcc: c@d.example" }},
+		"bare host in EHLO":  {"mail.smtp.hello", func(c *SMTPConfig) { c.Hello = "certs" }},
+		"way to sign in":     {"mail.smtp.auth", func(c *SMTPConfig) { c.Auth = "ntlm" }},
+		"no token":           {"mail.smtp.password", func(c *SMTPConfig) { c.Auth = XOAUTH2 }},
+		"token of nobody":    {"mail.smtp.username", func(c *SMTPConfig) { c.Auth, c.Username = XOAUTH2, "" }},
 		"reply to":           {"brand.support_email", func(c *SMTPConfig) { c.ReplyTo = "nobody" }},
 	} {
 		bad := good

@@ -76,7 +76,7 @@ func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 		ID: d.Notice.ID, Kind: d.Notice.Kind, Channel: d.Notice.Channel, Language: t.language(d.Notice.Language),
 		To: d.Notice.To, Secret: d.Secret, Date: d.Notice.CreatedAt,
 	}
-	w := writer{Texts: t, localizer: i18n.NewLocalizer(t.bundle, m.Language), facts: t.facts(d)}
+	w := t.writer(m.Language, d)
 	var err error
 	switch d.Notice.Kind {
 	case issuance.CodeNotice:
@@ -152,6 +152,10 @@ type writer struct {
 	localizer *i18n.Localizer
 	facts     facts
 	err       error
+}
+
+func (t *Texts) writer(language string, d issuance.Dispatch) *writer {
+	return &writer{Texts: t, localizer: i18n.NewLocalizer(t.bundle, language), facts: t.facts(d)}
 }
 
 // say returns the text with the given key.

@@ -1,15 +1,11 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,16 +15,20 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// TwilioConfig is an account at Twilio. From or MessagingServiceSID must be set;
-// nothing is taken from TWILIO_* environment variables.
+// TwilioConfig is an account at Twilio. AuthToken must be set, or APIKey and
+// APIKeySecret; and From or MessagingServiceSID. Nothing is taken from TWILIO_*
+// environment variables.
 type TwilioConfig struct {
 	AccountSID          string
 	AuthToken           issuance.Secret
+	APIKey              string // SID of an API key, which can be revoked by itself; instead of AuthToken
+	APIKeySecret        issuance.Secret
 	From                string            // number in E.164, short code or alphanumeric sender
 	MessagingServiceSID string            // chooses the sender at Twilio
 	BaseURL             string            // "" for https://api.twilio.com
 	Timeout             time.Duration     // of one request; 0 for 20 seconds
-	Transport           http.RoundTripper // nil for http.DefaultTransport, which heeds the usual proxy variables
+	Roots               *x509.CertPool    // nil for the system's
+	Transport           http.RoundTripper // nil for one with Roots that heeds the usual proxy variables
 }
 
 // Twilio sends SMS by Twilio's Messages resource, version 2010-04-01.
@@ -43,13 +43,10 @@ type Twilio struct {
 // NewTwilio returns an error of kind [issuance.Invalid] that names the setting
 // that is missing or cannot be right.
 func NewTwilio(c TwilioConfig) (*Twilio, error) {
-	const where = "it is in the console, console.twilio.com, under Account Info"
-	switch {
-	case c.AccountSID == "" || !alphanumeric(c.AccountSID):
-		return nil, issuance.Invalidf("sms.twilio.account_sid", "is not an account SID", where)
-	case c.AuthToken.Empty() || !alphanumeric(string(c.AuthToken.Reveal())):
-		return nil, issuance.Invalidf("sms.twilio.auth_token", "is not an auth token", where)
-	case c.From == "" && c.MessagingServiceSID == "":
+	if err := c.checkCredentials(); err != nil {
+		return nil, err
+	}
+	if c.From == "" && c.MessagingServiceSID == "" {
 		return nil, issuance.Invalidf("sms.twilio.from", "is not set, nor is sms.twilio.messaging_service_sid", "give the sender's number, or the SID of a messaging service")
 	}
 	if c.BaseURL == "" {
@@ -63,9 +60,24 @@ func NewTwilio(c TwilioConfig) (*Twilio, error) {
 		c.Timeout = 20 * time.Second
 	}
 	if c.Transport == nil {
-		c.Transport = http.DefaultTransport
+		c.Transport = newTransport(c.Roots)
 	}
 	return &Twilio{config: c, base: base}, nil
+}
+
+func (c TwilioConfig) checkCredentials() error {
+	const where = "it is in the console, console.twilio.com, under Account Info"
+	switch {
+	case c.AccountSID == "" || !alphanumeric(c.AccountSID):
+		return issuance.Invalidf("sms.twilio.account_sid", "is not an account SID", where)
+	case c.APIKey == "" && (c.AuthToken.Empty() || !alphanumeric(string(c.AuthToken.Reveal()))):
+		return issuance.Invalidf("sms.twilio.auth_token", "is not an auth token", where)
+	case !alphanumeric(c.APIKey):
+		return issuance.Invalidf("sms.twilio.api_key", "is not the SID of an API key", "it is in the console, under API keys")
+	case c.APIKey != "" && (c.APIKeySecret.Empty() || !alphanumeric(string(c.APIKeySecret.Reveal()))):
+		return issuance.Invalidf("sms.twilio.api_key_secret", "is not the secret of an API key", "the console shows it once, when the key is made: make another key")
+	}
+	return nil
 }
 
 func alphanumeric(s string) bool {
@@ -78,6 +90,25 @@ func alphanumeric(s string) bool {
 func (t *Twilio) Send(ctx context.Context, m Message) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.config.Timeout)
 	defer cancel()
+	seen := t.transport(ctx)
+	created, err := t.service(seen).CreateMessage(t.parameters(m))
+	if fault := seen.fault(m, "an SMS"); fault != nil {
+		return "", fault
+	}
+	if err != nil || created.Sid == nil || *created.Sid == "" {
+		return "", &SendError{Message: "Twilio's answer to an SMS could not be read; it is sent again, the same"}
+	}
+	return *created.Sid, nil
+}
+
+// parameters are those of m: the same each time it is sent.
+//
+// This is the one place for StatusCallback, the URL by which Twilio reports what
+// became of a message. It is not sent until something takes these reports and
+// checks their signature (X-Twilio-Signature, over the URL as it is sent here).
+// Then it must be made of public.url, never of a Host header, and depend on m and
+// the configuration alone. Nothing else has to change for it.
+func (t *Twilio) parameters(m Message) *twilio.CreateMessageParams {
 	p := new(twilio.CreateMessageParams)
 	p.SetTo(m.To)
 	p.SetBody(string(m.Text.Reveal()))
@@ -90,25 +121,46 @@ func (t *Twilio) Send(ctx context.Context, m Message) (string, error) {
 	if seconds := int(m.Lifetime / time.Second); seconds > 0 {
 		p.SetValidityPeriod(min(seconds, 36000)) // the most that Twilio takes
 	}
-	seen := &twilioTransport{ctx: ctx, base: t.base, next: t.config.Transport}
-	created, err := t.service(seen).CreateMessage(p)
-	if seen.status == 0 {
-		return "", unreachable("Twilio", seen.err)
+	return p
+}
+
+// Check signs in and asks for the messages of a day before Twilio's first: a
+// list that is empty, and that every credential for sending may read.
+func (t *Twilio) Check(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.config.Timeout)
+	defer cancel()
+	address := "https://api.twilio.com/2010-04-01/Accounts/" + t.config.AccountSID + "/Messages.json?PageSize=1&DateSent=2000-01-01"
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
 	}
-	if seen.status/100 != 2 {
-		return "", seen.refusal(m)
+	user, password := t.credentials()
+	r.SetBasicAuth(user, password)
+	seen := t.transport(ctx)
+	_, _ = seen.RoundTrip(r) //nolint:bodyclose // it is read, and closed, by seen
+	if fault := seen.fault(Message{}, "the sign-in"); fault != nil {
+		return "", fault
 	}
-	if err != nil || created.Sid == nil || *created.Sid == "" {
-		return "", &SendError{Message: "Twilio's answer to an SMS could not be read; it is sent again, the same"}
+	var list struct{ Messages *[]json.RawMessage }
+	if json.Unmarshal(seen.body, &list) != nil || list.Messages == nil {
+		return "", seen.foreign(Message{}, "the sign-in")
 	}
-	return *created.Sid, nil
+	return "signed in at " + t.base.Host + " as " + user, nil
+}
+
+// credentials are those of HTTP's Basic authentication.
+func (t *Twilio) credentials() (user, password string) {
+	if t.config.APIKey != "" {
+		return t.config.APIKey, string(t.config.APIKeySecret.Reveal())
+	}
+	return t.config.AccountSID, string(t.config.AuthToken.Reveal())
 }
 
 // service returns the API for one request. Its handler is made here because the
 // library's own constructor reads TWILIO_REGION and TWILIO_EDGE.
 func (t *Twilio) service(transport http.RoundTripper) *twilio.ApiService {
 	c := &client.Client{
-		Credentials: client.NewCredentials(t.config.AccountSID, string(t.config.AuthToken.Reveal())),
+		Credentials: client.NewCredentials(t.credentials()),
 		HTTPClient: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -116,138 +168,4 @@ func (t *Twilio) service(transport http.RoundTripper) *twilio.ApiService {
 	}
 	c.SetAccountSid(t.config.AccountSID)
 	return twilio.NewApiService(&client.RequestHandler{Client: c})
-}
-
-// twilioTransport carries one request of the library, which takes no context,
-// loses the status and headers of answers that are not JSON, and leaves bodies open.
-type twilioTransport struct {
-	ctx  context.Context
-	base *url.URL
-	next http.RoundTripper
-
-	err        error // nothing came back
-	status     int
-	retryAfter time.Duration
-	body       []byte
-}
-
-// answerLimit is the most bytes of a provider's answer that are read.
-const answerLimit = 64 << 10
-
-func (t *twilioTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(t.ctx)
-	r.URL.Scheme, r.URL.Host, r.Host = t.base.Scheme, t.base.Host, t.base.Host
-	r.URL.Path = strings.TrimSuffix(t.base.Path, "/") + r.URL.Path
-	resp, err := t.next.RoundTrip(r)
-	if err == nil {
-		t.body, err = io.ReadAll(io.LimitReader(resp.Body, answerLimit))
-		resp.Body.Close()
-	}
-	if err != nil {
-		t.err = err
-		return nil, err
-	}
-	t.status, t.retryAfter = resp.StatusCode, retryAfter(resp.Header, time.Now())
-	resp.Body = io.NopCloser(bytes.NewReader(t.body))
-	return resp, nil
-}
-
-// refusal says what an answer other than success means. The HTTP status decides;
-// codes only tell the faults of the account from those of the recipient.
-func (t *twilioTransport) refusal(m Message) *SendError {
-	var answer struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
-	}
-	if json.Unmarshal(t.body, &answer) != nil {
-		answer.Message = "it was not Twilio's API that answered"
-	}
-	e := &SendError{RetryAfter: t.retryAfter}
-	number := "status " + strconv.Itoa(t.status)
-	if answer.Code != 0 {
-		number += ", code " + strconv.Itoa(answer.Code)
-	}
-	advice := twilioAdvice(answer.Code)
-	switch {
-	case t.status == http.StatusTooManyRequests, t.status == http.StatusRequestTimeout, t.status >= 500:
-		advice = "it is sent again, the same"
-	case t.status == http.StatusUnauthorized, twilioAccountFault(answer.Code):
-		e.Pause = true
-	case t.status < 400 || t.status == http.StatusNotFound || t.status == http.StatusMethodNotAllowed:
-		e.Pause, advice = true, "check sms.twilio.account_sid and sms.twilio.base_url"
-	default:
-		e.Permanent = true
-	}
-	e.Message = "Twilio refused an SMS (" + number + "): " + m.quote(answer.Message)
-	if advice != "" {
-		e.Message = strings.TrimSuffix(e.Message, ".") + "; " + advice
-	}
-	return e
-}
-
-// twilioAccountFault tells the codes that say nothing about the recipient:
-// whatever is sent meets the same fault until somebody mends it.
-func twilioAccountFault(code int) bool {
-	switch code {
-	case 10001, 20003, 20005, 20006, 20008, // account not active, credentials, access, test credentials
-		21212, 21603, 21606, 21659, 21660, // the sender
-		21701, 21702, 21703, 21704, 21705: // the messaging service
-		return true
-	}
-	return false
-}
-
-// twilioAdvice says what to do about an error of Twilio's dictionary.
-func twilioAdvice(code int) string {
-	switch code {
-	case 20003:
-		return "check sms.twilio.account_sid and sms.twilio.auth_token"
-	case 10001, 20005, 20006, 20008:
-		return "look at the account in Twilio's console"
-	case 21212, 21603, 21606, 21659, 21660:
-		return "check sms.twilio.from: it must be a sender of this account"
-	case 21701, 21702, 21703, 21704, 21705:
-		return "check sms.twilio.messaging_service_sid"
-	case 21211, 21214, 21217, 21614:
-		return "correct the contact's mobile number"
-	case 21408:
-		return "allow the country in Twilio's messaging geographic permissions"
-	case 21610:
-		return "the recipient has sent STOP: ask them to send START to the sender's number"
-	case 21612:
-		return "this sender does not reach the number: use another sender for its country"
-	}
-	return ""
-}
-
-// unreachable is the error of a provider that gave no answer. It may have taken
-// the message all the same, which is why it is sent again unchanged.
-func unreachable(provider string, err error) *SendError {
-	what := "cannot be reached"
-	var timeout net.Error
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		what = "did not answer in time"
-	case errors.Is(err, context.Canceled):
-		what = "was not waited for, because the server stops"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		what = "broke the connection off"
-	}
-	if fault := certificateFault(err); fault != "" {
-		return &SendError{Pause: true, Message: provider + " showed a certificate that does not stand: " + fault + "; nothing was sent"}
-	}
-	return &SendError{Message: provider + " " + what + "; it is sent again, the same"}
-}
-
-// retryAfter reads the header in both its forms (RFC 9110, section 10.2.3); 0 if
-// there is none that can be read.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.Atoi(v); err == nil && seconds >= 0 && seconds < 1<<31 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
 }

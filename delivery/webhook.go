@@ -1,17 +1,16 @@
 package delivery
 
 import (
-	"bytes"
-	"context"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +30,8 @@ type WebhookConfig struct {
 	Headers   map[string]issuance.Secret // Content-Type ("" for application/json), Authorization and so on
 	Body      string
 	Timeout   time.Duration     // of one request; 0 for 20 seconds
-	Transport http.RoundTripper // nil for http.DefaultTransport, which heeds the usual proxy variables
+	Roots     *x509.CertPool    // nil for the system's
+	Transport http.RoundTripper // nil for one with Roots that heeds the usual proxy variables
 }
 
 // Webhook sends SMS by any gateway that takes a request and answers 2xx. Each
@@ -55,6 +55,26 @@ func NewWebhook(c WebhookConfig) (*Webhook, error) {
 	if c.Method != http.MethodPost && c.Method != http.MethodPut {
 		return nil, issuance.Invalidf("sms.webhook.method", "is neither POST nor PUT", "a text must not travel in a URL, where logs keep it")
 	}
+	escape, err := c.readHeaders()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkBody(escape); err != nil {
+		return nil, err
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 20 * time.Second
+	}
+	if c.Transport == nil {
+		c.Transport = newTransport(c.Roots)
+	}
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Webhook{config: c, escape: escape, client: &http.Client{Transport: c.Transport, CheckRedirect: refuse}}, nil
+}
+
+// readHeaders gives c a Content-Type if it has none, and returns how values are
+// escaped for it.
+func (c *WebhookConfig) readHeaders() (escape func(string) string, err error) {
 	c.Headers = maps.Clone(c.Headers)
 	if c.Headers == nil {
 		c.Headers = make(map[string]issuance.Secret)
@@ -70,23 +90,54 @@ func NewWebhook(c WebhookConfig) (*Webhook, error) {
 		}
 	}
 	c.Headers["Content-Type"] = issuance.NewSecret([]byte(contentType))
-	escape := escaping(contentType)
-	if escape == nil {
+	if escape = escaping(contentType); escape == nil {
 		return nil, issuance.Invalidf("sms.webhook.headers", "its Content-Type is not JSON, a form or XML", "choose application/json, application/x-www-form-urlencoded or application/xml")
 	}
+	return escape, nil
+}
+
+// checkBody refuses a body that no gateway can read.
+func (c *WebhookConfig) checkBody(escape func(string) string) error {
 	for _, name := range placeholder().FindAllString(c.Body, -1) {
 		if name != "{{to}}" && name != "{{text}}" && name != "{{id}}" {
-			return nil, issuance.Invalidf("sms.webhook.body", "has an unknown placeholder", "there are {{to}}, {{text}} and {{id}}")
+			return issuance.Invalidf("sms.webhook.body", "has an unknown placeholder, "+oneLine(name, 40), "there are {{to}}, {{text}} and {{id}}")
 		}
 	}
 	if !strings.Contains(c.Body, "{{to}}") || !strings.Contains(c.Body, "{{text}}") {
-		return nil, issuance.Invalidf("sms.webhook.body", "lacks {{to}} or {{text}}", "write both where the gateway expects them")
+		return issuance.Invalidf("sms.webhook.body", "lacks {{to}} or {{text}}", "write both where the gateway expects them")
 	}
-	if c.Timeout == 0 {
-		c.Timeout = 20 * time.Second
+	contentType := string(c.Headers["Content-Type"].Reveal())
+	sample := filled(c.Body, escape, Message{ID: "msg-0", To: "+41791234567", Text: issuance.NewSecret([]byte(`one "line"` + "\n& <more>"))})
+	if !wellFormed(contentType, sample) {
+		return issuance.Invalidf("sms.webhook.body", "is not "+oneLine(contentType, 60)+", which its Content-Type says",
+			"write placeholders in quotes where a string belongs, as in {\"to\": \"{{to}}\"}, or set another Content-Type among sms.webhook.headers")
 	}
-	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Webhook{config: c, escape: escape, client: &http.Client{Transport: c.Transport, CheckRedirect: refuse}}, nil
+	return nil
+}
+
+// wellFormed reports whether body is what contentType says.
+func wellFormed(contentType, body string) bool {
+	media, _, _ := mime.ParseMediaType(contentType) // escaping has read it
+	switch {
+	case strings.HasSuffix(media, "json"):
+		return json.Valid([]byte(body))
+	case strings.HasSuffix(media, "xml"):
+		d := xml.NewDecoder(strings.NewReader(body))
+		for {
+			if _, err := d.Token(); err != nil {
+				return errors.Is(err, io.EOF)
+			}
+		}
+	}
+	_, err := url.ParseQuery(body)
+	return err == nil && !strings.ContainsAny(body, " \r\n")
+}
+
+// filled returns body with m's values in it.
+func filled(body string, escape func(string) string, m Message) string {
+	return strings.NewReplacer(
+		"{{to}}", escape(m.To), "{{text}}", escape(string(m.Text.Reveal())), "{{id}}", escape(string(m.ID)),
+	).Replace(body)
 }
 
 func placeholder() *regexp.Regexp { return regexp.MustCompile(`\{\{[^{}]*\}\}`) }
@@ -118,48 +169,4 @@ func escaping(contentType string) func(string) string {
 		}
 	}
 	return nil
-}
-
-// Send makes one request. It returns no id: gateways have no common name for one.
-func (w *Webhook) Send(ctx context.Context, m Message) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
-	defer cancel()
-	body := strings.NewReplacer(
-		"{{to}}", w.escape(m.To), "{{text}}", w.escape(string(m.Text.Reveal())), "{{id}}", w.escape(string(m.ID)),
-	).Replace(w.config.Body)
-	r, err := http.NewRequestWithContext(ctx, w.config.Method, w.config.URL, bytes.NewReader([]byte(body)))
-	if err != nil {
-		return "", &SendError{Pause: true, Message: "the SMS gateway cannot be asked; check sms.webhook.url"}
-	}
-	r.Header.Set("Idempotency-Key", string(m.ID))
-	for name, value := range w.config.Headers {
-		r.Header.Set(name, string(value.Reveal()))
-	}
-	resp, err := w.client.Do(r)
-	if err != nil {
-		return "", unreachable("the SMS gateway", err)
-	}
-	defer resp.Body.Close()
-	// Reading to the end lets the connection be used again. What gateways write
-	// is not shown: many repeat the request.
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, answerLimit))
-	return "", webhookRefusal(resp)
-}
-
-// webhookRefusal returns nil for an answer that accepts, or what it means.
-func webhookRefusal(resp *http.Response) error {
-	e := &SendError{Message: "the SMS gateway answered " + strconv.Itoa(resp.StatusCode), RetryAfter: retryAfter(resp.Header, time.Now())}
-	switch status := resp.StatusCode; {
-	case status/100 == 2:
-		return nil
-	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
-		e.Message += "; it is sent again, the same"
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
-		e.Pause, e.Message = true, e.Message+"; check sms.webhook.headers"
-	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status < 400:
-		e.Pause, e.Message = true, e.Message+"; check sms.webhook.url and sms.webhook.method"
-	default:
-		e.Permanent, e.Message = true, e.Message+"; check the contact's mobile number, and sms.webhook.body"
-	}
-	return e
 }

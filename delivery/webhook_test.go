@@ -95,21 +95,53 @@ func TestWebhookEscapes(t *testing.T) {
 
 func TestWebhookAnswers(t *testing.T) {
 	m := mustRender(t, sampleTexts(t), sampleDispatch(issuance.CodeNotice, "en"))
-	for status, want := range map[int]SendError{
-		301: {Pause: true}, 307: {Pause: true}, 400: {Permanent: true}, 401: {Pause: true}, 403: {Pause: true}, 404: {Pause: true}, 405: {Pause: true},
-		408: {}, 422: {Permanent: true}, 429: {RetryAfter: 9 * time.Second}, 500: {}, 503: {RetryAfter: 9 * time.Second},
+	for _, c := range []struct {
+		status      int
+		contentType string
+		want        SendError
+	}{
+		{301, "", SendError{Pause: true}},
+		{307, "", SendError{Pause: true}},
+		{400, "application/json", SendError{Permanent: true}},
+		{400, "text/html; charset=utf-8", SendError{Pause: true}}, // a proxy's
+		{401, "", SendError{Pause: true}},
+		{402, "", SendError{Pause: true}}, // nothing left on the account
+		{403, "", SendError{Pause: true}},
+		{404, "", SendError{Pause: true}},
+		{405, "", SendError{Pause: true}},
+		{407, "", SendError{Pause: true}},
+		{408, "", SendError{}},
+		{409, "", SendError{}}, // the same is still being taken
+		{413, "", SendError{Pause: true}},
+		{415, "", SendError{Pause: true}},
+		{422, "application/problem+json", SendError{Permanent: true}},
+		{422, "text/html", SendError{Pause: true}},
+		{429, "", SendError{RetryAfter: 9 * time.Second}},
+		{451, "", SendError{Pause: true}},
+		{500, "", SendError{}},
+		{503, "text/html", SendError{RetryAfter: 9 * time.Second}},
 	} {
-		g := &gateway{status: status, header: http.Header{"Location": {"http://127.0.0.1:1/elsewhere"}}}
-		if want.RetryAfter > 0 {
+		g := &gateway{status: c.status, header: http.Header{"Location": {"http://127.0.0.1:1/elsewhere"}, "Content-Type": {c.contentType}}}
+		if c.want.RetryAfter > 0 {
 			g.header.Set("Retry-After", "9")
 		}
 		_, err := g.sender(t, WebhookConfig{Body: `{"to":"{{to}}","text":"{{text}}"}`}).Send(t.Context(), m)
 		got, ok := errors.AsType[*SendError](err)
-		if !ok || got.Permanent != want.Permanent || got.Pause != want.Pause || got.RetryAfter != want.RetryAfter || m.leaks(got.Message) {
-			t.Errorf("%d: got %+v, want %+v", status, err, want)
+		if !ok || got.Permanent != c.want.Permanent || got.Pause != c.want.Pause || got.RetryAfter != c.want.RetryAfter || m.leaks(got.Message) {
+			t.Errorf("%d %s: got %+v, want %+v", c.status, c.contentType, err, c.want)
 		}
 		if len(g.body) != 1 {
-			t.Errorf("%d: %d requests", status, len(g.body))
+			t.Errorf("%d: %d requests", c.status, len(g.body))
+		}
+	}
+}
+
+func TestWebhookCheckSendsNothing(t *testing.T) {
+	for status, fails := range map[int]bool{200: false, 404: false, 405: false, 401: true, 403: true, 407: true} {
+		g := &gateway{status: status}
+		seen, err := g.sender(t, WebhookConfig{Body: `{"to":"{{to}}","text":"{{text}}"}`}).Check(t.Context())
+		if (err != nil) != fails || !fails && !strings.Contains(seen, "test message") || g.method != http.MethodHead || g.body[0] != "" {
+			t.Errorf("%d: %s %q, got %q, %v", status, g.method, g.body, seen, err)
 		}
 	}
 }
@@ -118,7 +150,7 @@ func TestWebhookSettings(t *testing.T) {
 	header := func(name, value string) map[string]issuance.Secret {
 		return map[string]issuance.Secret{name: issuance.NewSecret([]byte(value))}
 	}
-	good := WebhookConfig{URL: "https://sms.example.com/send", Body: "{{to}}{{text}}"}
+	good := WebhookConfig{URL: "https://sms.example.com/send", Body: `{"to": "{{to}}", "text": "{{text}}"}`}
 	if _, err := NewWebhook(good); err != nil {
 		t.Fatal(err)
 	}
@@ -126,14 +158,21 @@ func TestWebhookSettings(t *testing.T) {
 		field  string
 		change func(*WebhookConfig)
 	}{
-		"url":            {"sms.webhook.url", func(c *WebhookConfig) { c.URL = "sms.example.com" }},
-		"method":         {"sms.webhook.method", func(c *WebhookConfig) { c.Method = "GET" }},
-		"header line":    {"sms.webhook.headers", func(c *WebhookConfig) { c.Headers = header("X", "a\r\nY: b") }},
-		"header name":    {"sms.webhook.headers", func(c *WebhookConfig) { c.Headers = header("X Y", "a") }},
-		"content type":   {"sms.webhook.headers", func(c *WebhookConfig) { c.Headers = header("Content-Type", "text/plain") }},
-		"no text":        {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{to}}" }},
-		"no recipient":   {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{text}}" }},
-		"unknown":        {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{to}}{{text}}{{From}}" }},
+		"url":          {"sms.webhook.url", func(c *WebhookConfig) { c.URL = "sms.example.com" }},
+		"method":       {"sms.webhook.method", func(c *WebhookConfig) { c.Method = "GET" }},
+		"header line":  {"sms.webhook.headers", func(c *WebhookConfig) { c.Headers = header("X", "a\r\nY: b") }},
+		"header name":  {"sms.webhook.headers", func(c *WebhookConfig) { c.Headers = header("X Y", "a") }},
+		"content type": {"sms.webhook.headers", func(c *WebhookConfig) { c.Headers = header("Content-Type", "text/plain") }},
+		"no text":      {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{to}}" }},
+		"no recipient": {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{text}}" }},
+		"unknown":      {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{to}}{{text}}{{From}}" }},
+		"no JSON":      {"sms.webhook.body", func(c *WebhookConfig) { c.Body = `{"to": {{to}}, "text": "{{text}}"}` }},
+		"no XML": {"sms.webhook.body", func(c *WebhookConfig) {
+			c.Body, c.Headers = "<sms><to>{{to}}</to>{{text}}", header("Content-Type", "text/xml")
+		}},
+		"no form": {"sms.webhook.body", func(c *WebhookConfig) {
+			c.Body, c.Headers = "to={{to}}\ntext={{text}}", header("Content-Type", "application/x-www-form-urlencoded")
+		}},
 		"unknown spaced": {"sms.webhook.body", func(c *WebhookConfig) { c.Body = "{{to}}{{text}}{{ to }}" }},
 	} {
 		bad := good

@@ -43,7 +43,7 @@ type CertificateQuery struct {
 	Contact      ContactID
 	Order        OrderID
 	IssuedFrom   time.Time // at this time or later
-	IssuedBefore time.Time
+	IssuedBefore time.Time // before this time; of lists by NotAfter, too, the others are left out
 	// Each of the others lists by NotAfter instead, the earliest first.
 	ExpiresFrom   time.Time // at this time or later
 	ExpiresBefore time.Time

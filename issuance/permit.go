@@ -51,6 +51,7 @@ var permits = []Permit{
 	{RevokeVerb, CertificateNoun, daily},
 
 	{RetryVerb, MessageNoun, daily},
+	{TrialVerb, MessageNoun, daily},
 
 	{AddVerb, TokenNoun, []Role{RoleAdministrator, RoleSystem}}, // the first is made at the first start
 	{RevokeVerb, TokenNoun, []Role{RoleAdministrator}},

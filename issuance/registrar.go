@@ -23,6 +23,8 @@ type Config struct {
 	Code        func(seed Secret, counter uint64) (Secret, error) // HOTP, RFC 4226
 	CheckCode   func(Secret, uint64, string) (bool, error)        // in constant time
 	ReadMobile  func(typed string) (string, error)                // E.164, of a mobile that SMS may go to
+	// ASCIIAddress returns a mail address with its domain in ASCII, or says why it cannot be.
+	ASCIIAddress func(address string) (string, error)
 
 	Workers int // keys made and derived at the same time
 
@@ -34,7 +36,7 @@ type Config struct {
 func (c Config) check() error {
 	switch {
 	case c.Store == nil, c.Signer == nil, c.NewKey == nil, c.KeyOf == nil, c.ReadCSR == nil, c.Pack == nil,
-		c.NewPassword == nil, c.NewSeed == nil, c.Code == nil, c.CheckCode == nil, c.ReadMobile == nil:
+		c.NewPassword == nil, c.NewSeed == nil, c.Code == nil, c.CheckCode == nil, c.ReadMobile == nil, c.ASCIIAddress == nil:
 		return errors.New("issuance: a field of the configuration is not set")
 	case c.Workers < 1:
 		return errors.New("issuance: at least one worker is needed")

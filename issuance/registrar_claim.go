@@ -11,7 +11,10 @@ import (
 type ClaimRequest struct {
 	Key    string // "" for the order's preference
 	Target string // "" for the order's preference
-	CSR    []byte // PEM or DER; then the key stays where it is, and Key and Target do not matter
+	// CSR is in PEM or DER; then the key stays where it is, and Key and Target do not
+	// matter. Nil: none was sent. One that is empty is refused: whoever sends a CSR
+	// wants no key that is made here.
+	CSR []byte
 }
 
 // File is what a claim makes: a PKCS#12 file, or a chain for a CSR.
@@ -115,7 +118,10 @@ type choice struct {
 
 func (r *Registrar) choose(ctx context.Context, o Order, q ClaimRequest) (c choice, err error) {
 	c.key, c.target = o.Key, o.Target
-	if len(q.CSR) > 0 {
+	if q.CSR != nil {
+		if len(q.CSR) == 0 {
+			return c, emptyCSR()
+		}
 		if c.public, err = r.cfg.ReadCSR(q.CSR); err != nil {
 			return c, err
 		}
@@ -135,6 +141,13 @@ func (r *Registrar) choose(ctx context.Context, o Order, q ClaimRequest) (c choi
 		}
 	}
 	return c, nil
+}
+
+func emptyCSR() *Error {
+	return &Error{
+		Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "is empty; no key was made here instead",
+		Hint: "send the file that begins with -----BEGIN CERTIFICATE REQUEST-----",
+	}
 }
 
 // make makes the certificate. A serial number is reserved when the code is found

@@ -142,7 +142,7 @@ func (w *work) lock(o *Order, c Contact) error {
 	if err := w.put(o); err != nil {
 		return err
 	}
-	if err := w.Alert(o.ID, "Order "+string(o.ID)+" is locked: too many wrong codes were entered. Unlock it once you have spoken to the contact."); err != nil {
+	if err := w.Alert(o.ID, "Too many wrong codes were entered: "+w.about(o)+" is locked. Unlock it once you have spoken to the contact."); err != nil {
 		return err
 	}
 	w.audit(c.actor(), LockVerb, o, nil)

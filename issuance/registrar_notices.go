@@ -143,7 +143,7 @@ func (w *work) failed(n Notice) error {
 			return err
 		}
 	}
-	if err := w.Alert(o.ID, "The "+string(n.Kind)+" "+string(n.Channel)+" for order "+string(o.ID)+" could not be delivered: "+
+	if err := w.Alert(o.ID, "The "+string(n.Kind)+" "+string(n.Channel)+" for "+w.about(&o)+" could not be delivered: "+
 		n.LastError+". Fix the cause, then retry message "+string(n.ID)+"."); err != nil {
 		return err
 	}
@@ -165,10 +165,10 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 			return err
 		}
 		if n.State != Failed && n.State != Pending {
-			return &Error{
-				Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) + "; it is not sent again",
-				Hint: "resend the order, for a new link and code", Next: Next{ResendVerb, OrderNoun, string(n.Order)},
-			}
+			return notAgain(n)
+		}
+		if n.State == Pending && n.Leased && n.NextAt.After(w.now) {
+			return nil // it is on its way at this moment: it must not go twice
 		}
 		if n.Contact != "" {
 			c, err := w.contact(n.Contact)
@@ -196,6 +196,20 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 		return nil
 	})
 	return n, err
+}
+
+// notAgain says that n, which was accepted or dropped, is not sent again, and
+// which verb sends what it carried.
+func notAgain(n Notice) error {
+	e := &Error{Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) + "; it is not sent again", Hint: "nothing more is to be done for it"}
+	switch n.Kind {
+	case InvitationNotice, CodeNotice:
+		e.Hint, e.Next = "resend the order, for a new link and code", Next{ResendVerb, OrderNoun, string(n.Order)}
+	case PasswordNotice:
+		e.Hint = "while the claim window is open, send the same password again; after that, revoke the certificate and order another"
+		e.Next = Next{"resend-password", OrderNoun, string(n.Order)}
+	}
+	return e
 }
 
 // revive makes the code of a notice that failed one that can be entered, if it

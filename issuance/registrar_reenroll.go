@@ -17,6 +17,9 @@ import (
 // key, because the answer was lost, gets that one again; another key is refused
 // with CodeRenewed until staff have revoked it.
 func (r *Registrar) Reenroll(ctx context.Context, serial Serial, csr []byte) (f File, err error) {
+	if len(csr) == 0 {
+		return File{}, emptyCSR()
+	}
 	old, err := r.Certificate(ctx, serial)
 	if err != nil {
 		return File{}, err

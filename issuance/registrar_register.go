@@ -142,6 +142,9 @@ func (w *work) onlyContact(c Contact) error {
 }
 
 func (r *Registrar) checkContact(c *Contact) (err error) {
+	if c.Email, err = r.cfg.ASCIIAddress(c.Email); err != nil {
+		return err
+	}
 	if err := c.check(); err != nil {
 		return err
 	}

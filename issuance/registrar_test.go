@@ -11,6 +11,7 @@ import (
 	"errors"
 	"math/big"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -179,7 +180,7 @@ func TestAThousandWrongCodesAreComparedFiveTimes(t *testing.T) {
 	}
 	h.wantState(id, issuance.LockedState)
 	h.wantCode(h.SendCode(t.Context(), token), issuance.CodeLocked)
-	if !slices.ContainsFunc(h.notices(issuance.NoticeQuery{Order: id}), func(n issuance.Notice) bool { return n.Kind == issuance.AlertNotice }) {
+	if !slices.ContainsFunc(h.notices(issuance.NoticeQuery{Order: id}), func(n issuance.Notice) bool { return n.Kind == issuance.AlertNotice && namesTheOrder(n.Text) }) {
 		t.Error("staff were not alerted")
 	}
 
@@ -223,6 +224,16 @@ func TestAnOutageOfTheProviderDoesNotEatTheCodesTime(t *testing.T) {
 	h.ok(err)
 }
 
+// namesTheOrder reports whether an alert names the order as people know it.
+func namesTheOrder(text string) bool {
+	for _, part := range []string{"ord-", "payments", "Acme AG", "anna@"} {
+		if !strings.Contains(text, part) {
+			return false
+		}
+	}
+	return true
+}
+
 func TestAHopelessNoticeIsShownAndNothingIsLost(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
@@ -234,7 +245,7 @@ func TestAHopelessNoticeIsShownAndNothingIsLost(t *testing.T) {
 	if len(failed) != 1 || failed[0].LastError != "the number does not exist" {
 		t.Fatalf("failed notices: %+v", failed)
 	}
-	if alerts := h.post(issuance.Mail); len(alerts) != 1 || alerts[0].Notice.Kind != issuance.AlertNotice || alerts[0].Notice.To != "duty@postern.example" {
+	if alerts := h.post(issuance.Mail); len(alerts) != 1 || alerts[0].Notice.Kind != issuance.AlertNotice || alerts[0].Notice.To != "duty@postern.example" || !namesTheOrder(alerts[0].Notice.Text) {
 		t.Errorf("staff were not told: %+v", alerts)
 	}
 	// The claim window ends: the file goes, the password stays until it is delivered.
@@ -370,6 +381,27 @@ func TestACSRNeedsNoPassword(t *testing.T) {
 	if c, err := h.Certificate(t.Context(), f.Certificate.Serial); err != nil || c.Status != issuance.Active || g.Certificate.Serial != c.Serial {
 		t.Errorf("got %+v, %v", c, err)
 	}
+}
+
+// TestAnEmptyCSRMakesNoKeyHere: whoever sends one wanted to keep the key.
+func TestAnEmptyCSRMakesNoKeyHere(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	id, token, session := h.verified()
+	_, err := h.Claim(ctx, token, session, issuance.ClaimRequest{CSR: []byte{}})
+	h.wantCode(err, issuance.CodeCSR)
+	h.wantState(id, issuance.VerifiedState)
+	f, err := h.Claim(ctx, token, session, issuance.ClaimRequest{CSR: []byte("csr of a key")})
+	h.ok(err)
+	for _, csr := range [][]byte{nil, {}} {
+		_, err := h.Reenroll(ctx, f.Certificate.Serial, csr)
+		h.wantCode(err, issuance.CodeCSR)
+	}
+	id = h.invited()
+	token, code := h.delivered()
+	_, _, err = h.Enroll(ctx, issuance.Enrollment{Token: token, Code: code, Claim: issuance.ClaimRequest{CSR: []byte{}}})
+	h.wantCode(err, issuance.CodeCSR)
+	h.wantState(id, issuance.InvitedState)
 }
 
 func TestAnOrderWithAFileIsNotCompleteBeforeItArrived(t *testing.T) {

@@ -1,6 +1,9 @@
 package issuance
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Succession is how far the successor of a certificate has come.
 type Succession string
@@ -19,14 +22,28 @@ type Need string
 const (
 	SuccessorNeed  Need = "successor"  // nothing was issued that follows it
 	RevocationNeed Need = "revocation" // its successor is in use: it is superseded
-	UseNeed        Need = "use"        // it is active, and was never seen in use
+	UseNeed        Need = "use"        // it has been active for long, and was never seen in use
 	DecisionNeed   Need = "decision"   // it is on hold, until somebody releases or revokes it
 )
 
 // Needs returns all of them.
 func Needs() []Need { return []Need{SuccessorNeed, RevocationNeed, UseNeed, DecisionNeed} }
 
-// Needs reports whether c asks for n; whether its time is over is not looked at.
+// UnusedAfter is how long nobody expects a new certificate to be used: it is
+// fetched today, and installed in a maintenance window.
+const UnusedAfter = 30 * 24 * time.Hour
+
+// Needing asks for the certificates that need n at the time now: none that has
+// expired, and for UseNeed none that is younger than UnusedAfter.
+func Needing(n Need, now time.Time) CertificateQuery {
+	q := CertificateQuery{Need: n, ExpiresFrom: now}
+	if n == UseNeed {
+		q.IssuedBefore = now.Add(-UnusedAfter)
+	}
+	return q
+}
+
+// Needs reports whether c asks for n; the time is not looked at.
 func (c Certificate) Needs(n Need) bool {
 	if c.Status != Active && c.Status != Held {
 		return false

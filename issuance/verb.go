@@ -39,6 +39,7 @@ const (
 	SendVerb  Verb = "send"  // a notice was accepted by its provider
 	FailVerb  Verb = "fail"  // a notice is hopeless
 	RetryVerb Verb = "retry" // staff send a notice again
+	TrialVerb Verb = "test"  // staff send a test message
 
 	ReportVerb Verb = "report" // a report was queued for those who get it
 

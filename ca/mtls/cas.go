@@ -63,7 +63,8 @@ func parseCertificates(data []byte) (certs []*x509.Certificate, err error) {
 // self-signed ones are roots, those that issued none of the others are issuing
 // CAs. Only an issuing CA's clients are accepted, never those of a root or of a CA
 // in between. Their validity is looked at when clients are checked. It returns an
-// error for a certificate that is not a CA's or has no way to a root.
+// error for a certificate that is not a CA's as RFC 5280 has it, has a key that
+// [KeyProblem] refuses, or has no way to a root.
 func NewCAs(certs ...*x509.Certificate) (*CAs, error) {
 	c := &CAs{all: certs, seen: newSeen()}
 	for _, cert := range certs {
@@ -85,16 +86,6 @@ func NewCAs(certs ...*x509.Certificate) (*CAs, error) {
 		return nil, errors.New("there is no issuing CA with its root; take the whole of /pki/chain.pem")
 	}
 	return c, nil
-}
-
-func checkCA(cert *x509.Certificate) error {
-	switch {
-	case !cert.BasicConstraintsValid || !cert.IsCA || cert.KeyUsage&x509.KeyUsageCertSign == 0:
-		return errors.New("is not a CA that signs certificates")
-	case len(cert.SubjectKeyId) == 0:
-		return errors.New("has no subject key identifier")
-	}
-	return nil
 }
 
 func isRoot(cert *x509.Certificate) bool { return issued(cert, cert) }

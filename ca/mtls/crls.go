@@ -20,7 +20,7 @@ import (
 //
 // A bundle takes effect as a whole, if all of it is valid; otherwise what was there
 // stays. It is for hierarchies with up to some hundred thousand revoked
-// certificates, which take about 60 octets each.
+// certificates, which take about 60 bytes each.
 type CRLs struct {
 	CAs *CAs
 	// URL of the bundle, as in http://pki.example.com/pki/crl-bundle.pem. Each

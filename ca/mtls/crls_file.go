@@ -56,7 +56,7 @@ func (c *CRLs) readIfChanged(last fs.FileInfo) (fs.FileInfo, error) {
 		return info, errUnchanged
 	}
 	if info.Size() > maxBundle {
-		return info, fmt.Errorf("the bundle of CRLs has more than %d octets", maxBundle)
+		return info, fmt.Errorf("the bundle of CRLs has more than %d bytes", maxBundle)
 	}
 	data, err := os.ReadFile(c.File)
 	if err != nil {

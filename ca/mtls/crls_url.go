@@ -9,24 +9,27 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/postern-ca/postern/ca/crlfile"
 )
 
 const (
-	maxWait     = time.Minute            // of one request for a change
+	maxWait     = crlfile.LongestWait    // of one request for a change
 	waitGrace   = 30 * time.Second       // for the answer after that
-	maxBundle   = 128 << 20              // octets; two million entries
+	maxBundle   = 128 << 20              // bytes; two million entries
 	firstPause  = 100 * time.Millisecond // after a failure
 	maxPause    = 5 * time.Second        // after many
 	leastPause  = 50 * time.Millisecond  // between any two requests
 	pollEvery   = time.Second            // of a server that does not wait
 	mostPatient = time.Minute            // with Retry-After
-	longestTag  = 256                    // octets of an entity tag
+	longestTag  = 256                    // bytes of an entity tag
 )
 
 // answer is what a request for the bundle came to.
 type answer struct {
 	etag  string        // to ask with next
 	pause time.Duration // before the next request
+	cut   time.Duration // after this time somebody on the way may have ended a wait; 0: nobody
 }
 
 // followURL asks again and again for another bundle than it has.
@@ -37,16 +40,23 @@ func (c *CRLs) followURL(ctx context.Context) error {
 		defer client.CloseIdleConnections()
 	}
 	etag, failures := "", 0
+	patience := crlfile.Patience{Most: c.longestWait()}
 	for {
-		got, err := c.ask(ctx, client, etag)
+		got, err := c.ask(ctx, client, etag, patience.Wait())
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		pause := got.pause
-		if err == nil {
+		switch {
+		case err == nil:
+			patience.Answered()
 			etag, failures = got.etag, 0
 			c.learn(ctx, client)
-		} else {
+		case etag != "" && patience.CutOff(got.cut): // asked again at once, without a wait
+			c.log().Info("a wait for CRLs was cut off on the way", "url", c.URL, "after", got.cut.Round(time.Millisecond), "cause", err)
+			pause = 0
+		default:
+			patience.CutOff(0)
 			failures++
 			pause = max(pause, backoff(failures))
 			c.log().Warn("following the CRLs", "url", c.URL, "failures", failures, "error", err)
@@ -57,14 +67,17 @@ func (c *CRLs) followURL(ctx context.Context) error {
 	}
 }
 
+// longestWait is less than MaxSilence: an answer has to come before the silence counts.
+func (c *CRLs) longestWait() time.Duration {
+	if c.MaxSilence > 0 {
+		return max(min(maxWait, c.MaxSilence/2).Truncate(time.Second), time.Second)
+	}
+	return maxWait
+}
+
 // ask makes one request. A bundle that is refused keeps the old entity tag: it is
 // asked for again, after a pause.
-func (c *CRLs) ask(ctx context.Context, client *http.Client, etag string) (answer, error) {
-	wait := maxWait
-	if c.MaxSilence > 0 {
-		// An answer has to come before the silence counts.
-		wait = max(min(wait, c.MaxSilence/2).Truncate(time.Second), time.Second)
-	}
+func (c *CRLs) ask(ctx context.Context, client *http.Client, etag string, wait time.Duration) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+waitGrace)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, nil)
@@ -73,14 +86,20 @@ func (c *CRLs) ask(ctx context.Context, client *http.Client, etag string) (answe
 	}
 	if etag != "" {
 		request.Header.Set("If-None-Match", etag)
-		request.Header.Set("Prefer", "wait="+strconv.Itoa(int(wait/time.Second)))
+		if wait > 0 {
+			request.Header.Set("Prefer", "wait="+strconv.Itoa(int(wait/time.Second)))
+		}
 	}
+	began := time.Now()
 	response, err := client.Do(request)
 	if err != nil {
-		return answer{}, fmt.Errorf("asking for the bundle of CRLs: %w", err)
+		return answer{cut: time.Since(began)}, fmt.Errorf("asking for the bundle of CRLs: %w", err)
 	}
 	defer response.Body.Close()
 	got := answer{etag: etag, pause: pauseOf(response.Header)}
+	if crlfile.MayBeCutOff(response.StatusCode) {
+		got.cut = time.Since(began)
+	}
 	switch response.StatusCode {
 	case http.StatusNotModified:
 		if etag == "" {
@@ -94,7 +113,7 @@ func (c *CRLs) ask(ctx context.Context, client *http.Client, etag string) (answe
 			return got, fmt.Errorf("reading the bundle of CRLs: %w", err)
 		}
 		if len(data) > maxBundle {
-			return got, fmt.Errorf("the bundle of CRLs has more than %d octets", maxBundle)
+			return got, fmt.Errorf("the bundle of CRLs has more than %d bytes", maxBundle)
 		}
 		if err := c.take(data); err != nil {
 			return got, err

@@ -82,17 +82,32 @@ func (v *Verifier) TLSConfig(base *tls.Config) *tls.Config {
 	return config
 }
 
-// Demand makes config demand a client certificate and lets verify decide alone. It
+// Demand makes config demand a client certificate and lets verify decide alone,
+// over TLS 1.2 or 1.3, and without a choice of config's own with [CipherSuites]. It
 // belongs into VerifyConnection and not into VerifyPeerCertificate, which is not
 // called when a session is resumed: a revoked client would come back with its old
 // session. The library's own check is off: it accepts certificates with CA:TRUE
 // and says nothing about revocation.
 func Demand(config *tls.Config, verify func(tls.ConnectionState) error) {
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	if config.CipherSuites == nil {
+		config.CipherSuites = CipherSuites()
+	}
 	config.ClientAuth = tls.RequireAnyClientCert
 	config.GetConfigForClient = nil
 	config.VerifyPeerCertificate = nil
 	config.VerifyConnection = verify
+}
+
+// CipherSuites are those of TLS 1.2 that have forward secrecy and authenticated
+// encryption (AEAD); crypto/tls has CBC suites beside them unless it is told. Those
+// of TLS 1.3 are all AEAD, and not chosen by anybody.
+func CipherSuites() []uint16 {
+	return []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	}
 }
 
 // VerifyConnection is [Verifier.Check] for tls.Config, where it is called for

@@ -64,7 +64,7 @@ func openAdmin(t *testing.T, change ...func(*issuance.Policy)) *adminHouse {
 	h.registrar = h.newRegistrar(change)
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	api, err := admin.New(admin.Options{
-		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Log: log, Now: h.now,
+		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Log: log, Now: h.now,
 		Checks: []server.Check{{Name: "store", Hint: "look at the disk", Run: func(context.Context) error { return h.failing }}},
 	})
 	h.ok(err)
@@ -76,6 +76,18 @@ func openAdmin(t *testing.T, change ...func(*issuance.Policy)) *adminHouse {
 	}
 	h.readDocument()
 	return h
+}
+
+// channels sends nothing: that is tested with real senders.
+func (h *adminHouse) channels() admin.Channels {
+	return admin.Channels{
+		Retry: h.registrar.RetryNotice,
+		Test: func(ctx context.Context, by issuance.Actor, to string) (admin.Tested, error) {
+			channel, to, err := h.registrar.Trial(ctx, by, to)
+			return admin.Tested{Channel: channel, To: to, Problem: "nothing leaves this house"}, err
+		},
+		Paused: func(issuance.Channel) string { return "its provider refuses us" },
+	}
 }
 
 const adminPassphrase = "a passphrase for tests"
@@ -119,7 +131,7 @@ func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Reg
 		Desk: desk, Store: faultyStore[issuance.Snapshot, issuance.Tx]{h.store, h}, Signer: h.authority, Policy: policy,
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
-		ReadMobile: delivery.ReadMobile(nil, ""), Workers: 1,
+		ReadMobile: delivery.ReadMobile(nil, ""), ASCIIAddress: delivery.ASCIIAddress, Workers: 1,
 	})
 	h.ok(err)
 	return registrar

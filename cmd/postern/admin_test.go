@@ -99,6 +99,7 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	failed := h.failMessage(contact)
 	h.get("/messages/" + failed)
 	h.post(http.StatusOK, "/messages/"+failed+"/retry", "")
+	h.post(http.StatusOK, "/messages/test", `{"to":"ops@example.com"}`)
 
 	patch := apiRequest{method: http.MethodPatch, path: "/api/v1/organizations/acme", body: `{"name":"Acme Holding"}`}
 	if got := h.want(http.StatusOK, patch).field(t, "name"); got != "Acme Holding" {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/cmd/postern/config"
@@ -13,15 +14,48 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// proxies returns the handler that proxies ask about their clients, nil if no
+// proxies answers those who ask about their clients: by the callers that are
+// configured at the moment.
+type proxies struct{ now atomic.Pointer[auth.Auth] }
+
+func (p *proxies) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.now.Load().ServeHTTP(w, r) }
+
+// canBe reports whether p can answer the callers of cfg without a restart: there
+// must be some before and after, and the listener asks for certificates or not.
+func (p *proxies) canBe(cfg *config.Config) bool {
+	return p != nil && len(cfg.Auth.Callers) > 0 && !cfg.Auth.ByCertificate()
+}
+
+// set has p answer the callers of cfg from now on. It does nothing if p is nil.
+func (p *proxies) set(h *house, cfg *config.Config) error {
+	if p == nil {
+		return nil
+	}
+	next, err := h.auth(cfg)
+	if err == nil {
+		p.now.Store(next)
+	}
+	return err
+}
+
+// newProxies returns the handler that proxies ask about their clients, nil if no
 // proxy may.
-func (h *house) proxies() (*auth.Auth, error) {
+func (h *house) newProxies() (*proxies, error) {
 	if len(h.cfg.Auth.Callers) == 0 {
 		return nil, nil
 	}
+	p := new(proxies)
+	return p, p.set(h, h.cfg)
+}
+
+// auth returns the handler for the callers of cfg.
+func (h *house) auth(cfg *config.Config) (*auth.Auth, error) {
 	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now}
-	o := auth.Options{Check: clients.Check, Service: h.service, Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log}
-	for _, c := range h.cfg.Auth.Callers {
+	o := auth.Options{
+		Check: clients.Check, Service: h.service, Authorities: h.authorities,
+		Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log,
+	}
+	for _, c := range cfg.Auth.Callers {
 		o.Callers = append(o.Callers, proxy(c))
 	}
 	return auth.New(o)
@@ -77,7 +111,7 @@ func (h *house) service(ctx context.Context, id issuance.ServiceID) (s issuance.
 
 // besideProxies puts what proxies ask in front of staff's handler: a proxy's
 // secret opens nothing else there, and a token of staff's nothing here.
-func besideProxies(proxies *auth.Auth, staff http.Handler) http.Handler {
+func besideProxies(proxies *proxies, staff http.Handler) http.Handler {
 	if proxies == nil {
 		return staff
 	}
@@ -91,12 +125,12 @@ func besideProxies(proxies *auth.Auth, staff http.Handler) http.Handler {
 }
 
 // listenProxies opens the listener for proxies, if one is wanted.
-func (h *house) listenProxies(proxies *auth.Auth, metrics *server.Metrics) (err error) {
+func (h *house) listenProxies(metrics *server.Metrics) (err error) {
 	c := h.cfg.Auth
-	if proxies == nil || !c.Serves() {
+	if h.proxies == nil || !c.Serves() {
 		return nil
 	}
-	o := server.Options{Name: "auth", Addr: c.Listen, Handler: proxies, Log: h.log, Metrics: metrics, HTTP2: true}
+	o := server.Options{Name: "auth", Addr: c.Listen, Handler: h.proxies, Log: h.log, Metrics: metrics, HTTP2: true}
 	if !c.Cleartext() {
 		if o.TLSConfig, err = h.serverTLS(c.TLS.Cert, c.TLS.Key, c.URL); err != nil {
 			return err

@@ -66,8 +66,8 @@ func newPost(t *testing.T) *post {
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: p.reports.Document,
 		},
-		ReadMobile: func(s string) (string, error) { return s, nil }, // what Twilio refuses must get as far as Twilio
-		Workers:    1,
+		ReadMobile: func(s string) (string, error) { return s, nil }, ASCIIAddress: delivery.ASCIIAddress, // what Twilio refuses must get as far as Twilio
+		Workers: 1,
 	})
 	p.must(err)
 	p.startCouriers(log)

@@ -4,33 +4,32 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/delivery"
 	"github.com/postern-ca/postern/issuance"
 )
 
+// senders hand messages to providers, one for each channel.
+type senders map[issuance.Channel]delivery.Sender
+
 // newCouriers makes one courier for each channel, with the sender that is configured.
 func (h *house) newCouriers() error {
-	texts, err := delivery.NewTexts(delivery.Brand{
-		Name: h.cfg.Brand.Name, SupportEmail: h.cfg.Brand.SupportEmail, URL: h.cfg.Public.URL,
-	})
+	texts, err := newTexts(h.cfg)
 	if err != nil {
 		return err
 	}
 	if h.cfg.Mail.Provider == "outbox" || h.cfg.SMS.Provider == "outbox" {
 		h.outbox = new(delivery.Outbox)
 	}
-	mail, err := h.mailSender()
-	if err != nil {
-		return err
-	}
-	sms, err := h.smsSender()
+	configured, err := newSenders(h.cfg, h.outbox)
 	if err != nil {
 		return err
 	}
 	h.couriers = make(map[issuance.Channel]*delivery.Courier)
-	for channel, sender := range map[issuance.Channel]delivery.Sender{issuance.Mail: mail, issuance.SMS: sms} {
+	for channel, sender := range configured {
 		if h.couriers[channel], err = delivery.NewCourier(delivery.CourierConfig{
 			Registrar: h.registrar, Channel: channel, Sender: sender, Texts: texts, Now: h.now, Log: h.log,
+			Timeout: timeoutOf(channel),
 		}); err != nil {
 			return err
 		}
@@ -38,31 +37,61 @@ func (h *house) newCouriers() error {
 	return nil
 }
 
-func (h *house) mailSender() (delivery.Sender, error) {
-	if h.cfg.Mail.Provider == "outbox" {
-		return h.outbox, nil
+// newTexts returns what writes messages. Its error names the place of the key at fault.
+func newTexts(cfg *config.Config) (*delivery.Texts, error) {
+	texts, err := delivery.NewTexts(delivery.Brand{Name: cfg.Brand.Name, SupportEmail: cfg.Brand.SupportEmail, URL: cfg.Public.URL})
+	return texts, cfg.Locate(err)
+}
+
+// newSenders makes the senders that cfg asks for; outbox stands in for a provider
+// where it says so. Its error names the place of the key at fault.
+func newSenders(cfg *config.Config, outbox *delivery.Outbox) (senders, error) {
+	mail, err := mailSender(cfg, outbox)
+	if err != nil {
+		return nil, cfg.Locate(err)
 	}
-	s := h.cfg.Mail.SMTP
-	return delivery.NewSMTP(delivery.SMTPConfig{
-		Host: s.Host, Port: s.Port, TLS: delivery.TLSMode(s.TLS), Username: s.Username, Password: s.Password,
-		From: h.cfg.Mail.From, ReplyTo: h.cfg.Brand.SupportEmail,
+	sms, err := smsSender(cfg, outbox)
+	if err != nil {
+		return nil, cfg.Locate(err)
+	}
+	return senders{issuance.Mail: mail, issuance.SMS: sms}, nil
+}
+
+func mailSender(cfg *config.Config, outbox *delivery.Outbox) (delivery.Sender, error) {
+	if cfg.Mail.Provider == "outbox" {
+		return outbox, nil
+	}
+	return newSMTP(cfg)
+}
+
+func smsSender(cfg *config.Config, outbox *delivery.Outbox) (delivery.Sender, error) {
+	switch cfg.SMS.Provider {
+	case "outbox":
+		return outbox, nil
+	case "twilio":
+		return twilioSender(cfg.SMS.Twilio)
+	case "webhook":
+		return webhookSender(cfg.SMS.Webhook)
+	default:
+		return nil, fmt.Errorf("there is no SMS provider %q", cmp.Or(cfg.SMS.Provider, "(none)"))
+	}
+}
+
+func twilioSender(t config.Twilio) (delivery.Sender, error) {
+	roots, err := config.Roots(t.CA)
+	if err != nil {
+		return nil, err
+	}
+	return delivery.NewTwilio(delivery.TwilioConfig{
+		AccountSID: t.AccountSID, AuthToken: t.AuthToken, APIKey: t.APIKey, APIKeySecret: t.APIKeySecret,
+		From: t.From, MessagingServiceSID: t.MessagingServiceSID, BaseURL: t.BaseURL, Roots: roots,
 	})
 }
 
-func (h *house) smsSender() (delivery.Sender, error) {
-	switch s := h.cfg.SMS; s.Provider {
-	case "outbox":
-		return h.outbox, nil
-	case "twilio":
-		return delivery.NewTwilio(delivery.TwilioConfig{
-			AccountSID: s.Twilio.AccountSID, AuthToken: s.Twilio.AuthToken, From: s.Twilio.From,
-			MessagingServiceSID: s.Twilio.MessagingServiceSID, BaseURL: s.Twilio.BaseURL,
-		})
-	case "webhook":
-		return delivery.NewWebhook(delivery.WebhookConfig{
-			URL: s.Webhook.URL, Method: s.Webhook.Method, Headers: s.Webhook.Headers, Body: s.Webhook.Body,
-		})
-	default:
-		return nil, fmt.Errorf("there is no SMS provider %q", cmp.Or(s.Provider, "(none)"))
+func webhookSender(w config.Webhook) (delivery.Sender, error) {
+	roots, err := config.Roots(w.CA)
+	if err != nil {
+		return nil, err
 	}
+	return delivery.NewWebhook(delivery.WebhookConfig{URL: w.URL, Method: w.Method, Headers: w.Headers, Body: w.Body, Roots: roots})
 }

@@ -74,7 +74,10 @@ func TestTheUnitsAreSound(t *testing.T) {
 		must(t, os.WriteFile(path, bytes.ReplaceAll(text, []byte("/usr/bin/postern"), []byte("/bin/true")), 0o644))
 		verify = append(verify, path)
 	}
-	if out, err := exec.Command("systemd-analyze", verify...).CombinedOutput(); err != nil || len(out) > 0 {
+	out, err := exec.Command("systemd-analyze", verify...).CombinedOutput()
+	// Before systemd 253; postern.service has a type for that above this one.
+	out = regexp.MustCompile(`(?m)^.*/postern\.service:\d+: Failed to parse service type, ignoring: notify-reload\n`).ReplaceAll(out, nil)
+	if err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze (Debian's package systemd): %v: %s", err, out)
 	}
 }

@@ -154,7 +154,7 @@ func (h *estHouse) certificates(r reply) []*x509.Certificate {
 		h.t.Fatalf("got %d %v %s, want a certs-only answer", r.status, r.header, r.body)
 	}
 	h.write("answer.b64", r.body)
-	h.run("openssl", "base64", "-d", "-A", "-in", "answer.b64", "-out", "answer.p7")
+	h.run("openssl", "base64", "-d", "-in", "answer.b64", "-out", "answer.p7") // which reads no long line
 	var out []*x509.Certificate
 	for rest := h.run("openssl", "pkcs7", "-inform", "DER", "-in", "answer.p7", "-print_certs"); ; {
 		var block *pem.Block

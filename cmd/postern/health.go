@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -18,6 +19,9 @@ import (
 func (h *house) checks() []server.Check {
 	return []server.Check{
 		{Name: "store", Hint: "look at the log and at the disk of the data directory", Run: func(ctx context.Context) error {
+			if err := h.store.Health(); err != nil {
+				return err
+			}
 			return h.registrar.Read(ctx, func(tx issuance.Reader) error { _, err := tx.Clock(); return err })
 		}},
 		{Name: "revocation", Hint: "look at the log: CRLs and OCSP answers grow old", Run: func(context.Context) error { return h.publisher.Healthy() }},
@@ -32,6 +36,8 @@ func (h *house) measure(registry *prometheus.Registry) error {
 		gauge("postern_crl_age_seconds", "How far the CRLs are behind the store.", nil, func() float64 { return h.publisher.Age().Seconds() }),
 		counter("postern_store_operations_total", "Transactions that changed the store.", nil, func() float64 { return float64(h.store.Stats().Operations) }),
 		counter("postern_store_commits_total", "Commits that those transactions shared.", nil, func() float64 { return float64(h.store.Stats().Commits) }),
+		counter("postern_store_failed_commits_total", "Commits that failed: the disk is full, or worse.", nil, func() float64 { return float64(h.store.Stats().Failed) }),
+		gauge("postern_store_free_bytes", "Free space on the disk that holds the database; NaN where the system does not tell.", nil, h.freeSpace),
 		counter("postern_certificate_uses_total", "Uses of certificates at /auth, at the two-way TLS listener, and as web services report them.", prometheus.Labels{"outcome": "accepted"}, func() float64 { return float64(h.seen.Totals().Accepted) }),
 		counter("postern_certificate_uses_total", "Uses of certificates at /auth, at the two-way TLS listener, and as web services report them.", prometheus.Labels{"outcome": "refused"}, func() float64 { return float64(h.seen.Totals().Refused) }),
 		counter("postern_certificate_uses_dropped_total", "Uses that no certificate's record has, because there were too many certificates at once.", nil, func() float64 { return float64(h.seen.Totals().Dropped) }),
@@ -39,6 +45,7 @@ func (h *house) measure(registry *prometheus.Registry) error {
 		counter("postern_ocsp_answers_total", "OCSP answers given.", prometheus.Labels{"source": "signed"}, func() float64 { return float64(h.responder.Stats().Signed) }),
 		counter("postern_ocsp_presigned_total", "OCSP answers signed before they were asked for.", nil, func() float64 { return float64(h.responder.Stats().Presigned) }),
 		gauge("postern_notices", "Notices that failed and wait for a person, up to 500.", prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
+		newExpiry(h),
 	}
 	for channel, c := range h.couriers {
 		labels := prometheus.Labels{"channel": string(channel)}
@@ -71,6 +78,14 @@ func gauge(name, help string, labels prometheus.Labels, f func() float64) promet
 
 func counter(name, help string, labels prometheus.Labels, f func() float64) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, f)
+}
+
+func (h *house) freeSpace() float64 {
+	free, err := h.store.Free()
+	if err != nil {
+		return math.NaN()
+	}
+	return float64(free)
 }
 
 // failedNotices counts what waits for a person.

@@ -45,12 +45,20 @@ type house struct {
 	seen      *issuance.Seen   // uses of certificates
 	outbox    *delivery.Outbox // nil unless a channel ends there
 	couriers  map[issuance.Channel]*delivery.Courier
+	proxies   *proxies
+	shown     listenerCertificates // the certificates that listeners show
+	reload    *reloader
 	listeners listeners
 }
 
-// open opens the store and the CA and wires the rest; nothing listens or runs yet.
-// The caller must close the house.
-func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (h *house, err error) {
+// open opens the store and the CA and wires the rest; nothing is served or runs
+// yet. The caller must close the house.
+func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (*house, error) {
+	return openWith(ctx, cfg, log, now, filepath.Join(cfg.Data, databaseFile))
+}
+
+// openWith is open with the database at a path.
+func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time, database string) (h *house, err error) {
 	h = &house{cfg: cfg, log: log, now: now}
 	defer func() {
 		if err != nil {
@@ -76,7 +84,10 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 			Hint: "bring the database back from a backup, or mount the right volume; an empty one would forget every revocation",
 		}
 	}
-	if h.store, err = bolt.Open(bolt.Options{Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log}); err != nil {
+	if h.store, err = bolt.Open(bolt.Options{
+		Path: database, Key: key, Log: log,
+		Existing: database == filepath.Join(cfg.Data, databaseFile), // a rehearsal brings an empty one
+	}); err != nil {
 		return h, err
 	}
 	h.seen = &issuance.Seen{Store: h.store, Now: h.now}
@@ -93,6 +104,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	if err := h.newCouriers(); err != nil {
 		return h, err
 	}
+	h.reload = &reloader{house: h, used: cfg, read: cfg}
 	return h, h.listen(ctx)
 }
 
@@ -107,7 +119,7 @@ func (h *house) close() error {
 
 // revocation wires CRLs and OCSP and loads them.
 func (h *house) revocation(ctx context.Context) error {
-	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Now: h.now, Log: h.log}
+	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.now, Log: h.log}
 	if err := h.responder.Load(); err != nil {
 		return err
 	}
@@ -139,8 +151,8 @@ func (h *house) offices() (err error) {
 		Desk: h.desk, Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(),
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
-		ReadMobile: delivery.ReadMobile(h.cfg.SMS.Countries, h.cfg.Rules.PhoneRegion),
-		Workers:    runtime.GOMAXPROCS(0),
+		ReadMobile: delivery.ReadMobile(h.cfg.SMS.Countries, h.cfg.Rules.PhoneRegion), ASCIIAddress: delivery.ASCIIAddress,
+		Workers: runtime.GOMAXPROCS(0),
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: h.reports.Document,
 		},
@@ -153,6 +165,8 @@ const (
 	sweepEvery = 5 * time.Second
 	seenEvery  = 10 * time.Second // a crash loses the uses of so long
 	rootEvery  = time.Hour        // looks whether the root's CRL is due
+	// secretsEvery is how soon a secret's file that was changed is noticed.
+	secretsEvery = 5 * time.Second
 	// reportsEvery is how late a report is at most.
 	reportsEvery = 20 * time.Second
 )
@@ -180,6 +194,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
 	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.now()) }))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
+	part("secrets", h.every(secretsEvery, "reading secrets again", h.reload.secrets))
 	part("reports", h.every(reportsEvery, "queueing the reports", h.reports.Queue))
 	part("uses", h.every(seenEvery, "storing the uses of certificates", h.seen.Flush))
 	for _, s := range h.listeners.all() {
@@ -237,15 +252,28 @@ func (h *house) every(interval time.Duration, what string, f func(context.Contex
 
 // newLog returns a logger as the configuration asks for.
 func newLog(c config.Log, w io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo
-	}
+	log, _ := newLevelLog(c, w)
+	return log
+}
+
+// newLevelLog is newLog whose level can be changed.
+func newLevelLog(c config.Log, w io.Writer) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	setLevel(level, c)
 	o := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
+		return slog.New(slog.NewJSONHandler(w, o)), level
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return slog.New(slog.NewTextHandler(w, o)), level
+}
+
+// setLevel sets what c says; info if it says nothing that is known.
+func setLevel(level *slog.LevelVar, c config.Log) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(c.Level)); err != nil {
+		l = slog.LevelInfo
+	}
+	level.Set(l)
 }
 
 // initialized reports whether the data directory has a CA.

@@ -95,7 +95,7 @@ func newDatabase(cfg *config.Config) error {
 func passphrase(path string) (issuance.Secret, error) {
 	text, err := os.ReadFile(path)
 	if err == nil {
-		return issuance.NewSecret([]byte(strings.TrimRight(string(text), "\r\n"))), nil
+		return issuance.NewSecret([]byte(strings.TrimRight(strings.TrimPrefix(string(text), config.ByteOrderMark), "\r\n"))), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return issuance.Secret{}, fmt.Errorf("reading the passphrase: %w", err)

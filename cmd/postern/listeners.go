@@ -43,7 +43,7 @@ func (l listeners) close() error {
 
 // listen makes the handlers and takes the addresses; nothing is served before run.
 func (h *house) listen(ctx context.Context) error {
-	site, err := h.site()
+	sites, err := h.sites()
 	if err != nil {
 		return err
 	}
@@ -55,32 +55,37 @@ func (h *house) listen(ctx context.Context) error {
 	if err := h.measure(registry); err != nil {
 		return err
 	}
-	trusted, err := h.trust(ctx, site)
+	plain, err := h.trust(ctx, sites.plain)
 	if err != nil {
 		return err
 	}
-	public, err := h.public(site, trusted)
+	trusted := plain
+	if sites.public != sites.plain { // the links of its page are others
+		if trusted, err = h.trust(ctx, sites.public); err != nil {
+			return err
+		}
+	}
+	public, err := h.public(sites.public, trusted)
 	if err != nil {
 		return err
 	}
-	staff, err := h.admin(site, promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	staff, err := h.admin(sites.admin, promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
 	if err != nil {
 		return err
 	}
-	proxies, err := h.proxies()
-	if err != nil {
+	if h.proxies, err = h.newProxies(); err != nil {
 		return err
 	}
-	if err := h.listenPublic(public, site, metrics); err != nil {
+	if err := h.listenPublic(public, sites.public, metrics); err != nil {
 		return err
 	}
-	if h.listeners.plain, err = server.New(server.Options{Name: "plain", Addr: h.cfg.Plain.Listen, Handler: trusted, Log: h.log, Metrics: metrics}); err != nil {
+	if h.listeners.plain, err = server.New(server.Options{Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain, Log: h.log, Metrics: metrics}); err != nil {
 		return err
 	}
-	if err := h.listenAdmin(besideProxies(proxies, staff), metrics); err != nil {
+	if err := h.listenAdmin(server.Below(h.cfg.Admin.Base(), besideProxies(h.proxies, staff)), metrics); err != nil {
 		return err
 	}
-	if err := h.listenProxies(proxies, metrics); err != nil {
+	if err := h.listenProxies(metrics); err != nil {
 		return err
 	}
 	return h.listenClients(metrics)
@@ -140,16 +145,36 @@ func (h *house) fronted(o server.Options, f config.Front) (server.Options, error
 	return o, err
 }
 
-// site returns the layout that the pages of all audiences share.
-func (h *house) site() (*page.Site, error) {
-	b := page.Brand{Name: h.cfg.Brand.Name, Colour: h.cfg.Brand.Colour, SupportEmail: h.cfg.Brand.SupportEmail}
+// sites are the layout of pages for each listener that has pages: those that live
+// below the same path are one.
+type sites struct{ public, plain, admin *page.Site }
+
+func (h *house) sites() (sites, error) {
+	made := make(map[string]*page.Site)
+	at := func(base string, err error) (*page.Site, error) {
+		if made[base] == nil && err == nil {
+			made[base], err = h.site(base)
+		}
+		return made[base], err
+	}
+	var s sites
+	var err error
+	s.plain, err = at("", nil) // plain.url has no path
+	s.public, err = at(h.cfg.Public.Front().Base(), err)
+	s.admin, err = at(h.cfg.Admin.Base(), err)
+	return s, err
+}
+
+// site returns the layout that the pages below the path base share.
+func (h *house) site(base string) (*page.Site, error) {
+	b := page.Brand{Name: h.cfg.Brand.Name, Colour: h.cfg.Brand.Colour, SupportEmail: h.cfg.Brand.SupportEmail, SupportPhone: h.cfg.Brand.SupportPhone}
 	if h.cfg.Brand.Logo != "" {
 		var err error
 		if b.Logo, err = os.ReadFile(h.cfg.Brand.Logo); err != nil {
 			return nil, err
 		}
 	}
-	return page.New(b, "")
+	return page.New(b, base)
 }
 
 // public returns the handler of the listener that contacts reach.
@@ -166,19 +191,26 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 	if err != nil {
 		return nil, err
 	}
-	paths := http.NewServeMux()
-	paths.HandleFunc("GET "+server.LivePath, server.Live)
-	paths.Handle("GET "+server.ReadyPath, server.Readiness{Checks: h.checks(), Brief: true})
-	paths.Handle("GET /{$}", http.RedirectHandler("/claim", http.StatusSeeOther))
-	paths.Handle("/", contacts)
-	// Outermost: a mux cleans paths, and the base64 of an OCSP request may have //.
-	return trusted.Before(paths), nil
+	own := map[string]http.Handler{
+		"/": site.ReadOnly(site.Home()), server.LivePath: site.ReadOnly(http.HandlerFunc(server.Live)),
+		server.ReadyPath: site.ReadOnly(server.Readiness{Checks: h.checks(), Brief: true}),
+	}
+	paths := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if handler := own[r.URL.Path]; handler != nil {
+			page.Headers(handler).ServeHTTP(w, r)
+			return
+		}
+		contacts.ServeHTTP(w, r)
+	})
+	// Trust comes first: the base64 of an OCSP request may have //.
+	return server.Below(site.Base(), trusted.Before(server.Clean(site.Base(), paths))), nil
 }
 
 // admin returns the handler of the listener for staff.
 func (h *house) admin(site *page.Site, metrics http.Handler) (http.Handler, error) {
 	o := admin.Options{
-		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Log: h.log, Now: h.now, Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL,
+		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Log: h.log, Now: h.now,
+		Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL, Base: h.cfg.Admin.Base(),
 	}
 	if h.outbox != nil {
 		var err error
@@ -207,5 +239,6 @@ func (h *house) trust(ctx context.Context, site *page.Site) (*trust.Trust, error
 	return trust.New(trust.Options{
 		Root: h.authority.Root(), Issuers: h.issuers, CRL: h.crl, Bundle: h.bundle, WaitBundle: h.waitBundle,
 		OCSP: h.ocsp, OCSPFromPath: ocspFromPath, Site: site, URL: h.cfg.Plain.URL, Now: h.now, Log: h.log, Closing: ctx.Done(),
+		TrustedProxies: h.cfg.Public.Proxies(),
 	})
 }

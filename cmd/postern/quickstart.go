@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/issuance/staff"
@@ -82,9 +83,30 @@ func quickstart(cmd *cobra.Command, data string, ports []int) error {
 		fmt.Fprintf(out, "two-way TLS  %s/whoami\n", cfg.MTLS.URL)
 		fmt.Fprintf(out, "sign-in      export POSTERN_SERVER=%s POSTERN_TOKEN=%s\n", cfg.Admin.URL, token.Reveal())
 		if order != "" {
-			fmt.Fprintf(out, "first order  postern order approve %s\n", order)
+			fmt.Fprintf(out, "first order  %s order approve %s\n", startedAs(os.Args[0], os.Getenv("GOCACHE")), order)
 		}
+		fmt.Fprintf(out, "then call    curl --cacert %s --cert-type P12 --cert payments.p12:PASSWORD %s/whoami\n",
+			quoteWord(filepath.Join(cfg.Data, caDirectory, ca.RootID+".pem")), cfg.MTLS.URL)
 	})
+}
+
+// startedAs returns how people start the program again: as they started it, or by
+// `go run`, whose program lies in a cache of Go's.
+func startedAs(name, cache string) string {
+	if strings.Contains(filepath.ToSlash(name), "/go-build") || cache != "" && strings.HasPrefix(name, cache) {
+		return "go run ./cmd/postern"
+	}
+	return quoteWord(name)
+}
+
+// quoteWord returns s as one word of a shell.
+func quoteWord(s string) string {
+	if s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%", r))
+	}) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // quickstartConfig reads the configuration in data, or writes one: plain HTTP on

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -51,7 +54,7 @@ func startQuickstart(t *testing.T, dir string) string {
 	})
 	var printed strings.Builder
 	buf := make([]byte, 4096)
-	for !strings.Contains(printed.String(), "first order") {
+	for !strings.Contains(printed.String(), "then call") {
 		n, err := read.Read(buf)
 		printed.Write(buf[:n])
 		if err != nil {
@@ -142,4 +145,44 @@ func TestQuickstartGoesOnWithTheSameData(t *testing.T) {
 			t.Errorf("the second start printed %+v, the first %+v", again, first)
 		}
 	})
+}
+
+// TestQuickstartEndsWithACall follows what quickstart prints to its end: the
+// certificate is used, with the command that was printed.
+func TestQuickstartEndsWithACall(t *testing.T) {
+	printed := startQuickstart(t, dataDir(t))
+	q := readQuickstart(t, printed)
+	q.approve(t)
+	link, code := q.link(t), q.code(t)
+	file := filepath.Join(t.TempDir(), "payments.p12")
+	var problems bytes.Buffer
+	if status := cli.Run(t.Context(), cli.Options{
+		Args: []string{"claim", "--target", "openssl", "--out", file, link}, In: strings.NewReader(code + "\n"), Out: io.Discard, Err: &problems,
+	}); status != 0 {
+		t.Fatalf("claiming: status %d: %s", status, problems.String())
+	}
+	password := q.waitFor(t, `((?:[a-z2-9]{4}-){5}[a-z2-9]{4})`)
+	command := regexp.MustCompile(`(?m)^then call +(curl .*)$`).FindStringSubmatch(printed)
+	if command == nil {
+		t.Fatalf("no call is printed:\n%s", printed)
+	}
+	out, err := exec.Command("sh", "-c", strings.NewReplacer("payments.p12", file, "PASSWORD", password).Replace(command[1])).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"organization":"acme"`) {
+		t.Errorf("%s: %v: %s", command[1], err, out)
+	}
+	if !strings.Contains(printed, "first order  "+quoteWord(os.Args[0])+" order approve ") && !strings.Contains(printed, "first order  go run ./cmd/postern order approve ") {
+		t.Errorf("the first order is approved by a program that is not there:\n%s", printed)
+	}
+}
+
+func TestStartedAs(t *testing.T) {
+	for name, want := range map[string]string{
+		"postern": "postern", "./postern": "./postern", "/opt/my tools/postern": "'/opt/my tools/postern'",
+		"/tmp/go-build123/b001/exe/postern": "go run ./cmd/postern", "/home/anna/.cache/go-build/ab/abcdef-d/postern": "go run ./cmd/postern",
+		"/cache/ab/abcdef-d/postern": "go run ./cmd/postern",
+	} {
+		if got := startedAs(name, "/cache"); got != want {
+			t.Errorf("%s is started again as %s, want %s", name, got, want)
+		}
+	}
 }

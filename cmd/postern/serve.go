@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,15 +30,17 @@ func serveCommand() *cobra.Command {
 		Long: `Runs until it is told to stop (SIGINT, SIGTERM), then lets requests and messages
 that are under way finish. Under systemd it says when it is ready.
 
+SIGHUP has it read certificates, secrets, log.level, and the keys below mail and
+sms again (but for provider and countries); the log says which other keys have
+changed and need a restart. Files of certificates and secrets are also read again
+by themselves when they change.
+
 The first start makes an administrator's token, printed once; further ones are
 made with "postern token add".`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := settings.load(cmd)
-			if err != nil {
-				return err
-			}
-			return serve(cmd, cfg, make)
+			load := func() (*config.Config, error) { return settings.load(cmd) }
+			return serve(cmd, load, make)
 		},
 	}
 	settings.flags(c)
@@ -44,8 +48,18 @@ made with "postern token add".`,
 	return c
 }
 
-func serve(cmd *cobra.Command, cfg *config.Config, make bool) error {
-	log := newLog(cfg.Log, cmd.ErrOrStderr())
+func serve(cmd *cobra.Command, load func() (*config.Config, error), make bool) error {
+	// From now on: who asks to reload while the server starts must not stop it.
+	reload := hangups()
+	defer signal.Stop(reload)
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+	log, level := newLevelLog(cfg.Log, cmd.ErrOrStderr())
+	for _, w := range cfg.Warnings() {
+		log.Warn(w.Message, "key", w.Key, "hint", w.Hint)
+	}
 	if !initialized(cfg) {
 		if !make {
 			return &issuance.Error{Kind: issuance.Conflict, Message: "there is no CA in " + cfg.Data, Hint: "make one with `postern init`, or name the right directory with --data"}
@@ -59,6 +73,7 @@ func serve(cmd *cobra.Command, cfg *config.Config, make bool) error {
 		return err
 	}
 	defer h.close()
+	h.reload.load, h.reload.level = load, level
 	token, err := h.firstToken(cmd.Context())
 	if err != nil {
 		return err
@@ -66,11 +81,19 @@ func serve(cmd *cobra.Command, cfg *config.Config, make bool) error {
 	if !token.Empty() {
 		fmt.Fprintf(cmd.OutOrStdout(), "administrator's token, shown once: %s\n", token.Reveal())
 	}
-	return h.runNotifying(cmd.Context())
+	return h.runNotifying(cmd.Context(), reload)
 }
 
-// runNotifying is run that tells systemd when it is ready and when it stops.
-func (h *house) runNotifying(ctx context.Context) error {
+// hangups returns where SIGHUP arrives.
+func hangups() chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c
+}
+
+// runNotifying is run that reloads when it is asked to, and tells systemd when it
+// is ready, reloads, and stops.
+func (h *house) runNotifying(ctx context.Context, reload <-chan os.Signal) error {
 	socket := os.Getenv("NOTIFY_SOCKET")
 	tell := func(state string) {
 		if err := systemd.Notify(socket, state); err != nil {
@@ -85,9 +108,28 @@ func (h *house) runNotifying(ctx context.Context) error {
 		}
 		tell("READY=1")
 		context.AfterFunc(ctx, func() { tell("STOPPING=1") })
+		go h.reloadWhen(ctx, reload, tell)
 		go h.watchdog(ctx, os.Getenv("WATCHDOG_USEC"), tell)
 	})
 	return errors.Join(err, h.close())
+}
+
+// reloadWhen reloads at each signal. What cannot be read leaves the server as it was.
+func (h *house) reloadWhen(ctx context.Context, signals <-chan os.Signal, tell func(string)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
+			tell(systemd.Reloading())
+			if err := h.reload.all(ctx); err != nil {
+				h.log.Error("reloading; the server goes on as before", "error", err)
+			} else {
+				h.log.Info("reloaded")
+			}
+			tell("READY=1")
+		}
+	}
 }
 
 // watchdog tells systemd twice in each of its intervals (sd_watchdog_enabled(3))
@@ -150,43 +192,4 @@ func (s *settings) load(c *cobra.Command) (*config.Config, error) {
 		}
 	}
 	return config.Load(o)
-}
-
-// configCommand checks and shows the configuration.
-func configCommand() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check or show the configuration", Args: cobra.NoArgs}
-	var check, show settings
-	checkC := &cobra.Command{
-		Use: "check", Short: "Say what is wrong with a configuration, with file, line and key", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				check.file = args[0]
-			}
-			cfg, err := check.load(cmd)
-			if err != nil {
-				return err
-			}
-			name := cfg.File()
-			if name == "" {
-				name = "the configuration"
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), name+" is sound")
-			return nil
-		},
-	}
-	check.flags(checkC)
-	showC := &cobra.Command{
-		Use: "show", Short: "Print the effective configuration, without its secrets", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := show.load(cmd)
-			if err != nil {
-				return err
-			}
-			_, err = cmd.OutOrStdout().Write(cfg.Effective())
-			return err
-		},
-	}
-	show.flags(showC)
-	c.AddCommand(checkC, showC)
-	return c
 }

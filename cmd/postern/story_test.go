@@ -65,9 +65,9 @@ type visitor struct {
 	dir string // where downloads land
 }
 
-func openBrowser(t *testing.T) *visitor {
+func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *visitor {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
+	options := append(append(chromedp.DefaultExecAllocatorOptions[:], more...),
 		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(390, 844),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/ca"
+	"github.com/postern-ca/postern/ca/mtls"
 )
 
 // serverValidity is that of the server certificates our own CA makes; they live
@@ -20,13 +21,14 @@ const serverValidity = 30 * 24 * time.Hour
 // serverTLS returns the TLS side of a listener with the certificate in the files
 // cert and key, or one of our own CA for the host of address if there are none.
 func (h *house) serverTLS(cert, key, address string) (*tls.Config, error) {
-	base := &tls.Config{MinVersion: tls.VersionTLS12}
+	base := &tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: mtls.CipherSuites(), NextProtos: protocols()}
 	if cert != "" {
 		f := &certificateFiles{cert: cert, key: key, log: h.log, now: h.now}
 		if _, err := f.get(nil); err != nil {
 			return nil, err
 		}
 		base.GetCertificate = f.get
+		h.shown.files, h.shown.get = append(h.shown.files, f), append(h.shown.get, f.get)
 		return base, nil
 	}
 	u, err := url.Parse(address)
@@ -44,8 +46,14 @@ func (h *house) serverTLS(cert, key, address string) (*tls.Config, error) {
 		keys.Profile.IPs = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	}
 	base.GetCertificate = keys.GetCertificate
+	h.shown.get = append(h.shown.get, keys.GetCertificate)
 	return base, nil
 }
+
+// protocols are those of ALPN, the best first. crypto/tls ends the handshake of a
+// client that asks for others alone, and some ask for HTTP/1.0: curl --http1.0,
+// checks of load balancers. A listener without HTTP/2 drops that from the list.
+func protocols() []string { return []string{"h2", "http/1.1", "http/1.0"} }
 
 // filesEvery is how often the files of a certificate are looked at.
 const filesEvery = 10 * time.Second
@@ -89,6 +97,13 @@ func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	f.log.Error("reading a server certificate again", "file", f.cert, "error", err)
 	return f.current, nil
+}
+
+// forget has the next call of get read the files, whatever their times say.
+func (f *certificateFiles) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looked, f.changed = time.Time{}, time.Time{}
 }
 
 func newest(paths ...string) (t time.Time, err error) {

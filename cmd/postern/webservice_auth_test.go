@@ -76,7 +76,7 @@ func (f *frontier) authAddress() string { return f.h.listeners.auth.Addr().Strin
 
 func (f *frontier) nginxAuthPaths() map[string]string {
 	paths := f.nginxPaths()
-	delete(paths, "/etc/postern/crl-bundle.pem")
+	delete(paths, "/var/lib/postern-crl-sync/crl-bundle.pem")
 	paths["127.0.0.1:9444"] = f.authAddress()
 	return paths
 }
@@ -84,7 +84,7 @@ func (f *frontier) nginxAuthPaths() map[string]string {
 // haproxyAuthPaths also puts the page's Lua program in its place.
 func (f *frontier) haproxyAuthPaths() map[string]string {
 	paths := f.haproxyPaths()
-	delete(paths, "/etc/postern/crl-bundle.pem")
+	delete(paths, "/var/lib/postern-crl-sync/crl-bundle.pem")
 	f.keep("postern-auth.lua", []byte(f.page("haproxy.md", "lua", map[string]string{"127.0.0.1:9444": f.authAddress()})))
 	paths["/etc/haproxy/postern-auth.lua"] = f.path("postern-auth.lua")
 	return paths

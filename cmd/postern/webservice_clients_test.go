@@ -1,12 +1,16 @@
 package main
 
 import (
+	"crypto"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/postern-ca/postern/delivery"
+	"github.com/postern-ca/postern/issuance"
 )
 
 // TestClientsPage calls the two-way TLS listener as docs/web-services/clients.md
@@ -40,6 +44,35 @@ func TestClientsPage(t *testing.T) {
 	ca["/etc/nginx/payments-chain.pem"], ca["/etc/nginx/payments-key.pem"] = f.path("payments-chain.pem"), f.path("payments-key.pem")
 	f.nginx("server { listen " + f.address + ";\n" + f.page("clients.md", "nginx", ca) + "}\n")
 	wantMe("nginx", f.plain())
+}
+
+// TestACompatibleFileNeedsNoLegacyProvider: openssl opens it with the commands of
+// the page where its module for old algorithms is not installed.
+func TestACompatibleFileNeedsNoLegacyProvider(t *testing.T) {
+	t.Parallel()
+	f := newFrontier(t)
+	key, ok := f.identity.PrivateKey.(crypto.Signer)
+	if !ok {
+		t.Fatalf("the identity's key is a %T", f.identity.PrivateKey)
+	}
+	file, err := delivery.Pack(issuance.Bundle{
+		Key: key, Certificate: f.identity.Leaf.Raw, Chain: [][]byte{f.h.authority.Issuers()[0].Certificate.Raw, f.h.authority.Root().Raw},
+		Password: issuance.NewSecret([]byte(f.password)), Target: issuance.Compatible, FriendlyName: "acme.payments",
+	})
+	must(t, err)
+	must(t, os.WriteFile(f.path("payments.p12"), file, 0o600))
+	c := exec.Command("sh", "-euc", f.page("clients.md", "pem", map[string]string{"https://api.example.com/": f.h.cfg.MTLS.URL + "/whoami"}))
+	c.Dir = f.dir
+	c.Env = append(os.Environ(), "PASSWORD="+f.password, "CURL_CA_BUNDLE="+f.path("root.pem"), "OPENSSL_MODULES="+t.TempDir())
+	out, err := c.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"service":"acme.payments"`) {
+		t.Errorf("got %v\n%s", err, out)
+	}
+	kinds := exec.Command("openssl", "pkcs12", "-info", "-noout", "-in", "payments.p12", "-passin", "env:PASSWORD")
+	kinds.Dir, kinds.Env = c.Dir, c.Env
+	if out, err := kinds.CombinedOutput(); err != nil || !strings.Contains(string(out), "pbeWithSHA1And3-KeyTripleDES-CBC") {
+		t.Errorf("the file is not the compatible one: %v\n%s", err, out)
+	}
 }
 
 // TestHAProxyAsAClient is the rest of the page.

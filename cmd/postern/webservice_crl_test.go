@@ -54,7 +54,7 @@ func crlServers() map[string]crlServer {
 
 func (f *frontier) commonPaths(more map[string]string) map[string]string {
 	more["/etc/postern/chain.pem"] = f.path("chain.pem")
-	more["/etc/postern/crl-bundle.pem"] = f.path("crl-bundle.pem")
+	more["/var/lib/postern-crl-sync/crl-bundle.pem"] = f.path("crl-bundle.pem")
 	return more
 }
 
@@ -148,7 +148,7 @@ func (f *frontier) applicationPaths(more map[string]string) map[string]string {
 
 func (f *frontier) goPaths() map[string]string {
 	paths := f.applicationPaths(map[string]string{`":443"`: `"` + f.address + `"`, "http://pki.example.com": f.h.cfg.Plain.URL})
-	delete(paths, "/etc/postern/crl-bundle.pem")
+	delete(paths, "/var/lib/postern-crl-sync/crl-bundle.pem")
 	return paths
 }
 

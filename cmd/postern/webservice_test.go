@@ -146,10 +146,16 @@ type program struct {
 // begin runs a program until the test ends.
 func (f *frontier) begin(name string, args ...string) *program {
 	f.t.Helper()
+	return f.beginIn(nil, name, args...)
+}
+
+// beginIn is begin in an environment of its own; nil: in that of the test.
+func (f *frontier) beginIn(environment []string, name string, args ...string) *program {
+	f.t.Helper()
 	p := &program{t: f.t, cmd: exec.Command(name, args...), out: f.path(filepath.Base(name) + ".out"), done: make(chan struct{})}
 	out, err := os.Create(p.out)
 	must(f.t, err)
-	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = out, out, f.dir
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir, p.cmd.Env = out, out, f.dir, environment
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	must(f.t, p.cmd.Start())
 	go func() { _ = p.cmd.Wait(); close(p.done) }()
@@ -315,11 +321,11 @@ func (f *frontier) spoof(names ...string) {
 			}
 		}
 	}
-	// A header of a hundred thousand octets does not push anything out.
+	// A header of a hundred thousand bytes does not push anything out.
 	long := http.Header{names[0]: {strings.Repeat("evil", 25_000)}}
 	if in, _ := f.visitor(&f.identity, tls.VersionTLS13, true).call(f.t.Context(), long); in {
 		if got := (<-f.saw).Values(names[0]); len(got) != 1 || strings.Contains(got[0], "evil") {
-			f.t.Errorf("the application saw %s of %d octets", names[0], len(strings.Join(got, "")))
+			f.t.Errorf("the application saw %s of %d bytes", names[0], len(strings.Join(got, "")))
 		}
 	}
 }

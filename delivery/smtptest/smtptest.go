@@ -1,20 +1,13 @@
-// Package smtptest starts a real mail server for tests, Debian's aiosmtpd, on a
-// loopback port. It demands STARTTLS and AUTH, and delivers to the test alone.
+// Package smtptest starts real mail servers for tests, Debian's aiosmtpd, Postfix
+// and OpenSMTPD, on loopback ports, and delivers to the test alone.
 package smtptest
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	_ "embed"
 	"encoding/json"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,7 +18,7 @@ import (
 //go:embed smtpd.py
 var program []byte
 
-// User and Password are what every Server demands.
+// User and Password are what a Server demands that has AUTH.
 const (
 	User     = "postern"
 	Password = "pLanTed-x7Qz0Rw4Kk"
@@ -47,6 +40,8 @@ type Server struct {
 
 	tb    testing.TB
 	mails chan Mail
+	pair  tls.Certificate
+	hop   int // port of what a relay hands its mails on to
 }
 
 // New starts a server that ends with the test.
@@ -56,19 +51,17 @@ func New(tb testing.TB) *Server {
 	if out, err := exec.Command(python, "-c", "import aiosmtpd").CombinedOutput(); err != nil {
 		tb.Fatalf("a mail server is needed: apt-get install python3-aiosmtpd (%v: %s)", err, out)
 	}
-	certificate, roots := Certificate(tb, "127.0.0.1")
-	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	s := &Server{tb: tb, mails: make(chan Mail, keeps)}
+	s.pair, s.Roots = Certificate(tb, "127.0.0.1")
+	cert, key := s.certificate()
 	dir := tb.TempDir()
 	files := []struct {
 		name string
 		text []byte
 	}{
 		{"smtpd.py", program},
-		{"cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})},
-		{"key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})},
+		{"cert.pem", []byte(cert)},
+		{"key.pem", []byte(key)},
 	}
 	args := make([]string, 0, len(files)+2)
 	for _, f := range files {
@@ -78,7 +71,6 @@ func New(tb testing.TB) *Server {
 		}
 		args = append(args, path)
 	}
-	s := &Server{Roots: roots, tb: tb, mails: make(chan Mail, keeps)}
 	s.start(exec.Command(python, append(args, User, Password)...))
 	return s
 }
@@ -143,34 +135,4 @@ func (s *Server) Next() Mail {
 		s.tb.Fatal("no mail came")
 		return Mail{}
 	}
-}
-
-// Certificate returns a self-signed server certificate for a name or an
-// address, and the pool that it verifies with.
-func Certificate(tb testing.TB, name string) (tls.Certificate, *x509.CertPool) {
-	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	if ip := net.ParseIP(name); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{name}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
 }

@@ -25,7 +25,10 @@ import (
 const (
 	AccountSID = "AC0123456789abcdef0123456789abcdef"
 	AuthToken  = "fedcba9876543210fedcba9876543210"
-	From       = "+15005550006"
+	// APIKey and APIKeySecret are a key of the account, for messages alone.
+	APIKey       = "SK0123456789abcdef0123456789abcdef"
+	APIKeySecret = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+	From         = "+15005550006"
 	// Invalid is a number that is refused with 400 and 21211, as by Twilio's test credentials.
 	Invalid = "+15005550001"
 )
@@ -35,7 +38,9 @@ type Fault struct {
 	Status int           // of the answer; 0: as it should be
 	Code   int           // of Twilio's dictionary of errors
 	Text   string        // "message" of the answer
-	Raw    string        // instead of JSON
+	Raw    string        // HTML instead of Twilio's JSON
+	JSON   string        // another JSON instead of Twilio's
+	Server string        // the header
 	Retry  time.Duration // Retry-After
 	// Accept takes the message first, whatever is answered: the client cannot know.
 	Accept bool
@@ -128,7 +133,8 @@ func (s *Server) Messages() []Message {
 	return slices.Clone(s.messages)
 }
 
-// ServeHTTP answers POST /2010-04-01/Accounts/{sid}/Messages.json.
+// ServeHTTP answers POST /2010-04-01/Accounts/{sid}/Messages.json, and GET for a
+// day before there were messages.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
@@ -142,7 +148,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f = check(f, r, user, password, form)
 	}
 	var sid string
-	if f.Status == http.StatusCreated || f.Accept {
+	if (f.Status == http.StatusCreated || f.Accept) && r.Method == http.MethodPost {
 		sid = s.accept(form)
 	}
 	switch {
@@ -174,10 +180,12 @@ func check(f Fault, r *http.Request, user, password string, form url.Values) Fau
 	number := regexp.MustCompile(`^\+[1-9][0-9]{7,14}$`)
 	refuse := func(status, code int, text string) Fault { return Fault{Status: status, Code: code, Text: text} }
 	switch {
-	case user != AccountSID || password != AuthToken:
+	case (user != AccountSID || password != AuthToken) && (user != APIKey || password != APIKeySecret):
 		return Unauthenticated()
 	case r.URL.Path != "/2010-04-01/Accounts/"+AccountSID+"/Messages.json":
 		return refuse(404, 20404, "The requested resource "+r.URL.Path+" was not found")
+	case r.Method == http.MethodGet && r.URL.Query().Get("DateSent") == "2000-01-01":
+		return Fault{Status: 200, JSON: `{"messages": [], "page": 0, "page_size": 1}`}
 	case r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded":
 		return refuse(405, 20004, "Method not allowed")
 	case form.Get("To") == "":
@@ -213,11 +221,16 @@ func answer(w http.ResponseWriter, f Fault, sid string, form url.Values) {
 	if f.Retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.Retry/time.Second)))
 	}
-	if f.Raw != "" {
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(f.Status)
-		_, _ = io.WriteString(w, f.Raw)
-		return
+	if f.Server != "" {
+		w.Header().Set("Server", f.Server)
+	}
+	for contentType, body := range map[string]string{"text/html": f.Raw, "application/json": f.JSON} {
+		if body != "" {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(f.Status)
+			_, _ = io.WriteString(w, body)
+			return
+		}
 	}
 	body := map[string]any{
 		"code": f.Code, "message": f.Text, "status": f.Status,

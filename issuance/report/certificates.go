@@ -74,8 +74,8 @@ func (c *clerk) held() error {
 
 // unused lists those that have been active for long, and that nobody uses.
 func (c *clerk) unused() error {
-	c.out.Use.UnusedAfterDays = int(unusedAfter / oneDay)
-	since := c.now.Add(-unusedAfter)
+	c.out.Use.UnusedAfterDays = int(issuance.UnusedAfter / oneDay)
+	since := c.now.Add(-issuance.UnusedAfter)
 	f, err := c.needing(issuance.UseNeed, time.Time{}, func(cert issuance.Certificate) (bool, error) { return cert.IssuedAt.Before(since), nil })
 	if err != nil {
 		return err

@@ -21,7 +21,6 @@ type Query struct {
 // reportReads records.
 const (
 	reportReads  = 1000
-	unusedAfter  = 30 * 24 * time.Hour
 	failedWithin = 30 * 24 * time.Hour
 )
 

@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -33,17 +34,18 @@ type step struct {
 	err error
 }
 
-// outcome is how a run ended; it was aborted if the function did not return.
+// outcome is how a run ended; it was aborted if the function did not return, and
+// torn if that was because the file is damaged.
 type outcome struct {
-	err     error
-	aborted bool
+	err           error
+	aborted, torn bool
 }
 
 func (o outcome) failed() bool { return o.aborted || o.err != nil }
 
 // update queues f for the committer, and answers once it is committed.
 func (s *Store) update(ctx context.Context, f func(*tx) error) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.writable(ctx); err != nil {
 		return err
 	}
 	c := &call{ctx: ctx, f: f, steps: make(chan step, 1), ran: make(chan outcome, 1)}
@@ -69,8 +71,13 @@ func (s *Store) update(ctx context.Context, f func(*tx) error) error {
 
 func (c *call) run(t *tx) {
 	out := outcome{aborted: true}
+	old := debug.SetPanicOnFault(true)
 	defer func() {
+		debug.SetPanicOnFault(old)
 		t.over = true
+		if out.aborted && ofTheFile() {
+			out = outcome{err: t.s.damage(recover()), torn: true}
+		}
 		c.ran <- out
 	}()
 	out = outcome{err: c.f(t)}
@@ -78,6 +85,7 @@ func (c *call) run(t *tx) {
 
 // commitAll is the committer: the only goroutine that writes records.
 func (s *Store) commitAll() {
+	debug.SetPanicOnFault(true)
 	for {
 		batch := s.queue.next()
 		if len(batch) == 0 {
@@ -138,9 +146,9 @@ func first(errs ...error) error {
 // try runs the calls in one transaction and commits it, unless none has written.
 // If one failed after it wrote, try returns its index and has changed nothing.
 func (s *Store) try(batch []*call) (culprit int, answers []outcome, err error) {
-	b, err := s.db.Begin(true)
+	b, err := s.beginWrite()
 	if err != nil {
-		return -1, make([]outcome, len(batch)), failed("writing", err)
+		return -1, make([]outcome, len(batch)), err
 	}
 	wrote, deleted := false, false
 	for i, c := range batch {
@@ -148,7 +156,7 @@ func (s *Store) try(batch []*call) (culprit int, answers []outcome, err error) {
 		c.steps <- step{tx: t}
 		o := <-c.ran
 		answers = append(answers, o)
-		if o.aborted || o.failed() && t.writes > 0 {
+		if o.aborted || o.torn || o.failed() && t.writes > 0 {
 			b.Rollback()
 			return i, answers, nil
 		}
@@ -175,14 +183,18 @@ func (s *Store) try(batch []*call) (culprit int, answers []outcome, err error) {
 // the process starts again and reads what is really there.
 func (s *Store) sync(b *bbolt.Tx) error {
 	id := b.ID()
-	err := b.Commit()
+	err := s.commitFile(b)
 	if err == nil {
 		s.stats.commits.Add(1)
 		s.stats.syncs.Add(2) // bbolt: one for the pages, one for the page that makes them valid
+		s.committed()
 		return nil
 	}
-	err = fmt.Errorf("committing: %w", err)
-	again, e := s.db.Begin(true)
+	_ = b.Rollback() // bbolt does not give its lock back in each case
+	if s.damaged.Load() != nil {
+		return err
+	}
+	again, e := s.beginWrite()
 	if e == nil {
 		defer again.Rollback()
 	}
@@ -190,5 +202,29 @@ func (s *Store) sync(b *bbolt.Tx) error {
 		err = fmt.Errorf("the database must be opened again: %w", err)
 		s.broken.Store(&err)
 	}
+	return s.uncommitted(err)
+}
+
+// commitFile commits b, unless the file is damaged where it would be written.
+func (s *Store) commitFile(b *bbolt.Tx) (err error) {
+	ended := false
+	defer s.caught(&ended, true, &err)
+	err = b.Commit()
+	ended = true
 	return err
+}
+
+// beginWrite begins a transaction that writes, unless nothing is written any more.
+func (s *Store) beginWrite() (b *bbolt.Tx, err error) {
+	if err := s.writable(context.Background()); err != nil {
+		return nil, err
+	}
+	ended, old := false, debug.SetPanicOnFault(true)
+	defer s.caught(&ended, old, &err)
+	b, err = s.begin(true)
+	ended = true
+	if err != nil {
+		return nil, failed("writing", err)
+	}
+	return b, nil
 }

@@ -61,13 +61,19 @@ func makeBuckets(b *bbolt.Tx, names ...string) error {
 
 // migrate runs the steps that the file has not seen, all in one transaction: a
 // step that fails leaves the file as it was.
-func migrate(db *bbolt.DB, steps []migration) error {
+func migrate(db *bbolt.DB, steps []migration, o Options) error {
 	return db.Update(func(b *bbolt.Tx) error {
+		if o.Existing && b.Bucket([]byte(metaBucket)) == nil {
+			return damagedError(o.Path, "has no tables of Postern's", hintRestore)
+		}
 		meta, err := b.CreateBucketIfNotExists([]byte(metaBucket))
 		if err != nil {
 			return fmt.Errorf("reading the schema version: %w", err)
 		}
 		have := number(meta.Get([]byte(schemaKey)))
+		if o.Existing && have == 0 {
+			return damagedError(o.Path, "has no schema version", hintRestore)
+		}
 		want := uint64(len(steps))
 		if have > want {
 			return &issuance.Error{

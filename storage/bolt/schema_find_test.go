@@ -169,7 +169,7 @@ func TestAMigrationInPartsBeginsAnew(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := first(migrate(db, migrations()[:1]), db.Close()); err != nil {
+	if err := first(migrate(db, migrations()[:1], o), db.Close()); err != nil {
 		t.Fatalf("the old program: %v", err)
 	}
 	s, err := Open(o)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -105,11 +106,19 @@ var errReaders = errors.New("an older reader is open")
 // scrubSlice looks at pages from the first on, and returns where the next slice
 // begins, -1 at the end, and how many pages it has overwritten.
 func (s *Store) scrubSlice(from int, tail bool) (next, zeroed int, err error) {
-	b, err := s.db.Begin(true)
+	b, err := s.beginWrite()
 	if err != nil {
 		return from, 0, err
 	}
 	defer b.Rollback()
+	ended, old := false, debug.SetPanicOnFault(true)
+	defer s.caught(&ended, old, &err)
+	next, zeroed, err = s.scrubPart(b, from, tail)
+	ended = true
+	return next, zeroed, err
+}
+
+func (s *Store) scrubPart(b *bbolt.Tx, from int, tail bool) (next, zeroed int, err error) {
 	if !s.readers.current(b.ID() - 1) { // a writer's id is one above the root it began with
 		return from, 0, errReaders
 	}
@@ -201,6 +210,9 @@ func (s *Store) scrubAll(ctx context.Context) {
 		case <-timer.C:
 		}
 		if err := s.Scrub(ctx); err != nil {
+			if s.damaged.Load() != nil {
+				return
+			}
 			s.markDeleted()
 			if ctx.Err() == nil {
 				s.opts.Log.Warn("deleted secrets are still in the database file; trying again", "error", err)

@@ -8,14 +8,15 @@ type Stats struct {
 	Commits     uint64 // transactions made durable
 	Fdatasyncs  uint64 // calls of fdatasync by commits, and of fsync by scrubs
 	PagesZeroed uint64 // by scrubs
+	Failed      uint64 // commits that failed
 }
 
-type counters struct{ operations, commits, syncs, zeroed atomic.Uint64 }
+type counters struct{ operations, commits, syncs, zeroed, failed atomic.Uint64 }
 
 // Stats returns what s has done since it was opened.
 func (s *Store) Stats() Stats {
 	return Stats{
 		Operations: s.stats.operations.Load(), Commits: s.stats.commits.Load(),
-		Fdatasyncs: s.stats.syncs.Load(), PagesZeroed: s.stats.zeroed.Load(),
+		Fdatasyncs: s.stats.syncs.Load(), PagesZeroed: s.stats.zeroed.Load(), Failed: s.stats.failed.Load(),
 	}
 }

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +25,9 @@ type Options struct {
 	Path string
 	Key  *seal.Ring
 	Log  *slog.Logger // nil: slog.Default()
+	// Existing refuses a file that is not there, and one that is empty or another
+	// program's: whoever has data elsewhere that belongs to it must not begin anew.
+	Existing bool
 
 	// LockTimeout is how long Open waits for another process to close the
 	// file; 0 means one second.
@@ -68,6 +70,9 @@ type Store struct {
 	stats   counters
 	memo    *memo
 	broken  atomic.Pointer[error] // why nothing can be trusted any more
+	damaged atomic.Pointer[error] // why nothing is written any more; what can be read, is
+	stuck   atomic.Bool           // bbolt panicked with its locks held
+	failing atomic.Pointer[error] // why the last commit failed
 
 	scrubbing sync.Mutex
 	deleted   chan struct{} // holds one: a secret was deleted since the last scrub
@@ -83,74 +88,37 @@ const virtual = 1 << 30
 
 // Open opens the file, makes it if it is not there, and brings an older schema
 // up to date. It refuses a file that another process serves, one of a newer
-// program, and one that was sealed with other keys. The caller must Close the store.
+// program, one that was sealed with other keys, and one that is damaged as far as
+// that is seen at once. The caller must Close the store.
 func Open(o Options) (*Store, error) { return open(o, migrations()) }
 
-func open(o Options, steps []migration) (_ *Store, err error) {
+func open(o Options, steps []migration) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	db, err := openFile(o)
-	if err != nil {
+	if err := inspect(o); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			db.Close()
+	s := &Store{opts: o, tables: newTables(), memo: newMemo(), deleted: make(chan struct{}, 1)}
+	if err := s.load(steps); err != nil {
+		if s.db != nil && !s.stuck.Load() {
+			s.db.Close()
 		}
-	}()
-	if err := prepare(db, o.Log, steps); err != nil {
+		if s.raw != nil {
+			s.raw.Close()
+		}
 		return nil, err
 	}
-	if err := migrate(db, steps); err != nil {
-		return nil, err
-	}
-	if err := checkKey(db, o.Key); err != nil {
-		return nil, err
-	}
-	raw, err := os.OpenFile(o.Path, os.O_RDWR, 0)
-	if err != nil {
-		return nil, fmt.Errorf("opening the database to scrub it: %w", err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	s := &Store{opts: o, db: db, raw: raw, tables: newTables(), memo: newMemo(), stop: stop, deleted: make(chan struct{}, 1)}
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.Background())
 	s.queue.wake = make(chan struct{}, 1)
 	s.readers.open = make(map[int]int)
 	s.tail.Store(true) // the process before may have been killed in a commit,
 	s.markDeleted()    // or before it scrubbed
 	s.running.Go(s.commitAll)
 	s.running.Go(func() { s.scrubAll(ctx) })
+	s.running.Go(func() { s.probeAll(ctx) })
 	return s, nil
-}
-
-// openFile opens the bbolt file, with mode 0600, and makes its name durable.
-func openFile(o Options) (*bbolt.DB, error) {
-	info, err := os.Stat(o.Path)
-	fresh := errors.Is(err, fs.ErrNotExist)
-	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		o.Log.Warn("the database could be read by others; its mode is mended", "mode", info.Mode().Perm().String())
-		if err := os.Chmod(o.Path, 0o600); err != nil {
-			return nil, fmt.Errorf("closing the database to others: %w", err)
-		}
-	}
-	db, err := bbolt.Open(o.Path, 0o600, &bbolt.Options{
-		Timeout: o.LockTimeout, FreelistType: bbolt.FreelistMapType, InitialMmapSize: virtual,
-	})
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, &issuance.Error{
-			Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "another postern serves this file",
-			Hint: "every command talks to the running server; stop it first if this is to be the server",
-		}
-	case err != nil:
-		return nil, fmt.Errorf("opening the database: %w", err)
-	case fresh:
-		if err := syncDir(filepath.Dir(o.Path)); err != nil {
-			db.Close()
-			return nil, fmt.Errorf("making the database's name durable: %w", err)
-		}
-	}
-	return db, nil
 }
 
 // Close waits for what runs, answers what is queued, scrubs what was deleted and
@@ -168,15 +136,21 @@ func (s *Store) Close() error {
 		}
 	default:
 	}
+	if s.stuck.Load() { // whoever closes it waits for the locks
+		return s.raw.Close()
+	}
 	return errors.Join(s.db.Close(), s.raw.Close())
 }
 
-func (s *Store) view(ctx context.Context, f func(*tx) error) error {
+func (s *Store) view(ctx context.Context, f func(*tx) error) (err error) {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
-	b, err := s.readers.begin(s.db)
+	ended, old := false, debug.SetPanicOnFault(true)
+	defer s.caught(&ended, old, &err)
+	b, err := s.begin(false)
 	if err != nil {
+		ended = true
 		return failed("reading", err)
 	}
 	t := &tx{b: b, s: s}
@@ -184,21 +158,46 @@ func (s *Store) view(ctx context.Context, f func(*tx) error) error {
 		t.over = true
 		s.readers.end(b)
 	}()
-	return f(t)
+	err = f(t)
+	ended = true
+	return err
+}
+
+// begin begins a transaction of bbolt's. If bbolt panics, it leaves its locks as
+// they are: nothing can be begun after that, and nobody is to wait for it.
+func (s *Store) begin(writable bool) (b *bbolt.Tx, err error) {
+	begun := false
+	defer func() {
+		if !begun {
+			s.stuck.Store(true)
+			why := damagedError(s.opts.Path, "cannot be read any more", hintRunning)
+			s.broken.Store(&why)
+		}
+	}()
+	if writable {
+		b, err = s.db.Begin(true)
+	} else {
+		b, err = s.readers.begin(s.db)
+	}
+	begun = true
+	return b, err
 }
 
 // Snapshot writes the whole database to w, as it is at this moment, while others
 // read and write. What it writes can be opened with the same key file.
-func (s *Store) Snapshot(ctx context.Context, w io.Writer) error {
+func (s *Store) Snapshot(ctx context.Context, w io.Writer) (err error) {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
-	b, err := s.readers.begin(s.db)
-	if err != nil {
-		return failed("copying", err)
+	ended, old := false, debug.SetPanicOnFault(true)
+	defer s.caught(&ended, old, &err)
+	b, err := s.begin(false)
+	if err == nil {
+		defer s.readers.end(b)
+		_, err = b.WriteTo(w)
 	}
-	defer s.readers.end(b)
-	if _, err := b.WriteTo(w); err != nil {
+	ended = true
+	if err != nil {
 		return failed("copying", err)
 	}
 	return nil
@@ -209,6 +208,14 @@ func (s *Store) usable(ctx context.Context) error {
 		return *why
 	}
 	return ctx.Err()
+}
+
+// writable is usable for what changes the file.
+func (s *Store) writable(ctx context.Context) error {
+	if why := s.damaged.Load(); why != nil {
+		return *why
+	}
+	return s.usable(ctx)
 }
 
 func failed(doing string, err error) error {

@@ -47,6 +47,8 @@ func testNeeds(t *testing.T, fresh Fresh) {
 			{"all between two times", issuance.CertificateQuery{ExpiresFrom: from, ExpiresBefore: before}, []string{"00004", "00003"}},
 			{"all from a time on", issuance.CertificateQuery{ExpiresFrom: after(998*time.Hour + 1)}, []string{"00001"}},
 			{"held from a time on", issuance.CertificateQuery{ExpiresFrom: start(), Status: issuance.Held}, []string{"00006", "00003"}},
+			{"issued before a time", issuance.CertificateQuery{Need: issuance.SuccessorNeed, IssuedBefore: certificate(3, nil).IssuedAt}, []string{"00002", "00001"}},
+			{"all issued before a time", issuance.CertificateQuery{IssuedBefore: certificate(3, nil).IssuedAt}, []string{"00002", "00001"}},
 			{"a need that is none", issuance.CertificateQuery{Need: "nothing"}, []string{}},
 		} {
 			same(t, test.name, test.want, listCertificates(t, s, test.q))
@@ -261,11 +263,11 @@ func testStoredReports(t *testing.T, fresh Fresh) {
 func (w *world) askNeeds(rt *rapid.T) {
 	q := issuance.CertificateQuery{
 		Need: pick(rt, "need", "", issuance.SuccessorNeed, issuance.RevocationNeed, issuance.UseNeed, issuance.DecisionNeed), Organization: w.org(rt),
-		ExpiresFrom: instant(rt, "expires from"), ExpiresBefore: instant(rt, "expires before"),
+		ExpiresFrom: instant(rt, "expires from"), ExpiresBefore: instant(rt, "expires before"), IssuedBefore: instant(rt, "issued before"),
 	}
 	want := scan(w.certificates, func(c issuance.Certificate) bool {
 		return c.Status != issuance.Abandoned && c.Organization == q.Organization && (q.Need == "" || c.Needs(q.Need)) &&
-			!c.NotAfter.Before(q.ExpiresFrom) && c.NotAfter.Before(q.ExpiresBefore)
+			!c.NotAfter.Before(q.ExpiresFrom) && c.NotAfter.Before(q.ExpiresBefore) && c.IssuedAt.Before(q.IssuedBefore)
 	}, func(a, b issuance.Certificate) int {
 		return cmp.Or(a.NotAfter.Compare(b.NotAfter), cmp.Compare(a.Serial, b.Serial))
 	})

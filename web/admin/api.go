@@ -25,6 +25,7 @@ type Options struct {
 	Registrar *issuance.Registrar
 	Staff     *staff.Office
 	Reports   *report.Office
+	Channels  Channels
 	Log       *slog.Logger
 	Now       func() time.Time
 	Checks    []server.Check // of /readyz
@@ -35,6 +36,9 @@ type Options struct {
 	// Public is the URL of the public listener, for links to the pages of trust
 	// and of contacts; empty: no links.
 	Public string
+	// Base is the path that the site lives below, "" for the root of its host. The
+	// paths of requests come without it; addresses in answers have it.
+	Base string
 }
 
 // API is the handler of the admin listener.
@@ -42,12 +46,11 @@ type API struct {
 	opts     Options
 	problems server.Problems
 	router   *mux.Router
-	handler  http.Handler
 }
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Log == nil || o.Now == nil {
+	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
 		return nil, errors.New("admin: a field of the options is not set")
 	}
 	a := &API{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true)}
@@ -55,7 +58,7 @@ func New(o Options) (*API, error) {
 	for _, e := range a.endpoints() {
 		a.router.HandleFunc(Prefix+e.path, a.serve(e.do)).Methods(e.methods()...)
 	}
-	a.document(Prefix+"/openapi.json", http.HandlerFunc(serveDocument))
+	a.document(Prefix+"/openapi.json", http.HandlerFunc(a.serveDocument))
 	a.document(server.LivePath, http.HandlerFunc(server.Live))
 	a.document(server.ReadyPath, server.Readiness{Checks: o.Checks})
 	a.document("/", http.HandlerFunc(a.index))
@@ -69,11 +72,10 @@ func New(o Options) (*API, error) {
 	}
 	a.router.NotFoundHandler = http.HandlerFunc(a.notFound)
 	a.router.MethodNotAllowedHandler = http.HandlerFunc(a.notAllowed)
-	a.handler = server.Harden(server.DocumentPolicy, a.router)
 	return a, nil
 }
 
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
 
 // document serves what can only be read.
 func (a *API) document(path string, h http.Handler) {
@@ -140,6 +142,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/messages", a.listMessages},
 		{get, "/messages/{id}", a.showMessage},
 		{post, "/messages/{id}/retry", a.retryMessage},
+		{post, "/messages/test", a.testMessage},
 
 		{get, "/tokens", a.listTokens},
 		{post, "/tokens", a.addToken},
@@ -175,7 +178,7 @@ func (a *API) serve(do func(*call) (any, error)) http.HandlerFunc {
 		status := http.StatusOK
 		if made, ok := answer.(created); ok {
 			status, answer = http.StatusCreated, made.body
-			w.Header().Set("Location", Prefix+made.path)
+			w.Header().Set("Location", a.opts.Base+Prefix+made.path)
 		}
 		body, err := json.Marshal(answer)
 		if err != nil {

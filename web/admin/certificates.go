@@ -89,6 +89,15 @@ func (a *API) listCertificates(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
+	if find.Need != "" {
+		due := issuance.Needing(find.Need, a.opts.Now())
+		if find.IssuedBefore.IsZero() || !due.IssuedBefore.IsZero() && due.IssuedBefore.Before(find.IssuedBefore) {
+			find.IssuedBefore = due.IssuedBefore
+		}
+		if find.ExpiresFrom.Before(due.ExpiresFrom) {
+			find.ExpiresFrom = due.ExpiresFrom
+		}
+	}
 	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]seen, string, error) {
 		who, err := a.opts.Registrar.Resolver(tx).Party(typed)
 		if err != nil {

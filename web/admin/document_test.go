@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -18,10 +19,19 @@ import (
 	"github.com/postern-ca/postern/issuance/staff"
 )
 
+// noChannels are called by none of these tests.
+func noChannels() Channels {
+	return Channels{
+		Retry:  func(context.Context, issuance.Actor, issuance.NoticeID) (n issuance.Notice, err error) { return n, err },
+		Test:   func(context.Context, issuance.Actor, string) (t Tested, err error) { return t, err },
+		Paused: func(issuance.Channel) string { return "" },
+	}
+}
+
 // api is the API with no registrar behind it, for what does not ask it.
 func api(t *testing.T) *API {
 	t.Helper()
-	a, err := New(Options{Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	a, err := New(Options{Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +84,7 @@ func TestTheDocumentHasEveryRouteAndNoOther(t *testing.T) {
 func TestTheFirstPageLinksToWhatThereIs(t *testing.T) {
 	empty := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	a, err := New(Options{
-		Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Outbox: empty, Metrics: empty, Public: "https://certs.example.com/",
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
@@ -22,10 +23,11 @@ var indexStyle string
 var openapi []byte
 
 // serveDocument serves the description of the API to everybody: it is public.
-func serveDocument(w http.ResponseWriter, _ *http.Request) {
+func (a *API) serveDocument(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(openapi) // the client may be gone
+	here := fmt.Appendf(nil, `"url": %q`, a.opts.Base+Prefix)
+	_, _ = w.Write(bytes.Replace(openapi, []byte(`"url": "`+Prefix+`"`), here, 1)) // the client may be gone
 }
 
 // index is the page with links.
@@ -38,9 +40,9 @@ func (a *API) index(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
 	err = page.Execute(&b, struct {
 		Outbox, Metrics bool
-		Public          string
+		Public, Base    string
 		Style           template.CSS
-	}{a.opts.Outbox != nil, a.opts.Metrics != nil, strings.TrimRight(a.opts.Public, "/"), template.CSS(indexStyle)})
+	}{a.opts.Outbox != nil, a.opts.Metrics != nil, strings.TrimRight(a.opts.Public, "/"), a.opts.Base, template.CSS(indexStyle)})
 	if err != nil {
 		a.problems.Write(w, r, err)
 		return

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -25,6 +26,38 @@ type message struct {
 	SettledAt  time.Time            `json:"settled_at,omitzero"`
 	ProviderID string               `json:"provider_id"`
 	Text       string               `json:"text"` // of an alert; of a report its id
+	// ChannelPaused is why nothing leaves by its channel, while it waits.
+	ChannelPaused string `json:"channel_paused,omitempty"`
+}
+
+// Channels is how messages leave. All of it is needed.
+type Channels struct {
+	// Retry has a message sent again at once, and returns it with what came of it.
+	Retry func(ctx context.Context, by issuance.Actor, id issuance.NoticeID) (issuance.Notice, error)
+	// Test sends a test message to an address or number. That the provider does not
+	// take it is no error, but told in what is returned.
+	Test func(ctx context.Context, by issuance.Actor, to string) (Tested, error)
+	// Paused returns why nothing leaves by a channel, "" if it is not paused.
+	Paused func(issuance.Channel) string
+}
+
+func (c Channels) complete() bool { return c.Retry != nil && c.Test != nil && c.Paused != nil }
+
+// Tested is what came of a test message.
+type Tested struct {
+	Channel    issuance.Channel `json:"channel"`
+	To         string           `json:"to"`
+	Accepted   bool             `json:"accepted"` // by the provider
+	ProviderID string           `json:"provider_id"`
+	Problem    string           `json:"problem"` // why it was not accepted, and what to do; no secrets
+}
+
+func (a *API) viewMessage(n issuance.Notice) message {
+	m := viewMessage(n)
+	if n.State == issuance.Pending {
+		m.ChannelPaused = a.opts.Channels.Paused(n.Channel)
+	}
+	return m
 }
 
 func viewMessage(n issuance.Notice) message {
@@ -52,18 +85,30 @@ func (a *API) listMessages(c *call) (any, error) {
 		}
 		find.Order = who.Order
 		return tx.Notices(find)
-	}, viewMessage)
+	}, a.viewMessage)
 }
 
 func (a *API) showMessage(c *call) (any, error) {
 	id := issuance.NoticeID(c.part("id"))
-	return shown(a.opts.Registrar.Read, c, issuance.MessageNoun, func(tx issuance.Reader) (issuance.Notice, error) { return tx.Notice(id) }, viewMessage)
+	return shown(a.opts.Registrar.Read, c, issuance.MessageNoun, func(tx issuance.Reader) (issuance.Notice, error) { return tx.Notice(id) }, a.viewMessage)
 }
 
 func (a *API) retryMessage(c *call) (any, error) {
 	if err := c.readNothing(); err != nil {
 		return nil, err
 	}
-	n, err := a.opts.Registrar.RetryNotice(c.r.Context(), c.by, issuance.NoticeID(c.part("id")))
-	return viewed(n, err, viewMessage)
+	n, err := a.opts.Channels.Retry(c.r.Context(), c.by, issuance.NoticeID(c.part("id")))
+	return viewed(n, err, a.viewMessage)
+}
+
+func (a *API) testMessage(c *call) (any, error) {
+	var to string
+	if _, err := c.read(fields{"to": text(&to)}); err != nil {
+		return nil, err
+	}
+	tested, err := a.opts.Channels.Test(c.r.Context(), c.by, to)
+	if err != nil {
+		return nil, err
+	}
+	return tested, nil
 }

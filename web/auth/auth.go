@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +29,7 @@ func Ours(r *http.Request) bool {
 // lookUpLimit bounds what one request waits for the register.
 const lookUpLimit = 5 * time.Second
 
-// Options says what the handler needs; all fields but Seen and Report must be set.
+// Options says what the handler needs; all fields but Authorities, Seen and Report must be set.
 type Options struct {
 	Callers []Caller
 	// Check returns what is known of a client certificate whose key the client
@@ -36,6 +38,10 @@ type Options struct {
 	// if it is one of ours. Any other error is that nobody could tell.
 	Check   func(context.Context, *x509.Certificate) (issuance.Certificate, error)
 	Service func(context.Context, issuance.ServiceID) (issuance.Service, error)
+	// Authorities returns our CAs in DER: a client may send them along with its
+	// certificate in any order, as a proxy that passes all of it on shows. Nil: each
+	// certificate must be followed by its issuer's.
+	Authorities func() [][]byte
 	// Seen is told of each use of a certificate of ours: refused is empty if it
 	// was let in. It is called before the answer is sent, by many requests at
 	// once, and must return without waiting for anything. Nil: nobody is told.
@@ -162,9 +168,9 @@ type certificate struct {
 	sum [sha256.Size]byte
 }
 
-// read parses what was presented. The certificates above the client's own are
-// looked at only to see that they are those, and not a second client's: the
-// chain that counts is built from our own issuers.
+// read parses what was presented. The certificates beside the client's own are
+// looked at only to see that they are CAs', ours or the next above, and not a
+// second client's: the chain that counts is built from our own issuers.
 func (a *Auth) read(p presented) (certificate, error) {
 	leaf, err := a.parse(p.leaf)
 	if err != nil {
@@ -172,6 +178,9 @@ func (a *Auth) read(p presented) (certificate, error) {
 	}
 	below := leaf
 	for _, der := range p.above {
+		if a.isOurs(der) {
+			continue
+		}
 		next, err := a.parse(der)
 		if err != nil {
 			return certificate{}, err
@@ -183,6 +192,14 @@ func (a *Auth) read(p presented) (certificate, error) {
 		below = next
 	}
 	return leaf, nil
+}
+
+// isOurs reports whether der is one of our own CAs, octet by octet.
+func (a *Auth) isOurs(der []byte) bool {
+	if a.opts.Authorities == nil {
+		return false
+	}
+	return slices.ContainsFunc(a.opts.Authorities(), func(own []byte) bool { return bytes.Equal(own, der) })
 }
 
 func (a *Auth) parse(der []byte) (certificate, error) {

@@ -11,7 +11,7 @@ type Format string
 
 // The formats, by the proxy that writes them.
 const (
-	Nginx   Format = "nginx"   // $ssl_client_escaped_cert: PEM, URL-encoded
+	Nginx   Format = "nginx"   // $ssl_client_escaped_cert: PEM, URL-encoded; some load balancers write all that the client has sent
 	Envoy   Format = "envoy"   // x-forwarded-client-cert with Cert or Chain
 	Traefik Format = "traefik" // passTLSClientCert with pem: base64 of DER, commas in between
 	Caddy   Format = "caddy"   // {http.request.tls.client.certificate_der_base64}
@@ -98,7 +98,7 @@ func unknownToCaddy(value string) bool {
 func (f Format) decode(value, chain string) ([][]byte, error) {
 	switch f {
 	case Nginx:
-		return single(fromEscapedPEM(value))
+		return fromEscapedPEM(value)
 	case Caddy, HAProxy:
 		der, err := fromBase64(value)
 		return [][]byte{der}, err

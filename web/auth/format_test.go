@@ -51,6 +51,12 @@ func asNginx(ders ...[]byte) string {
 	return strings.ReplaceAll(url.QueryEscape(asPEM(ders...)), "+", "%20")
 }
 
+// asLoadBalancer escapes as AWS's Application Load Balancer says it does: all but
+// the characters of base64.
+func asLoadBalancer(ders ...[]byte) string {
+	return strings.NewReplacer("%2B", "+", "%2F", "/", "%3D", "=").Replace(asNginx(ders...))
+}
+
 // asEnvoy escapes the five characters that Envoy does.
 func asEnvoy(ders ...[]byte) string {
 	return strings.NewReplacer("\n", "%0A", " ", "%20", "+", "%2B", "/", "%2F", "=", "%3D").Replace(asPEM(ders...))
@@ -95,6 +101,7 @@ func TestEveryFormat(t *testing.T) {
 	}{
 		{"nginx", Nginx, headers("X-SSL-Client-Cert", asNginx(leaf)), 0},
 		{"nginx, without a line break at the end", Nginx, headers("X-SSL-Client-Cert", strings.TrimSuffix(asNginx(leaf), "%0A")), 0},
+		{"a load balancer that passes the chain on", Nginx, headers("X-SSL-Client-Cert", asLoadBalancer(all...)), 2},
 		{"Envoy, certificate", Envoy, headers("x-forwarded-client-cert", xfcc(leaf)), 0},
 		{"Envoy, certificate alone", Envoy, headers("x-forwarded-client-cert", `Cert="`+asEnvoy(leaf)+`"`), 0},
 		{"Envoy, chain alone", Envoy, headers("x-forwarded-client-cert", `Hash=`+hashOf(leaf)+`;Chain="`+asEnvoy(all...)+`"`), 2},
@@ -170,7 +177,12 @@ func TestWhatIsNotBelieved(t *testing.T) {
 		{"twice", Nginx, headers(nginx, asNginx(leaf), nginx, asNginx(leaf)), CodeAmbiguous},
 		{"twice, in another case", Nginx, headers(nginx, asNginx(leaf), "x-ssl-CLIENT-cert", asNginx(other)), CodeAmbiguous},
 		{"twice, once empty", Nginx, headers(nginx, "", nginx, asNginx(leaf)), CodeAmbiguous},
-		{"two certificates", Nginx, headers(nginx, asNginx(leaf, other)), CodeAmbiguous},
+		{"two certificates", Nginx, headers(nginx, asNginx(leaf, self)), CodeAmbiguous},
+		{"the same twice", Nginx, headers(nginx, asLoadBalancer(leaf, leaf)), CodeAmbiguous},
+		{"two that name themselves their issuers", Nginx, headers(nginx, asLoadBalancer(self, self)), CodeAmbiguous},
+		{"a CA in between, then a client", Nginx, headers(nginx, asLoadBalancer(leaf, all[1], self)), CodeAmbiguous},
+		{"the CA first", Nginx, headers(nginx, asLoadBalancer(all[1], leaf)), CodeAmbiguous},
+		{"too many certificates", Nginx, headers(nginx, asLoadBalancer(many...)), CodeTooLong},
 		{"joined with a comma", Nginx, headers(nginx, asNginx(leaf)+", "+asNginx(leaf)), CodeMalformed},
 		{"URL-encoded twice", Nginx, headers(nginx, url.QueryEscape(asNginx(leaf))), CodeMalformed},
 		{"not URL-encoded", Nginx, headers(nginx, strings.ReplaceAll(asPEM(leaf), "\n", " ")), CodeMalformed},

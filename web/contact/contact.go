@@ -42,10 +42,12 @@ type site struct {
 	Config
 	pages   *page.Pages
 	limiter *limit.Limiter
+	source  *limit.Source
 }
 
 // New returns the handler of /c/, /claim and /assets/, or an error that says
-// what c lacks. Its server must use ConnContext and must not offer HTTP/2.
+// what c lacks. Its server must use ConnContext and must not offer HTTP/2. Paths
+// come without the base of c.Site; the addresses on its pages have it.
 func New(c Config) (http.Handler, error) {
 	if c.Registrar == nil || c.Site == nil || c.PublicURL == nil || c.Log == nil || c.Now == nil || c.LinkLifetime <= 0 {
 		return nil, errors.New("contact: a field of the configuration is not set")
@@ -57,13 +59,16 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{Config: c, pages: pages, limiter: limit.New(c.Limit, c.Now)}
+	s := &site{
+		Config: c, pages: pages, limiter: limit.New(c.Limit, c.Now),
+		source: &limit.Source{Trusted: c.TrustedProxies, Log: c.Log},
+	}
 	foreign := http.NewCrossOriginProtection()
 	if err := foreign.AddTrustedOrigin(c.PublicURL.Scheme + "://" + c.PublicURL.Host); err != nil {
 		return nil, err
 	}
 	foreign.SetDenyHandler(http.HandlerFunc(s.denyForeign))
-	return page.Headers(s.rooted(foreign.Handler(s.routes()))), nil
+	return page.Headers(foreign.Handler(s.routes())), nil
 }
 
 // routes says what is where. Every POST passes the limiter and is read in part only.
@@ -86,23 +91,6 @@ func (s *site) routes() http.Handler {
 	r.NotFoundHandler = http.HandlerFunc(s.noPage)
 	r.MethodNotAllowedHandler = http.HandlerFunc(s.noMethod)
 	return r
-}
-
-// rooted serves the site with or without the path of its public URL before it:
-// some proxies take the path away, others don't.
-func (s *site) rooted(next http.Handler) http.Handler {
-	base := s.Site.Base()
-	if base == "" {
-		return next
-	}
-	stripped := http.StripPrefix(base, next)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, base+"/") {
-			stripped.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 func (s *site) noPage(w http.ResponseWriter, r *http.Request) {

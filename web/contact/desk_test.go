@@ -23,6 +23,7 @@ import (
 
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/web/page"
+	"github.com/postern-ca/postern/web/server"
 )
 
 // desk is a contact site with a real registrar behind it, a clock to be set, and
@@ -85,9 +86,11 @@ func newDesk(t *testing.T, options ...option) *desk {
 	d.server.Config.ConnContext = ConnContext
 	secure := c.PublicURL.Scheme == "https"
 	c.PublicURL.Host = d.server.Listener.Addr().String()
-	if d.server.Config.Handler, err = New(c); err != nil {
+	handler, err := New(c)
+	if err != nil {
 		t.Fatal(err)
 	}
+	d.server.Config.Handler = server.Below(c.Site.Base(), handler)
 	d.server.Config.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	if secure {
 		d.server.StartTLS()
@@ -144,7 +147,7 @@ func (d *desk) registrarConfig(log *slog.Logger) issuance.Config {
 			want, err := code(seed, counter)
 			return string(want.Reveal()) == digits, err
 		},
-		ReadMobile: func(s string) (string, error) { return s, nil },
+		ReadMobile: func(s string) (string, error) { return s, nil }, ASCIIAddress: func(a string) (string, error) { return a, nil },
 	}
 }
 

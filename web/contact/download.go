@@ -102,8 +102,8 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Content-Disposition", `attachment; filename="`+name+extension+`"`)
 	arrived := sendWatched
-	if f.PKCS12 == nil {
-		arrived = send // nothing waits for a chain to arrive
+	if f.PKCS12 == nil || s.proxied(r) {
+		arrived = send // nothing waits for a chain to arrive; and a proxy's connection tells nothing of the contact's
 	}
 	if !arrived(w, r, body) {
 		s.Log.InfoContext(r.Context(), "a download was cut", "order", f.Certificate.Order, "serial", f.Certificate.Serial)
@@ -119,6 +119,13 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 			s.Log.ErrorContext(ctx, "recording a download", "order", f.Certificate.Order, "serial", f.Certificate.Serial, "error", err)
 		}
 	})
+}
+
+// proxied reports whether r came through a proxy that ended its client's TLS, or
+// is trusted. Some proxies reset a connection when they have all of an answer
+// (HAProxy does), as a client does that was cut off.
+func (s *site) proxied(r *http.Request) bool {
+	return r.TLS == nil && !s.plain() || s.source.Proxied(r)
 }
 
 // sendWatched writes body as a whole answer and reports whether all of it

@@ -47,24 +47,37 @@ func TestLimit(t *testing.T) {
 	b.post("/claim/verify", "code", d.code(id)).shows("Where will you install")
 }
 
-func TestClientAddress(t *testing.T) {
-	s := &site{Config: Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}}}
-	for _, c := range []struct{ remote, forwarded, want string }{
-		{"192.0.2.1:5", "", "192.0.2.1"},
-		{"192.0.2.1:5", "198.51.100.7", "192.0.2.1"}, // not a proxy: its word counts for nothing
-		{"127.0.0.1:5", "198.51.100.7", "198.51.100.7"},
-		{"127.0.0.1:5", "203.0.113.9, 198.51.100.7, 10.1.1.1", "198.51.100.7"}, // what the client made up stands first
-		{"127.0.0.1:5", "", "127.0.0.1"},
-		{"127.0.0.1:5", "rubbish", "127.0.0.1"},
-		{"127.0.0.1:5", "198.51.100.7, rubbish, 10.1.1.1", "10.1.1.1"},
-		{"[::ffff:127.0.0.1]:5", "2001:db8::1", "2001:db8::1"},
-	} {
-		r := &http.Request{RemoteAddr: c.remote, Header: http.Header{}}
-		if c.forwarded != "" {
-			r.Header.Set("X-Forwarded-For", c.forwarded)
+// TestLimitBehindAProxy: each client has a limit of its own, also where the proxy
+// writes a port behind its address.
+func TestLimitBehindAProxy(t *testing.T) {
+	d := newDesk(t, withLimit(Limit{PerSecond: 0.1, Burst: 1}), func(_ *desk, _ *issuance.Config, c *Config) {
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	})
+	_, link := d.invite()
+	b := d.browser()
+	post := func(forwarded string) int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.server.URL+"/c/"+link+"/claim", strings.NewReader("code=1"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got := s.client(r).Unmap().String(); got != c.want {
-			t.Errorf("from %s, forwarded for %q: %s, want %s", c.remote, c.forwarded, got, c.want)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("X-Forwarded-For", forwarded)
+		b.do(r)
+		return b.status
+	}
+	for _, c := range []struct {
+		forwarded string
+		limited   bool
+	}{
+		{"203.0.113.7:40001", false},
+		{"203.0.113.7:40002", true}, // another connection of the same client
+		{"203.0.113.8:40001", false},
+		{"[2001:db8::1]:443", false},
+		{"[2001:db8::1]:444", true},
+	} {
+		if got := post(c.forwarded) == http.StatusTooManyRequests; got != c.limited {
+			t.Errorf("%s is limited: %v, want %v", c.forwarded, got, c.limited)
 		}
 	}
 }

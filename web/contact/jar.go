@@ -1,6 +1,7 @@
 package contact
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,13 +22,13 @@ type jar []pass
 // maxPasses bounds a jar; the one not used for longest makes room.
 const maxPasses = 4
 
-// The cookies. SameSite is Lax, not Strict: the link is opened from a mail, often
-// one shown by another site, and browsers withhold Strict cookies from the
-// redirect that follows.
+// The cookies, without the prefix that their names have (prefix). SameSite is Lax,
+// not Strict: the link is opened from a mail, often one shown by another site, and
+// browsers withhold Strict cookies from the redirect that follows.
 const (
-	linkCookie    = "__Host-postern-link"
-	sessionCookie = "__Host-postern-session"
-	flashCookie   = "__Host-postern-flash"
+	linkCookie    = "postern-link"
+	sessionCookie = "postern-session"
+	flashCookie   = "postern-flash"
 
 	// sessionAge is how long a browser remembers that it claimed, so that the
 	// page with fingerprint and steps can be opened again.
@@ -106,9 +107,9 @@ func (s *site) keep(w http.ResponseWriter, j jar) {
 
 // cookie returns the entries of a cookie of r.
 func (s *site) cookie(r *http.Request, name string) []string {
-	c, err := r.Cookie(name)
+	c, err := r.Cookie(s.prefix() + name)
 	if err != nil && s.plain() {
-		c, err = r.Cookie(strings.TrimPrefix(name, "__Host-"))
+		c, err = r.Cookie(name)
 	}
 	if err != nil || c.Value == "" {
 		return nil
@@ -117,16 +118,27 @@ func (s *site) cookie(r *http.Request, name string) []string {
 	return entries[:min(len(entries), maxPasses)]
 }
 
-// setCookie sets a cookie for this host alone; an age of 0 takes it away.
+// prefix returns what browsers demand of the cookies whose names begin with it
+// (RFC 6265bis, section 4.1.3). __Host- is the stronger one, and demands the path
+// "/": below a path the host is shared with other applications, which are not to
+// be sent the link and the session.
+func (s *site) prefix() string {
+	if s.Site.Base() == "" {
+		return "__Host-"
+	}
+	return "__Secure-"
+}
+
+// setCookie sets a cookie for this site alone; an age of 0 takes it away.
 func (s *site) setCookie(w http.ResponseWriter, name, value string, age time.Duration) {
-	c := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(age.Seconds()), Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	c := &http.Cookie{Name: s.prefix() + name, Value: value, Path: cmp.Or(s.Site.Base(), "/"), MaxAge: int(age.Seconds()), Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	if age == 0 {
 		c.MaxAge = -1
 	}
 	http.SetCookie(w, c)
 	if s.plain() {
 		// On loopback without TLS some browsers and programs do not send Secure cookies back.
-		c.Name, c.Secure = strings.TrimPrefix(name, "__Host-"), false
+		c.Name, c.Secure = name, false
 		http.SetCookie(w, c)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/page"
 )
 
 // FuzzCookies reads whatever a browser may send as its cookies: what comes out
@@ -15,10 +16,10 @@ func FuzzCookies(f *testing.F) {
 	f.Add("abc~def", "0123456789abcdef.xyz~.~a.b.c", "wrong-code.4.0123456789abcdef")
 	f.Add("", "~", "..")
 	f.Add("a\u202eb", "tag.", "code.999999999999999999999.tag")
-	s := &site{Config: Config{PublicURL: &url.URL{Scheme: "https"}, Registrar: &issuance.Registrar{}}}
+	s := &site{Config: Config{Site: new(page.Site), PublicURL: &url.URL{Scheme: "https"}, Registrar: &issuance.Registrar{}}}
 	f.Fuzz(func(t *testing.T, links, sessions, flash string) {
 		r := httptest.NewRequest(http.MethodGet, "/claim", nil)
-		r.Header.Set("Cookie", linkCookie+"="+links+"; "+sessionCookie+"="+sessions+"; "+flashCookie+"="+flash)
+		r.Header.Set("Cookie", "__Host-"+linkCookie+"="+links+"; __Host-"+sessionCookie+"="+sessions+"; __Host-"+flashCookie+"="+flash)
 		j := s.jar(r)
 		if len(j) > maxPasses {
 			t.Fatalf("the jar has %d passes", len(j))

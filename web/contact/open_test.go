@@ -147,12 +147,12 @@ func TestJarIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range b.client.Jar.Cookies(home) {
-		if c.Name == "postern-link" && (strings.Count(c.Value, "~") != maxPasses-1 || !strings.HasPrefix(c.Value, last)) {
+		if c.Name == linkCookie && (strings.Count(c.Value, "~") != maxPasses-1 || !strings.HasPrefix(c.Value, last)) {
 			t.Errorf("the cookie has %d bytes", len(c.Value))
 		}
 	}
 	for _, rubbish := range []string{"~~~", "a.b.c", "=;", strings.Repeat("q", 4000), strings.Repeat("q~", 500), "%22"} {
-		for _, name := range []string{linkCookie, sessionCookie, flashCookie, "postern-link"} {
+		for _, name := range []string{"__Host-" + linkCookie, "__Host-" + sessionCookie, "__Host-" + flashCookie, linkCookie} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.server.URL+"/claim", nil)
 			if err != nil {
 				t.Fatal(err)

@@ -9,8 +9,8 @@ import (
 )
 
 // csrAttributes answers with what a CSR should be like (RFC 7030, section 4.5).
-func (e *EST) csrAttributes(w http.ResponseWriter, _ *http.Request) {
-	answer(w, "application/csrattrs", e.attributes)
+func (e *EST) csrAttributes(w http.ResponseWriter, r *http.Request) {
+	answer(w, r, "application/csrattrs", e.attributes)
 }
 
 // wanted returns the CsrAttrs (RFC 7030, section 4.5.2) for a P-256 key and a

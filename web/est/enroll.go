@@ -1,6 +1,7 @@
 package est
 
 import (
+	"bytes"
 	"encoding/base64"
 	"io"
 	"mime"
@@ -86,14 +87,20 @@ func readCSR(r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if bytes.Contains(body, []byte("PRIVATE KEY-----")) {
+		return body, nil // whoever reads CSRs says what that means
+	}
 	text := strings.Map(func(c rune) rune {
-		if strings.ContainsRune(" \t\r\n", c) {
+		if strings.ContainsRune(" \t\r\n\ufeff", c) {
 			return -1
 		}
 		return c
 	}, string(body))
+	if text == "" {
+		return nil, issuance.Invalidf("csr", "is empty", "send the CSR in DER, encoded in base64, as the body of the request")
+	}
 	csr, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(csr) == 0 {
+	if err != nil {
 		return nil, &issuance.Error{
 			Kind: issuance.Invalid, Code: server.CodeSyntax, Message: "the body is not base64",
 			Hint: "send the CSR in DER, encoded in base64: openssl req -in client.csr -outform DER | base64",

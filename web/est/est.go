@@ -3,11 +3,9 @@ package est
 import (
 	"context"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +19,10 @@ import (
 
 // prefix is where EST lives on its host (RFC 7030, section 3.2.2).
 const prefix = "/.well-known/est/"
+
+// label is what some clients put before each operation (RFC 7030, section 3.2.2), to
+// choose one of several CAs. There is one here: any label chooses that.
+const label = "{label:[A-Za-z0-9._~-]{1,64}}/"
 
 // Options says what EST needs; all but Limit must be set.
 type Options struct {
@@ -57,20 +59,23 @@ func New(o Options) (*EST, error) {
 	}
 	e := &EST{Options: o, limiter: limit.New(o.Limit, o.Now), attributes: attributes, router: mux.NewRouter().SkipClean(true)}
 	e.router.Use(server.Routes)
-	e.router.HandleFunc(prefix+"cacerts", e.only(http.MethodGet, e.authorities))
-	e.router.HandleFunc(prefix+"csrattrs", e.only(http.MethodGet, e.csrAttributes))
-	e.router.HandleFunc(prefix+"simpleenroll", e.only(http.MethodPost, e.limited(e.enroll)))
-	e.router.HandleFunc(prefix+"simplereenroll", e.only(http.MethodPost, e.limited(e.reenroll)))
+	operations := map[string]http.HandlerFunc{
+		"cacerts": e.only(http.MethodGet, e.authorities), "csrattrs": e.only(http.MethodGet, e.csrAttributes),
+		"simpleenroll": e.only(http.MethodPost, e.limited(e.enroll)), "simplereenroll": e.only(http.MethodPost, e.limited(e.reenroll)),
+	}
+	for name, handler := range operations {
+		e.router.HandleFunc(prefix+name, handler)
+		e.router.HandleFunc(prefix+label+name, handler)
+	}
 	e.router.NotFoundHandler = http.HandlerFunc(e.notFound)
 	return e, nil
 }
 
 // Before returns a handler that answers EST's paths, and leaves others to next.
 func (e *EST) Before(next http.Handler) http.Handler {
-	est := server.Harden(server.DocumentPolicy, e.router)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, prefix) {
-			est.ServeHTTP(w, r)
+			e.router.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -89,16 +94,5 @@ func (e *EST) certificates(w http.ResponseWriter, r *http.Request, der ...[]byte
 		e.refuse(w, r, err)
 		return
 	}
-	answer(w, "application/pkcs7-mime; smime-type=certs-only", content)
-}
-
-// answer sends content in base64 without line breaks, as RFC 8951, section 3,
-// has it. The header that says so is superfluous by that; older clients look for it.
-func answer(w http.ResponseWriter, mediaType string, content []byte) {
-	text := base64.StdEncoding.EncodeToString(content)
-	w.Header().Set("Content-Type", mediaType)
-	w.Header().Set("Content-Transfer-Encoding", "base64")
-	w.Header().Set("Content-Length", strconv.Itoa(len(text))) // some clients read no chunks
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write([]byte(text)) // the client may be gone
+	answer(w, r, "application/pkcs7-mime; smime-type=certs-only", content)
 }

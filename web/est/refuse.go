@@ -56,7 +56,7 @@ func (e *EST) limited(next http.HandlerFunc) http.HandlerFunc {
 }
 
 func (e *EST) notFound(w http.ResponseWriter, r *http.Request) {
-	e.refuse(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "there are cacerts, csrattrs, simpleenroll and simplereenroll"})
+	e.refuse(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "there are cacerts, csrattrs, simpleenroll and simplereenroll, with a label before them or none"})
 }
 
 // refuse answers err in plain text (RFC 7030, section 4.2.3): what happened, and

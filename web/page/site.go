@@ -17,6 +17,7 @@ type Brand struct {
 	Name         string // "" for Postern
 	Colour       string // of buttons and links, as #rrggbb; "" for a calm blue
 	SupportEmail string // whom people ask for help; "" for the sender of the link
+	SupportPhone string // the same by phone, as people read it; "" for none
 	Logo         []byte // SVG or PNG; nil for a drawn door
 }
 

@@ -5,21 +5,39 @@ import "net/http"
 // DocumentPolicy is the Content-Security-Policy of answers that are no pages.
 const DocumentPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// Harden sets the security headers that every answer has, with policy as its
-// Content-Security-Policy. A handler may set others instead.
-func Harden(policy string, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
-		if r.TLS != nil && !IsLoopbackHost(r.Host) {
-			// No includeSubDomains: the operator's other hosts are not ours to decide for.
-			h.Set("Strict-Transport-Security", "max-age=31536000")
-		}
-		next.ServeHTTP(w, r)
-	})
+// security are the headers that every answer of a listener has, whatever its
+// handler: those of redirects and errors, too. A handler may set others instead.
+type security struct {
+	all  []header
+	hsts header
+}
+
+type header struct {
+	name  string
+	value []string // shared by all answers: full, so that to append is to copy
+}
+
+func newSecurity() security {
+	return security{
+		all: []header{
+			{"Content-Security-Policy", []string{DocumentPolicy}},
+			{"X-Content-Type-Options", []string{"nosniff"}},
+			{"Referrer-Policy", []string{"no-referrer"}},
+			{"X-Frame-Options", []string{"DENY"}},
+			{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+			{"Permissions-Policy", []string{"camera=(), microphone=(), geolocation=(), payment=(), usb=()"}},
+		},
+		// No includeSubDomains: the operator's other hosts are not ours to decide for.
+		hsts: header{"Strict-Transport-Security", []string{"max-age=31536000"}},
+	}
+}
+
+// set writes the headers of the answer to r.
+func (s security) set(h http.Header, r *http.Request) {
+	for _, one := range s.all {
+		h[one.name] = one.value
+	}
+	if r.TLS != nil && !IsLoopbackHost(r.Host) {
+		h[s.hsts.name] = s.hsts.value
+	}
 }

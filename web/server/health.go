@@ -3,16 +3,19 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // Check is one thing that must be well before the server is ready.
 type Check struct {
 	Name string
-	Hint string // what to do if it is not
+	Hint string // what to do if it is not, unless its error says that
 	Run  func(context.Context) error
 }
 
@@ -60,6 +63,9 @@ func (c Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err := check.Run(ctx); err != nil {
 			ready = false
 			f = Finding{Name: check.Name, Problem: err.Error(), Hint: check.Hint}
+			if e, ok := errors.AsType[*issuance.Error](err); ok && e.Hint != "" && e != issuance.ErrNotFound {
+				f.Hint = e.Hint
+			}
 		}
 		findings = append(findings, f)
 	}

@@ -390,9 +390,20 @@ postern_http_requests_total{listener="test",method="GET",route="unmatched",statu
 	}
 }
 
-func TestHardenedAnswers(t *testing.T) {
-	h := Harden(DocumentPolicy, http.NotFoundHandler())
-	for target, hsts := range map[string]string{"http://example.com/": "", "https://example.com/": "max-age=31536000", "https://localhost:9443/": ""} {
+// TestEveryAnswerIsSafe: also one that a panic took away, and one to a wrong name.
+func TestEveryAnswerIsSafe(t *testing.T) {
+	h := newStack(Options{Name: "test", Log: slog.New(slog.DiscardHandler), Hosts: []string{"example.com", "localhost"}, Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/panic" {
+				w.Header().Del("X-Frame-Options")
+				panic("a test's")
+			}
+			http.NotFound(w, r)
+		})})
+	for target, hsts := range map[string]string{
+		"http://example.com/": "", "https://example.com/": "max-age=31536000", "https://localhost:9443/": "",
+		"http://example.com/panic": "", "http://evil.example/": "", "https://example.com/panic": "max-age=31536000",
+	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
 		for name, want := range map[string]string{

@@ -30,12 +30,13 @@ type stack struct {
 	runID string // of this process, so that ids of two do not meet
 	count atomic.Uint64
 	after following
+	safe  security
 }
 
 func newStack(o Options) *stack {
 	var id [4]byte
 	rand.Read(id[:])
-	s := &stack{opts: o, runID: hex.EncodeToString(id[:]) + "-"}
+	s := &stack{opts: o, runID: hex.EncodeToString(id[:]) + "-", safe: newSecurity()}
 	if len(o.Hosts) > 0 {
 		s.hosts = make(map[string]bool)
 		for _, h := range o.Hosts {
@@ -48,6 +49,7 @@ func newStack(o Options) *stack {
 func (s *stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	rec := &recorder{ResponseWriter: w}
+	s.safe.set(w.Header(), r)
 	w.Header().Set(RequestIDHeader, s.runID+strconv.FormatUint(s.count.Add(1), 10))
 	defer s.finish(rec, r, start)
 	if s.hosts != nil && !s.hosts[hostName(r.Host)] {
@@ -170,6 +172,7 @@ func (s *stack) failed(rec *recorder, r *http.Request, panicked any) {
 			header.Del(name)
 		}
 	}
+	s.safe.set(header, r)
 	if s.opts.Failed != nil {
 		s.opts.Failed(rec, r)
 		return

@@ -33,7 +33,7 @@ const (
 	cacheCRL         = "public, no-cache"
 )
 
-// slowest is the rate, in octets a second, below which a reader is cut off.
+// slowest is the rate, in bytes a second, below which a reader is cut off.
 const slowest = 16 << 10
 
 // file is a document and how it is served.
@@ -171,7 +171,7 @@ func (t *Trust) bundle(w http.ResponseWriter, r *http.Request) {
 
 // wait waits for another bundle than d.
 func (t *Trust) wait(w http.ResponseWriter, r *http.Request, limit time.Duration, d Document) (Document, error) {
-	leave, ok := t.waiters.enter(clientAddress(r))
+	leave, ok := t.waiters.enter(t.source.Of(r))
 	if !ok {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 		return d, nil

@@ -17,7 +17,7 @@ const (
 	ocspPath     = "/ocsp"
 	ocspRequest  = "application/ocsp-request"
 	ocspResponse = "application/ocsp-response"
-	// maxOCSPRequest bounds a request; one for one certificate has about a hundred octets.
+	// maxOCSPRequest bounds a request; one for one certificate has about a hundred bytes.
 	maxOCSPRequest = 16 << 10
 )
 

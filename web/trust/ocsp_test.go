@@ -58,7 +58,7 @@ func TestOCSPByPost(t *testing.T) {
 	}
 	// Too long: the responder is asked nothing, which it answers as malformed.
 	if w := post(ocspRequest, make([]byte, maxOCSPRequest+1)); w.Code != http.StatusOK || len(s.asked[len(s.asked)-1]) != 0 {
-		t.Errorf("too long: %d, asked %d octets", w.Code, len(s.asked[len(s.asked)-1]))
+		t.Errorf("too long: %d, asked %d bytes", w.Code, len(s.asked[len(s.asked)-1]))
 	}
 	s.answer = Answer{DER: []byte("malformed")}
 	if w := post(ocspRequest, []byte("x")); w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("ETag") != "" || w.Body.String() != "malformed" {

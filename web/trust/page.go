@@ -18,7 +18,7 @@ var own embed.FS
 type authority struct {
 	ID          string
 	Name        string
-	Fingerprint []string // SHA-256, a pair of digits for each octet
+	Fingerprint []string // SHA-256, a pair of digits for each byte
 	NotBefore   string
 	NotAfter    string
 	CRL         string // address; empty if there is none at this moment

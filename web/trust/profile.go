@@ -56,7 +56,7 @@ func payload(b *bytes.Buffer, indent string, pairs [][2]string) {
 	fmt.Fprintf(b, "%s<key>PayloadVersion</key>\n%s<integer>1</integer>\n", indent, indent)
 }
 
-// uuid makes 16 octets of a digest a UUID of version 8 (RFC 9562, section 5.8).
+// uuid makes 16 bytes of a digest a UUID of version 8 (RFC 9562, section 5.8).
 func uuid(b []byte) string {
 	var u [16]byte
 	copy(u[:], b)

@@ -7,12 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/limit"
 	"github.com/postern-ca/postern/web/page"
 	"github.com/postern-ca/postern/web/server"
 )
@@ -20,7 +22,7 @@ import (
 // Document is something signed that is served as it is. It must not change.
 type Document struct {
 	ETag       string // a strong entity tag, with its quotes
-	Size       int64  // octets that WriteTo writes
+	Size       int64  // bytes that WriteTo writes
 	ThisUpdate time.Time
 	NextUpdate time.Time // zero if it has none
 	WriteTo    func(io.Writer) (int64, error)
@@ -42,7 +44,7 @@ type Issuer struct {
 	Certificate *x509.Certificate
 }
 
-// Options says what is served; all fields but Closing and MaxWaiters are needed.
+// Options says what is served; all fields but the last three are needed.
 type Options struct {
 	Root    *x509.Certificate
 	Issuers func() []Issuer // the present one last
@@ -66,6 +68,8 @@ type Options struct {
 	Closing <-chan struct{}
 	// MaxWaiters is how many requests wait for a change at a time; 0: 256.
 	MaxWaiters int
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 }
 
 // Trust is the handler of /pki and /ocsp.
@@ -75,6 +79,7 @@ type Trust struct {
 	router   *mux.Router
 	pages    *page.Pages
 	waiters  *waiters
+	source   *limit.Source
 	fixed    *fixed
 }
 
@@ -88,7 +93,10 @@ func New(o Options) (*Trust, error) {
 		o.MaxWaiters = 256
 	}
 	o.URL = strings.TrimRight(o.URL, "/")
-	t := &Trust{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true), waiters: newWaiters(o.MaxWaiters), fixed: newFixed()}
+	t := &Trust{
+		opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true), waiters: newWaiters(o.MaxWaiters),
+		source: &limit.Source{Trusted: o.TrustedProxies, Log: o.Log}, fixed: newFixed(),
+	}
 	var err error
 	if t.pages, err = o.Site.Pages(own); err != nil {
 		return nil, err
@@ -102,12 +110,12 @@ func New(o Options) (*Trust, error) {
 		"/pki/crl-bundle.pem":    t.bundle,
 		"/pki/crl/{issuer}.crl":  t.crl,
 	} {
-		t.router.Handle(path, server.Harden(server.DocumentPolicy, serve)).Methods(http.MethodGet, http.MethodHead)
+		t.router.HandleFunc(path, serve).Methods(http.MethodGet, http.MethodHead)
 	}
 	// After root.cer: mux takes the first that matches.
-	t.router.Handle("/pki/{issuer}.cer", server.Harden(server.DocumentPolicy, http.HandlerFunc(t.issuerDER))).Methods(http.MethodGet, http.MethodHead)
+	t.router.HandleFunc("/pki/{issuer}.cer", t.issuerDER).Methods(http.MethodGet, http.MethodHead)
 	t.router.Handle("/pki/", page.Headers(http.HandlerFunc(t.page))).Methods(http.MethodGet, http.MethodHead)
-	t.router.Handle("/pki", http.RedirectHandler("/pki/", http.StatusMovedPermanently)).Methods(http.MethodGet, http.MethodHead)
+	t.router.Handle("/pki", http.RedirectHandler(o.Site.Base()+"/pki/", http.StatusMovedPermanently)).Methods(http.MethodGet, http.MethodHead)
 	t.router.Handle("/assets/{name}", page.Headers(o.Site.Assets())).Methods(http.MethodGet, http.MethodHead)
 	t.router.NotFoundHandler = http.HandlerFunc(t.notFound)
 	t.router.MethodNotAllowedHandler = http.HandlerFunc(t.notAllowed)

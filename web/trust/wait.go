@@ -1,23 +1,24 @@
 package trust
 
 import (
-	"net"
-	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// maxWait is how long a request may wait for a change, and retryAfter when, in
+// maxWait is how long a request may wait for a change: less than the minute after
+// which nginx and most load balancers answer 504 themselves. retryAfter is when, in
 // seconds, one that could not wait may come again.
 const (
-	maxWait    = time.Minute
+	maxWait    = 50 * time.Second
 	retryAfter = 5
 )
 
-// waitPreferred returns the wait that Prefer headers ask for (RFC 7240, section
-// 4.3), at most maxWait; 0 if they ask for none.
+// waitPreferred returns how long to wait if Prefer headers ask for it (RFC 7240,
+// section 4.3): a tenth less than they say, since a proxy may give up at just that
+// time, in whole seconds and at most maxWait; 0 if they ask for none.
 func waitPreferred(headers []string) time.Duration {
 	for _, header := range headers {
 		for preference := range strings.SplitSeq(header, ",") {
@@ -30,7 +31,7 @@ func waitPreferred(headers []string) time.Duration {
 			if err != nil {
 				return 0
 			}
-			return min(time.Duration(n)*time.Second, maxWait)
+			return min(time.Duration(n-n/10)*time.Second, maxWait)
 		}
 	}
 	return 0
@@ -42,16 +43,16 @@ type waiters struct {
 	mu       sync.Mutex
 	max      int
 	all      int
-	of       map[string]int
+	of       map[netip.Addr]int
 	maxOfOne int
 }
 
 func newWaiters(limit int) *waiters {
-	return &waiters{max: limit, maxOfOne: max(1, limit/8), of: make(map[string]int)}
+	return &waiters{max: limit, maxOfOne: max(1, limit/8), of: make(map[netip.Addr]int)}
 }
 
 // enter takes a place; the caller gives it back with leave.
-func (w *waiters) enter(address string) (leave func(), ok bool) {
+func (w *waiters) enter(address netip.Addr) (leave func(), ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.all >= w.max || w.of[address] >= w.maxOfOne {
@@ -67,12 +68,4 @@ func (w *waiters) enter(address string) (leave func(), ok bool) {
 			delete(w.of, address)
 		}
 	}, true
-}
-
-func clientAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

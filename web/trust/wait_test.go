@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestAChangeEndsTheWait(t *testing.T) {
 	answer := <-answers
 	body, _ := io.ReadAll(answer.Body)
 	answer.Body.Close()
-	if answer.StatusCode != http.StatusOK || string(body) != "bundle-2" || answer.Header.Get("Preference-Applied") != "wait=60" || answer.Header.Get("ETag") != `"bundle-2"` {
+	if answer.StatusCode != http.StatusOK || string(body) != "bundle-2" || answer.Header.Get("Preference-Applied") != "wait=50" || answer.Header.Get("ETag") != `"bundle-2"` {
 		t.Errorf("got %d %s %v", answer.StatusCode, body, answer.Header)
 	}
 }
@@ -106,7 +107,8 @@ func TestWhoDoesNotWait(t *testing.T) {
 
 func TestWaitPreferred(t *testing.T) {
 	for header, want := range map[string]time.Duration{
-		"wait=10": 10 * time.Second, `WAIT = "7"`: 7 * time.Second, "foo, wait=3; x=y": 3 * time.Second, "wait=3600": time.Minute, "wait=99999999999999999999": 0, "wait": 0, "": 0, "waiter=5": 0,
+		"wait=50": 45 * time.Second, "wait=10": 9 * time.Second, `WAIT = "7"`: 7 * time.Second, "foo, wait=3; x=y": 3 * time.Second,
+		"wait=60": 50 * time.Second, "wait=3600": 50 * time.Second, "wait=1": time.Second, "wait=99999999999999999999": 0, "wait": 0, "": 0, "waiter=5": 0,
 	} {
 		if got := waitPreferred([]string{header}); got != want {
 			t.Errorf("%q: %v, want %v", header, got, want)
@@ -117,11 +119,15 @@ func TestWaitPreferred(t *testing.T) {
 // TestWaitersAreBounded takes all places of one address, then all places.
 func TestWaitersAreBounded(t *testing.T) {
 	closing := make(chan struct{})
-	h, s := open(t, func(o *Options) { o.MaxWaiters, o.Closing = 16, closing })
+	h, s := open(t, func(o *Options) {
+		o.MaxWaiters, o.Closing = 16, closing
+		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
 	var waiting sync.WaitGroup
 	from := func(address string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, "/pki/crl-bundle.pem", nil)
-		r.RemoteAddr = address
+		r.RemoteAddr = "127.0.0.1:1000"
+		r.Header.Set("X-Forwarded-For", address)
 		r.Header.Set("If-None-Match", `"bundle-1"`)
 		r.Header.Set("Prefer", "wait=60")
 		w := httptest.NewRecorder()
@@ -130,7 +136,7 @@ func TestWaitersAreBounded(t *testing.T) {
 	}
 	begin := func(address string) {
 		waiting.Go(func() {
-			if w := from(address); w.Code != http.StatusNotModified || w.Header().Get("Preference-Applied") != "wait=60" {
+			if w := from(address); w.Code != http.StatusNotModified || w.Header().Get("Preference-Applied") != "wait=50" {
 				t.Errorf("one that waited is answered with %d %v", w.Code, w.Header())
 			}
 		})
@@ -144,7 +150,7 @@ func TestWaitersAreBounded(t *testing.T) {
 	for range 2 {
 		begin("192.0.2.1:1000")
 	}
-	refused("192.0.2.1:2000", "a third of one address waits")
+	refused("192.0.2.1:2000", "a third of one client waits")
 	for i := range 14 {
 		begin(fmt.Sprintf("192.0.2.%d:1000", i+2))
 	}

@@ -43,7 +43,7 @@ func listCertificates(n *connection) *cobra.Command {
 			{name: "issued-before", parameter: "issued_before", usage: "issued before this day (2027-01-31) or time", read: readTime("issued-before")},
 			{name: "expires-before", parameter: "expires_before", usage: "that end before this day (2027-01-31) or time; the earliest first", read: readTime("expires-before")},
 			{name: "expires-from", parameter: "expires_from", usage: "that end on this day (2027-01-31), at this time or later; the earliest first", read: readTime("expires-from")},
-			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (none was seen) or a decision (on hold); the earliest to end first", words: words(issuance.Needs()...)},
+			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (not used in their first 30 days) or a decision (on hold); the earliest to expire first", words: words(issuance.Needs()...)},
 		},
 		head: certificateHead(), row: certificateRow,
 	})

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -81,23 +82,29 @@ func (f *files) makeRequest(q claimRequest) (err error) {
 	return err
 }
 
-// readRequest reads a CSR, in PEM or DER.
+// readRequest reads a CSR, in PEM or DER, as the server will. A private key beside
+// it never leaves this machine.
 func readRequest(name string) ([]byte, crypto.PublicKey, error) {
 	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the CSR: %w", err)
+	}
+	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
+		return nil, nil, issuance.Invalidf("csr", "there is a private key in "+name+"; nothing was sent", "name a file that has the CSR alone")
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // of editors on Windows
+	public, err := ca.ReadCSR(text)
+	if e, ok := errors.AsType[*issuance.Error](err); ok {
+		hint := "make one with openssl req -new, in PEM or DER"
+		return nil, nil, issuance.Invalidf("csr", "there is no sound certificate signing request in "+name+": it "+e.Message, hint)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the CSR: %w", err)
 	}
 	if block, _ := pem.Decode(text); block != nil {
 		text = block.Bytes
 	}
-	csr, err := x509.ParseCertificateRequest(text)
-	if err == nil {
-		err = csr.CheckSignature()
-	}
-	if err != nil {
-		return nil, nil, issuance.Invalidf("csr", "there is no sound certificate signing request in "+name, "make one with openssl req -new, in PEM or DER")
-	}
-	return requestPEM(text), csr.PublicKey, nil
+	return requestPEM(text), public, nil
 }
 
 func requestPEM(der []byte) []byte {

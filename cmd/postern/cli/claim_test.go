@@ -140,10 +140,14 @@ func TestWhatFailsBeforeTheServerIsAsked(t *testing.T) {
 	if err := os.WriteFile("bad.csr", []byte("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile("empty.csr", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, flags := range [][]string{
 		{"--out", "no/such/directory/x.p12"},
 		{"--csr", "bad.csr"},
 		{"--csr", "missing.csr"},
+		{"--csr", "empty.csr"},
 		{"--ca", "missing.pem"},
 		{"--new-key", "no/such/directory/x.key"},
 	} {
@@ -167,7 +171,7 @@ func TestWhatFailsBeforeTheServerIsAsked(t *testing.T) {
 	if len(site.requests) > 0 {
 		t.Errorf("the server was asked: %v", site.requests)
 	}
-	if left, _ := os.ReadDir("."); len(left) != 1 {
+	if left, _ := os.ReadDir("."); len(left) != 2 {
 		t.Errorf("files are left behind: %v", left)
 	}
 }
@@ -239,6 +243,26 @@ func TestCSR(t *testing.T) {
 		}
 		site.chain = func(csr *x509.CertificateRequest) []byte { return certify(t, csr.PublicKey) }
 		same(t, result{out: format + ".pem\n"}, run(t, nil, "11112222\n", "claim", link, "--csr", format+".csr", "--out", format+".pem"))
+	}
+}
+
+// TestACSRFromWindows has a byte order mark, and names that only the program that
+// made it reads.
+func TestACSRFromWindows(t *testing.T) {
+	site, link := newContactSite(t)
+	out, err := exec.Command("sh", "-euc", `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout client.key -out made.csr
+		printf '\357\273\277' > client.csr
+		sed 's/$/\r/' made.csr >> client.csr
+		cat client.csr client.key > both.csr`).CombinedOutput()
+	if err != nil {
+		t.Fatalf("openssl (apt-get install openssl): %v\n%s", err, out)
+	}
+	site.chain = func(csr *x509.CertificateRequest) []byte { return certify(t, csr.PublicKey) }
+	same(t, result{out: "client.pem\n"}, run(t, nil, "11112222\n", "claim", link, "--csr", "client.csr", "--out", "client.pem"))
+	site.requests = nil
+	got := run(t, nil, "11112222\n", "claim", link, "--csr", "both.csr")
+	if got.status != 1 || !strings.Contains(got.err, "private key in both.csr; nothing was sent") || len(site.requests) > 0 {
+		t.Errorf("a key beside the CSR: got %+v, and the site %v", got, site.requests)
 	}
 }
 

@@ -47,12 +47,6 @@ func cell(record map[string]any, column string) string {
 		return v.String()
 	case bool:
 		return strconv.FormatBool(v)
-	case []any: // of words or sentences
-		var parts []string
-		for _, part := range v {
-			parts = append(parts, fmt.Sprint(part))
-		}
-		return strings.Join(parts, "; ")
 	case map[string]any:
 		if deeper {
 			return cell(v, rest)

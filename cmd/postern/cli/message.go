@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -15,7 +16,7 @@ func messages(n *connection) *cobra.Command {
 		listCommand(n, listing[messageRecord]{
 			columns: []string{
 				"id", "kind", "channel", "state", "order", "serial", "contact", "to", "language", "attempts", "next_at",
-				"last_error", "created_at", "settled_at", "provider_id", "text",
+				"last_error", "created_at", "settled_at", "provider_id", "text", "channel_paused",
 			},
 			short: "List messages, the newest first", plural: "messages", path: "api/v1/messages",
 			filters: []filter{
@@ -39,15 +40,87 @@ func messages(n *connection) *cobra.Command {
 				s.add("tries", strconv.Itoa(m.Attempts))
 				s.add("next try", when(m.NextAt))
 				s.add("what went wrong", m.LastError)
+				s.add("channel paused", m.ChannelPaused)
 				s.add("made", when(m.CreatedAt))
 				s.add("settled", when(m.SettledAt))
 				s.add("provider's id", m.ProviderID)
 			},
 		}),
 		verbCommand(n, verb[messageRecord]{
-			name: "retry", short: "Send a message again", arg: "message", path: at("messages"),
-			told: func(m messageRecord) string { return "message " + m.ID + " to " + m.To + " is " + m.State },
-		}))
+			name: "retry", short: "Send a message again at once, and say what came of it", arg: "message", path: at("messages"),
+			told: toldRetry,
+		}),
+		testMessage(n))
+}
+
+// toldRetry says what came of a message that was sent again.
+func toldRetry(m messageRecord) string {
+	what := "message " + m.ID + " to " + m.To
+	switch m.State {
+	case string(issuance.Accepted):
+		return what + " was accepted" + byProvider(m.ProviderID)
+	case string(issuance.Failed):
+		return what + " failed: " + m.LastError
+	case string(issuance.Dropped):
+		return what + " is not needed any more: " + m.LastError
+	}
+	switch {
+	case m.ChannelPaused != "":
+		return what + " waits, because its channel is paused: " + m.ChannelPaused
+	case m.LastError != "":
+		return what + " was not accepted yet: " + m.LastError + "; next try " + when(m.NextAt)
+	}
+	return what + " is on its way; `postern message show " + m.ID + "` tells what comes of it"
+}
+
+func byProvider(id string) string {
+	if id == "" {
+		return ""
+	}
+	return "; the provider calls it " + id
+}
+
+// testMessage sends one that stands for nothing, by the running server.
+func testMessage(n *connection) *cobra.Command {
+	var to string
+	c := &cobra.Command{
+		Use: "test --to ADDRESS-OR-NUMBER", Short: "Send a test message by mail or SMS", Args: args(),
+		Long: `Has the running server send a test message at once, by mail to an address or by
+SMS to a mobile number, and says whether the provider took it. Nothing is kept of
+it but a record in the audit. To see whether the server is let in without sending
+anything: postern config check --connect.`,
+		Example: "  postern message test --to ops@example.com\n  postern message test --to +41791234567",
+		RunE:    func(c *cobra.Command, _ []string) error { return sendTest(n, c, to) },
+	}
+	c.Flags().StringVar(&to, "to", "", "e-mail address, or mobile number in international form")
+	if err := c.MarkFlagRequired("to"); err != nil {
+		panic(err) // a flag of that name was defined above
+	}
+	return c
+}
+
+func sendTest(n *connection, c *cobra.Command, to string) error {
+	api, err := n.client()
+	if err != nil {
+		return err
+	}
+	var raw json.RawMessage
+	if err := api.post(c.Context(), "api/v1/messages/test", map[string]string{"to": to}, &raw); err != nil {
+		return err
+	}
+	var t testedRecord
+	if err := json.Unmarshal(raw, &t); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if n.json {
+		err = printJSON(c.OutOrStdout(), raw)
+	} else if t.Accepted {
+		say(c.OutOrStdout(), "the test message by %s to %s was accepted%s", t.Channel, t.To, byProvider(t.ProviderID))
+	}
+	if err == nil && !t.Accepted {
+		err = errors.New("the test message by " + t.Channel + " to " + t.To + " was not accepted: " + t.Problem)
+	}
+	return err
 }
 
 func messageHead() []string {

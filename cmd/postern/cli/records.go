@@ -55,6 +55,11 @@ type (
 		LastRefusedAt                                                                                                 time.Time `json:"last_refused_at"`
 		LastRefusal                                                                                                   string    `json:"last_refusal"`
 	}
+	testedRecord struct {
+		Channel, To, Problem string
+		Accepted             bool
+		ProviderID           string `json:"provider_id"`
+	}
 	messageRecord struct {
 		ID, Kind, Channel, State, Order, Serial, Contact, To, Language, Text string
 		Attempts                                                             int
@@ -63,6 +68,7 @@ type (
 		CreatedAt                                                            time.Time `json:"created_at"`
 		SettledAt                                                            time.Time `json:"settled_at"`
 		ProviderID                                                           string    `json:"provider_id"`
+		ChannelPaused                                                        string    `json:"channel_paused"`
 	}
 	tokenRecord struct {
 		ID, Name, Role, Token string

@@ -12,7 +12,7 @@ import (
 func organizations(n *connection) *cobra.Command {
 	return group("org", "Customers, whose services get certificates",
 		listCommand(n, listing[organizationRecord]{
-			columns: []string{"id", "name", "created_at"},
+			columns: []string{"id", "name", "disabled", "created_at"},
 			short:   "List organisations", plural: "organisations", path: "api/v1/organizations",
 			head: []string{"ORGANISATION", "NAME", "SINCE"},
 			row:  func(_ namer, o organizationRecord) []string { return []string{o.ID, o.Name, when(o.CreatedAt)} },

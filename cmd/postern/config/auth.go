@@ -9,7 +9,7 @@ import (
 // listener.
 type Auth struct {
 	Listen  string   `yaml:"listen"`
-	URL     string   `yaml:"url"`
+	URL     string   `yaml:"url" example:"https://auth.example.com:9444"`
 	TLS     MTLSTLS  `yaml:"tls"`
 	Callers []Caller `yaml:"callers"`
 }

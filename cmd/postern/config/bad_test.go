@@ -22,13 +22,16 @@ func bad(t *testing.T) map[string][]string {
 	}
 	listen := []string{"8443", ":http", ":70000", ":-1", "example.com:443", "[::1:80", ":0x10"}
 	site := []string{"certs.example.com", "ftp://example.com", "https://", "https://u:p@example.com", "https://example.com?x=1", "https://example.com/#a", "https://example.com\u202e", "http://example.com", "://", "https://:8443"}
+	below := append([]string{
+		"https://example.com/pki", "https://example.com/claim/x", "https://example.com/a//b", "https://example.com/a/../b", "https://example.com/a%20b", "https://example.com//",
+	}, site...)
 	duration := []string{"30", "soon", "-5m", "99999h", "1.5d", "0d"}
 	count := []string{"0", "-1", "five", "1.5", "1000", "99999999999999999999"}
 	boolean := []string{"yes", "1", "True", "on"}
 	return map[string][]string{
 		"data":                             {open},
 		"public.listen":                    listen,
-		"public.url":                       site,
+		"public.url":                       below,
 		"public.tls.cert":                  {"/nowhere/cert.pem"},
 		"public.tls.key":                   {open},
 		"public.tls.proxy":                 boolean,
@@ -38,7 +41,7 @@ func bad(t *testing.T) map[string][]string {
 		"plain.listen":                     listen,
 		"plain.url":                        {"pki.example.com", "https://pki.example.com", "http://pki.example.com/pki", "http://u@pki.example.com", "http://pki.exämple.com"},
 		"admin.listen":                     listen,
-		"admin.url":                        site,
+		"admin.url":                        below,
 		"admin.tls.cert":                   {"/nowhere/cert.pem"},
 		"admin.tls.key":                    {open},
 		"admin.tls.proxy":                  boolean,
@@ -61,21 +64,37 @@ func bad(t *testing.T) map[string][]string {
 		"ca.crl_shards":                    {"1", "-2", "3", "48", "2048", "many", "1.5"},
 		"ca.crl_delta":                     boolean,
 		"ca.ocsp_presign":                  boolean,
+		"ca.ocsp_nonce":                    boolean,
 		"ca.ocsp_lifetime":                 append([]string{"4s"}, duration...),
 		"mail.provider":                    {"sendmail", "SMTP"},
-		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "a@exämple.com", "a@example.com, b@example.com"},
+		"mail.from":                        {"nobody", "a@b@c", "<a@example.com", "ä@example.com", "a@-ä.com", "a@example.com, b@example.com"},
 		"mail.smtp.host":                   {"mail.example.com:587", "smtp://mail.example.com", "a b"},
 		"mail.smtp.port":                   {"0", "70000", "smtp", "-25"},
 		"mail.smtp.tls":                    {"yes", "ssl", "STARTTLS"},
+		"mail.smtp.ca":                     {"/nowhere/ca.pem", open},
+		"mail.smtp.hello":                  {"certs", "certs_1.example.com", "203.0.113.7", "[203.0.113]", "[2001:db8::1]", "a b.example.com", "certs.exämple.com", "https://certs.example.com"},
+		"mail.smtp.auth":                   {"oauth", "XOAUTH2", "none"},
+		"mail.smtp.oauth2.token_url":       {"http://login.example.com/token", "login.example.com", "https://u:p@login.example.com/token"},
+		"mail.smtp.oauth2.client_id":       {"${CLIENT}"},
+		"mail.smtp.oauth2.client_secret":   {"${SECRET}"},
+		"mail.smtp.oauth2.refresh_token":   {"${TOKEN}"},
+		"mail.smtp.oauth2.scopes":          {"[[a]]", "{a: b}"},
 		"sms.provider":                     {"nexmo", "Twilio"},
-		"sms.countries":                    {"[Switzerland]", "[ch]", "[CH, +41]", "[[CH]]", "[null]", "{CH: DE}"},
+		"sms.countries":                    {"[Switzerland]", "[UK]", "[uk]", "[CH, XX]", "[CH, +41]", "[[CH]]", "[null]", "{CH: DE}"},
 		"sms.twilio.account_sid":           {"AC123", "AB0123456789abcdef0123456789abcdef", "xyz"},
+		"sms.twilio.api_key":               {"SK123", "AC0123456789abcdef0123456789abcdef"},
+		"sms.twilio.auth_token":            {"${TWILIO_TOKEN}", "${TWILIO_TOKEN:-none}"},
+		"sms.twilio.ca":                    {"/nowhere/ca.pem", open},
+		"sms.webhook.ca":                   {"/nowhere/ca.pem", open},
+		"sms.webhook.body":                 {"${BODY}"},
+		"mail.smtp.password":               {"${PASSWORD}"},
+		"mail.smtp.username":               {"${USER}"},
 		"sms.twilio.from":                  {"+0791234567", "a name that is too long", "+41 79 123 45 67 8", "\U0001f600"},
 		"sms.twilio.messaging_service_sid": {"MG1", "AC0123456789abcdef0123456789abcdef"},
 		"sms.twilio.base_url":              {"http://api.example.com", "api.twilio.com"},
 		"sms.webhook.url":                  {"http://sms.example.com", "sms.example.com", "https://u:p@sms.example.com", "file:///etc/passwd"},
 		"sms.webhook.method":               {"GET", "post", "DELETE"},
-		"sms.webhook.headers":              {`{"a b": c}`, `{"": c}`, `{a: "x\r\ny"}`, `{a: [b]}`, "no colon", `{a: b, A: c}`},
+		"sms.webhook.headers":              {`{"a b": c}`, `{"": c}`, `{a: "x\r\ny"}`, `{a: [b]}`, "no colon", `{a: b, A: c}`, `{a: "Bearer ${TOKEN}"}`},
 		"policy.strict":                    boolean,
 		"policy.code_lifetime":             duration,
 		"policy.code_on_request":           boolean,
@@ -97,6 +116,7 @@ func bad(t *testing.T) map[string][]string {
 		"brand.logo":                       {"/nowhere/logo.svg", os.TempDir()},
 		"brand.colour":                     {"blue", "#fff", "#12345g"},
 		"brand.support_email":              {"nobody", "a@b@c"},
+		"brand.support_phone":              {strings.Repeat("1", 65)},
 		"log.level":                        {"loud", "INFO"},
 		"log.format":                       {"xml", "JSON"},
 	}
@@ -104,7 +124,7 @@ func bad(t *testing.T) map[string][]string {
 
 // anyText are the keys whose text only somebody else can judge.
 func anyText() []string {
-	return []string{"ca.passphrase", "mail.smtp.username", "mail.smtp.password", "sms.twilio.auth_token", "sms.webhook.body"}
+	return []string{"ca.passphrase", "sms.twilio.api_key_secret"}
 }
 
 // document returns sound with key set to value, in block style, and the line of key.
@@ -120,6 +140,10 @@ func document(key, value string) (text string, line int) {
 	if strings.HasPrefix(key, "sms.webhook.") {
 		tree["sms"] = map[string]string{"provider": "webhook"}
 		tree["sms.webhook"] = map[string]string{"url": "https://sms.example.com", "body": "x"}
+	}
+	if strings.HasPrefix(key, "mail.smtp.oauth2.") {
+		tree["mail.smtp"] = map[string]string{"host": "mail.example.com", "auth": "xoauth2", "username": "u"}
+		tree["mail.smtp.oauth2"] = map[string]string{"token_url": "https://login.example.com/token", "client_id": "x", "client_secret": "x"}
 	}
 	section, name := "", key
 	if i := strings.LastIndexByte(key, '.'); i >= 0 {

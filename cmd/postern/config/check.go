@@ -218,4 +218,7 @@ func (k checker) brand() {
 	if k.Brand.SupportEmail != "" {
 		k.mailbox("brand.support_email", k.Brand.SupportEmail, "give one address, as in support@example.com")
 	}
+	if k.Brand.SupportPhone != "" {
+		k.line("brand.support_phone", k.Brand.SupportPhone, 64)
+	}
 }

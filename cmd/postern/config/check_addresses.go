@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -100,8 +101,42 @@ func (k checker) address(key, address, example string) *url.URL {
 		k.say(key, quoted(address)+" has a path", hint)
 	case strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }):
 		k.say(key, quoted(address)+" is not ASCII", "write the host in its ASCII form, as in https://xn--pki-dma.example")
+	case !k.basePath(key, u):
 	default:
 		return u
 	}
 	return nil
+}
+
+// ownPaths are the first parts of the paths that Postern's sites have themselves.
+func ownPaths() []string {
+	return []string{
+		"api", "assets", "auth", "c", "claim", "healthz", "metrics", "my", "ocsp", "outbox", "pki", "readyz", "renew", "report", "request",
+	}
+}
+
+// basePath checks the path that a site lives below. A site is served with the
+// path and without it, so that proxies may take it away: it must not begin as one
+// of the site's own paths does.
+func (k checker) basePath(key string, u *url.URL) bool {
+	base := strings.TrimSuffix(u.Path, "/")
+	if base == "" {
+		return true
+	}
+	parts := strings.Split(base, "/")[1:]
+	for _, part := range parts {
+		if part == "" || part == "." || part == ".." || strings.ContainsFunc(part, strangeInPath) {
+			k.say(key, quoted(u.String())+" has a path that cannot be used", "use letters, digits, - and _, as in https://example.com/certs")
+			return false
+		}
+	}
+	if slices.Contains(ownPaths(), parts[0]) {
+		k.say(key, "begins with /"+parts[0]+", which is one of Postern's own paths", "choose another, as in https://example.com/certs")
+		return false
+	}
+	return true
+}
+
+func strangeInPath(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
 }

@@ -2,11 +2,12 @@ package config
 
 import (
 	"net"
-	"net/mail"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/postern-ca/postern/delivery"
 )
 
 func (k checker) mail() {
@@ -27,28 +28,15 @@ func (k checker) mail() {
 		k.say("mail.smtp.port", strconv.Itoa(s.Port)+" is not a port", "give 587 for starttls, 465 for implicit")
 	}
 	k.oneOf("mail.smtp.tls", s.TLS, "starttls", "implicit", "none")
-	switch {
-	case s.Username != "" && s.Password.Empty():
-		k.say("mail.smtp.password", "is not set, and mail.smtp.username is", "give the password, best as mail.smtp.password_file, or take username out")
-	case s.Username == "" && !s.Password.Empty():
-		k.say("mail.smtp.username", "is not set, and mail.smtp.password is", "give the user name, or take password out")
-	case s.TLS == "none" && s.Username != "" && !loopback(s.Host):
-		k.say("mail.smtp.tls", "the password would travel in the clear", "set starttls or implicit")
-	}
-}
-
-func (k checker) mailbox(key, s, hint string) {
-	a, err := mail.ParseAddress(s)
-	if err != nil || strings.ContainsAny(s, "\r\n") || strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		k.say(key, quoted(s)+" is not an e-mail address", hint)
-	}
+	k.signIn(s)
 }
 
 func (k checker) sms() {
 	k.oneOf("sms.provider", k.SMS.Provider, "twilio", "webhook", "outbox")
 	for _, country := range k.SMS.Countries {
-		if !regexp.MustCompile(`^[A-Z]{2}$`).MatchString(country) {
-			k.say("sms.countries", quoted(country)+" is not a country", "give two capital letters for each, as in [CH, DE, FR]")
+		if err := delivery.CheckCountry(country); err != nil {
+			message, hint := told(err)
+			k.say("sms.countries", message, hint)
 		}
 	}
 	switch k.SMS.Provider {
@@ -63,9 +51,7 @@ func (k checker) twilio(t Twilio) {
 	if hint := "copy it from Twilio's console: AC and 32 hexadecimal digits"; k.need("sms.twilio.account_sid", t.AccountSID, hint) && !regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(t.AccountSID) {
 		k.say("sms.twilio.account_sid", "is not an account's SID", hint)
 	}
-	if t.AuthToken.Empty() {
-		k.say("sms.twilio.auth_token", "is not set", "copy it from Twilio's console, best into a file that sms.twilio.auth_token_file names; in the environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
-	}
+	k.twilioCredentials(t)
 	if t.MessagingServiceSID == "" {
 		k.need("sms.twilio.from", t.From, "give the number or name that messages come from, or sms.twilio.messaging_service_sid")
 	} else if !regexp.MustCompile(`^MG[0-9a-f]{32}$`).MatchString(t.MessagingServiceSID) {
@@ -79,20 +65,42 @@ func (k checker) twilio(t Twilio) {
 	}
 }
 
+// twilioCredentials wants the account's token or an API key, and not both.
+func (k checker) twilioCredentials(t Twilio) {
+	const hint = "copy it from Twilio's console, under API keys: SK and 32 hexadecimal digits"
+	switch {
+	case t.APIKey != "" && !regexp.MustCompile(`^SK[0-9a-f]{32}$`).MatchString(t.APIKey):
+		k.say("sms.twilio.api_key", "is not an API key's SID", hint)
+	case t.APIKey == "" && !t.APIKeySecret.Empty():
+		k.say("sms.twilio.api_key", "is not set, and sms.twilio.api_key_secret is", hint)
+	case t.APIKey != "" && t.APIKeySecret.Empty():
+		k.say("sms.twilio.api_key_secret", "is not set, and sms.twilio.api_key is", "give the secret that Twilio showed when the key was made, best as sms.twilio.api_key_secret_file")
+	case t.APIKey != "" && !t.AuthToken.Empty():
+		k.say("sms.twilio.auth_token", "is set, and sms.twilio.api_key too", "keep one of the two")
+	case t.APIKey == "" && t.AuthToken.Empty():
+		k.say("sms.twilio.auth_token", "is not set, nor is sms.twilio.api_key", "copy it from Twilio's console, best into a file that sms.twilio.auth_token_file names; in the environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
+	}
+}
+
 func (k checker) webhook(w Webhook) {
 	if k.need("sms.webhook.url", w.URL, "give the gateway's address") {
-		u, err := url.Parse(w.URL)
-		switch {
-		case err != nil || u.Host == "":
-			k.say("sms.webhook.url", "is not an address", "give all of it, as in https://sms.example.com/send")
-		case u.User != nil:
-			k.say("sms.webhook.url", "has a user name in it", "send it as a header: sms.webhook.headers")
-		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-			k.say("sms.webhook.url", "is not https", "one-time passwords travel there: write it with https; http is for localhost alone")
-		}
+		k.endpoint("sms.webhook.url", w.URL, "give all of it, as in https://sms.example.com/send")
 	}
 	k.oneOf("sms.webhook.method", w.Method, "POST", "PUT")
 	k.need("sms.webhook.body", w.Body, "give the body that the gateway expects")
+}
+
+// endpoint checks the address of a program that is sent secrets.
+func (k checker) endpoint(key, address, hint string) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "":
+		k.say(key, "is not an address", hint)
+	case u.User != nil:
+		k.say(key, "has a user name in it", "take it out: credentials have keys of their own")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		k.say(key, "is not https", "write it with https, because secrets travel there; http is for localhost alone")
+	}
 }
 
 // outbox keeps messages with codes and links from everyone but this machine.

@@ -33,15 +33,17 @@ type Config struct {
 
 	file    string            // that was read, "" for none
 	origins map[string]string // where each key was set: "postern.yaml:12", a variable, a flag
+	// secretFiles has the file that each secret was read from, by key.
+	secretFiles map[string]string
 }
 
 // Public is the listener that contacts reach.
 type Public struct {
 	Listen string   `yaml:"listen"`
-	URL    string   `yaml:"url"`
+	URL    string   `yaml:"url" example:"https://certs.example.com"`
 	TLS    FrontTLS `yaml:"tls"`
 	// TrustedProxies are those whose X-Forwarded-For is believed: addresses or networks.
-	TrustedProxies []string `yaml:"trusted_proxies"`
+	TrustedProxies []string `yaml:"trusted_proxies" example:"[10.0.0.7, 10.1.0.0/16]"`
 	// What one address may POST: so many at once, then so many a minute.
 	PostsPerMinute int `yaml:"posts_per_minute"`
 	PostsBurst     int `yaml:"posts_burst"`
@@ -53,15 +55,15 @@ func (p Public) Front() Front { return Front{p.Listen, p.URL, p.TLS} }
 // Front is a listener for browsers and programs without a client certificate.
 type Front struct {
 	Listen string   `yaml:"listen"`
-	URL    string   `yaml:"url"`
+	URL    string   `yaml:"url" example:"https://pki-admin.example.com:9443"`
 	TLS    FrontTLS `yaml:"tls"`
 }
 
 // FrontTLS says where a listener's certificate comes from. Without any of it the
 // listener gets one from Postern's own CA, or speaks plain HTTP if its URL does.
 type FrontTLS struct {
-	Cert  string `yaml:"cert" config:"path"`
-	Key   string `yaml:"key" config:"path"`
+	Cert  string `yaml:"cert" config:"path" example:"tls/cert.pem"`
+	Key   string `yaml:"key" config:"path" example:"tls/key.pem"`
 	Proxy bool   `yaml:"proxy"` // a proxy in front ends TLS: speak plain HTTP
 }
 
@@ -83,21 +85,21 @@ func (f Front) Base() string {
 // URL stands in every certificate.
 type Plain struct {
 	Listen string `yaml:"listen"`
-	URL    string `yaml:"url"`
+	URL    string `yaml:"url" example:"http://pki.example.com"`
 }
 
 // MTLS is the listener with two-way TLS.
 type MTLS struct {
 	Listen string  `yaml:"listen"`
-	URL    string  `yaml:"url"`
+	URL    string  `yaml:"url" example:"https://certs.example.com:8444"`
 	TLS    MTLSTLS `yaml:"tls"`
 }
 
 // MTLSTLS is the server certificate of the two-way TLS listener; without it
 // Postern's own CA makes one.
 type MTLSTLS struct {
-	Cert string `yaml:"cert" config:"path"`
-	Key  string `yaml:"key" config:"path"`
+	Cert string `yaml:"cert" config:"path" example:"tls/cert.pem"`
+	Key  string `yaml:"key" config:"path" example:"tls/key.pem"`
 }
 
 // Storage says what keeps everything.
@@ -107,62 +109,58 @@ type Storage struct {
 
 // Seal says where the key is that seals secrets in the database.
 type Seal struct {
-	KeyFile string `yaml:"key_file" config:"path"`
+	KeyFile string `yaml:"key_file" config:"path" example:"/etc/postern/seal.key"`
 }
 
 // CA is what certificates carry, and how long what the CA signs lasts.
 type CA struct {
-	TrustDomain  string          `yaml:"trust_domain"`
-	Organization string          `yaml:"organization"` // O of the CAs, when they are made
-	Validity     issuance.Period `yaml:"validity"`     // of a client certificate
-	Passphrase   issuance.Secret `yaml:"passphrase"`   // of the CA's keys
+	TrustDomain  string          `yaml:"trust_domain" example:"example.com"`
+	Organization string          `yaml:"organization" example:"Example Bank"` // O of the CAs, when they are made
+	Validity     issuance.Period `yaml:"validity"`                            // of a client certificate
+	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`  // of the CA's keys
 	CRLLifetime  time.Duration   `yaml:"crl_lifetime"`
 	CRLReasons   bool            `yaml:"crl_reasons"`
 	CRLShards    int             `yaml:"crl_shards"` // that new certificates name one of; 0: none
 	CRLDelta     bool            `yaml:"crl_delta"`
 	OCSPLifetime time.Duration   `yaml:"ocsp_lifetime"`
 	OCSPPresign  bool            `yaml:"ocsp_presign"` // answers are signed before anybody asks
+	OCSPNonce    bool            `yaml:"ocsp_nonce"`   // of a request is repeated in its answer
 }
 
 // Mail says how mail leaves.
 type Mail struct {
 	Provider string `yaml:"provider"` // smtp or outbox
-	From     string `yaml:"from"`
+	From     string `yaml:"from" example:"Postern <certificates@example.com>"`
 	SMTP     SMTP   `yaml:"smtp"`
-}
-
-// SMTP is a mail server that takes mail for others.
-type SMTP struct {
-	Host     string          `yaml:"host"`
-	Port     int             `yaml:"port"`
-	Username string          `yaml:"username"`
-	Password issuance.Secret `yaml:"password"`
-	TLS      string          `yaml:"tls"` // starttls, implicit or none
 }
 
 // SMS says how text messages leave, and to which countries.
 type SMS struct {
-	Provider  string   `yaml:"provider"`  // twilio, webhook or outbox
-	Countries []string `yaml:"countries"` // ISO 3166-1 alpha-2; empty for all
+	Provider  string   `yaml:"provider"`                         // twilio, webhook or outbox
+	Countries []string `yaml:"countries" example:"[CH, DE, FR]"` // ISO 3166-1 alpha-2; empty for all
 	Twilio    Twilio   `yaml:"twilio"`
 	Webhook   Webhook  `yaml:"webhook"`
 }
 
 // Twilio is an account there.
 type Twilio struct {
-	AccountSID          string          `yaml:"account_sid"`
-	AuthToken           issuance.Secret `yaml:"auth_token"`
-	From                string          `yaml:"from"`
-	MessagingServiceSID string          `yaml:"messaging_service_sid"`
+	AccountSID          string          `yaml:"account_sid" example:"AC0123456789abcdef0123456789abcdef"`
+	AuthToken           issuance.Secret `yaml:"auth_token" example:"twilio.token"`
+	APIKey              string          `yaml:"api_key" example:"SK0123456789abcdef0123456789abcdef"` // instead of the account's token: SK and 32 hexadecimal digits
+	APIKeySecret        issuance.Secret `yaml:"api_key_secret" example:"twilio.secret"`
+	From                string          `yaml:"from" example:"\"+41791234567\""`
+	MessagingServiceSID string          `yaml:"messaging_service_sid" example:"MG0123456789abcdef0123456789abcdef"`
 	BaseURL             string          `yaml:"base_url"`
+	CA                  string          `yaml:"ca" config:"path" example:"gateway-ca.pem"` // PEM; empty for those of the system
 }
 
 // Webhook is any other gateway that takes a text message by HTTP.
 type Webhook struct {
-	URL     string                     `yaml:"url"`
+	URL     string                     `yaml:"url" example:"https://sms.example.com/send"`
 	Method  string                     `yaml:"method"`
-	Headers map[string]issuance.Secret `yaml:"headers"`
-	Body    string                     `yaml:"body"`
+	Headers map[string]issuance.Secret `yaml:"headers" example:"sms.headers"`
+	Body    string                     `yaml:"body" example:"'{\"to\": \"{{to}}\", \"text\": \"{{text}}\"}'"`
+	CA      string                     `yaml:"ca" config:"path" example:"gateway-ca.pem"` // PEM; empty for those of the system
 }
 
 // Rules is the operator's part of [issuance.Policy].
@@ -185,9 +183,10 @@ type Rules struct {
 // Brand is whose name stands on pages and in messages.
 type Brand struct {
 	Name         string `yaml:"name"`
-	Logo         string `yaml:"logo" config:"path"` // SVG or PNG
-	Colour       string `yaml:"colour"`             // #rrggbb
-	SupportEmail string `yaml:"support_email"`
+	Logo         string `yaml:"logo" config:"path" example:"logo.svg"` // SVG or PNG
+	Colour       string `yaml:"colour" example:"\"#0f5c8c\""`          // #rrggbb
+	SupportEmail string `yaml:"support_email" example:"support@example.com"`
+	SupportPhone string `yaml:"support_phone" example:"\"+1 202 555 0142\""`
 }
 
 // Log says what is logged, and how.
@@ -208,7 +207,7 @@ func Defaults() *Config {
 		Auth:    Auth{Listen: "127.0.0.1:9444"},
 		Storage: Storage{Driver: "bolt"},
 		CA:      CA{Validity: p.Validity, CRLLifetime: 24 * time.Hour, CRLReasons: true, OCSPLifetime: 5 * time.Minute},
-		Mail:    Mail{Provider: "smtp", SMTP: SMTP{Port: 587, TLS: "starttls"}},
+		Mail:    Mail{Provider: "smtp", SMTP: SMTP{Port: 587, TLS: "starttls", Auth: "password"}},
 		SMS:     SMS{Provider: "twilio", Twilio: Twilio{BaseURL: "https://api.twilio.com"}, Webhook: Webhook{Method: "POST"}},
 		Rules: Rules{
 			CodeLifetime: p.CodeLifetime, CodeAttempts: p.CodeAttempts, OrderAttempts: p.OrderAttempts,
@@ -239,7 +238,11 @@ func (c *Config) complete() {
 		c.MTLS.URL = urlOf(u.Hostname(), c.MTLS.Listen)
 	}
 	c.Rules.PhoneRegion = strings.ToUpper(c.Rules.PhoneRegion)
+	for i, country := range c.SMS.Countries {
+		c.SMS.Countries[i] = strings.ToUpper(country)
+	}
 	c.Auth.complete()
+	c.Mail.complete(c.Public.URL)
 }
 
 // urlOf returns the https address of a listener; host stands in for one that

@@ -83,7 +83,7 @@ func (r reader) key(k, n *yaml.Node, v reflect.Value, prefix string) {
 		if name == "" {
 			continue
 		}
-		l := leaf{prefix + name, v.Field(i), f.Tag.Get("config") == "path"}
+		l := leafOf(prefix, f, v.Field(i))
 		switch {
 		case name == k.Value && isSection(f.Type):
 			r.section(n, v.Field(i), prefix+name+".")
@@ -132,6 +132,11 @@ func (r reader) list(l leaf, n *yaml.Node) {
 			r.p.add(Problem{r.at(item), l.key, "has an entry that is not one value", "write one value for each entry"})
 			return
 		}
+		if err := l.expanded(item.Value); err != nil {
+			message, hint := told(err)
+			r.p.add(Problem{r.at(item), l.key, message, hint})
+			return
+		}
 		list = append(list, item.Value)
 	}
 	l.value.Set(reflect.ValueOf(list))
@@ -144,7 +149,9 @@ func (r reader) headers(l leaf, n *yaml.Node) {
 		k, value := n.Content[i], resolved(n.Content[i+1])
 		err := wrong("header "+quoted(k.Value)+" has no single value", "write it on one line")
 		if value.Kind == yaml.ScalarNode {
-			err = addHeader(headers, k.Value, value.Value)
+			if err = l.expanded(value.Value); err == nil {
+				err = addHeader(headers, k.Value, value.Value)
+			}
 		}
 		if err != nil {
 			message, hint := told(err)

@@ -14,6 +14,9 @@ func (c *Config) checkFiles(p *problems) {
 	k.certificate("admin.tls", c.Admin.TLS.Cert, c.Admin.TLS.Key)
 	k.certificate("mtls.tls", c.MTLS.TLS.Cert, c.MTLS.TLS.Key)
 	k.certificate("auth.tls", c.Auth.TLS.Cert, c.Auth.TLS.Key)
+	k.roots("mail.smtp.ca", c.Mail.SMTP.CA)
+	k.roots("sms.twilio.ca", c.SMS.Twilio.CA)
+	k.roots("sms.webhook.ca", c.SMS.Webhook.CA)
 	// A key file that is not there is made by `postern init`.
 	if _, err := os.Stat(c.Seal.KeyFile); !errors.Is(err, fs.ErrNotExist) {
 		k.readable("seal.key_file", c.Seal.KeyFile, 0o077)

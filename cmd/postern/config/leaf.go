@@ -17,6 +17,14 @@ type leaf struct {
 	key   string // path of yaml names
 	value reflect.Value
 	path  bool // a file name
+	// example is a value as it stands in a file, "" if the default shows it; of a
+	// secret the name of a file.
+	example string
+}
+
+// leafOf returns the leaf of field f, whose value is v.
+func leafOf(prefix string, f reflect.StructField, v reflect.Value) leaf {
+	return leaf{prefix + f.Tag.Get("yaml"), v, f.Tag.Get("config") == "path", f.Tag.Get("example")}
 }
 
 // leaves returns every key of c, in the order of its fields.
@@ -31,7 +39,7 @@ func leavesOf(v reflect.Value, prefix string) (all []leaf) {
 		case isSection(f.Type):
 			all = append(all, leavesOf(v.Field(i), prefix+name+".")...)
 		default:
-			all = append(all, leaf{prefix + name, v.Field(i), f.Tag.Get("config") == "path"})
+			all = append(all, leafOf(prefix, f, v.Field(i)))
 		}
 	}
 	return all
@@ -62,11 +70,8 @@ func variableOf(key string) string {
 }
 
 // set gives l the value that is written as s. Its error says what is wrong and
-// what to do, and never repeats a secret.
+// what to do, and never repeats a secret. A table is set by [Config.setTable].
 func (l leaf) set(s string) error {
-	if isTable(l.value.Type()) {
-		return l.setTable(s)
-	}
 	var v any
 	var err error
 	switch l.value.Interface().(type) {

@@ -34,7 +34,7 @@ type Flag struct {
 // it, files included. An [*Error] has all that is wrong with it at once.
 func Load(o Options) (*Config, error) {
 	c := Defaults()
-	c.origins = make(map[string]string)
+	c.origins, c.secretFiles = make(map[string]string), make(map[string]string)
 	p := new(problems)
 	env := environment(o.Environ)
 	path, must := o.Path, o.Path != ""
@@ -51,6 +51,8 @@ func Load(o Options) (*Config, error) {
 		}
 	case must || !errors.Is(err, fs.ErrNotExist):
 		return nil, &Error{[]Problem{{Where: path, Message: "it cannot be read: " + reason(err), Hint: "name another file with --config, or make one with `postern init`"}}}
+	case !slices.ContainsFunc(slices.Collect(maps.Keys(env)), func(name string) bool { return !foreign(name) }):
+		return nil, nothing(path)
 	}
 	c.readEnvironment(env, p)
 	c.readFlags(o.Flags, p)
@@ -58,6 +60,15 @@ func Load(o Options) (*Config, error) {
 	c.check(p)
 	c.checkFiles(p)
 	return c, p.err()
+}
+
+// nothing is the error of a server that nobody has set up yet, or that was
+// started in another folder than it was set up in.
+func nothing(path string) error {
+	return &Error{[]Problem{{
+		Message: "there is no " + path + " in this folder, and no POSTERN_ variable is set",
+		Hint:    "make one with `postern init`, or name yours with --config; `postern quickstart` needs none",
+	}}}
 }
 
 // Check completes c and returns an [*Error] with all that is wrong with it; it
@@ -71,7 +82,15 @@ func (c *Config) Check() error {
 
 // give sets l to text that stands at where, or reports what is wrong with it.
 func (c *Config) give(l leaf, where, text string, p *problems) {
-	if err := l.set(text); err != nil {
+	err := l.expanded(text)
+	switch {
+	case err != nil:
+	case isTable(l.value.Type()):
+		err = c.setTable(l, text)
+	default:
+		err = l.set(text)
+	}
+	if err != nil {
 		message, hint := told(err)
 		p.add(Problem{where, l.key, message, hint})
 		return
@@ -88,6 +107,7 @@ func (c *Config) giveFile(l leaf, where, path string, p *problems) {
 		p.seen[l.key] = true // that it is not set follows from this
 		return
 	}
+	c.secretFiles[l.key] = path
 	c.give(l, where, text, p)
 }
 
@@ -153,7 +173,11 @@ func (c *Config) readFlags(flags []Flag, p *problems) {
 	}
 }
 
-// readSecret returns what is in a file, without the line break at its end.
+// ByteOrderMark is U+FEFF, which editors on Windows put before a text in UTF-8.
+const ByteOrderMark = "\ufeff"
+
+// readSecret returns what is in a file, without the line break at its end and the
+// byte order mark before it.
 func readSecret(path string) (string, error) {
 	if err := private(path, 0o007); err != nil {
 		return "", err
@@ -162,8 +186,10 @@ func readSecret(path string) (string, error) {
 	if err != nil {
 		return "", wrong(path+" cannot be read: "+reason(err), "let the user that runs Postern read it")
 	}
-	s := strings.TrimRight(string(text), "\r\n")
+	s := strings.TrimRight(string(withoutBOM(text)), "\r\n")
 	switch {
+	case strings.HasPrefix(s, "\xff\xfe") || strings.HasPrefix(s, "\xfe\xff"):
+		return "", wrong(path+" is saved as UTF-16", "save it as UTF-8 or ASCII text")
 	case s == "":
 		return "", wrong(path+" is empty", "write the secret into it")
 	case len(s) > 64<<10:

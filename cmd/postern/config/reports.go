@@ -7,7 +7,7 @@ type Reports struct {
 	TimeZone  string   `yaml:"time_zone"`  // of the IANA database; empty: UTC
 	DailyAt   string   `yaml:"daily_at"`   // as in 07:00, or off
 	MonthlyAt string   `yaml:"monthly_at"` // as in 1 07:00: day of the month, then time; or off
-	To        []string `yaml:"to"`
+	To        []string `yaml:"to" example:"[pki@example.com]"`
 }
 
 // Schedule returns when reports are sent; [Load] has seen that it can be read.

@@ -34,6 +34,15 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 }
 
+// TestFilesOfWindowsEditors begin with a byte order mark and end their lines as there.
+func TestFilesOfWindowsEditors(t *testing.T) {
+	named := secretFile(t, "\ufefffrom the file\r\n")
+	text := "\ufeff" + strings.ReplaceAll(strings.Replace(sound, "passphrase: correct horse", "passphrase_file: "+named, 1), "\n", "\r\n")
+	if got := string(load(t, text).CA.Passphrase.Reveal()); got != "from the file" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestRelativeFilesAreThoseBesideTheConfiguration(t *testing.T) {
 	path := write(t, strings.Replace(sound, "passphrase: correct horse", "passphrase_file: pass", 1))
 	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "pass"), []byte("beside"), 0o600); err != nil {
@@ -53,7 +62,7 @@ func TestSecretFilesThatCannotStand(t *testing.T) {
 	if err := os.Chmod(open, 0o604); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{open, secretFile(t, "\n"), secretFile(t, strings.Repeat("x", 1<<17)), t.TempDir(), "/nowhere"} {
+	for _, file := range []string{open, secretFile(t, "\n"), secretFile(t, "\ufeff\n"), secretFile(t, "\xff\xfex\x00"), secretFile(t, strings.Repeat("x", 1<<17)), t.TempDir(), "/nowhere"} {
 		got := problems(t, config.Options{Path: write(t, sound), Environ: []string{"POSTERN_CA_PASSPHRASE_FILE=" + file}})
 		if want := []string{"POSTERN_CA_PASSPHRASE_FILE ca.passphrase_file"}; !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", file, got, want)

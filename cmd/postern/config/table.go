@@ -34,12 +34,12 @@ func (r reader) table(n *yaml.Node, v reflect.Value, key string) {
 
 // setTable is table for YAML in a variable. Names of files in it are relative to
 // the working directory.
-func (l leaf) setTable(s string) error {
+func (c *Config) setTable(l leaf, s string) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(s), &doc); err != nil || len(doc.Content) == 0 {
 		return wrong("this is not a list in YAML", "write it as in [{name: edge, ...}]")
 	}
-	r := reader{&Config{origins: make(map[string]string)}, new(problems)}
+	r := reader{&Config{origins: make(map[string]string), secretFiles: c.secretFiles}, new(problems)}
 	r.table(doc.Content[0], l.value, l.key)
 	if len(r.p.found) > 0 {
 		first := r.p.found[0]

@@ -26,7 +26,7 @@ func Template(c *Config, passphraseFile string) ([]byte, error) {
 		}
 		text, err := lineOf(own[i])
 		if own[i].text() == standard[i].text() {
-			text = "# " + text
+			text = own[i].withExample("# " + text)
 		}
 		return text, err
 	}
@@ -34,7 +34,8 @@ func Template(c *Config, passphraseFile string) ([]byte, error) {
 		if key == "ca.passphrase" && passphraseFile != "" {
 			return yamlLine("passphrase_file", passphraseFile)
 		}
-		return "# " + key[strings.LastIndexByte(key, '.')+1:] + "_file:", nil
+		i := slices.IndexFunc(own, func(l leaf) bool { return l.key == key })
+		return own[i].withExample("# " + own[i].name() + "_file:"), nil
 	}
 	t, err := template.New("postern.yaml").Funcs(template.FuncMap{"key": line, "file": file}).Parse(templateText)
 	if err != nil {
@@ -45,6 +46,14 @@ func Template(c *Config, passphraseFile string) ([]byte, error) {
 		return nil, fmt.Errorf("writing postern.yaml: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// withExample returns the line of a key at its default, with a value that it may have.
+func (l leaf) withExample(line string) string {
+	if l.example == "" {
+		return line
+	}
+	return line + "  # as in " + l.example
 }
 
 // lineOf returns l as one line of a file.

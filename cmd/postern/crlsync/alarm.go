@@ -2,6 +2,7 @@ package crlsync
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +21,7 @@ type State string
 // The states, the worst last.
 const (
 	Fresh        State = "fresh"
-	ReloadFailed State = "reload-failed" // the server may still have an older file in memory
+	ReloadFailed State = "reload-failed" // a server may still have an older file in memory, or before it
 	Lapsing      State = "lapsing"       // less than WarnBefore is left
 	Lapsed       State = "lapsed"        // or there is none: servers refuse everybody
 )
@@ -60,7 +61,7 @@ func (s *Sync) state() (State, time.Duration) {
 		return Lapsed, left
 	case left < s.WarnBefore:
 		return Lapsing, left
-	case s.reloadFails != nil:
+	case s.reloadFails != nil, s.outdated != nil:
 		return ReloadFailed, left
 	}
 	return Fresh, left
@@ -88,7 +89,7 @@ func (s *Sync) announce(ctx context.Context) error {
 	s.mu.Lock()
 	settled, failure := s.settled, s.lastFailure
 	if failure == nil {
-		failure = s.reloadFails
+		failure = cmp.Or(s.reloadFails, s.outdated)
 	}
 	s.mu.Unlock()
 	if !settled {

@@ -41,7 +41,7 @@ func (s *Sync) anchors(ctx context.Context, again bool) (a crlfile.Anchors, pinn
 	if s.known.Issuers() > 0 && !again {
 		return s.known, false, nil
 	}
-	chain, err := s.get(ctx, s.ChainURL, "")
+	chain, err := s.get(ctx, s.ChainURL, "", 0)
 	if err != nil {
 		return a, false, fmt.Errorf("fetching the chain: %w", err)
 	}

@@ -16,6 +16,7 @@ const (
 	reasonTooLarge    = "too-large"
 	reasonCA          = "ca-file" // the file with the root cannot be read
 	reasonDisk        = "disk"    // the file cannot be read or replaced
+	reasonMount       = "mount"   // the file is mounted alone, here or where it is read
 	reasonLock        = "lock"    // another process holds the file for long
 	reasonCheck       = "check"   // the command that checks before a reload
 	reasonReload      = "reload"

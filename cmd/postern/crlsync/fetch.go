@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/postern-ca/postern/ca/crlfile"
 )
 
 // answer is what a server said.
@@ -19,18 +21,40 @@ type answer struct {
 	same   bool          // it has what we have
 	waited bool          // it waited for a change, or would have
 	retry  time.Duration // when it wants to be asked again; 0: it did not say
+	cut    time.Duration // after this time somebody on the way may have ended a wait; 0: nobody
 }
 
-// longestTag is how long an entity tag may be, in octets.
+// longestTag is how long an entity tag may be, in bytes.
 const longestTag = 256
 
-// get asks for address. With etag, it asks for another than that, and to wait
-// until there is one.
-func (s *Sync) get(ctx context.Context, address, etag string) (answer, error) {
+// ask asks for another bundle than the file has. A wait that was cut off on the
+// way is no failure: the server is asked again at once, without a wait.
+func (s *Sync) ask(ctx context.Context) (answer, error) {
 	wait := time.Duration(0)
-	if etag != "" {
-		wait = s.Wait
+	if s.etag != "" {
+		wait = s.patience.Wait()
 	}
+	a, err := s.get(ctx, s.URL, s.etag, wait)
+	if err != nil && s.patience.CutOff(a.cut) && ctx.Err() == nil {
+		why, after := err, a.cut
+		if a, err = s.get(ctx, s.URL, s.etag, 0); err == nil {
+			s.patience.Answered()
+			a.waited = s.patience.Wait() > 0 // so that it is asked to wait again at once
+			s.Log.Info("a wait for a change was cut off on the way: the next ones are shorter", "after", after.Round(time.Millisecond), "wait", s.patience.Wait(), "cause", why)
+			return a, nil
+		}
+	}
+	if err != nil {
+		s.patience.CutOff(0)
+		return a, err
+	}
+	s.patience.Answered()
+	return a, nil
+}
+
+// get asks for address. With etag, it asks for another than that, and with wait, to
+// wait until there is one.
+func (s *Sync) get(ctx context.Context, address, etag string, wait time.Duration) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+s.Timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -39,12 +63,14 @@ func (s *Sync) get(ctx context.Context, address, etag string) (answer, error) {
 	}
 	if etag != "" {
 		r.Header.Set("If-None-Match", etag)
+	}
+	if wait > 0 {
 		r.Header.Set("Prefer", "wait="+strconv.Itoa(int(wait/time.Second)))
 	}
 	began := time.Now()
 	response, err := s.Client.Do(r)
 	if err != nil {
-		return answer{}, s.broken(r.URL, err)
+		return answer{cut: time.Since(began)}, s.broken(r.URL, err)
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read as far as it is wanted
 	a := answer{etag: response.Header.Get("ETag"), retry: retryAfter(response.Header)}
@@ -52,7 +78,10 @@ func (s *Sync) get(ctx context.Context, address, etag string) (answer, error) {
 		a.etag = "" // a server would refuse the next question for its length, for ever
 	}
 	// One that says it waits and does not would be asked without a pause.
-	a.waited = strings.Contains(response.Header.Get("Preference-Applied"), "wait") && time.Since(began) >= min(time.Second, wait)
+	a.waited = strings.Contains(response.Header.Get("Preference-Applied"), "wait") && time.Since(began) >= min(time.Second, wait)/2
+	if crlfile.MayBeCutOff(response.StatusCode) {
+		a.cut = time.Since(began)
+	}
 	switch {
 	case response.StatusCode == http.StatusNotModified && etag != "":
 		a.same, a.etag = true, etag
@@ -72,7 +101,7 @@ func (s *Sync) get(ctx context.Context, address, etag string) (answer, error) {
 }
 
 func (s *Sync) tooLarge(u *url.URL) error {
-	return failf(reasonTooLarge, "%s sends more than %d octets", u.Host, s.MaxSize)
+	return failf(reasonTooLarge, "%s sends more than %d bytes", u.Host, s.MaxSize)
 }
 
 // broken says why there is no whole answer.

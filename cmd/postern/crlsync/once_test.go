@@ -131,7 +131,7 @@ func TestEveryCutOfAnAnswerIsRefused(t *testing.T) {
 	for n := range next {
 		b.origin.fail(chunked(next[:n]))
 		if err := b.once(); err == nil || b.read("crl-bundle.pem") != string(good) {
-			t.Fatalf("the first %d of %d octets: %v", n, len(next), err)
+			t.Fatalf("the first %d of %d bytes: %v", n, len(next), err)
 		}
 	}
 	b.origin.fail(chunked(next))

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/postern-ca/postern/ca/crlfile"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -13,7 +14,7 @@ import (
 const (
 	DefaultWarnBefore     = 6 * time.Hour // a quarter of a CRL's life
 	DefaultInterval       = 2 * time.Second
-	DefaultWait           = time.Minute // the longest that Postern lets wait
+	DefaultWait           = crlfile.LongestWait
 	DefaultTimeout        = 30 * time.Second
 	DefaultCommandTimeout = 30 * time.Second
 	DefaultMinReload      = time.Second
@@ -36,9 +37,9 @@ type Options struct {
 
 	WarnBefore time.Duration // how long before the file lapses it is time to shout; 0: when it has
 	Interval   time.Duration // between two questions to a server that does not wait
-	Wait       time.Duration // how long the server is asked to wait for a change
+	Wait       time.Duration // how long the server is asked to wait for a change, at most
 	Timeout    time.Duration // for an answer, beyond Wait
-	MaxSize    int64         // of the file, in octets
+	MaxSize    int64         // of the file, in bytes
 
 	Alert   issuance.Secret // URL that changes of state are posted to; empty: none
 	Client  *http.Client    // must have no timeout of its own that is shorter than Wait
@@ -92,7 +93,7 @@ func (o *Options) check() error {
 		}
 	}
 	if o.MaxSize < 0 {
-		return issuance.Invalidf("max_size", "is negative", "it is in octets")
+		return issuance.Invalidf("max_size", "is negative", "it is in bytes")
 	}
 	if o.MaxSize == 0 {
 		o.MaxSize = DefaultMaxSize

@@ -227,7 +227,7 @@ func (b *beside) whole(text []byte) int64 {
 	must(b.t, err)
 	bundle, err := crlfile.Check{CAs: anchors.CAs(), Now: time.Now()}.Verify(text)
 	if err != nil {
-		b.t.Errorf("the file on the disk, %d octets, is not sound: %v", len(text), err)
+		b.t.Errorf("the file on the disk, %d bytes, is not sound: %v", len(text), err)
 		return -1
 	}
 	return bundle.Lists[0].Number.Int64()

@@ -11,7 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 const (
@@ -41,11 +44,16 @@ func newPlace(out string) (place, error) {
 		return place{}, failf(reasonDisk, "looking for %s: %w", out, err)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return place{}, failf(reasonDisk, "%s is not a file", path)
+		return place{}, failf(reasonDisk, "%s is not a file; Docker makes a directory in the place of a file that it is to mount and that is missing: "+
+			"remove it, and mount the directory above", path)
 	}
 	dir, name := filepath.Split(path)
 	beside := func(kind string) string { return filepath.Join(dir, "."+name+"."+kind) }
-	return place{path: path, dir: filepath.Clean(dir), temp: beside("new"), lock: beside("lock"), owed: beside("reload-owed"), alerted: beside("alerted")}, nil
+	p := place{path: path, dir: filepath.Clean(dir), temp: beside("new"), lock: beside("lock"), owed: beside("reload-owed"), alerted: beside("alerted")}
+	if p.mounted() {
+		return place{}, issuance.Invalidf("out", path+" is mounted by itself, so that it cannot be replaced", "mount the directory that it is in instead of the file")
+	}
+	return p, nil
 }
 
 // locked runs f while no other process is in locked for the same file.
@@ -89,7 +97,7 @@ func openLock(path string) (*os.File, error) {
 	return file, nil
 }
 
-// read returns what the file has, nil if there is none or it has more than limit octets.
+// read returns what the file has, nil if there is none or it has more than limit bytes.
 func (p place) read(limit int64) ([]byte, error) {
 	file, err := os.Open(p.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -116,6 +124,10 @@ func (p place) replace(text []byte, owed bool) (err error) {
 	defer func() {
 		if err != nil {
 			os.Remove(p.temp) //nolint:errcheck // what is left of it is overwritten the next time
+			if errors.Is(err, syscall.EBUSY) {
+				err = failf(reasonMount, "%s is mounted by itself, so that it cannot be replaced: mount the directory %s instead: %w", p.path, p.dir, err)
+				return
+			}
 			err = failf(reasonDisk, "replacing %s: %w", p.path, err)
 		}
 	}()

@@ -17,13 +17,14 @@ func (s *Sync) round(ctx context.Context) (time.Duration, error) {
 	if err := s.look(); err != nil {
 		return 0, err
 	}
-	a, err := s.get(ctx, s.URL, s.etag)
+	a, err := s.ask(ctx)
 	if err != nil {
 		return a.retry, err
 	}
 	s.lives()
 	pause := max(s.Interval*9/10+rand.N(s.Interval/5+1), a.retry)
 	if a.same {
+		s.lookForOutdated(false)
 		if a.waited {
 			pause = 0
 		}
@@ -37,6 +38,7 @@ func (s *Sync) round(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	s.lookForOutdated(changed)
 	first := s.etag == ""
 	s.seen(a.text, bundle)
 	s.etag = a.etag

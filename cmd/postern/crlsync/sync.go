@@ -26,9 +26,11 @@ type Sync struct {
 	wake  chan struct{} // a reload may be owed
 
 	// Of the goroutine that follows.
-	etag  string          // of the bundle that the file had when its digest was sum; "" for none
-	sum   string          // of the file when it was last looked at; "" for not yet
-	known crlfile.Anchors // the root with the issuing CAs that were fetched
+	patience crlfile.Patience
+	etag     string          // of the bundle that the file had when its digest was sum; "" for none
+	sum      string          // of the file when it was last looked at; "" for not yet
+	known    crlfile.Anchors // the root with the issuing CAs that were fetched
+	mountsAt time.Time       // when it was looked for servers that see an old file
 
 	// Of the goroutine that tells people.
 	logged State // the state that the log was told; "" for none yet
@@ -40,6 +42,7 @@ type Sync struct {
 	lastFailure  error // nil after a success
 	settled      bool  // a round has ended, well or not
 	reloadFails  error // nil if none is owed or the last one was done
+	outdated     error // says who sees an old file for ever; nil: nobody is known to
 	reloadedAt   time.Time
 	loggedReason string
 	loggedAt     time.Time
@@ -58,7 +61,7 @@ func New(o Options) (*Sync, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sync{Options: o, place: place, wake: make(chan struct{}, 1), beat: time.Now()}
+	s := &Sync{Options: o, place: place, wake: make(chan struct{}, 1), beat: time.Now(), patience: crlfile.Patience{Most: o.Wait}}
 	if err := s.Metrics.follow(s); err != nil {
 		return nil, err
 	}
@@ -109,6 +112,8 @@ func (s *Sync) Once(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return s.unwell("was not refreshed: "+err.Error(), err)
+	case s.outdated != nil:
+		return s.unwell("is new, but "+s.outdated.Error(), s.outdated)
 	case reloadErr != nil:
 		return s.unwell("is new, but the server was not told: "+reloadErr.Error(), reloadErr)
 	case state != Fresh:

@@ -37,9 +37,9 @@ func (s *Sync) silence() time.Duration {
 }
 
 // longest is the longest that it shows nothing: while it waits for an answer,
-// fetches the chain twice, waits for the lock, or pauses.
+// is asked again, fetches the chain twice, waits for the lock, or pauses.
 func (s *Sync) longest() time.Duration {
-	return s.Wait + 3*s.Timeout + lockLongest + max(s.Interval, time.Minute) + backoffLast
+	return s.Wait + 4*s.Timeout + lockLongest + max(s.Interval, time.Minute) + backoffLast
 }
 
 // status is one line for people.

@@ -1,0 +1,104 @@
+package delivery
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postern-ca/postern/delivery/twiliotest"
+	"github.com/postern-ca/postern/issuance"
+)
+
+func refuses(context.Context, Message, int) (string, error) {
+	return "", &SendError{Message: "check sms.twilio.auth_token", Pause: true}
+}
+
+func TestHurryEndsTheRestOfAPausedChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{answer: refuses}
+		h := runCourier(t, p, func(s *memory) {
+			s.queue(t, issuance.CodeNotice, time.Now())
+			s.queue(t, issuance.PasswordNotice, time.Now())
+		}, func(c *CourierConfig) { c.Workers, c.Probe = 1, time.Hour })
+		time.Sleep(time.Second)
+		if got := h.courier.Status(); !got.Paused || got.FailingSince.IsZero() || got.LastError == "" {
+			t.Fatalf("status %+v, want a paused channel", got)
+		}
+		state, err := h.courier.State(t.Context())
+		if err != nil || state.Waiting != 2 || !state.Oldest.CreatedAt.Equal(time.Now().Add(-time.Second)) || !state.Paused {
+			t.Errorf("state %+v, %v", state, err)
+		}
+		// Still wrong: who follows a message is told so at once.
+		began, wait := time.Now(), h.courier.Follow("msg-0001")
+		h.courier.Hurry()
+		wait(t.Context())
+		if took := time.Since(began); took > time.Second || !h.courier.Status().Paused {
+			t.Errorf("told after %v, status %+v", took, h.courier.Status())
+		}
+		// Mended: a new sender, and what waits goes out without an hour's rest.
+		good := &provider{answer: accepts}
+		h.courier.SetSender(good)
+		if err := h.courier.Registrar.Hasten(t.Context(), issuance.SMS); err != nil {
+			t.Fatal(err)
+		}
+		began, wait = time.Now(), h.courier.Follow("msg-0001")
+		h.courier.Hurry()
+		wait(t.Context())
+		if took := time.Since(began); took > time.Second || h.notice(t, "msg-0001").State != issuance.Accepted {
+			t.Errorf("told after %v, the message is %s", took, h.notice(t, "msg-0001").State)
+		}
+		time.Sleep(time.Second)
+		h.end()
+		if got := h.courier.Status(); got.Paused || got.Accepted != 2 || !got.FailingSince.IsZero() || good.total() != 2 {
+			t.Errorf("status %+v after %d tries", got, good.total())
+		}
+		if state, err := h.courier.State(t.Context()); err != nil || state.Waiting != 0 || state.Oldest.ID != "" {
+			t.Errorf("state %+v, %v", state, err)
+		}
+	})
+}
+
+func TestFollowEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := runCourier(t, &provider{answer: accepts}, nil)
+		wait := h.courier.Follow("msg-none")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		wait(ctx)
+		h.end()
+		if len(h.courier.followers) != 0 {
+			t.Error("it is followed for ever")
+		}
+	})
+}
+
+func TestTrialSendsATextOfItsOwn(t *testing.T) {
+	sender, server := fakeTwilio(t, nil)
+	c, err := NewCourier(CourierConfig{
+		Registrar: registrarOn(t, newMemory(), slog.New(slog.DiscardHandler)), Channel: issuance.SMS, Sender: sender, Texts: sampleTexts(t), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, language := range issuance.Languages() {
+		id, err := c.Trial(t.Context(), "+41791234542", language)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages := server.Messages()
+		if last := messages[len(messages)-1]; last.SID != id || len([]rune(last.Body)) > segment || !strings.Contains(strings.ToLower(last.Body), "test") {
+			t.Errorf("%s: id %q of %+v", language, id, last)
+		}
+	}
+	select {
+	case <-c.hurry:
+	default:
+		t.Error("a paused channel would rest on")
+	}
+	if _, err := c.Trial(t.Context(), twiliotest.Invalid, "en"); err == nil || !strings.Contains(err.Error(), "mobile number") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,44 @@
+package issuance
+
+import (
+	"context"
+	"strings"
+)
+
+// Trial records that by sends a test message to an address or a mobile number,
+// and returns the channel it goes by and to as it is written there. The caller
+// sends it: it is no notice, and nothing of it is kept but this record.
+func (r *Registrar) Trial(ctx context.Context, by Actor, to string) (Channel, string, error) {
+	if err := by.May(TrialVerb, MessageNoun); err != nil {
+		return "", "", err
+	}
+	channel, to, shown, err := r.trialTo(to)
+	if err != nil {
+		return "", "", err
+	}
+	return channel, to, r.update(ctx, func(w *work) error {
+		w.Audit(by, TrialVerb, AuditRecord{Subject: string(channel), Detail: map[string]string{"to": shown}})
+		return nil
+	})
+}
+
+// trialTo returns the channel to reads as, to cleaned, and to as a record may show it.
+func (r *Registrar) trialTo(to string) (channel Channel, cleaned, shown string, err error) {
+	if strings.Contains(to, "@") {
+		cleaned, err = cleanEmail("to", to)
+		return Mail, cleaned, Contact{Email: cleaned}.MaskedEmail(), err
+	}
+	cleaned, err = r.trialNumber(to)
+	return SMS, cleaned, Contact{Mobile: cleaned}.MaskedMobile(), err
+}
+
+// trialNumber returns a number that SMS may go to, in E.164.
+func (r *Registrar) trialNumber(s string) (string, error) {
+	number, err := r.cfg.ReadMobile(s)
+	if e, ok := err.(*Error); ok { //nolint:errorlint // it is about this field alone
+		about := *e
+		about.Field = "to"
+		return "", &about
+	}
+	return number, err
+}
