@@ -169,7 +169,11 @@ func (v Resolver) services(typed string, in OrgID) ([]Service, error) {
 	case !errors.Is(err, ErrNotFound):
 		return nil, err
 	}
-	found, _, err := v.tx.Services(ServiceQuery{Name: commonName(typed), Organization: in, Page: Page{Limit: mostFound}})
+	name := commonName(typed)
+	if name == "" {
+		return nil, nil
+	}
+	found, _, err := v.tx.Services(ServiceQuery{Name: name, Organization: in, Page: Page{Limit: mostFound}})
 	return found, err
 }
 

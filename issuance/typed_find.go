@@ -27,8 +27,8 @@ func address(typed string) string {
 func commonName(typed string) string {
 	for part := range strings.FieldsFuncSeq(typed, func(r rune) bool { return r == ',' || r == '/' || r == '+' || r == '\n' }) {
 		part = strings.TrimSpace(part)
-		if rest, ok := strings.CutPrefix(part, "subject"); ok {
-			part = strings.TrimLeft(rest, "=: ")
+		if len(part) > len("subject") && strings.EqualFold(part[:len("subject")], "subject") {
+			part = strings.TrimLeft(part[len("subject"):], "=: ")
 		}
 		name, value, ok := strings.Cut(part, "=")
 		if ok && strings.EqualFold(strings.TrimSpace(name), "CN") {
