@@ -92,6 +92,8 @@ func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 		err = w.mail(&m, w.renewed(d))
 	case issuance.AlertNotice:
 		err = w.mail(&m, w.alert(d))
+	case issuance.AlertSMSNotice:
+		err = w.alertSMS(&m, d)
 	case issuance.ReportNotice:
 		err = w.document(&m, d.Document)
 	default:

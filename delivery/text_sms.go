@@ -151,3 +151,17 @@ func gsmSpelling(r rune) string {
 	}
 	return ""
 }
+
+// alertSMS tells staff that mail does not get out: what happened, as much of it as
+// one segment has room for.
+func (w *writer) alertSMS(m *Message, d issuance.Dispatch) error {
+	what := []rune(toGSM(oneLine(d.Notice.Text, segment)))
+	return w.sms(m, func(string) string {
+		head := toGSM(w.facts.Brand) + ": "
+		room := max(0, segment-len([]rune(head)))
+		if len(what) <= room {
+			return head + string(what)
+		}
+		return head + string(what[:room-3]) + "..."
+	})
+}

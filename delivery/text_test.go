@@ -357,6 +357,19 @@ func FuzzToGSM(f *testing.F) {
 	})
 }
 
+func TestAnAlertBySMSFitsOneSegment(t *testing.T) {
+	texts := sampleTexts(t)
+	d := sampleDispatch(issuance.AlertNotice, "en")
+	d.Notice.Kind, d.Notice.Channel, d.Notice.Order = issuance.AlertSMSNotice, issuance.SMS, ""
+	for _, what := range []string{"E-mail is paused since 09:00 UTC: 535 refused.", strings.Repeat("long „words\x00 ", 50)} {
+		d.Notice.Text = what
+		text := string(mustRender(t, texts, d).Text.Reveal())
+		if n := len([]rune(text)); n > 160 || !strings.Contains(text, what[:4]) {
+			t.Errorf("%d characters: %q", n, text)
+		}
+	}
+}
+
 // Notices of the kind revoked told of holds and releases too: those that wait since
 // then say the same as the kinds that there are now.
 func TestOldNoticesOfAStatusAreStillWritten(t *testing.T) {

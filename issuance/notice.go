@@ -24,12 +24,13 @@ const (
 	ReleasedNotice   NoticeKind = "released"   // mail: the certificate was released
 	RenewedNotice    NoticeKind = "renewed"    // mail: the certificate has renewed itself
 	AlertNotice      NoticeKind = "alert"      // mail to staff: something needs a person
+	AlertSMSNotice   NoticeKind = "alert-sms"  // SMS to staff: mail does not get out
 	ReportNotice     NoticeKind = "report"     // mail to staff: the report of a day or a month
 )
 
 // Channel returns the one channel on which a notice of kind k may travel.
 func (k NoticeKind) Channel() Channel {
-	if k == CodeNotice || k == PasswordNotice {
+	if k == CodeNotice || k == PasswordNotice || k == AlertSMSNotice {
 		return SMS
 	}
 	return Mail

@@ -102,7 +102,7 @@ func (e overtakenError) Error() string { return string(e) }
 // dispatch gathers what the text of n needs, or says why n is overtaken.
 func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 	d = Dispatch{Notice: n, CodeLifetime: w.policy.CodeLifetime}
-	if n.Kind == AlertNotice || n.Kind == ReportNotice {
+	if n.Kind == AlertNotice || n.Order == "" {
 		return d, nil
 	}
 	if d.Order, err = w.Order(n.Order); err != nil {

@@ -56,7 +56,7 @@ func newPost(t *testing.T) *post {
 		Now: p.now, Log: log, Alerts: []string{"duty@bank.example"},
 		WakeCourier: func(c issuance.Channel) { p.courier(c).Wake() },
 	}
-	p.reports = &report.Office{Desk: desk, Store: store.Reports()}
+	p.reports = &report.Office{Desk: desk, Store: store.Reports(), Policy: issuance.DefaultPolicy()}
 	p.Registrar, err = issuance.New(issuance.Config{
 		Desk: desk, Store: store, Signer: postSigner{}, Policy: issuance.DefaultPolicy(),
 		NewKey:  func(issuance.KeyAlgorithm) (crypto.Signer, error) { return nil, errors.ErrUnsupported },

@@ -111,6 +111,7 @@ func bad(t *testing.T) map[string][]string {
 		"reports.time_zone":                {"Mars/Olympus", "Local", "CEST", "../../etc/passwd", "europe"},
 		"reports.daily_at":                 {"7:00", "24:00", "07:60", "07", "7am", "07:00:00", "1 07:00", "on"},
 		"reports.monthly_at":               {"07:00", "0 07:00", "29 07:00", "01 07:00", "1 7:00", "1 off", "monday 07:00", "1, 07:00"},
+		"reports.mobile":                   {"[\"0791234567\"]", "[x]"},
 		"reports.to":                       {"[nobody]", "[a@example.com, b]", "{a: b}"},
 		"brand.name":                       {strings.Repeat("x", 65), "a\tb"},
 		"brand.logo":                       {"/nowhere/logo.svg", os.TempDir()},
