@@ -89,13 +89,15 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 // by address or number is one of the service's organisation.
 func (w *work) parties(q OrderRequest) (s Service, c Contact, err error) {
 	v := w.r.Resolver(w)
-	if err = resolve("service", &q.Service, func(typed string) (ServiceID, error) { return v.Service(typed, "") }); err != nil {
+	service := func(typed string) (ServiceID, error) { return v.Service(typed, "") }
+	if err = resolve("service", &q.Service, service); err != nil {
 		return s, c, err
 	}
 	if s, err = w.Service(q.Service); err != nil {
 		return s, c, err
 	}
-	if err = resolve("contact", &q.Contact, func(typed string) (ContactID, error) { return v.Contact(typed, s.Organization) }); err != nil {
+	contact := func(typed string) (ContactID, error) { return v.Contact(typed, s.Organization) }
+	if err = resolve("contact", &q.Contact, contact); err != nil {
 		return s, c, err
 	}
 	c, err = w.Contact(q.Contact)

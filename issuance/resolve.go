@@ -43,7 +43,8 @@ func (v Resolver) Party(p Party) (Party, error) {
 	}
 	in := p.Organization
 	if p.Service != "" {
-		if err := resolve("service", &p.Service, func(s string) (ServiceID, error) { return v.Service(s, in) }); err != nil {
+		find := func(s string) (ServiceID, error) { return v.Service(s, in) }
+		if err := resolve("service", &p.Service, find); err != nil {
 			return p, err
 		}
 		s, err := v.tx.Service(p.Service)
@@ -53,7 +54,8 @@ func (v Resolver) Party(p Party) (Party, error) {
 		in = s.Organization
 	}
 	if p.Contact != "" {
-		if err := resolve("contact", &p.Contact, func(s string) (ContactID, error) { return v.Contact(s, in) }); err != nil {
+		find := func(s string) (ContactID, error) { return v.Contact(s, in) }
+		if err := resolve("contact", &p.Contact, find); err != nil {
 			return p, err
 		}
 	}
@@ -137,8 +139,9 @@ func one[R any, ID ~string](noun Noun, typed string, found []R, err error, whose
 // belongs says that a contact is one of another organisation than in.
 func belongs(typed string, c Contact, in OrgID) *Error {
 	return &Error{
-		Kind: NotFound, Code: CodeNotFound, Message: Quoted(typed) + " is not a contact of " + string(in) + ", but " + string(c.ID) + " (" + string(c.Organization) + ")",
-		Hint: "choose a contact of " + string(in) + ", or add this person there", Next: Next{Verb: ListVerb, Noun: ContactNoun},
+		Kind: NotFound, Code: CodeNotFound,
+		Message: Quoted(typed) + " is not a contact of " + string(in) + ", but " + string(c.ID) + " (" + string(c.Organization) + ")",
+		Hint:    "choose a contact of " + string(in) + ", or add this person there", Next: Next{Verb: ListVerb, Noun: ContactNoun},
 	}
 }
 

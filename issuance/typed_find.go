@@ -25,7 +25,8 @@ func address(typed string) string {
 // commonName returns the CN of a subject as programs print one ("CN=payments, O=Acme
 // Ltd"), and what has none as it is.
 func commonName(typed string) string {
-	for part := range strings.FieldsFuncSeq(typed, func(r rune) bool { return r == ',' || r == '/' || r == '+' || r == '\n' }) {
+	between := func(r rune) bool { return strings.ContainsRune(",/+\n", r) }
+	for part := range strings.FieldsFuncSeq(typed, between) {
 		part = strings.TrimSpace(part)
 		if len(part) > len("subject") && strings.EqualFold(part[:len("subject")], "subject") {
 			part = strings.TrimLeft(part[len("subject"):], "=: ")
@@ -42,7 +43,8 @@ func commonName(typed string) string {
 // spiffe://<trust domain>/org/<organisation>/service/<name>.
 func spiffeService(typed string) (ServiceID, bool) {
 	parts := strings.Split(strings.TrimSpace(typed), "/")
-	if len(parts) != 7 || !strings.EqualFold(parts[0], "spiffe:") || parts[1] != "" || parts[3] != "org" || parts[5] != "service" {
+	ours := len(parts) == 7 && strings.EqualFold(parts[0], "spiffe:") && parts[1] == "" && parts[3] == "org" && parts[5] == "service"
+	if !ours {
 		return "", false
 	}
 	return ServiceID(parts[4] + "." + parts[6]), true

@@ -47,8 +47,9 @@ func (a *API) find(tx issuance.Reader, typed string, certificatesOnly bool) (fou
 	}
 	certificates, err := withUses(tx, f.Certificates...)
 	return found{
-		Organizations: views(f.Organizations, viewOrganization), Contacts: views(f.Contacts, viewContact), Services: views(f.Services, viewService),
-		Orders: views(f.Orders, viewOrder), Certificates: views(certificates, a.viewSeen), Messages: views(f.Notices, a.viewMessage),
+		Organizations: views(f.Organizations, viewOrganization), Contacts: views(f.Contacts, viewContact),
+		Services: views(f.Services, viewService), Orders: views(f.Orders, viewOrder),
+		Certificates: views(certificates, a.viewSeen), Messages: views(f.Notices, a.viewMessage),
 		More: views(f.More, func(n issuance.Noun) string { return string(n) + "s" }),
 	}, err
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -88,7 +87,8 @@ func (m mass) withDisable(c *cobra.Command, ask string, disable func() error) er
 			return err
 		}
 		n := len(m.certificates)
-		what := fmt.Sprintf("%s Its %s revoked as %s, for good. Type %d to go on: ", ask, plural(n, "certificate is", "%d certificates are"), m.reason, n)
+		what := fmt.Sprintf("%s Its %s revoked as %s, for good. Type %d to go on: ",
+			ask, plural(n, "certificate is", "%d certificates are"), m.reason, n)
 		if err := typed(c, what, strconv.Itoa(n)); err != nil {
 			return err
 		}
@@ -110,17 +110,11 @@ func (m mass) offer(c *cobra.Command, command string) error {
 		return err
 	}
 	n := len(m.certificates)
-	if sure || !isTerminal(c.InOrStdin()) {
-		say(c.ErrOrStderr(), "%s active; to revoke: `%s`", plural(n, "1 certificate stays", "%d certificates stay"), command)
-		return nil
-	}
 	what := fmt.Sprintf("Revoke %s too, as %s? Type %d, or press Enter to leave it so: ", plural(n, "it", "all %d"), m.reason, n)
-	if err := typed(c, what, strconv.Itoa(n)); err != nil {
-		if _, usage := errors.AsType[*usageError](err); !usage {
-			say(c.ErrOrStderr(), "%s active; to revoke: `%s`", plural(n, "1 certificate stays", "%d certificates stay"), command)
-		}
-		return nil
+	if !sure && isTerminal(c.InOrStdin()) && typed(c, what, strconv.Itoa(n)) == nil {
+		m.sure = true
+		return m.revoke(c)
 	}
-	m.sure = true
-	return m.revoke(c)
+	say(c.ErrOrStderr(), "%s active; to revoke: `%s`", plural(n, "1 certificate stays", "%d certificates stay"), command)
+	return nil
 }

@@ -71,7 +71,8 @@ func (m mass) revoke(c *cobra.Command) error {
 		if err := m.preview(c); err != nil {
 			return err
 		}
-		ask := fmt.Sprintf("Revoke %s as %s? This cannot be undone. Type %d to go on: ", plural(len(open), "this certificate", "these %d certificates"), m.reason, len(open))
+		ask := fmt.Sprintf("Revoke %s as %s? This cannot be undone. Type %d to go on: ",
+			plural(len(open), "this certificate", "these %d certificates"), m.reason, len(open))
 		if err := typed(c, ask, strconv.Itoa(len(open))); err != nil {
 			return err
 		}
@@ -129,7 +130,7 @@ func typed(c *cobra.Command, ask, want string) error {
 	case answer == want:
 		return nil
 	case answer == "" && errors.Is(err, io.EOF) && !isTerminal(c.InOrStdin()):
-		return &usageError{message: "nobody answers here: --yes is needed", command: c.CommandPath(), hint: "give --yes to go on without being asked; nothing was done"}
+		return nobodyAnswers(c)
 	}
 	return errors.New("nothing was done")
 }

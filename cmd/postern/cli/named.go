@@ -51,6 +51,7 @@ func (n *connection) atCertificate(statuses ...string) func(context.Context, *cl
 	}
 }
 
+// certificate is the same, and returns the certificate.
 func (n *connection) certificate(ctx context.Context, api *client, arg string, statuses []string) (certificateRecord, error) {
 	typed, err := inHand(arg, n.options.In)
 	if err != nil {
@@ -91,8 +92,9 @@ func several(arg string, found []certificateRecord, more bool, contact namer) er
 		count = "more than " + count
 	}
 	return &issuance.Error{
-		Kind: issuance.Conflict, Code: issuance.CodeSeveral, Message: clip(arg, 64) + " names " + count + " certificates:\n" + text.String(),
-		Hint: "name one by its serial number, in the last column",
+		Kind: issuance.Conflict, Code: issuance.CodeSeveral,
+		Message: clip(arg, 64) + " names " + count + " certificates:\n" + text.String(),
+		Hint:    "name one by its serial number, in the last column",
 	}
 }
 

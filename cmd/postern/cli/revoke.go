@@ -25,8 +25,14 @@ func revokeCertificate(n *connection) *cobra.Command {
 		{name: "org", parameter: "organization", usage: "all of this organisation"},
 		{name: "service", parameter: "service", usage: "all of this service"},
 		{name: "contact", parameter: "contact", usage: "all of this contact: id, mail address or phone number"},
-		{name: "issued-from", parameter: "issued_from", usage: "all that were issued on this day (2027-01-31), at this time or later", read: readTime("issued-from")},
-		{name: "issued-before", parameter: "issued_before", usage: "all that were issued before this day (2027-01-31) or time", read: readTime("issued-before")},
+		{
+			name: "issued-from", parameter: "issued_from", read: readTime("issued-from"),
+			usage: "all that were issued on this day (2027-01-31), at this time or later",
+		},
+		{
+			name: "issued-before", parameter: "issued_before", read: readTime("issued-before"),
+			usage: "all that were issued before this day (2027-01-31) or time",
+		},
 	}}
 	c := &cobra.Command{
 		Use: "revoke ANYTHING... --reason REASON", Short: "Revoke certificates, for good",
@@ -59,7 +65,8 @@ func (r *revoking) check(given []string) error {
 	flags := strings.Join(r.values, "") != ""
 	switch {
 	case len(given) == 0 && !flags:
-		return errors.New("ANYTHING is missing: name certificates, or give --org, --service, --contact, --issued-from or --issued-before")
+		return errors.New("ANYTHING is missing: name certificates, or give --org, --service, --contact, " +
+			"--issued-from or --issued-before")
 	case len(given) > 0 && flags:
 		return errors.New("certificates are named one by one or by flags, not both")
 	}
@@ -99,10 +106,12 @@ func (r *revoking) one(c *cobra.Command, m mass, arg string) error {
 	path := "api/v1/certificates/" + found.Serial
 	if found.Status == "revoked" && found.Reason == string(m.reason) {
 		say(c.ErrOrStderr(), "it was revoked before, on %s", when(found.ChangedAt))
-		return send(r.n, c, func(ctx context.Context, path string, _, out any) error { return m.api.get(ctx, path, nil, out) }, path, nil, certificateStands)
+		show := func(ctx context.Context, path string, _, out any) error { return m.api.get(ctx, path, nil, out) }
+		return send(r.n, c, show, path, nil, certificateStands)
 	}
 	if !m.sure {
-		if err := ask(c, m.api, path, "Revoke this certificate? This cannot be undone.", m.api.aboutCertificate(c.Context())); err != nil {
+		about := m.api.aboutCertificate(c.Context())
+		if err := ask(c, m.api, path, "Revoke this certificate? This cannot be undone.", about); err != nil {
 			return err
 		}
 	}
