@@ -83,7 +83,7 @@ func (r *run) one(ctx context.Context, serial string) error {
 // post asks the server, some times if it is busy. It reports whether the certificate
 // was revoked before.
 func (r *run) post(ctx context.Context, serial string) (before bool, err error) {
-	path := "api/v1/certificates/" + serial
+	path := certificatePath(serial)
 	for try := range 5 {
 		var record certificateRecord
 		err = r.api.post(ctx, path+"/revoke", r.body(), &record)

@@ -46,13 +46,32 @@ DER, - for standard input. If it names several, they are listed, and nothing is 
 // out: the verb could do nothing to them.
 func (n *connection) atCertificate(statuses ...string) func(context.Context, *client, string) (string, error) {
 	return func(ctx context.Context, api *client, arg string) (string, error) {
-		c, err := n.certificate(ctx, api, arg, statuses)
-		return "api/v1/certificates/" + c.Serial, err
+		if serial, err := issuance.ParseSerial(arg); err == nil && isWhole(serial) {
+			return certificatePath(serial), nil
+		}
+		c, err := n.search(ctx, api, arg, statuses)
+		return certificatePath(c.Serial), err
 	}
 }
 
-// certificate is the same, and returns the certificate.
-func (n *connection) certificate(ctx context.Context, api *client, arg string, statuses []string) (certificateRecord, error) {
+func certificatePath[S ~string](serial S) string { return "api/v1/certificates/" + string(serial) }
+
+// isWhole reports whether serial is one of ours from the first digit to the last:
+// nothing else has 34 digits.
+func isWhole(serial issuance.Serial) bool {
+	return len(serial) == 34 && serial[0] >= '1' && serial[0] <= '7'
+}
+
+// certificate is atCertificate, and returns the certificate.
+func (n *connection) certificate(ctx context.Context, api *client, arg string, statuses []string) (c certificateRecord, err error) {
+	if serial, err := issuance.ParseSerial(arg); err == nil && isWhole(serial) {
+		err = api.get(ctx, certificatePath(serial), nil, &c)
+		return c, err
+	}
+	return n.search(ctx, api, arg, statuses)
+}
+
+func (n *connection) search(ctx context.Context, api *client, arg string, statuses []string) (certificateRecord, error) {
 	typed, err := inHand(arg, n.options.In)
 	if err != nil {
 		return certificateRecord{}, err

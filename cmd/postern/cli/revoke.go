@@ -97,17 +97,12 @@ func (r *revoking) run(c *cobra.Command, args []string) error {
 	return many.revoke(c)
 }
 
-// one revokes the certificate that is named.
+// one revokes the certificate that is named. That it was revoked before, with the
+// same reason, is no error.
 func (r *revoking) one(c *cobra.Command, m mass, arg string) error {
-	found, err := r.n.certificate(c.Context(), m.api, arg, []string{"active", "held"})
+	path, err := r.n.atCertificate("active", "held")(c.Context(), m.api, arg)
 	if err != nil {
 		return err
-	}
-	path := "api/v1/certificates/" + found.Serial
-	if found.Status == "revoked" && found.Reason == string(m.reason) {
-		say(c.ErrOrStderr(), "it was revoked before, on %s", when(found.ChangedAt))
-		show := func(ctx context.Context, path string, _, out any) error { return m.api.get(ctx, path, nil, out) }
-		return send(r.n, c, show, path, nil, certificateStands)
 	}
 	if !m.sure {
 		about := m.api.aboutCertificate(c.Context())
@@ -115,7 +110,17 @@ func (r *revoking) one(c *cobra.Command, m mass, arg string) error {
 			return err
 		}
 	}
-	return send(r.n, c, m.api.post, path+"/revoke", m.body(), certificateStands)
+	err = send(r.n, c, m.api.post, path+"/revoke", m.body(), certificateStands)
+	if issuance.KindOf(err) != issuance.Conflict {
+		return err
+	}
+	var found certificateRecord
+	if e := m.api.get(c.Context(), path, nil, &found); e != nil || found.Status != "revoked" || found.Reason != string(m.reason) {
+		return err
+	}
+	say(c.ErrOrStderr(), "it was revoked before, on %s", when(found.ChangedAt))
+	show := func(ctx context.Context, path string, _, out any) error { return m.api.get(ctx, path, nil, out) }
+	return send(r.n, c, show, path, nil, certificateStands)
 }
 
 // named returns the certificates that args name, one each.
