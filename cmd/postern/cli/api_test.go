@@ -101,7 +101,7 @@ func TestWhatIsSent(t *testing.T) {
 		{"org add acme --name Acme", map[string]answer{"POST /api/v1/organizations": {status: 201, body: `{}`}}, `POST /api/v1/organizations {"id":"acme","name":"Acme"}`, true},
 		{"service add acme.pay --environment test", map[string]answer{"POST /api/v1/services": {status: 201, body: `{}`}}, `POST /api/v1/services {"environment":"test","name":"pay","organization":"acme"}`, true},
 		{"service change acme.pay --key P-384", map[string]answer{"PATCH /api/v1/services/acme.pay": {body: `{}`}}, `PATCH /api/v1/services/acme.pay {"key":"P-384"}`, false},
-		{"service disable acme.pay --yes", map[string]answer{"POST /api/v1/services/acme.pay/disable": {body: `{}`}}, `POST /api/v1/services/acme.pay/disable {}`, false},
+		{"service enable acme.pay", map[string]answer{"POST /api/v1/services/acme.pay/enable": {body: `{}`}}, `POST /api/v1/services/acme.pay/enable {}`, false},
 		{
 			"contact add --org acme --name A --email a@b.example --mobile +41791234567",
 			map[string]answer{"POST /api/v1/contacts": {status: 201, body: `{}`}},
