@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 func sampleTexts(t testing.TB) *Texts {
 	t.Helper()
-	texts, err := NewTexts(Brand{Name: "Example Bank", SupportEmail: "certificates@bank.example", URL: "https://certs.bank.example"})
+	texts, err := NewTexts(Brand{Name: "Example Bank", SupportEmail: "certificates@bank.example", SupportPhone: "+41 44 123 45 67", URL: "https://certs.bank.example"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package contact
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -21,11 +20,16 @@ func (s *site) download(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostForm.Get("arrived") != "" {
-		s.goOn(w, r, j.with(p), s.confirm(r, p))
+		s.goOn(w, r, j.with(p), "", s.confirm(r, p))
 		return
 	}
 	q, err := choice(r)
-	if err != nil {
+	switch issuance.CodeOf(err) {
+	case "":
+	case codeEmptyCSR, codePrivateKey:
+		s.showChoice(w, r, p, q, err)
+		return
+	default:
 		s.fail(w, r, err, s.path("/claim"))
 		return
 	}
@@ -36,7 +40,7 @@ func (s *site) download(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		s.goOn(w, r, j.with(p), err)
+		s.goOn(w, r, j.with(p), "", err)
 		return
 	}
 	s.deliver(w, r, p, f)
@@ -50,35 +54,6 @@ func (s *site) confirm(r *http.Request, p pass) error {
 		return err
 	}
 	return s.Registrar.Download(r.Context(), p.link, p.session)
-}
-
-// choice reads what is asked for: a target and a key, or a CSR as text or file,
-// for which the certificate may come in several formats.
-func choice(r *http.Request) (q issuance.ClaimRequest, err error) {
-	if _, err := parseChainFormat(r.PostForm.Get("format")); err != nil {
-		return q, err
-	}
-	q.Target, q.Key = r.PostForm.Get("target"), r.PostForm.Get("key")
-	if csr := strings.TrimSpace(r.PostForm.Get("csr")); csr != "" {
-		q.CSR = []byte(csr)
-	}
-	if r.MultipartForm == nil {
-		return q, nil
-	}
-	for _, name := range []string{"csr_file", "csr"} {
-		file, _, err := r.FormFile(name)
-		if err != nil {
-			continue
-		}
-		content, err := io.ReadAll(file)
-		if file.Close(); err != nil {
-			return q, issuance.Invalidf("csr", "the file cannot be read", "choose it again")
-		}
-		if len(content) > 0 {
-			q.CSR = content
-		}
-	}
-	return q, nil
 }
 
 // deliver sends f and, once it has arrived, records the download: only then is
@@ -96,11 +71,10 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 			return
 		}
 	}
-	_, name, _ := strings.Cut(string(f.Certificate.Service), ".")
 	h := w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Content-Disposition", `attachment; filename="`+name+extension+`"`)
+	h.Set("Content-Disposition", `attachment; filename="`+fileName(f.Certificate.Service)+extension+`"`)
 	arrived := sendWatched
 	if f.PKCS12 == nil || s.proxied(r) {
 		arrived = send // nothing waits for a chain to arrive; and a proxy's connection tells nothing of the contact's
@@ -119,6 +93,12 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 			s.Log.ErrorContext(ctx, "recording a download", "order", f.Certificate.Order, "serial", f.Certificate.Serial, "error", err)
 		}
 	})
+}
+
+// fileName returns the name, without an extension, of the files for a service.
+func fileName(id issuance.ServiceID) string {
+	_, name, _ := strings.Cut(string(id), ".")
+	return name
 }
 
 // proxied reports whether r came through a proxy that ended its client's TLS, or
