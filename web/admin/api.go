@@ -137,6 +137,8 @@ func (a *API) endpoints() []endpoint {
 		{post, "/certificates/{serial}/release", a.onCertificate(a.opts.Registrar.Release)},
 		{post, "/certificates/{serial}/renew", a.renewCertificate},
 
+		{get, "/search", a.search},
+
 		{get, "/messages", a.listMessages},
 		{get, "/messages/{id}", a.showMessage},
 		{post, "/messages/{id}/retry", a.retryMessage},

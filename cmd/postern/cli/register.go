@@ -37,10 +37,10 @@ func services(n *connection) *cobra.Command {
 			lines: aboutService,
 		}),
 		addService(n), changeService(n),
-		verbCommand(n, verb[serviceRecord]{
+		disableCommand(n, verb[serviceRecord]{
 			name: "disable", short: "Let no more be ordered for a service, and refuse its certificates", arg: "service", path: at("services"),
 			ask: "Disable this service? Its certificates are refused from now on, until it is enabled.", about: aboutService, told: told("disabled"),
-		}),
+		}, holder[serviceRecord]{"service", func(s serviceRecord) string { return s.ID }, issuance.CessationOfOperation}),
 		verbCommand(n, verb[serviceRecord]{name: "enable", short: "Let certificates be ordered for a service again", arg: "service", path: at("services"), told: told("enabled")}))
 }
 
