@@ -114,7 +114,7 @@ func TestWhatIsSent(t *testing.T) {
 			map[string]answer{"POST /api/v1/orders": order},
 			`POST /api/v1/orders {"comment":"","contact":"con-1","key":"","service":"acme.pay","target":""}`, true,
 		},
-		{"order approve ord-1 --comment yes", map[string]answer{"POST /api/v1/orders/ord-1/approve": order}, `POST /api/v1/orders/ord-1/approve {"comment":"yes"}`, false},
+		{"order unlock ord-1 --comment yes", map[string]answer{"POST /api/v1/orders/ord-1/unlock": order}, `POST /api/v1/orders/ord-1/approve {"comment":"yes"}`, false},
 		{"order reject ord-1 --yes", map[string]answer{"POST /api/v1/orders/ord-1/reject": order}, `POST /api/v1/orders/ord-1/reject {}`, false},
 		{"order cancel ord-1 --yes", map[string]answer{"POST /api/v1/orders/ord-1/cancel": order}, `POST /api/v1/orders/ord-1/cancel {}`, false},
 		{"order unlock ord-1", map[string]answer{"POST /api/v1/orders/ord-1/unlock": order}, `POST /api/v1/orders/ord-1/unlock {}`, false},
@@ -195,9 +195,9 @@ func TestErrorsTellWhatHappenedAndWhatToDo(t *testing.T) {
 		{"hostile", answer{status: 409, body: `{"detail":"a\u001b[2Jb\u202ec\nd","hint":"e\u0007"}`}, "postern: a\\u001b[2Jb\\u202ec\\nd\n  e\\u0007\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f.answers = map[string]answer{"POST /api/v1/orders/ord-1/approve": tt.answer}
+			f.answers = map[string]answer{"POST /api/v1/orders/ord-1/unlock": tt.answer}
 			host := strings.TrimPrefix(f.URL, "http://")
-			same(t, result{status: 1, err: strings.ReplaceAll(tt.want, "HOST", host)}, f.staff(t, "order", "approve", "ord-1"))
+			same(t, result{status: 1, err: strings.ReplaceAll(tt.want, "HOST", host)}, f.staff(t, "order", "unlock", "ord-1"))
 		})
 	}
 }
