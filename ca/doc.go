@@ -3,6 +3,6 @@
 // the client certificates of two-way TLS connections.
 //
 // It refuses to decide who gets a certificate or whether one stands: that is
-// package issuance's, and the store is the truth of it. It is the one importer
-// of smallstep's CA.
+// package issuance's, and the store is the truth of it. It is the only package that imports
+// smallstep's CA.
 package ca

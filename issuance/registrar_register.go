@@ -112,7 +112,7 @@ func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) 
 			c, err = w.Contact(ContactID(made))
 			return err
 		}
-		if err := w.needOrganization(c.Organization); err != nil {
+		if err := resolve("organization", &c.Organization, r.Resolver(w).Organization); err != nil {
 			return err
 		}
 		if err := w.onlyContact(c); err != nil {
@@ -160,6 +160,9 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 	}
 	var c Contact
 	err := r.update(ctx, func(w *work) (err error) {
+		if id, err = r.Resolver(w).Contact(string(id), ""); err != nil {
+			return err
+		}
 		if c, err = w.contact(id); err != nil {
 			return err
 		}
@@ -227,7 +230,10 @@ func (r *Registrar) AddService(ctx context.Context, by Actor, q ServiceRequest) 
 			s, err = w.Service(ServiceID(made))
 			return err
 		}
-		if err := w.needOrganization(s.Organization); err != nil {
+		if err := resolve("organization", &s.Organization, r.Resolver(w).Organization); err != nil {
+			return err
+		}
+		if err := s.check(); err != nil { // its id is new
 			return err
 		}
 		if _, err := w.Service(s.ID); err == nil {
@@ -252,9 +258,10 @@ func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, c
 	}
 	var s Service
 	err := r.update(ctx, func(w *work) (err error) {
-		if s, err = w.Service(id); errors.Is(err, ErrNotFound) {
-			return NoSuch(ServiceNoun, string(id))
-		} else if err != nil {
+		if id, err = r.Resolver(w).Service(string(id), ""); err != nil {
+			return err
+		}
+		if s, err = w.Service(id); err != nil {
 			return err
 		}
 		old := s
@@ -279,14 +286,6 @@ func (l reading) contact(id ContactID) (Contact, error) {
 		return c, NoSuch(ContactNoun, string(id))
 	}
 	return c, err
-}
-
-func (w *work) needOrganization(id OrgID) error {
-	_, err := w.Organization(id)
-	if errors.Is(err, ErrNotFound) {
-		return inField("organization", NoSuch(OrganizationNoun, string(id)))
-	}
-	return err
 }
 
 // added audits an addition to the register and gives its receipt.

@@ -191,7 +191,7 @@ func TestSendCode(t *testing.T) {
 	same(t, result{out: "payments.p12\n"}, run(t, nil, "11112222\n", "claim", link, "--send-code"))
 	same(t, []string{"code", "claim code=11112222"}, site.requests)
 	site.codeStatus = http.StatusTooManyRequests
-	same(t, result{out: "payments-1.p12\n", err: "postern: a code was sent just now\n  do something\n"}, run(t, nil, "11112222\n", "claim", link, "--send-code"))
+	same(t, result{out: "payments-1.p12\n", err: "postern: a code has just been sent\n  do something\n"}, run(t, nil, "11112222\n", "claim", link, "--send-code"))
 	site.codeStatus = http.StatusNotFound
 	if got := run(t, nil, "11112222\n", "claim", link, "--send-code"); got.status != 1 || strings.Contains(got.err, "secrettoken") {
 		t.Errorf("got %+v", got)

@@ -33,9 +33,16 @@ func confirm(c *cobra.Command, q question) error {
 	case answer == "y" || answer == "yes":
 		return nil
 	case answer == "" && errors.Is(err, io.EOF) && !isTerminal(c.InOrStdin()):
-		return &usageError{message: "there is no terminal to ask for confirmation: use --yes", command: c.CommandPath(), hint: "use --yes to continue without a question; nothing was done"}
+		return nobodyAnswers(c)
 	}
 	return errors.New("nothing was done")
+}
+
+func nobodyAnswers(c *cobra.Command) error {
+	return &usageError{
+		message: "there is no terminal to ask for confirmation: use --yes", command: c.CommandPath(),
+		hint: "use --yes to continue without a question; nothing was done",
+	}
 }
 
 func sureFlag(c *cobra.Command, to *bool) {
