@@ -117,7 +117,7 @@ func TestACAWhoseTimeIsOverNeedsNoCRL(t *testing.T) {
 	signs := *mute.cert
 	signs.KeyUsage |= x509.KeyUsageCRLSign
 	mute.cert = &signs
-	if _, _, err := cas.readBundle(append(f.crl(mute, 1, nil), f.crl(f.root, 1, nil)...), nil, testStart()); err == nil || !strings.Contains(err.Error(), "signs none") {
+	if _, _, err := cas.readBundle(append(f.crl(mute, 1, nil), f.crl(f.root, 1, nil)...), nil, testStart()); err == nil || !strings.Contains(err.Error(), "does not sign CRLs") {
 		t.Errorf("a CRL of a CA without cRLSign: got %v", err)
 	}
 }

@@ -110,7 +110,7 @@ func TestHierarchiesThatAreNone(t *testing.T) {
 	}{
 		"nothing":                         {nil, "no issuing CA"},
 		"a root alone":                    {[]*x509.Certificate{f.root.cert}, "no issuing CA"},
-		"an issuing CA alone":             {[]*x509.Certificate{f.issuing.cert}, "no way to a root"},
+		"an issuing CA alone":             {[]*x509.Certificate{f.issuing.cert}, "does not lead to a root"},
 		"a loop":                          {[]*x509.Certificate{a.cert, b.cert}, "no issuing CA"},
 		"a root of the same name":         {[]*x509.Certificate{f.issuing.cert, mallory.cert}, "signature"},
 		"a client's certificate":          {[]*x509.Certificate{f.root.cert, f.issuing.cert, f.parsed(nil)}, "not a CA"},

@@ -61,9 +61,9 @@ func TestHintsNameTheTrueReason(t *testing.T) {
 		{"sms:\n", "sms:\n  countries: [CH, UK]\n", "UK is not a country code: it is GB\n    write GB"},
 		{"sms:\n", "sms:\n  countries: [el]\n", "EL is not a country code: it is GR"},
 		{"battery staple", "${TWILIO_TOKEN}", "sms.twilio.auth_token: contains a variable, but variables are not replaced here\n" +
-			"    set the file that contains it with sms.twilio.auth_token_file, or take the key out and set POSTERN_SMS_TWILIO_AUTH_TOKEN"},
-		{"host: mail.example.com", `host: "mail.${DOMAIN}"`, "mail.smtp.host: contains a variable, but variables are not replaced here\n    take the key out and set POSTERN_MAIL_SMTP_HOST"},
-		{"sms:\n", "reports: {to: [\"${OPS}\"]}\nsms:\n", "reports.to: has a variable in it"},
+			"    set the file that contains it with sms.twilio.auth_token_file, or remove the key and set POSTERN_SMS_TWILIO_AUTH_TOKEN"},
+		{"host: mail.example.com", `host: "mail.${DOMAIN}"`, "mail.smtp.host: contains a variable, but variables are not replaced here\n    remove the key and set POSTERN_MAIL_SMTP_HOST"},
+		{"sms:\n", "reports: {to: [\"${OPS}\"]}\nsms:\n", "reports.to: contains a variable"},
 		{"sms:\n", "auth: {callers: [{name: edge, format: nginx, secret: \"${EDGE_SECRET_OF_PROXY}\"}]}\nsms:\n", "set the file that contains it with auth.callers[0].secret_file"},
 	} {
 		_, err := config.Load(config.Options{Path: write(t, strings.Replace(sound, tt.from, tt.to, 1))})
