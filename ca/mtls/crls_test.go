@@ -176,7 +176,7 @@ func TestFailing(t *testing.T) {
 			if mode == FailOpen && test.closed == CodeUnavailable {
 				wantWarnings = 1
 			}
-			if got := strings.Count(log.String(), "cannot be told"); got != wantWarnings {
+			if got := strings.Count(log.String(), "status cannot be checked"); got != wantWarnings {
 				t.Errorf("%s, mode %d: %d warnings, want %d", test.name, mode, got, wantWarnings)
 			}
 		}
