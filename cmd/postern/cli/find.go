@@ -80,9 +80,12 @@ func (f foundRecords) print(w io.Writer, contact namer) error {
 		messages.add(messageRow(nil, m)...)
 	}
 	return printTables(w, f.More, []titled{
-		{"organizations", "organisations", organizations}, {"contacts", "contacts", contacts},
+		{"organizations", "organisations", organizations},
+		{"contacts", "contacts", contacts},
 		{"services", "services", services},
-		{"certificates", "certificates", certificates}, {"orders", "orders", orders}, {"messages", "messages", messages},
+		{"certificates", "certificates", certificates},
+		{"orders", "orders", orders},
+		{"messages", "messages", messages},
 	})
 }
 
