@@ -1,20 +1,36 @@
 # Everything a developer does to Postern. `make help` lists it.
 
 GO         ?= go
-VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Of a release; empty: the program says which commit it was built from.
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+PREFIX     ?= /usr/local
+# Packagers install below DESTDIR what will be in PREFIX.
+DESTDIR    ?=
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 TOOLS      := $(CURDIR)/.tools
 STATICCHECK_VERSION := v0.8.2
 GOFUMPT_VERSION     := v0.12.0
 
-.PHONY: help build test lint crash bench docs deps fmt clean
+.PHONY: help build install uninstall test lint crash bench docs deps fmt clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## a static, stripped binary: ./postern
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o postern ./cmd/postern
+
+install: build ## postern and its systemd units, below PREFIX (/usr/local)
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/systemd/system'
+	install -m 0755 postern '$(DESTDIR)$(PREFIX)/bin/postern'
+	for unit in packaging/systemd/*; do \
+		sed 's|/usr/bin/postern|$(PREFIX)/bin/postern|g' "$$unit" >'$(DESTDIR)$(PREFIX)/lib/systemd/system/'"$${unit##*/}" || exit 1; \
+		chmod 0644 '$(DESTDIR)$(PREFIX)/lib/systemd/system/'"$${unit##*/}" || exit 1; \
+	done
+
+uninstall: ## what install has put there
+	rm -f '$(DESTDIR)$(PREFIX)/bin/postern'
+	for unit in packaging/systemd/*; do rm -f '$(DESTDIR)$(PREFIX)/lib/systemd/system/'"$${unit##*/}"; done
 
 test: deps ## every test, with the race detector; installs what is missing when run as root
 	$(GO) test -race -timeout 25m ./...

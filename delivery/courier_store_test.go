@@ -196,7 +196,7 @@ func registrarOn(t testing.TB, s issuance.Store[issuance.Snapshot, issuance.Tx],
 		NewKey:  func(issuance.KeyAlgorithm) (crypto.Signer, error) { return nil, errors.ErrUnsupported },
 		KeyOf:   func(crypto.PublicKey) (issuance.KeyAlgorithm, error) { return "", errors.ErrUnsupported },
 		ReadCSR: func([]byte) (crypto.PublicKey, error) { return nil, errors.ErrUnsupported }, Pack: Pack,
-		NewPassword: NewPassword, NewSeed: NewSeed, Code: Code, CheckCode: CheckCode, CheckMobile: CheckMobile(nil), ASCIIAddress: ASCIIAddress, Workers: 1,
+		NewPassword: NewPassword, NewSeed: NewSeed, Code: Code, CheckCode: CheckCode, ReadMobile: ReadMobile(nil, ""), ASCIIAddress: ASCIIAddress, Workers: 1,
 	})
 	if err != nil {
 		t.Fatal(err)

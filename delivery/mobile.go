@@ -9,43 +9,112 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// CheckMobile returns a check of numbers in E.164: it refuses, with an error of
-// kind [issuance.Invalid] on field "mobile", what no SMS should go to. These are
-// numbers of a length that their country does not have, fixed lines, premium,
-// toll-free, satellite and internet numbers, and those of countries that are not
-// among allowed (ISO 3166-1 codes; none allows all). Where a country's numbers do
-// not tell mobile from fixed, as in the United States, they pass. So do numbers
-// of ranges that the tables do not know: countries open new ones faster than
-// tables learn of them, and the provider says if there is no such number.
-func CheckMobile(allowed []string) func(number string) error {
+// ReadMobile returns a reader of mobile numbers as people write them: "+41 (0)79
+// 123 45 67", "0041...", "011 41...", with digits of any script. A number without
+// a country code is one of region (an ISO 3166-1 code; "" for none, and such a
+// number is refused). What it returns is E.164 (ITU-T E.164): "+41791234567".
+//
+// Its errors are of kind [issuance.Invalid] on field "mobile". It refuses what no
+// SMS should go to: numbers of a length that their country does not have, fixed
+// lines, premium, toll-free, satellite and internet numbers, and those of
+// countries that are not among allowed (none allows all). Where a country's
+// numbers do not tell mobile from fixed, as in the United States, they pass. So do
+// numbers of ranges that the tables do not know: countries open new ones faster
+// than tables learn of them, and the provider says if there is no such number.
+func ReadMobile(allowed []string, region string) func(typed string) (string, error) {
 	countries := make([]string, len(allowed))
 	for i, country := range allowed {
 		countries[i] = strings.ToUpper(strings.TrimSpace(country))
 	}
-	return func(number string) error {
-		n, err := phonenumbers.Parse(number, "")
-		if err != nil || !phonenumbers.IsPossibleNumber(n) || phonenumbers.Format(n, phonenumbers.E164) != number {
-			return issuance.Invalidf("mobile", "is not a phone number", "check it, and write it with country code, as in +41 79 123 45 67")
+	region = strings.ToUpper(strings.TrimSpace(region))
+	return func(typed string) (string, error) {
+		n, err := parseMobile(typed, region)
+		if err != nil {
+			return "", err
 		}
-		known := phonenumbers.IsValidNumber(n)
-		switch kind := phonenumbers.GetNumberType(n); {
-		case !known, kind == phonenumbers.MOBILE, kind == phonenumbers.FIXED_LINE_OR_MOBILE:
-		case kind == phonenumbers.FIXED_LINE:
-			return issuance.Invalidf("mobile", "is a fixed line", "give a mobile number: codes and passwords come by SMS")
-		default:
-			return issuance.Invalidf("mobile", "is not a mobile number", "give the number of a mobile phone: codes and passwords come by SMS")
+		if err := reachable(n, countries); err != nil {
+			return "", err
 		}
-		region := phonenumbers.GetRegionCodeForNumber(n)
-		if !known {
-			region = phonenumbers.GetRegionCodeForCountryCode(int(n.GetCountryCode()))
-		}
-		// Networks of no country: a satellite phone's SMS costs, and tempts.
-		if region == "" || region == phonenumbers.UNKNOWN_REGION || region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY {
-			return issuance.Invalidf("mobile", "is a satellite or international network's", "give a mobile number of a country")
-		}
-		if len(countries) > 0 && !slices.Contains(countries, region) {
-			return issuance.Invalidf("mobile", "is a number of "+region+", where SMS are not sent", "give a number of one of: "+strings.Join(countries, ", "))
-		}
-		return nil
+		return phonenumbers.Format(n, phonenumbers.E164), nil
 	}
+}
+
+const mobileHint = "check it, and write it with country code, as in +41 79 123 45 67"
+
+// parseMobile returns the number that typed is, whatever it is for.
+func parseMobile(typed, region string) (*phonenumbers.PhoneNumber, error) {
+	dialled, international := dialled(typed)
+	if dialled == "" {
+		return nil, issuance.Invalidf("mobile", "is not a phone number", mobileHint)
+	}
+	if international {
+		return possible(dialled, "")
+	}
+	abroad, fromAmerica := strings.CutPrefix(dialled, "011")
+	if region == "" && !fromAmerica {
+		return nil, issuance.Invalidf("mobile", "has no country code", "write it with one, as in +41 79 123 45 67")
+	}
+	if region != "" {
+		if n, err := possible(dialled, region); err == nil || !fromAmerica {
+			return n, err
+		}
+	}
+	return possible("+"+abroad, "")
+}
+
+// possible returns the number that dialled is in region, if there may be such a
+// number: one with the length that its country's numbers have.
+func possible(dialled, region string) (*phonenumbers.PhoneNumber, error) {
+	n, err := phonenumbers.Parse(dialled, region)
+	if err != nil || phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE {
+		return nil, issuance.Invalidf("mobile", "is not a phone number", mobileHint)
+	}
+	return n, nil
+}
+
+// dialled returns the digits of typed, after a plus sign if they begin with a
+// country code, without what people put between them; "" if it is no number.
+func dialled(typed string) (digits string, international bool) {
+	s := issuance.Typed(typed)
+	if len(s) > 4 && strings.EqualFold(s[:4], "tel:") { // RFC 3966, as links have it
+		s = s[4:]
+	}
+	s = strings.NewReplacer(" ", "", "-", "", ".", "", "/", "", "\u00b7", "").Replace(s)
+	optional := strings.Replace(s, "(0)", "", 1) // the nought that is dialled at home alone
+	bare := func(s string) string { return strings.NewReplacer("(", "", ")", "").Replace(s) }
+	for _, prefix := range []string{"+00", "+", "00"} {
+		if rest, ok := strings.CutPrefix(bare(optional), prefix); ok {
+			s, international = "+"+rest, true
+			break
+		}
+	}
+	s = bare(s)
+	if digits := strings.TrimPrefix(s, "+"); digits == "" || len(digits) > 30 || strings.Trim(digits, "0123456789") != "" {
+		return "", false
+	}
+	return s, international
+}
+
+// reachable returns an error unless n is a number that an SMS may go to.
+func reachable(n *phonenumbers.PhoneNumber, countries []string) error {
+	known := phonenumbers.IsValidNumber(n)
+	switch kind := phonenumbers.GetNumberType(n); {
+	case !known, kind == phonenumbers.MOBILE, kind == phonenumbers.FIXED_LINE_OR_MOBILE:
+	case kind == phonenumbers.FIXED_LINE:
+		return issuance.Invalidf("mobile", "is a fixed line", "give a mobile number: codes and passwords come by SMS")
+	default:
+		return issuance.Invalidf("mobile", "is not a mobile number", "give the number of a mobile phone: codes and passwords come by SMS")
+	}
+	region := phonenumbers.GetRegionCodeForNumber(n)
+	if !known {
+		region = phonenumbers.GetRegionCodeForCountryCode(int(n.GetCountryCode()))
+	}
+	// Networks of no country: a satellite phone's SMS costs, and tempts.
+	if region == "" || region == phonenumbers.UNKNOWN_REGION || region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY {
+		return issuance.Invalidf("mobile", "is a satellite or international network's", "give a mobile number of a country")
+	}
+	if len(countries) > 0 && !slices.Contains(countries, region) {
+		return issuance.Invalidf("mobile", "is a number of "+region+", where SMS are not sent", "give a number of one of: "+strings.Join(countries, ", "))
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	htmltemplate "html/template"
@@ -86,12 +87,14 @@ func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 		err = w.sms(&m, w.password)
 	case issuance.InvitationNotice:
 		err = w.mail(&m, w.invitation(d))
-	case issuance.RevokedNotice:
+	case issuance.RevokedNotice, issuance.HeldNotice, issuance.ReleasedNotice:
 		err = w.mail(&m, w.status(d))
 	case issuance.RenewedNotice:
 		err = w.mail(&m, w.renewed(d))
 	case issuance.AlertNotice:
 		err = w.mail(&m, w.alert(d))
+	case issuance.AlertSMSNotice:
+		err = w.alertSMS(&m, d)
 	case issuance.ReportNotice:
 		err = w.document(&m, d.Document)
 	default:
@@ -149,13 +152,17 @@ func lifetime(d time.Duration) string {
 // writer writes one message in one language. Its first error stays.
 type writer struct {
 	*Texts
-	localizer *i18n.Localizer
-	facts     facts
-	err       error
+	localizer  *i18n.Localizer
+	facts      facts
+	identifier string // of the service, "-" if there is none
+	err        error
 }
 
 func (t *Texts) writer(language string, d issuance.Dispatch) *writer {
-	return &writer{Texts: t, localizer: i18n.NewLocalizer(t.bundle, language), facts: t.facts(d)}
+	return &writer{
+		Texts: t, localizer: i18n.NewLocalizer(t.bundle, language), facts: t.facts(d),
+		identifier: cmp.Or(d.Service.ID.Identifier(), "-"),
+	}
 }
 
 // say returns the text with the given key.

@@ -17,7 +17,7 @@ const segment = 160
 func (w *writer) sms(m *Message, compose func(secret string) string) error {
 	secret := string(m.Secret.Reveal())
 	names := []*string{&w.facts.Brand, &w.facts.Service}
-	for i, fallback := range []string{w.host, "-"} {
+	for i, fallback := range []string{w.host, w.identifier} {
 		if *names[i] = toGSM(*names[i]); *names[i] == "" {
 			*names[i] = fallback // nothing of it could be written
 		}
@@ -150,4 +150,18 @@ func gsmSpelling(r rune) string {
 		return "x"
 	}
 	return ""
+}
+
+// alertSMS tells staff that mail does not get out: what happened, as much of it as
+// one segment has room for.
+func (w *writer) alertSMS(m *Message, d issuance.Dispatch) error {
+	what := []rune(toGSM(oneLine(d.Notice.Text, segment)))
+	return w.sms(m, func(string) string {
+		head := toGSM(w.facts.Brand) + ": "
+		room := max(0, segment-len([]rune(head)))
+		if len(what) <= room {
+			return head + string(what)
+		}
+		return head + string(what[:room-3]) + "..."
+	})
 }

@@ -59,7 +59,7 @@ func sampleDispatch(kind issuance.NoticeKind, language string) issuance.Dispatch
 		d.Notice.To = d.Contact.Mobile
 	case issuance.PasswordNotice:
 		d.Notice.To, d.Notice.Serial = d.Contact.Mobile, "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b"
-	case issuance.RevokedNotice:
+	case issuance.RevokedNotice, issuance.HeldNotice, issuance.ReleasedNotice:
 		d.Notice.Serial = "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b"
 		d.Certificate = issuance.Certificate{Serial: d.Notice.Serial, Status: issuance.Revoked, Reason: issuance.KeyCompromise, ChangedAt: created}
 	case issuance.RenewedNotice:
@@ -355,4 +355,33 @@ func FuzzToGSM(f *testing.F) {
 			t.Errorf("toGSM(%q) is %q, and of that %q", s, got, again)
 		}
 	})
+}
+
+func TestAnAlertBySMSFitsOneSegment(t *testing.T) {
+	texts := sampleTexts(t)
+	d := sampleDispatch(issuance.AlertNotice, "en")
+	d.Notice.Kind, d.Notice.Channel, d.Notice.Order = issuance.AlertSMSNotice, issuance.SMS, ""
+	for _, what := range []string{"E-mail is paused since 09:00 UTC: 535 refused.", strings.Repeat("long „words\x00 ", 50)} {
+		d.Notice.Text = what
+		text := string(mustRender(t, texts, d).Text.Reveal())
+		if n := len([]rune(text)); n > 160 || !strings.Contains(text, what[:4]) {
+			t.Errorf("%d characters: %q", n, text)
+		}
+	}
+}
+
+// Notices of the kind revoked told of holds and releases too: those that wait since
+// then say the same as the kinds that there are now.
+func TestOldNoticesOfAStatusAreStillWritten(t *testing.T) {
+	texts := sampleTexts(t)
+	for status, kind := range map[issuance.Status]issuance.NoticeKind{
+		issuance.Held: issuance.HeldNotice, issuance.Active: issuance.ReleasedNotice, issuance.Revoked: issuance.RevokedNotice,
+	} {
+		now, old := sampleDispatch(kind, "en"), sampleDispatch(issuance.RevokedNotice, "en")
+		now.Certificate.Status, old.Certificate.Status = status, status
+		a, b := mustRender(t, texts, now), mustRender(t, texts, old)
+		if a.Subject != b.Subject || string(a.Text.Reveal()) != string(b.Text.Reveal()) {
+			t.Errorf("%s: got %q and %q", status, a.Subject, b.Subject)
+		}
+	}
 }

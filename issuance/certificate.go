@@ -1,6 +1,9 @@
 package issuance
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Status is where a certificate stands. That it has expired is what the clock
 // says, and never stored.
@@ -54,14 +57,21 @@ func (r Reason) CRLReason() int {
 	return 0
 }
 
-// ParseReason reads the name of a reason that a revocation may give; it must be said.
+// ParseReason reads the name of a reason that a revocation may give; it must be
+// said. Case, hyphens, underscores and blanks do not matter: keyCompromise,
+// KEY_COMPROMISE and key-compromise are the same.
 func ParseReason(s string) (Reason, error) {
+	bare := strings.NewReplacer("-", "", "_", "", " ", "").Replace(Typed(s))
 	for _, r := range Reasons() {
-		if s == string(r) {
+		if strings.EqualFold(bare, string(r)) {
 			return r, nil
 		}
 	}
-	return "", Invalidf("reason", Quoted(s)+" is not a reason for revoking", "choose one of "+list(Reasons()))
+	return "", Reason(s).unknown()
+}
+
+func (r Reason) unknown() *Error {
+	return Invalidf("reason", Quoted(string(r))+" is not a reason for revoking", "choose one of "+list(Reasons()))
 }
 
 // Certificate is what the store knows of a serial number.

@@ -27,15 +27,12 @@ type Contact struct {
 // Languages returns what pages, mails and SMS are written in; the first is the default.
 func Languages() []string { return []string{"en", "de", "fr"} }
 
-// check cleans c's fields, or says which one cannot stand.
+// check cleans c's fields but the mobile number, or says which one cannot stand.
 func (c *Contact) check() (err error) {
 	if c.Name, err = CleanName("name", c.Name, 100); err != nil {
 		return err
 	}
 	if c.Email, err = cleanEmail("email", c.Email); err != nil {
-		return err
-	}
-	if c.Mobile, err = cleanPhone("mobile", c.Mobile); err != nil {
 		return err
 	}
 	if c.Language == "" {

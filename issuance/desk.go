@@ -13,6 +13,8 @@ type Desk struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Alerts []string // e-mail addresses of staff who are told what needs a person
+	// Mobiles are their numbers, in E.164, that are told when mail does not get out.
+	Mobiles []string
 
 	WakeCourier   func(Channel) // a notice is waiting
 	WakePublisher func()        // a certificate's status changed

@@ -57,6 +57,30 @@ func (e *Entry) Alert(id OrderID, text string) error {
 	return nil
 }
 
+// AlertBySMS tells staff by SMS that something needs a person.
+func (e *Entry) AlertBySMS(text string) error {
+	for _, to := range e.desk.Mobiles {
+		if err := e.Enqueue(Notice{Kind: AlertSMSNotice, To: to, Language: Languages()[0], Text: text}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Noted reports whether what was noted less than within ago; if it was not, it is
+// noted now. Notes are kept for a day.
+func (e *Entry) Noted(what string, within time.Duration) (bool, error) {
+	key := "system/" + what
+	r, err := e.ledger.Receipt(key)
+	if err == nil && e.Now.Sub(r.At) < within {
+		return true, nil
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	return false, e.ledger.PutReceipt(Receipt{Key: key, Made: what, At: e.Now})
+}
+
 // StatusChanged has CRL and OCSP follow once the transaction has committed.
 func (e *Entry) StatusChanged() { e.status = true }
 

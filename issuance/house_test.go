@@ -58,9 +58,9 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 	t.Cleanup(func() { store.Close() })
 	h := &house{t: t, store: store, clock: new(atomic.Int64), signer: &paperSigner{}, compared: new(atomic.Int64), staff: issuance.Actor{Role: issuance.RoleOfficer, ID: "tok-1", Name: "Olga"}}
 	h.set(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
-	desk := &issuance.Desk{Now: h.now, Log: log, Alerts: []string{"duty@postern.example"}}
+	desk := &issuance.Desk{Now: h.now, Log: log, Alerts: []string{"duty@postern.example"}, Mobiles: []string{"+41790000001"}}
 	h.tokens = &staff.Office{Desk: desk, Store: store.Staff()}
-	h.clerk = &report.Office{Desk: desk, Store: store.Reports(), Schedule: report.Schedule{Monthly: report.Time{Day: 1}}}
+	h.clerk = &report.Office{Desk: desk, Store: store.Reports(), Schedule: report.Schedule{Monthly: report.Time{Day: 1}}, Policy: issuance.DefaultPolicy()}
 	c := issuance.Config{
 		Desk: desk, Store: store, Signer: h.signer, Policy: issuance.DefaultPolicy(),
 		NewKey: func(issuance.KeyAlgorithm) (crypto.Signer, error) {
@@ -77,7 +77,7 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 			want, err := paperCode(seed, counter)
 			return string(want.Reveal()) == code, err
 		},
-		CheckMobile: func(string) error { return nil }, ASCIIAddress: func(a string) (string, error) { return a, nil },
+		ReadMobile: func(s string) (string, error) { return s, nil }, ASCIIAddress: func(a string) (string, error) { return a, nil },
 		Workers: 2,
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: h.clerk.Document,

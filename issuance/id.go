@@ -68,18 +68,6 @@ func NewSerial() Serial {
 // SerialOf returns the Serial of a certificate's serial number.
 func SerialOf(n *big.Int) Serial { return Serial(fmt.Sprintf("%034x", n)) }
 
-// ParseSerial reads a serial number as people write it: hexadecimal, in either
-// case, with or without colons or spaces. Its error is an [*Error] of kind [Invalid].
-func ParseSerial(s string) (Serial, error) {
-	clean := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(strings.TrimSpace(s)))
-	clean = strings.TrimPrefix(clean, "0x")
-	n, ok := new(big.Int).SetString(clean, 16)
-	if !ok || n.Sign() <= 0 || n.BitLen() > 159 {
-		return "", Invalidf("serial", "this is not a serial number", "give it in hexadecimal, as lists of certificates show it")
-	}
-	return SerialOf(n), nil
-}
-
 // Int returns the number itself; zero if s is not hexadecimal.
 func (s Serial) Int() *big.Int {
 	n, ok := new(big.Int).SetString(string(s), 16)

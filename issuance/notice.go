@@ -19,18 +19,38 @@ const (
 	InvitationNotice NoticeKind = "invitation" // mail: the URL
 	CodeNotice       NoticeKind = "code"       // SMS: the one-time password
 	PasswordNotice   NoticeKind = "password"   // SMS: the permanent password
-	RevokedNotice    NoticeKind = "revoked"    // mail: the certificate was revoked, held or released
+	RevokedNotice    NoticeKind = "revoked"    // mail: the certificate was revoked; older ones tell of holds and releases too
+	HeldNotice       NoticeKind = "held"       // mail: the certificate is on hold
+	ReleasedNotice   NoticeKind = "released"   // mail: the certificate was released
 	RenewedNotice    NoticeKind = "renewed"    // mail: the certificate has renewed itself
 	AlertNotice      NoticeKind = "alert"      // mail to staff: something needs a person
+	AlertSMSNotice   NoticeKind = "alert-sms"  // SMS to staff: mail does not get out
 	ReportNotice     NoticeKind = "report"     // mail to staff: the report of a day or a month
 )
 
 // Channel returns the one channel on which a notice of kind k may travel.
 func (k NoticeKind) Channel() Channel {
-	if k == CodeNotice || k == PasswordNotice {
+	if k == CodeNotice || k == PasswordNotice || k == AlertSMSNotice {
 		return SMS
 	}
 	return Mail
+}
+
+// statusNotice returns the kind of notice that tells of a certificate's status.
+func statusNotice(s Status) NoticeKind {
+	switch s {
+	case Held:
+		return HeldNotice
+	case Active:
+		return ReleasedNotice
+	}
+	return RevokedNotice
+}
+
+// TellsStatus reports whether a notice of kind k tells of a certificate's status,
+// which its text is.
+func (k NoticeKind) TellsStatus() bool {
+	return k == RevokedNotice || k == HeldNotice || k == ReleasedNotice
 }
 
 // NoticeState is where a notice stands.
@@ -59,7 +79,7 @@ type Notice struct {
 	// Counter is the HOTP counter of a code, and the number of the link of an
 	// invitation: an order that has moved on does not take an older notice back.
 	Counter   uint64    `json:"counter,omitempty"`
-	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a revoked notice: the status it tells; of a report: its id
+	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a notice of a status: that status; of a report: its id
 	Attempts  int       `json:"attempts"`
 	NextAt    time.Time `json:"next_at,omitzero"`
 	Leased    bool      `json:"leased,omitempty"`     // a courier has it; NextAt is when the lease ends

@@ -4,8 +4,8 @@ import "time"
 
 // Organization is a customer whose services get certificates.
 type Organization struct {
-	ID        OrgID     `json:"id"`   // short name, for good
-	Name      string    `json:"name"` // legal name: O of the certificates
+	ID        OrgID     `json:"id"`                 // short name, for good
+	Name      string    `json:"name"`               // legal name: O of the certificates
 	Disabled  bool      `json:"disabled,omitempty"` // nothing is ordered or issued for it, and its certificates are refused
 	CreatedAt time.Time `json:"created_at"`
 }

@@ -22,7 +22,7 @@ type Config struct {
 	NewSeed     func() Secret                                     // of an order's codes
 	Code        func(seed Secret, counter uint64) (Secret, error) // HOTP, RFC 4226
 	CheckCode   func(Secret, uint64, string) (bool, error)        // in constant time
-	CheckMobile func(number string) error                         // is it a mobile that SMS may go to
+	ReadMobile  func(typed string) (string, error)                // E.164, of a mobile that SMS may go to
 	// ASCIIAddress returns a mail address with its domain in ASCII, or says why it cannot be.
 	ASCIIAddress func(address string) (string, error)
 
@@ -36,7 +36,7 @@ type Config struct {
 func (c Config) check() error {
 	switch {
 	case c.Store == nil, c.Signer == nil, c.NewKey == nil, c.KeyOf == nil, c.ReadCSR == nil, c.Pack == nil,
-		c.NewPassword == nil, c.NewSeed == nil, c.Code == nil, c.CheckCode == nil, c.CheckMobile == nil, c.ASCIIAddress == nil:
+		c.NewPassword == nil, c.NewSeed == nil, c.Code == nil, c.CheckCode == nil, c.ReadMobile == nil, c.ASCIIAddress == nil:
 		return errors.New("issuance: a field of the configuration is not set")
 	case c.Workers < 1:
 		return errors.New("issuance: at least one worker is needed")

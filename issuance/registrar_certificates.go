@@ -3,13 +3,14 @@ package issuance
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // Revoke ends a certificate, for good. Every view of it (CRL, OCSP, checks)
 // follows within a second.
 func (r *Registrar) Revoke(ctx context.Context, by Actor, serial Serial, reason Reason, note string) (Certificate, error) {
-	if _, err := ParseReason(string(reason)); err != nil {
-		return Certificate{}, err
+	if !slices.Contains(Reasons(), reason) {
+		return Certificate{}, reason.unknown()
 	}
 	return r.onCertificate(ctx, by, serial, RevokeVerb, note, func(w *work, c *Certificate, note string) error {
 		if err := c.Revoke(reason, by, note, w.now); err != nil {
@@ -85,7 +86,7 @@ func (r *Registrar) onCertificate(ctx context.Context, by Actor, serial Serial, 
 			return err
 		}
 		if err := w.Enqueue(Notice{
-			Kind: RevokedNotice, Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(c.Status),
+			Kind: statusNotice(c.Status), Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(c.Status),
 		}); err != nil {
 			return err
 		}

@@ -102,7 +102,7 @@ func (e overtakenError) Error() string { return string(e) }
 // dispatch gathers what the text of n needs, or says why n is overtaken.
 func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 	d = Dispatch{Notice: n, CodeLifetime: w.policy.CodeLifetime}
-	if n.Kind == AlertNotice || n.Kind == ReportNotice {
+	if n.Kind == AlertNotice || n.Order == "" {
 		return d, nil
 	}
 	if d.Order, err = w.Order(n.Order); err != nil {
@@ -128,7 +128,7 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 			return d, err
 		}
 	}
-	if n.Kind == RevokedNotice && n.Text != "" && n.Text != string(d.Certificate.Status) {
+	if n.Kind.TellsStatus() && n.Text != "" && n.Text != string(d.Certificate.Status) {
 		return d, overtakenError("the certificate's status has changed again")
 	}
 	d.Secret, err = w.noticeSecret(d.Order, n)

@@ -144,7 +144,8 @@ func (r *Registrar) checkContact(c *Contact) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
-	return r.cfg.CheckMobile(c.Mobile)
+	c.Mobile, err = r.cfg.ReadMobile(c.Mobile)
+	return err
 }
 
 // ChangeContact replaces what is known of a contact; its id and organisation
@@ -192,12 +193,21 @@ func (c Contact) changes(now Contact) map[string]string {
 		}
 	}
 	if c.Email != now.Email {
-		d["email"] = c.MaskedEmail() + " -> " + now.MaskedEmail()
+		d["email"] = masked(c.MaskedEmail(), now.MaskedEmail(), "another name before the @")
 	}
 	if c.Mobile != now.Mobile {
-		d["mobile"] = c.MaskedMobile() + " -> " + now.MaskedMobile()
+		d["mobile"] = masked(c.MaskedMobile(), now.MaskedMobile(), "other digits before these")
 	}
 	return d
+}
+
+// masked tells of a change between two values of which only a part may be shown;
+// if these parts are the same, hidden says where the difference is.
+func masked(old, now, hidden string) string {
+	if old == now {
+		return now + " (" + hidden + ")"
+	}
+	return old + " -> " + now
 }
 
 // contact is Contact with an error that people can act on.

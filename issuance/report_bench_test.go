@@ -20,7 +20,7 @@ func BenchmarkReport(b *testing.B) {
 	for _, n := range []int{1000, 100_000} {
 		now := utc("2026-11-26 07:00")
 		desk := &issuance.Desk{Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)}
-		r := &report.Office{Desk: desk, Store: townOf(b, n, now).Reports()}
+		r := &report.Office{Desk: desk, Store: townOf(b, n, now).Reports(), Policy: issuance.DefaultPolicy()}
 		for _, kind := range []report.Kind{report.Daily, report.Monthly} {
 			b.Run(fmt.Sprintf("%s/of=%d", kind, n), func(b *testing.B) {
 				for b.Loop() {

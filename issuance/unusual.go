@@ -54,7 +54,9 @@ type suspicion struct {
 	found []Unusual
 }
 
-func (s *suspicion) add(code UnusualCode, text string) { s.found = append(s.found, Unusual{code, text}) }
+func (s *suspicion) add(code UnusualCode, text string) {
+	s.found = append(s.found, Unusual{code, text})
+}
 
 // renewal looks at the certificate that the order renews.
 func (s *suspicion) renewal() error {

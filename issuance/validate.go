@@ -82,23 +82,3 @@ func cleanEmail(field, s string) (string, error) {
 	}
 	return s, nil
 }
-
-// cleanPhone returns s in E.164 (ITU-T E.164: a plus sign and 8 to 15 digits)
-// after taking out the spaces, hyphens, dots and brackets that people type.
-func cleanPhone(field, s string) (string, error) {
-	s = strings.Map(func(r rune) rune {
-		switch r {
-		case ' ', '-', '.', '(', ')', '/', '\u00a0', '\u2011', '\u2013':
-			return -1
-		}
-		return r
-	}, strings.TrimSpace(s))
-	ok := len(s) >= 9 && len(s) <= 16 && s[0] == '+' && s[1] != '0'
-	for i := 1; ok && i < len(s); i++ {
-		ok = s[i] >= '0' && s[i] <= '9'
-	}
-	if !ok {
-		return "", Invalidf(field, "is not an international mobile number", "write it with country code, as in +41 79 123 45 67")
-	}
-	return s, nil
-}

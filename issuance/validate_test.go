@@ -41,22 +41,6 @@ func TestEmail(t *testing.T) {
 	}
 }
 
-func TestPhone(t *testing.T) {
-	for in, want := range map[string]string{
-		"+41791234567": "+41791234567", "+41 79 123 45 67": "+41791234567", "+1 (555) 010-0199": "+15550100199",
-		"+44\u00a07700\u2011900123": "+447700900123",
-	} {
-		if got, err := cleanPhone("mobile", in); err != nil || got != want {
-			t.Errorf("cleanPhone(%q) = %q, %v; want %q", in, got, err, want)
-		}
-	}
-	for _, s := range []string{"", "0791234567", "+", "+0791234567", "+4179", "+41791234567890123", "+4179123456a", "+41 79 123\r\n45 67", "٠٤١٧٩١٢٣٤٥٦٧", strings.Repeat("1", 10_000)} {
-		if got, err := cleanPhone("mobile", s); KindOf(err) != Invalid {
-			t.Errorf("cleanPhone(%.40q) = %q, %v; want a refusal", s, got, err)
-		}
-	}
-}
-
 func TestShortName(t *testing.T) {
 	for _, s := range []string{"a", "payments-prod", "4eyes", strings.Repeat("a", 40)} {
 		if err := checkShortName("name", s); err != nil {
@@ -139,5 +123,18 @@ func TestKeysAndTargetsAreReadAsPeopleWriteThem(t *testing.T) {
 	}
 	if _, err := ParseTarget("floppy"); KindOf(err) != Invalid {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestReasonsAreReadInAnyCase(t *testing.T) {
+	for _, in := range []string{"keyCompromise", "keycompromise", "KEY_COMPROMISE", "key-compromise", "Key Compromise"} {
+		if got, err := ParseReason(in); err != nil || got != KeyCompromise {
+			t.Errorf("ParseReason(%q) = %q, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "lost", "certificateHold", "cACompromise", "removeFromCRL"} {
+		if got, err := ParseReason(in); KindOf(err) != Invalid {
+			t.Errorf("ParseReason(%q) = %q, %v; want a refusal", in, got, err)
+		}
 	}
 }

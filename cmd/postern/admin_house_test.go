@@ -126,12 +126,12 @@ func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Reg
 	}
 	desk := &issuance.Desk{Now: h.now, Log: quiet}
 	h.staff = &staff.Office{Desk: desk, Store: faultyStore[staff.Reader, staff.Tx]{h.store.Staff(), h}}
-	h.reports = &report.Office{Desk: desk, Store: faultyStore[report.Reader, report.Tx]{h.store.Reports(), h}}
+	h.reports = &report.Office{Desk: desk, Policy: policy, Store: faultyStore[report.Reader, report.Tx]{h.store.Reports(), h}}
 	registrar, err := issuance.New(issuance.Config{
 		Desk: desk, Store: faultyStore[issuance.Snapshot, issuance.Tx]{h.store, h}, Signer: h.authority, Policy: policy,
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
-		CheckMobile: delivery.CheckMobile(nil), ASCIIAddress: delivery.ASCIIAddress, Workers: 1,
+		ReadMobile: delivery.ReadMobile(nil, ""), ASCIIAddress: delivery.ASCIIAddress, Workers: 1,
 	})
 	h.ok(err)
 	return registrar

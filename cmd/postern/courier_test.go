@@ -56,7 +56,7 @@ func newPost(t *testing.T) *post {
 		Now: p.now, Log: log, Alerts: []string{"duty@bank.example"},
 		WakeCourier: func(c issuance.Channel) { p.courier(c).Wake() },
 	}
-	p.reports = &report.Office{Desk: desk, Store: store.Reports()}
+	p.reports = &report.Office{Desk: desk, Store: store.Reports(), Policy: issuance.DefaultPolicy()}
 	p.Registrar, err = issuance.New(issuance.Config{
 		Desk: desk, Store: store, Signer: postSigner{}, Policy: issuance.DefaultPolicy(),
 		NewKey:  func(issuance.KeyAlgorithm) (crypto.Signer, error) { return nil, errors.ErrUnsupported },
@@ -66,7 +66,7 @@ func newPost(t *testing.T) *post {
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: p.reports.Document,
 		},
-		CheckMobile: func(string) error { return nil }, ASCIIAddress: delivery.ASCIIAddress, // what Twilio refuses must get as far as Twilio
+		ReadMobile: func(s string) (string, error) { return s, nil }, ASCIIAddress: delivery.ASCIIAddress, // what Twilio refuses must get as far as Twilio
 		Workers: 1,
 	})
 	p.must(err)

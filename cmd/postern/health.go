@@ -14,10 +14,9 @@ import (
 )
 
 // checks are those of /readyz: without these parts the house cannot do its work.
-// A mail server or SMS provider that is away is not among them: messages wait,
-// and CRLs, OCSP and two-way TLS must not leave a load balancer because of it.
+// Of a mail server or SMS provider that is away they only warn.
 func (h *house) checks() []server.Check {
-	return []server.Check{
+	return append([]server.Check{
 		{Name: "store", Hint: "look at the log and at the disk of the data directory", Run: func(ctx context.Context) error {
 			if err := h.store.Health(); err != nil {
 				return err
@@ -25,7 +24,7 @@ func (h *house) checks() []server.Check {
 			return h.registrar.Read(ctx, func(tx issuance.Reader) error { _, err := tx.Clock(); return err })
 		}},
 		{Name: "revocation", Hint: "look at the log: CRLs and OCSP answers grow old", Run: func(context.Context) error { return h.publisher.Healthy() }},
-	}
+	}, h.channelChecks()...)
 }
 
 // measure registers what /metrics tells beyond HTTP. No label holds anything of a person.

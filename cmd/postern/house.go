@@ -138,12 +138,12 @@ func (h *house) offices() (err error) {
 		return err
 	}
 	h.desk = &issuance.Desk{
-		Now: h.now, Log: h.log, Alerts: h.cfg.Reports.To,
+		Now: h.now, Log: h.log, Alerts: h.cfg.Reports.To, Mobiles: h.cfg.Reports.Mobile,
 		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
 		WakePublisher: func() { h.publisher.Wake() },
 	}
 	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff()}
-	h.reports = &report.Office{Desk: h.desk, Store: h.store.Reports(), Schedule: schedule}
+	h.reports = &report.Office{Desk: h.desk, Store: h.store.Reports(), Schedule: schedule, Policy: h.cfg.Policy(), Channels: h.channelStates}
 	if err := errors.Join(h.staff.Check(), h.reports.Check()); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (h *house) offices() (err error) {
 		Desk: h.desk, Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(),
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
-		CheckMobile: delivery.CheckMobile(h.cfg.SMS.Countries), ASCIIAddress: delivery.ASCIIAddress,
+		ReadMobile: delivery.ReadMobile(h.cfg.SMS.Countries, h.cfg.Rules.PhoneRegion), ASCIIAddress: delivery.ASCIIAddress,
 		Workers: runtime.GOMAXPROCS(0),
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: h.reports.Document,
@@ -164,7 +164,9 @@ func (h *house) offices() (err error) {
 const (
 	sweepEvery = 5 * time.Second
 	seenEvery  = 10 * time.Second // a crash loses the uses of so long
-	rootEvery  = time.Hour        // looks whether the root's CRL is due
+	// channelsEvery is how late staff are told of a channel that fails, beyond the time that a message may wait.
+	channelsEvery = 30 * time.Second
+	rootEvery     = time.Hour // looks whether the root's CRL is due
 	// secretsEvery is how soon a secret's file that was changed is noticed.
 	secretsEvery = 5 * time.Second
 	// reportsEvery is how late a report is at most.
@@ -195,6 +197,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.now()) }))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
 	part("secrets", h.every(secretsEvery, "reading secrets again", h.reload.secrets))
+	part("channels", h.every(channelsEvery, "watching the channels", h.watchChannels))
 	part("reports", h.every(reportsEvery, "queueing the reports", h.reports.Queue))
 	part("uses", h.every(seenEvery, "storing the uses of certificates", h.seen.Flush))
 	for _, s := range h.listeners.all() {

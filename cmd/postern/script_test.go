@@ -35,7 +35,8 @@ func TestScripts(t *testing.T) {
 
 // startHouse runs `postern quickstart` until the script ends, and sets
 // POSTERN_SERVER, POSTERN_TOKEN and ORDER, an order that waits for approval. Unless
-// it is asked for a new one, the house has its CA already.
+// it is asked for a new one, the house has its CA already; then it can be given keys
+// of its configuration: house 'phone_region: NO'.
 func startHouse(ts *testscript.TestScript, _ bool, args []string) {
 	program, err := exec.LookPath("postern")
 	ts.Check(err)
@@ -45,6 +46,13 @@ func startHouse(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(os.MkdirAll(ts.MkAbs("stock"), 0o700))
 		ts.Check(stock.Copy(ts.MkAbs("stock")))
 		ts.Check(os.Rename(ts.MkAbs("stock/server"), ts.MkAbs("house")))
+		if len(args) > 0 {
+			_, err := quickstartConfig(ts.MkAbs("house"), make([]int, 4))
+			ts.Check(err)
+		}
+		for _, arg := range args {
+			configure(ts, ts.MkAbs("house/postern.yaml"), arg)
+		}
 	}
 	c := exec.Command(program, "quickstart", "--free-ports", "--data", ts.MkAbs("house"))
 	c.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
@@ -74,6 +82,18 @@ func startHouse(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	go io.Copy(io.Discard, out) //nolint:errcheck // it ends with the program
+}
+
+// configure sets a key in a configuration file that shows it as a comment.
+func configure(ts *testscript.TestScript, file, line string) {
+	key, _, _ := strings.Cut(line, ":")
+	text, err := os.ReadFile(file)
+	ts.Check(err)
+	shown := regexp.MustCompile(`(?m)^( +)# ` + regexp.QuoteMeta(key) + `:.*$`)
+	if !shown.Match(text) {
+		ts.Fatalf("%s has no # %s:", file, key)
+	}
+	ts.Check(os.WriteFile(file, shown.ReplaceAll(text, []byte("${1}"+line)), 0o600))
 }
 
 // checkStatus runs a command and compares its exit status: status 2 postern bogus.

@@ -61,9 +61,20 @@ func (r Report) Summary() string {
 		}
 	}
 	t := r.ToDo
+	for _, c := range t.Channels {
+		name := map[issuance.Channel]string{issuance.Mail: "mail", issuance.SMS: "SMS"}[c.Channel]
+		if c.Paused {
+			parts = append(parts, name+" is paused")
+		} else {
+			add(c.Waiting, c.AtLeast, name+" message is late", name+" messages are late")
+		}
+	}
+	add(t.Stuck.Count(), t.Stuck.AtLeast, "order has used up its codes", "orders have used up their codes")
 	add(t.Waiting.Count(), t.Waiting.AtLeast, "order waits for approval", "orders wait for approval")
 	add(t.Locked.Count(), t.Locked.AtLeast, "order is locked", "orders are locked")
 	add(t.Failed.Count(), t.Failed.AtLeast, "message failed", "messages failed")
+	add(t.Unclaimed.Count(), t.Unclaimed.AtLeast, "order is not claimed", "orders are not claimed")
+	add(t.Lapsed.Count(), t.Lapsed.AtLeast, "order lapsed", "orders lapsed")
 	if len(t.Within) > 0 {
 		first := t.Within[0]
 		within := " within " + strconv.Itoa(first.Days) + " days"

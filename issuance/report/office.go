@@ -35,6 +35,9 @@ type Office struct {
 	Desk     *issuance.Desk
 	Store    issuance.Store[Reader, Tx]
 	Schedule Schedule
+	Policy   issuance.Policy
+	// Channels returns how each channel is doing at this moment; nil: nobody knows.
+	Channels func() []issuance.ChannelState
 }
 
 // Check returns an error that names what o lacks.
@@ -45,7 +48,14 @@ func (o *Office) Check() error {
 	case len(o.Schedule.To) > 0 && !o.Schedule.Monthly.Off && o.Schedule.Monthly.Day < 1:
 		return errors.New("report: the monthly report is due on no day")
 	}
-	return o.Desk.Check()
+	return errors.Join(o.Desk.Check(), o.Policy.Check())
+}
+
+func (o *Office) channels() []issuance.ChannelState {
+	if o.Channels == nil {
+		return nil
+	}
+	return o.Channels()
 }
 
 func (o *Office) now() time.Time { return o.Desk.Now().UTC() }

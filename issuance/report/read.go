@@ -55,14 +55,14 @@ type span struct {
 
 // report writes the report of s, all of it from one snapshot of the store.
 func (o *Office) report(ctx context.Context, s span, q Query) (out Report, err error) {
-	now := o.now()
+	now, states := o.now(), o.channels()
 	err = o.Store.View(ctx, func(tx Reader) error {
-		c := clerk{Reader: tx, now: now, limit: issuance.Page{Limit: q.Limit}.Size(), contacts: make(map[issuance.ContactID]string)}
+		c := clerk{Reader: tx, now: now, policy: o.Policy, states: states, limit: issuance.Page{Limit: q.Limit}.Size(), contacts: make(map[issuance.ContactID]string)}
 		c.out = Report{
 			Kind: q.Kind, Period: s.last.String(), First: s.first.String(), TimeZone: o.Schedule.zone().String(),
 			From: s.from.UTC(), To: s.to.UTC(), At: now,
 		}
-		for _, part := range []func() error{c.orders, c.messages, c.ending, c.superseded, c.held, c.done, c.refused, c.unused} {
+		for _, part := range []func() error{c.channels, c.orders, c.messages, c.ending, c.superseded, c.held, c.done, c.refused, c.unused} {
 			if err := part(); err != nil {
 				return err
 			}
@@ -82,6 +82,8 @@ func (o *Office) report(ctx context.Context, s span, q Query) (out Report, err e
 type clerk struct {
 	Reader
 	now      time.Time
+	policy   issuance.Policy
+	states   []issuance.ChannelState
 	limit    int
 	out      Report
 	contacts map[issuance.ContactID]string
@@ -153,14 +155,18 @@ func (c *clerk) orders() error {
 	for _, l := range []struct {
 		state issuance.OrderState
 		since func(issuance.Order) time.Time
+		keep  func(issuance.Order) (bool, error) // nil: all
 		to    *Listed[OrderRow]
 	}{
-		{issuance.RequestedState, func(o issuance.Order) time.Time { return o.RequestedAt }, &c.out.ToDo.Waiting},
-		{issuance.LockedState, func(o issuance.Order) time.Time { return o.UpdatedAt }, &c.out.ToDo.Locked},
+		{issuance.RequestedState, requestedAt, nil, &c.out.ToDo.Waiting},
+		{issuance.LockedState, updatedAt, nil, &c.out.ToDo.Locked},
+		{issuance.InvitedState, c.invitedAt, c.stuck, &c.out.ToDo.Stuck},
+		{issuance.InvitedState, c.invitedAt, c.unclaimed, &c.out.ToDo.Unclaimed},
+		{issuance.LapsedState, updatedAt, c.lapsed, &c.out.ToDo.Lapsed},
 	} {
 		f, err := find(func(p issuance.Page) ([]issuance.Order, string, error) {
 			return c.Orders(issuance.OrderQuery{State: l.state, Page: p})
-		}, nil)
+		}, l.keep)
 		if err != nil {
 			return err
 		}

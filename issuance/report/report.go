@@ -54,6 +54,16 @@ func (l Listed[T]) Count() int { return len(l.Items) + l.More }
 
 // ToDo is what asks for a person, as of the report's At.
 type ToDo struct {
+	// Channels are those that are paused, or whose messages wait for too long;
+	// Delayed are these messages, the oldest first.
+	Channels []ChannelRow       `json:"channels"`
+	Delayed  Listed[MessageRow] `json:"delayed"`
+	// Stuck are invited orders whose codes are used up, Unclaimed those that nobody
+	// has claimed for two days, Lapsed those that lapsed in the last 14 days.
+	Stuck     Listed[OrderRow] `json:"stuck"`
+	Unclaimed Listed[OrderRow] `json:"unclaimed"`
+	Lapsed    Listed[OrderRow] `json:"lapsed"`
+
 	Waiting Listed[OrderRow]   `json:"waiting"` // for approval, the oldest first
 	Locked  Listed[OrderRow]   `json:"locked"`  // by too many wrong codes, the oldest first
 	Failed  Listed[MessageRow] `json:"failed"`  // in the last 30 days, the newest first

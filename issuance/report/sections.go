@@ -40,7 +40,7 @@ func (r Report) toDo() []issuance.DocumentSection {
 	if ending.Title != "" {
 		ending.Title += " (" + strings.Join(within, ", ") + ")"
 	}
-	return []issuance.DocumentSection{
+	out := append(r.nowhere(),
 		section(t.Waiting, issuance.DocumentSection{Title: "Orders that wait for approval", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
 			"Nothing waits for approval.", "postern order list --state requested", order),
 		section(t.Locked, issuance.DocumentSection{Title: "Locked orders, after too many wrong codes", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
@@ -48,7 +48,9 @@ func (r Report) toDo() []issuance.DocumentSection {
 		section(t.Failed, issuance.DocumentSection{Title: "Messages that failed for good in the last 30 days", Head: []string{"AT", "MESSAGE", "BY", "ID", "REASON"}},
 			"No message failed.", "postern message list --state failed", func(m MessageRow) []string {
 				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
-			}),
+			}))
+	out = append(out, r.noProgress()...)
+	return append(out,
 		ending,
 		section(t.Superseded, issuance.DocumentSection{
 			Title: "Certificates whose successor is in use, and which can be revoked",
@@ -59,8 +61,7 @@ func (r Report) toDo() []issuance.DocumentSection {
 		section(t.Held, issuance.DocumentSection{Title: "Certificates on hold, to be released or revoked", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
 			"No certificate is on hold.", "postern cert list --need decision --expires-from "+today, func(c CertificateRow) []string {
 				return []string{r.when(c.Since), string(c.Service), c.By, string(c.Serial), c.Comment}
-			}),
-	}
+			}))
 }
 
 func (r Report) happened() []issuance.DocumentSection {

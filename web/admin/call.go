@@ -152,7 +152,7 @@ func (q *query) serial(name string) issuance.Serial {
 	}
 	s, err := issuance.ParseSerial(q.text(name))
 	if err != nil {
-		q.refuse(name, "is not a serial number", "give it in hexadecimal, as in the list of certificates")
+		q.refuse(name, "is not a serial number", issuance.SerialHint)
 	}
 	return s
 }

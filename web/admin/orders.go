@@ -96,7 +96,7 @@ func (a *API) requestOrder(c *call) (any, error) {
 func (a *API) renewable(c *call, s string) (issuance.Serial, error) {
 	serial, err := issuance.ParseSerial(s)
 	if err != nil {
-		return "", issuance.Invalidf("renews", "is not a serial number", "give it in hexadecimal, as in the list of certificates")
+		return "", issuance.Invalidf("renews", "is not a serial number", issuance.SerialHint)
 	}
 	if _, err := a.opts.Registrar.Certificate(c.r.Context(), serial); issuance.KindOf(err) == issuance.NotFound {
 		return "", issuance.Invalidf("renews", "there is no certificate "+string(serial), "list the certificates of the service, and check it")

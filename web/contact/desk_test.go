@@ -147,7 +147,7 @@ func (d *desk) registrarConfig(log *slog.Logger) issuance.Config {
 			want, err := code(seed, counter)
 			return string(want.Reveal()) == digits, err
 		},
-		CheckMobile: func(string) error { return nil }, ASCIIAddress: func(a string) (string, error) { return a, nil },
+		ReadMobile: func(s string) (string, error) { return s, nil }, ASCIIAddress: func(a string) (string, error) { return a, nil },
 	}
 }
 
@@ -184,7 +184,7 @@ func (d *desk) speak(lang string) {
 // invite places and approves an order, and has its mail and SMS accepted.
 func (d *desk) invite() (issuance.OrderID, string) {
 	d.Helper()
-	o, err := d.registrar.Request(d.Context(), officer(), issuance.OrderRequest{Service: d.service, Contact: d.contact})
+	o, err := d.registrar.Request(d.Context(), officer(), issuance.OrderRequest{Service: d.service, Contact: d.contact, Another: true})
 	if err != nil {
 		d.Fatal(err)
 	}

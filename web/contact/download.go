@@ -96,11 +96,10 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 			return
 		}
 	}
-	_, name, _ := strings.Cut(string(f.Certificate.Service), ".")
 	h := w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Content-Disposition", `attachment; filename="`+name+extension+`"`)
+	h.Set("Content-Disposition", `attachment; filename="`+f.Certificate.Service.Identifier()+extension+`"`)
 	arrived := sendWatched
 	if f.PKCS12 == nil || s.proxied(r) {
 		arrived = send // nothing waits for a chain to arrive; and a proxy's connection tells nothing of the contact's

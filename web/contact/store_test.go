@@ -113,6 +113,15 @@ func (t memoryTx) OrderByLink(d issuance.Digest) (issuance.Order, error) {
 	return issuance.Order{}, issuance.ErrNotFound
 }
 
+func (t memoryTx) Orders(q issuance.OrderQuery) (out []issuance.Order, cursor string, err error) {
+	for _, o := range t.orders {
+		if (q.State == "" || o.State == q.State) && o.Service == q.Service && (q.Contact == "" || o.Contact == q.Contact) {
+			out = append(out, o)
+		}
+	}
+	return out, "", nil
+}
+
 func (t memoryTx) DueOrders(now time.Time, limit int) (out []issuance.Order, err error) {
 	for _, o := range t.orders {
 		if !o.DueAt.IsZero() && !o.DueAt.After(now) && len(out) < limit {

@@ -192,7 +192,7 @@ func (d *view) Fingerprint() string {
 }
 
 // File returns the name of the downloaded file.
-func (d *view) File() string { return d.Service.Name + d.extension() }
+func (d *view) File() string { return d.Service.ID.Identifier() + d.extension() }
 
 func (d *view) extension() string {
 	if d.Order.FromCSR {

@@ -17,6 +17,8 @@ type Check struct {
 	Name string
 	Hint string // what to do if it is not, unless its error says that
 	Run  func(context.Context) error
+	// Warns says that the server is ready all the same: the finding is told.
+	Warns bool
 }
 
 // checkLimit bounds the time of all checks together.
@@ -61,8 +63,8 @@ func (c Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, check := range c.Checks {
 		f := Finding{Name: check.Name, Ready: true}
 		if err := check.Run(ctx); err != nil {
-			ready = false
-			f = Finding{Name: check.Name, Problem: err.Error(), Hint: check.Hint}
+			ready = ready && check.Warns
+			f = Finding{Name: check.Name, Ready: check.Warns, Problem: err.Error(), Hint: check.Hint}
 			if e, ok := errors.AsType[*issuance.Error](err); ok && e.Hint != "" && e != issuance.ErrNotFound {
 				f.Hint = e.Hint
 			}
@@ -96,11 +98,15 @@ func readyText(ready bool, findings []Finding) string {
 	var b strings.Builder
 	b.WriteString(map[bool]string{true: "ready\n", false: "not ready\n"}[ready])
 	for _, f := range findings {
-		if f.Ready {
+		switch {
+		case f.Ready && f.Problem == "":
 			fmt.Fprintf(&b, "%s: ok\n", f.Name)
 			continue
+		case f.Ready:
+			fmt.Fprintf(&b, "%s: warning: %s\n", f.Name, f.Problem)
+		default:
+			fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Problem)
 		}
-		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Problem)
 		if f.Hint != "" {
 			fmt.Fprintf(&b, "  %s\n", f.Hint)
 		}

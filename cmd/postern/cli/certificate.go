@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -24,15 +26,21 @@ func certificateStands(c certificateRecord) string {
 
 func listCertificates(n *connection) *cobra.Command {
 	return listCommand(n, listing[certificateRecord]{
+		columns: []string{
+			"serial", "status", "expired", "organization", "service", "contact", "order", "issuer", "issued_at",
+			"not_before", "not_after", "key", "fingerprint", "from_csr", "renews", "renewed_by", "reason", "comment",
+			"changed_at", "changed_by.name", "changed_by.role", "first_used_at", "last_used_at", "uses",
+			"refused_uses", "last_refused_at", "last_refusal",
+		},
 		short: "List certificates, the newest first", plural: "certificates", path: "api/v1/certificates",
 		filters: []filter{
-			{name: "status", parameter: "status", usage: "active, held or revoked", read: oneOf(issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned)},
+			{name: "status", parameter: "status", usage: "active, held or revoked", words: words(issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned)},
 			{name: "org", parameter: "organization", usage: "of this organisation"},
 			{name: "service", parameter: "service", usage: "of this service"},
 			{name: "order", parameter: "order", usage: "of this order"},
 			{name: "expires-before", parameter: "expires_before", usage: "that end before this day (2027-01-31) or time; the earliest first", read: readTime("expires-before")},
 			{name: "expires-from", parameter: "expires_from", usage: "that end on this day (2027-01-31), at this time or later; the earliest first", read: readTime("expires-from")},
-			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (not used in their first 30 days) or a decision (on hold); the earliest to expire first", read: oneOf(issuance.Needs()...)},
+			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (not used in their first 30 days) or a decision (on hold); the earliest to expire first", words: words(issuance.Needs()...)},
 		},
 		head: []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"},
 		row: func(contact namer, c certificateRecord) []string {
@@ -106,19 +114,16 @@ func showCertificate(n *connection) *cobra.Command {
 func revokeCertificate(n *connection) *cobra.Command {
 	var reason, comment string
 	var sure bool
-	var names []string
-	for _, r := range issuance.Reasons() {
-		names = append(names, string(r))
-	}
 	c := &cobra.Command{
-		Use: "revoke SERIAL --reason REASON", Short: "End a certificate, for good",
-		Long:    "Ends a certificate, for good; within a second every CRL and OCSP answer says so.\n\nREASON is one of " + strings.Join(names, ", ") + ".",
+		Use: "revoke SERIAL --reason REASON", Short: "Revoke a certificate, for good",
+		Long: "Revokes a certificate, for good; within a second every CRL and OCSP answer says so.\n\nREASON is one of " +
+			strings.Join(reasons(), ", ") + ".",
 		Example: `  postern cert revoke 3f0c... --reason keyCompromise --comment "laptop stolen"`,
 		Args:    args("SERIAL"),
 		RunE: func(c *cobra.Command, args []string) error {
 			why, err := issuance.ParseReason(reason)
 			if err != nil {
-				return Usagef(c, "--reason must be one of %s", strings.Join(names, ", "))
+				return Usagef(c, "--reason must be one of %s", strings.Join(reasons(), ", "))
 			}
 			path, err := atSerial(c.Context(), nil, args[0])
 			if err != nil {
@@ -128,17 +133,45 @@ func revokeCertificate(n *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := confirm(c, sure, "Revoke certificate "+args[0]+"? This cannot be undone."); err != nil {
-				return err
+			if !sure {
+				if err := ask(c, api, path, "Revoke this certificate? This cannot be undone.", api.aboutCertificate(c.Context())); err != nil {
+					return err
+				}
 			}
 			return send(n, c, api.post, path+"/revoke", map[string]string{"reason": string(why), "comment": comment}, certificateStands)
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why, as CRL and OCSP say it")
+	complete(c, "reason", reasons()...)
 	commentFlag(c, &comment)
 	sureFlag(c, &sure)
 	require(c, "reason")
 	return c
+}
+
+func reasons() (names []string) {
+	for _, r := range issuance.Reasons() {
+		names = append(names, string(r))
+	}
+	return names
+}
+
+// aboutCertificate is what a person must know of a certificate before it is
+// revoked: whose it is, and whether it is in use.
+func (api *client) aboutCertificate(ctx context.Context) func(namer, certificateRecord, *sheet) {
+	return func(contact namer, c certificateRecord, s *sheet) {
+		var o organizationRecord
+		if err := api.get(ctx, "api/v1/organizations/"+url.PathEscape(c.Organization), nil, &o); err != nil || o.Name == "" {
+			o.Name = c.Organization // a question without the name is better than none
+		}
+		s.add("certificate", c.Serial)
+		s.add("status", c.status())
+		s.add("service", c.Service)
+		s.add("organisation", o.Name)
+		s.add("contact", contact(c.Contact))
+		s.add("expires", when(c.NotAfter))
+		s.add("last used", first(when(c.LastUsedAt), "never seen in use"))
+	}
 }
 
 func renewCertificate(n *connection) *cobra.Command {

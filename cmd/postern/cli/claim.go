@@ -21,8 +21,12 @@ func claim(o Options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "claim [URL]", Short: "Claim a certificate, on the machine where it will live",
 		Long: `Claims the certificate that the link in the e-mail is for: asks for the one-time
-password from the SMS, and saves what it gets. Without URL it asks for the link too:
-other users see a link that stands on the command line in the list of processes.
+code from the SMS, and saves what it gets. Without URL it asks for the link too:
+other users see a link on the command line in the list of processes.
+
+The code goes to the host of the link alone, which is named before the code is asked
+for. A link that a mail filter has rewritten (Safe Links, URL Defense and others) is
+read as far as it shows where it leads; otherwise nothing is sent.
 
 Without --csr and --new-key that is a PKCS#12 file; its password comes by SMS once
 the file has arrived here. With either of them the private key never leaves this
@@ -46,8 +50,10 @@ No file is ever replaced.`,
 	f.StringVar(&q.key, "key", "", "key algorithm: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 (default what was ordered; P-256 with --new-key)")
 	f.StringVar(&q.csr, "csr", "", "PEM file of a certificate signing request: only its public key is used")
 	f.StringVar(&q.newKey, "new-key", "", "make a private key here, in this file, and claim a certificate for it")
-	f.BoolVar(&q.sendCode, "send-code", false, "have a new one-time password sent first")
+	f.BoolVar(&q.sendCode, "send-code", false, "have a new one-time code sent first")
 	f.StringVar(&q.ca, "ca", "", "PEM file of the root that the server's certificate comes from (POSTERN_CA)")
+	complete(c, "target", words(issuance.Targets()...)...)
+	complete(c, "key", words(issuance.KeyAlgorithms()...)...)
 	c.MarkFlagsMutuallyExclusive("csr", "new-key")
 	c.MarkFlagsMutuallyExclusive("csr", "target")
 	c.MarkFlagsMutuallyExclusive("csr", "key")
@@ -93,8 +99,13 @@ func newSession(c *cobra.Command, o Options, q claimRequest, address string) (*s
 	if err != nil {
 		return nil, err
 	}
-	s.link, err = newLink(address, o.transport(roots))
-	return s, err
+	if s.link, err = newLink(address, o.transport(roots)); err != nil {
+		return nil, err
+	}
+	if len(s.link.filters) > 0 {
+		say(s.err, "The link was rewritten by %s. It leads to %s.", strings.Join(s.link.filters, " and "), s.link.base.Host)
+	}
+	return s, nil
 }
 
 func isTerminal(stream any) bool {
@@ -133,7 +144,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	if err := s.files.makeRequest(s.claimRequest); err != nil {
 		return err
 	}
-	// 3. The one-time password.
+	// 3. The one-time code.
 	if s.sendCode {
 		if err := s.newCode(ctx); err != nil {
 			return err
@@ -157,7 +168,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// newCode has a one-time password sent. That one was sent just now, or too many
+// newCode has a one-time code sent. That one was sent just now, or too many
 // today, is told and no reason to stop: there is one to enter.
 func (s *session) newCode(ctx context.Context) error {
 	err := s.link.sendCode(ctx)
@@ -166,19 +177,19 @@ func (s *session) newCode(ctx context.Context) error {
 		return nil
 	}
 	if err == nil {
-		s.progress("A one-time password is on its way by SMS.")
+		s.progress("A one-time code is on its way by SMS.")
 	}
 	return err
 }
 
-// claim asks for the one-time password until the server takes it.
+// claim asks for the one-time code until the server takes it.
 func (s *session) claim(ctx context.Context) (received, error) {
 	for {
-		code, err := s.ask("One-time password from the SMS: ")
+		code, err := s.ask("One-time code from the SMS, for " + clean(s.link.base.Host) + ": ")
 		if errors.Is(err, io.EOF) {
-			return received{}, issuance.Invalidf("code", "none was entered", "enter the one-time password from the SMS, or give it on standard input")
+			return received{}, issuance.Invalidf("code", "none was entered", "enter the one-time code from the SMS, or give it on standard input")
 		} else if err != nil {
-			return received{}, fmt.Errorf("reading the one-time password: %w", err)
+			return received{}, fmt.Errorf("reading the one-time code: %w", err)
 		}
 		if code == "" {
 			continue
@@ -193,7 +204,7 @@ func (s *session) claim(ctx context.Context) (received, error) {
 	}
 }
 
-// fields are what is sent with the one-time password.
+// fields are what is sent with the one-time code.
 func (s *session) fields(code string) map[string]string {
 	fields := map[string]string{"code": code}
 	if s.files.request != nil {

@@ -23,33 +23,10 @@ type link struct {
 	http    *http.Client
 	cookies []*http.Cookie
 	second  time.Duration // that pauses between tries are counted in
+	filters []string      // that had rewritten the URL, the outermost first
 }
 
-// newLink reads the URL from the e-mail.
-func newLink(address string, client *http.Client) (*link, error) {
-	wrong := issuance.Invalidf("url", "is not the link from the e-mail", "copy it whole, as in https://certs.example.com/c/...")
-	u, err := url.Parse(strings.TrimSpace(address))
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, wrong
-	}
-	u.Path = strings.TrimRight(u.Path, "/")
-	for _, verb := range []string{"/claim", "/code"} { // as the instructions for curl have it
-		u.Path = strings.TrimSuffix(u.Path, verb)
-	}
-	parts := strings.Split(u.Path, "/")
-	if n := len(parts); n < 3 || parts[n-2] != "c" || parts[n-1] == "" {
-		return nil, wrong
-	}
-	switch {
-	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
-		return &link{base: u, http: client, second: time.Second}, nil
-	case u.Scheme == "http":
-		return nil, issuance.Invalidf("url", "is plain http on another machine: the code would travel in the clear", "write it with https")
-	}
-	return nil, wrong
-}
-
-// sendCode has a new one-time password sent.
+// sendCode has a new one-time code sent.
 func (l *link) sendCode(ctx context.Context) error {
 	answer, err := l.post(ctx, "code", nil)
 	if err != nil {

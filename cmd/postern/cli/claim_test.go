@@ -32,11 +32,11 @@ func newContactSite(t *testing.T) (*contactSite, string) {
 	c := &contactSite{t: t, name: "payments.p12", codeStatus: http.StatusAccepted}
 	s := httptest.NewServer(c)
 	t.Cleanup(s.Close)
-	return c, s.URL + "/c/secrettoken"
+	return c, s.URL + "/c/secrettoken0123456789abcdefghijklmnopqrst-_"
 }
 
 func (c *contactSite) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, verb, _ := strings.Cut(r.URL.Path, "/c/secrettoken/")
+	_, verb, _ := strings.Cut(r.URL.Path, "/c/secrettoken0123456789abcdefghijklmnopqrst-_/")
 	r.ParseForm()
 	line := verb
 	for _, field := range []string{"code", "target", "key"} {

@@ -3,7 +3,6 @@ package cli
 import (
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/postern-ca/postern/issuance"
 )
@@ -139,19 +137,4 @@ func printJSON(w io.Writer, v any) error {
 	}
 	_, err = io.WriteString(w, cleanJSON(string(text))+"\n")
 	return err
-}
-
-// confirm asks on a terminal whether to go on. Elsewhere nobody could answer: who
-// writes a script has decided.
-func confirm(c *cobra.Command, sure bool, question string) error {
-	in, isFile := c.InOrStdin().(*os.File)
-	if sure || !isFile || !term.IsTerminal(int(in.Fd())) {
-		return nil
-	}
-	fmt.Fprint(c.ErrOrStderr(), clean(question)+" [y/N] ") //nolint:errcheck // the answer tells
-	var answer string
-	if _, err := fmt.Fscanln(in, &answer); err == nil && (strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes")) {
-		return nil
-	}
-	return errors.New("nothing was done")
 }

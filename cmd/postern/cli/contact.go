@@ -2,6 +2,8 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 func contacts(n *connection) *cobra.Command {
@@ -10,6 +12,10 @@ func contacts(n *connection) *cobra.Command {
 	}
 	return group("contact", "Persons who order and receive certificates",
 		listCommand(n, listing[contactRecord]{
+			columns: []string{
+				"id", "organization", "name", "email", "mobile", "language", "may_order", "may_receive", "disabled",
+				"created_at", "mobile_changed_at",
+			},
 			short: "List contacts", plural: "contacts", path: "api/v1/contacts",
 			filters: []filter{
 				{name: "org", parameter: "organization", usage: "of this organisation"},
@@ -22,21 +28,26 @@ func contacts(n *connection) *cobra.Command {
 		}),
 		showCommand(n, showing[contactRecord]{
 			arg: "contact", short: "Show a contact, named by id or e-mail address", path: atContact,
-			lines: func(_ namer, p contactRecord, s *sheet) {
-				s.add("contact", p.ID)
-				s.add("name", p.Name)
-				s.add("organisation", p.Organization)
-				s.add("email", p.Email)
-				s.add("mobile", p.Mobile)
-				s.add("mobile changed", when(p.MobileChangedAt))
-				s.add("language", p.Language)
-				s.add("may", p.may())
-				s.add("since", when(p.CreatedAt))
-			},
+			lines: aboutContact,
 		}),
 		addContact(n), changeContact(n),
-		verbCommand(n, verb[contactRecord]{name: "disable", short: "Let a contact order and receive nothing more", arg: "contact", path: atContact, told: told("disabled")}),
+		verbCommand(n, verb[contactRecord]{
+			name: "disable", short: "Let a contact order and receive nothing more", arg: "contact", path: atContact,
+			ask: "Disable this contact?", about: aboutContact, told: told("disabled"),
+		}),
 		verbCommand(n, verb[contactRecord]{name: "enable", short: "Let a contact order and receive again", arg: "contact", path: atContact, told: told("enabled")}))
+}
+
+func aboutContact(_ namer, p contactRecord, s *sheet) {
+	s.add("contact", p.ID)
+	s.add("name", p.Name)
+	s.add("organisation", p.Organization)
+	s.add("email", p.Email)
+	s.add("mobile", p.Mobile)
+	s.add("mobile changed", when(p.MobileChangedAt))
+	s.add("language", p.Language)
+	s.add("may", p.may())
+	s.add("since", when(p.CreatedAt))
 }
 
 // may says what the contact is authorised to do.
@@ -54,13 +65,20 @@ func (p contactRecord) may() string {
 	return ""
 }
 
+// understood says where messages go: what was made of an address and a number
+// that people write in many ways.
+func (p contactRecord) understood() string {
+	return "; mail goes to " + p.Email + ", SMS to " + p.Mobile
+}
+
 func contactFlags(c *cobra.Command) {
 	c.Flags().String("name", "", "first and last name")
 	c.Flags().String("email", "", "where the link is sent")
-	c.Flags().String("mobile", "", "where codes and passwords are sent, as in +41 79 123 45 67")
+	c.Flags().String("mobile", "", "where codes and passwords are sent, as in +41 79 123 45 67; without a country code it is one of the server's policy.phone_region")
 	c.Flags().String("language", "", "of pages and messages: en, de or fr (default en)")
-	c.Flags().Bool("may-order", true, "may order certificates")
-	c.Flags().Bool("may-receive", true, "may receive certificates")
+	complete(c, "language", issuance.Languages()...)
+	c.Flags().Bool("may-order", true, "may order certificates; staff may order for a contact either way")
+	c.Flags().Bool("may-receive", true, "may receive certificates; no order is approved for a contact who may not")
 }
 
 func addContact(n *connection) *cobra.Command {
@@ -81,7 +99,9 @@ func addContact(n *connection) *cobra.Command {
 				}
 			}
 			return send(n, c, api.create, "api/v1/contacts", body,
-				func(p contactRecord) string { return "added contact " + p.ID + ", " + p.Name + " of " + p.Organization })
+				func(p contactRecord) string {
+					return "added contact " + p.ID + ", " + p.Name + " of " + p.Organization + p.understood()
+				})
 		},
 	}
 	c.Flags().String("org", "", "organisation")
@@ -102,7 +122,13 @@ func changeContact(n *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return change(n, c, path, func(p contactRecord) string { return "changed contact " + p.Name + " (" + p.ID + ")" })
+			return change(n, c, path, func(p contactRecord) string {
+				told := "changed contact " + p.Name + " (" + p.ID + ")"
+				if c.Flags().Changed("mobile") || c.Flags().Changed("email") {
+					told += p.understood()
+				}
+				return told
+			})
 		},
 	}
 	contactFlags(c)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,20 +34,6 @@ func flagError(c *cobra.Command, flag string, err error) error {
 		message, hint = e.Message, advice(e)
 	}
 	return &usageError{message: "--" + flag + ": " + message, command: c.CommandPath(), hint: hint}
-}
-
-// oneOf returns a reader of a flag that takes one of values.
-func oneOf[S ~string](values ...S) func(string) (string, error) {
-	return func(s string) (string, error) {
-		if slices.Contains(values, S(s)) {
-			return s, nil
-		}
-		var names []string
-		for _, v := range values {
-			names = append(names, string(v))
-		}
-		return "", issuance.Invalidf("", fmt.Sprintf("%q is none of them", s), "choose one of "+strings.Join(names, ", "))
-	}
 }
 
 func statusOf(err error) int {

@@ -22,12 +22,25 @@ type listing[T any] struct {
 	filters []filter
 	head    []string
 	row     func(namer, T) []string
+	columns []string // of --csv: fields of the API's record, as in "requested_by.name"
 }
 
 // filter is a flag of a listing that narrows it.
 type filter struct {
 	name, parameter, usage string
+	words                  []string                     // that it takes; none: any
 	read                   func(string) (string, error) // nil: as it is
+}
+
+// value returns what the API is asked for when s was given.
+func (f filter) value(s string) (string, error) {
+	switch {
+	case f.words != nil:
+		return choose(s, f.words)
+	case f.read != nil:
+		return f.read(s)
+	}
+	return s, nil
 }
 
 // listCommand returns the command that l describes.
@@ -42,12 +55,9 @@ func listCommand[T any](n *connection, l listing[T]) *cobra.Command {
 				if values[i] == "" {
 					continue
 				}
-				value := values[i]
-				if f.read != nil {
-					var err error
-					if value, err = f.read(value); err != nil {
-						return flagError(c, f.name, err)
-					}
+				value, err := f.value(values[i])
+				if err != nil {
+					return flagError(c, f.name, err)
 				}
 				q.Set(f.parameter, value)
 			}
@@ -55,15 +65,22 @@ func listCommand[T any](n *connection, l listing[T]) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if p.csv && n.json {
+				return Usagef(c, "--csv and --json cannot both be given")
+			}
 			return printList(c, n.json, l, api, q, p)
 		},
 	}
 	for i, f := range l.filters {
 		c.Flags().StringVar(&values[i], f.name, "", f.usage)
+		if f.words != nil {
+			complete(c, f.name, f.words...)
+		}
 	}
 	c.Flags().IntVar(&p.limit, "limit", 100, "print at most this many")
 	c.Flags().BoolVar(&p.all, "all", false, "print all there are")
 	c.Flags().StringVar(&p.cursor, "cursor", "", "go on where an earlier listing ended")
+	c.Flags().BoolVar(&p.csv, "csv", false, "print CSV (RFC 4180); the columns are fields of --json; cells that a spreadsheet would take for formulas begin with an apostrophe")
 	return c
 }
 
@@ -71,6 +88,7 @@ type paging struct {
 	limit  int
 	all    bool
 	cursor string
+	csv    bool
 }
 
 // page is a part of a listing.
@@ -91,25 +109,34 @@ func printList[T any](c *cobra.Command, asJSON bool, l listing[T], api *client, 
 	if asJSON {
 		return printJSON(c.OutOrStdout(), found)
 	}
-	if len(found.Items) == 0 {
-		say(c.ErrOrStderr(), "no %s", l.plural)
-		return nil
-	}
-	t, contact := table{head: l.head}, api.names(c.Context())
-	for _, raw := range found.Items {
-		var record T
-		if err := json.Unmarshal(raw, &record); err != nil {
-			return fmt.Errorf("reading the list of %s: %w", l.plural, err)
+	if p.csv {
+		if err := printCSV(c.OutOrStdout(), l.columns, found.Items); err != nil {
+			return err
 		}
-		t.add(l.row(contact, record)...)
-	}
-	if err := t.print(c.OutOrStdout()); err != nil {
+	} else if err := printTable(c, l, api, found.Items); err != nil {
 		return err
 	}
 	if found.Next != "" {
 		say(c.ErrOrStderr(), "there are more: --all prints them, --cursor %s goes on from here", found.Next)
 	}
 	return nil
+}
+
+// printTable prints items for people.
+func printTable[T any](c *cobra.Command, l listing[T], api *client, items []json.RawMessage) error {
+	if len(items) == 0 {
+		say(c.ErrOrStderr(), "no %s", l.plural)
+		return nil
+	}
+	t, contact := table{head: l.head}, api.names(c.Context())
+	for _, raw := range items {
+		var record T
+		if err := json.Unmarshal(raw, &record); err != nil {
+			return fmt.Errorf("reading the list of %s: %w", l.plural, err)
+		}
+		t.add(l.row(contact, record)...)
+	}
+	return t.print(c.OutOrStdout())
 }
 
 // fetch reads part after part until p has enough.

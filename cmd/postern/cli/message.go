@@ -14,9 +14,13 @@ import (
 func messages(n *connection) *cobra.Command {
 	return group("message", "Mails and SMS, and what became of them",
 		listCommand(n, listing[messageRecord]{
+			columns: []string{
+				"id", "kind", "channel", "state", "order", "serial", "contact", "to", "language", "attempts", "next_at",
+				"last_error", "created_at", "settled_at", "provider_id", "text", "channel_paused",
+			},
 			short: "List messages, the newest first", plural: "messages", path: "api/v1/messages",
 			filters: []filter{
-				{name: "state", parameter: "state", usage: "pending, accepted, failed or dropped", read: oneOf(issuance.Pending, issuance.Accepted, issuance.Failed, issuance.Dropped)},
+				{name: "state", parameter: "state", usage: "pending, accepted, failed or dropped", words: words(issuance.Pending, issuance.Accepted, issuance.Failed, issuance.Dropped)},
 				{name: "order", parameter: "order", usage: "of this order"},
 			},
 			head: messageHead(), row: messageRow,

@@ -13,20 +13,20 @@ import (
 func orders(n *connection) *cobra.Command {
 	short := map[string]string{
 		"approve": "Approve an order: the contact gets the link by e-mail and the code by SMS",
-		"reject":  "Turn an order down",
-		"cancel":  "Withdraw an order before the download; what was issued is revoked",
+		"reject":  "Reject an order",
+		"cancel":  "Cancel an order before the download; what was issued is revoked",
 		"unlock":  "Give a locked order its tries back",
 		"resend":  "Send a new link; the old one is void",
 	}
-	final := map[string]string{
-		"reject": "Turn order %s down? This cannot be undone.",
-		"cancel": "Withdraw order %s? This cannot be undone; what was issued is revoked.",
+	ask := map[string]string{
+		"reject": "Reject this order? This cannot be undone.",
+		"cancel": "Cancel this order? This cannot be undone; a certificate that was issued for it is revoked.",
 	}
 	c := group("order", "Orders, from request to password",
 		listOrders(n), showOrder(n), createOrder(n))
 	for _, name := range []string{"approve", "reject", "cancel", "unlock", "resend"} {
 		c.AddCommand(verbCommand(n, verb[orderRecord]{
-			name: name, short: short[name], arg: "order", path: at("orders"), comment: true, final: final[name], told: orderStands,
+			name: name, short: short[name], arg: "order", path: at("orders"), comment: true, ask: ask[name], about: aboutOrder, told: orderStands,
 		}))
 	}
 	return c
@@ -36,11 +36,27 @@ func orderStands(o orderRecord) string {
 	return "order " + o.ID + " for " + o.Service + " is " + o.State
 }
 
+// aboutOrder is what a person must know of an order before it is ended.
+func aboutOrder(contact namer, o orderRecord, s *sheet) {
+	s.add("order", o.ID)
+	s.add("state", o.State)
+	s.add("service", o.Service)
+	s.add("contact", contact(o.Contact))
+	s.add("requested", when(o.RequestedAt)+" by "+who(o.RequestedBy))
+	s.add("certificate", o.Serial)
+}
+
 func listOrders(n *connection) *cobra.Command {
 	return listCommand(n, listing[orderRecord]{
+		columns: []string{
+			"id", "state", "organization", "service", "contact", "key", "target", "renews", "requested_by.name",
+			"requested_by.role", "requested_at", "decided_by.name", "decided_by.role", "decided_at", "comment",
+			"attempts", "link_expires_at", "serial", "from_csr", "issued_at", "downloaded_at", "completed_at",
+			"updated_at",
+		},
 		short: "List orders, the newest first", plural: "orders", path: "api/v1/orders",
 		filters: []filter{
-			{name: "state", parameter: "state", usage: "in this state: requested, invited, ...", read: oneOf(issuance.OrderStates()...)},
+			{name: "state", parameter: "state", usage: "in this state: requested, invited, ...", words: words(issuance.OrderStates()...)},
 			{name: "org", parameter: "organization", usage: "of this organisation"},
 			{name: "service", parameter: "service", usage: "for this service"},
 			{name: "contact", parameter: "contact", usage: "to be received by this contact (id)"},
@@ -140,6 +156,8 @@ named by id or e-mail address. Nothing is made in the CA before it is claimed.`,
 	f.StringVar(&q.key, "key", "", "key algorithm (default what the service prefers)")
 	f.StringVar(&q.target, "target", "", "where it will be installed (default what the service prefers)")
 	f.StringVar(&q.renews, "renews", "", "serial number of the certificate that it follows")
+	complete(c, "key", words(issuance.KeyAlgorithms()...)...)
+	complete(c, "target", words(issuance.Targets()...)...)
 	f.BoolVar(&q.another, "another", false, "on purpose, beside an open order for the same service and contact")
 	commentFlag(c, &q.comment)
 	require(c, "service", "contact")

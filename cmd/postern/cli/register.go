@@ -2,15 +2,17 @@ package cli
 
 import (
 	"net/url"
-	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 func organizations(n *connection) *cobra.Command {
 	return group("org", "Customers, whose services get certificates",
 		listCommand(n, listing[organizationRecord]{
-			short: "List organisations", plural: "organisations", path: "api/v1/organizations",
+			columns: []string{"id", "name", "disabled", "created_at"},
+			short:   "List organisations", plural: "organisations", path: "api/v1/organizations",
 			head: []string{"ORGANISATION", "NAME", "SINCE"},
 			row:  func(_ namer, o organizationRecord) []string { return []string{o.ID, o.Name, when(o.CreatedAt)} },
 		}),
@@ -58,72 +60,89 @@ func require(c *cobra.Command, flags ...string) {
 
 func services(n *connection) *cobra.Command {
 	told := func(what string) func(serviceRecord) string {
-		return func(s serviceRecord) string { return what + " service " + s.ID }
+		return func(s serviceRecord) string { return what + " service " + s.called() }
 	}
 	return group("service", "Client applications, which get certificates",
 		listCommand(n, listing[serviceRecord]{
-			short: "List services", plural: "services", path: "api/v1/services",
+			columns: []string{"id", "organization", "name", "identifier", "environment", "key", "target", "disabled", "created_at"},
+			short:   "List services", plural: "services", path: "api/v1/services",
 			filters: []filter{{name: "org", parameter: "organization", usage: "of this organisation"}},
-			head:    []string{"SERVICE", "ENVIRONMENT", "KEY", "TARGET", "DISABLED"},
+			head:    []string{"SERVICE", "NAME", "ENVIRONMENT", "KEY", "TARGET", "DISABLED"},
 			row: func(_ namer, s serviceRecord) []string {
-				return []string{s.ID, s.Environment, s.Key, s.Target, yes(s.Disabled)}
+				return []string{s.ID, s.Name, s.Environment, s.Key, s.Target, yes(s.Disabled)}
 			},
 		}),
 		showCommand(n, showing[serviceRecord]{
 			arg: "service", short: "Show a service", path: at("services"),
-			lines: func(_ namer, s serviceRecord, l *sheet) {
-				l.add("service", s.ID)
-				l.add("organisation", s.Organization)
-				l.add("environment", s.Environment)
-				l.add("key", s.Key)
-				l.add("target", s.Target)
-				l.add("disabled", yes(s.Disabled))
-				l.add("since", when(s.CreatedAt))
-			},
+			lines: aboutService,
 		}),
 		addService(n), changeService(n),
-		verbCommand(n, verb[serviceRecord]{name: "disable", short: "Let no more be ordered for a service", arg: "service", path: at("services"), told: told("disabled")}),
+		verbCommand(n, verb[serviceRecord]{
+			name: "disable", short: "Let no more be ordered for a service, and refuse its certificates", arg: "service", path: at("services"),
+			ask: "Disable this service? Its certificates are refused from now on, until it is enabled.", about: aboutService, told: told("disabled"),
+		}),
 		verbCommand(n, verb[serviceRecord]{name: "enable", short: "Let certificates be ordered for a service again", arg: "service", path: at("services"), told: told("enabled")}))
+}
+
+func aboutService(_ namer, s serviceRecord, l *sheet) {
+	l.add("service", s.ID)
+	l.add("name", s.Name)
+	l.add("identifier", s.Identifier)
+	l.add("organisation", s.Organization)
+	l.add("environment", s.Environment)
+	l.add("key", s.Key)
+	l.add("target", s.Target)
+	l.add("disabled", yes(s.Disabled))
+	l.add("since", when(s.CreatedAt))
 }
 
 func serviceFlags(c *cobra.Command) {
 	c.Flags().String("environment", "", "production or test (default production)")
 	c.Flags().String("key", "", "preferred key: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 (default P-256)")
 	c.Flags().String("target", "", "where files are mostly opened: modern, compatible, windows, java, openssl, ... (default modern)")
+	complete(c, "environment", words(issuance.Production, issuance.Test)...)
+	complete(c, "key", words(issuance.KeyAlgorithms()...)...)
+	complete(c, "target", words(issuance.Targets()...)...)
 }
 
 func addService(n *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "add ORGANISATION.NAME", Aliases: []string{"create"}, Short: "Add a service",
-		Long: `Adds a client application of a customer. NAME is its short name, for good: it
-stands in every certificate.`,
-		Example: "  postern service add acme.payments --environment test",
-		Args:    args("ORGANISATION.NAME"),
+		Use: "add ORGANISATION.NAME | ORGANISATION --name NAME", Aliases: []string{"create"}, Short: "Add a service",
+		Long: `Adds a client application of a customer. NAME is what people call it, up to 64
+characters; certificates carry it. The identifier stands for it in commands, URLs and
+SPIFFE ID: --id, or what is made from the name ("my page" gives my-page). Both can be
+changed until the first certificate.`,
+		Example: `  postern service add acme.payments --environment test
+  postern service add acme --name "my page"
+  postern service add acme --name "Моя страница" --id my-page`,
+		Args: args("ORGANISATION.NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
-			organization, name, ok := strings.Cut(args[0], ".")
-			if !ok {
-				return Usagef(c, "%q has no dot: write organisation and name, as in acme.payments", args[0])
+			body, err := newService(c, args[0])
+			if err != nil {
+				return err
 			}
 			api, err := n.client()
 			if err != nil {
 				return err
 			}
-			body := changed(c)
-			body["organization"], body["name"] = organization, name
-			return send(n, c, api.create, "api/v1/services", body, func(s serviceRecord) string { return "added service " + s.ID })
+			return send(n, c, api.create, "api/v1/services", body, func(s serviceRecord) string { return "added service " + s.called() })
 		},
 	}
+	nameFlags(c, "made from the name")
 	serviceFlags(c)
 	return c
 }
 
 func changeService(n *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "change SERVICE", Short: "Change where a service runs and what it prefers", Args: args("SERVICE"),
+		Use: "change SERVICE", Short: "Change a service's name, where it runs and what it prefers", Args: args("SERVICE"),
+		Long: `Changes a service. Its name and identifier can be changed until its first
+certificate, which carries them; its orders go with it.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			return change(n, c, "api/v1/services/"+url.PathEscape(args[0]), func(s serviceRecord) string { return "changed service " + s.ID })
+			return change(n, c, "api/v1/services/"+url.PathEscape(args[0]), func(s serviceRecord) string { return "changed service " + s.called() })
 		},
 	}
+	nameFlags(c, "stays")
 	serviceFlags(c)
 	return c
 }

@@ -67,9 +67,11 @@ func Root(o Options) *cobra.Command {
 and takes it back at once.
 
 Exit status: 0 done, 1 failed, 2 not called as it should be.`,
+		Version:       versionLine(o),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate("postern {{.Version}}\n")
 	root.SetArgs(o.Args)
 	root.SetIn(o.In)
 	root.SetOut(o.Out)

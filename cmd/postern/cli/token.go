@@ -17,7 +17,8 @@ import (
 func tokens(n *connection) *cobra.Command {
 	return group("token", "Bearer tokens of the admin API",
 		listCommand(n, listing[tokenRecord]{
-			short: "List tokens", plural: "tokens", path: "api/v1/tokens",
+			columns: []string{"id", "name", "role", "created_at", "expires_at", "revoked_at"},
+			short:   "List tokens", plural: "tokens", path: "api/v1/tokens",
 			head: []string{"NAME", "ROLE", "MADE", "ENDS", "REVOKED", "TOKEN"},
 			row: func(_ namer, t tokenRecord) []string {
 				return []string{t.Name, t.Role, when(t.CreatedAt), when(t.ExpiresAt), when(t.RevokedAt), t.ID}
@@ -25,25 +26,28 @@ func tokens(n *connection) *cobra.Command {
 		}),
 		showCommand(n, showing[tokenRecord]{
 			arg: "token", short: "Show a token; never the secret", path: at("tokens"),
-			lines: func(_ namer, t tokenRecord, s *sheet) {
-				s.add("token", t.ID)
-				s.add("name", t.Name)
-				s.add("role", t.Role)
-				s.add("made", when(t.CreatedAt))
-				s.add("ends", when(t.ExpiresAt))
-				s.add("revoked", when(t.RevokedAt))
-			},
+			lines: aboutToken,
 		}),
 		addToken(n),
 		verbCommand(n, verb[tokenRecord]{
-			name: "revoke", short: "End a token at once", arg: "token", path: at("tokens"), final: "Revoke token %s? This cannot be undone.",
+			name: "revoke", short: "End a token at once", arg: "token", path: at("tokens"), ask: "Revoke this token? This cannot be undone.", about: aboutToken,
 			told: func(t tokenRecord) string { return "revoked token " + t.ID + ", " + t.Name },
 		}))
+}
+
+func aboutToken(_ namer, t tokenRecord, s *sheet) {
+	s.add("token", t.ID)
+	s.add("name", t.Name)
+	s.add("role", t.Role)
+	s.add("made", when(t.CreatedAt))
+	s.add("ends", when(t.ExpiresAt))
+	s.add("revoked", when(t.RevokedAt))
 }
 
 func addToken(n *connection) *cobra.Command {
 	var name, role string
 	var lifetime time.Duration
+	roles := words(issuance.RoleAdministrator, issuance.RoleOfficer, issuance.RoleAuditor)
 	c := &cobra.Command{
 		Use: "add --name NAME --role ROLE", Aliases: []string{"create"}, Short: "Make a token, and print it once",
 		Long: `Makes a token. It is printed once, alone on standard output, and cannot be shown
@@ -54,10 +58,11 @@ services) or auditor (reads).`,
 		Example: "  POSTERN_TOKEN=$(postern token add --name ci --role auditor --lifetime 2160h)",
 		Args:    args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if _, err := oneOf(issuance.RoleAdministrator, issuance.RoleOfficer, issuance.RoleAuditor)(role); err != nil {
+			known, err := choose(role, roles)
+			if err != nil {
 				return flagError(c, "role", err)
 			}
-			body := map[string]string{"name": name, "role": role}
+			body := map[string]string{"name": name, "role": known}
 			if lifetime != 0 {
 				body["lifetime"] = lifetime.String()
 			}
@@ -83,6 +88,7 @@ services) or auditor (reads).`,
 	}
 	c.Flags().StringVar(&name, "name", "", "what it is for")
 	c.Flags().StringVar(&role, "role", "", "administrator, officer or auditor")
+	complete(c, "role", roles...)
 	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it works, as in 2160h (default for ever)")
 	require(c, "name", "role")
 	return c
@@ -91,6 +97,10 @@ services) or auditor (reads).`,
 func audit(n *connection) *cobra.Command {
 	return group("audit", "What was done, by whom",
 		listCommand(n, listing[auditRecord]{
+			columns: []string{
+				"seq", "at", "actor.name", "actor.role", "actor.id", "verb", "organization", "order", "serial",
+				"subject", "detail",
+			},
 			short: "List audit records, the newest first", plural: "audit records", path: "api/v1/audit",
 			filters: []filter{
 				{name: "order", parameter: "order", usage: "of this order"},

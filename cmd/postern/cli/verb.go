@@ -45,8 +45,10 @@ type verb[T any] struct {
 	path  func(context.Context, *client, string) (string, error) // of the record that the argument names
 	// comment is whether the verb keeps one.
 	comment bool
-	// final is what a person is asked before, with the argument in it as %s; "" for nothing.
-	final string
+	// ask is what a person is asked before, "" for nothing; about is what the
+	// person is shown of the record with it.
+	ask   string
+	about func(namer, T, *sheet)
 	told  func(T) string
 }
 
@@ -64,8 +66,8 @@ func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if v.final != "" {
-				if err := confirm(c, sure, fmt.Sprintf(v.final, args[0])); err != nil {
+			if v.ask != "" && !sure {
+				if err := ask(c, api, path, v.ask, v.about); err != nil {
 					return err
 				}
 			}
@@ -79,18 +81,25 @@ func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
 	if v.comment {
 		commentFlag(c, &comment)
 	}
-	if v.final != "" {
+	if v.ask != "" {
 		sureFlag(c, &sure)
 	}
 	return c
 }
 
-func commentFlag(c *cobra.Command, to *string) {
-	c.Flags().StringVar(to, "comment", "", "why, for the record")
+// ask shows a person the record at path, and asks what is to be done to it.
+func ask[T any](c *cobra.Command, api *client, path, what string, about func(namer, T, *sheet)) error {
+	var record T
+	if err := api.get(c.Context(), path, nil, &record); err != nil {
+		return err
+	}
+	q := question{ask: what}
+	about(api.names(c.Context()), record, &q.about)
+	return confirm(c, q)
 }
 
-func sureFlag(c *cobra.Command, to *bool) {
-	c.Flags().BoolVar(to, "yes", false, "do not ask")
+func commentFlag(c *cobra.Command, to *string) {
+	c.Flags().StringVar(to, "comment", "", "why, for the record")
 }
 
 // at returns the path of a record of the kind that a folder of the API has.
@@ -118,23 +127,50 @@ func contactID(ctx context.Context, api *client, name, organization string) (str
 	if !strings.Contains(name, "@") {
 		return name, nil
 	}
-	q := url.Values{"email": {name}}
+	found, err := api.contactsAt(ctx, name, organization)
+	if err != nil {
+		return "", err
+	}
+	switch len(found) {
+	case 1:
+		return found[0].ID, nil
+	case 0:
+		return "", api.noContact(ctx, name, organization)
+	}
+	return "", issuance.Invalidf("contact", "the address "+name+" belongs to several contacts", "name one by its id: "+idsOf(found))
+}
+
+// contactsAt returns the contacts with an e-mail address; organization narrows the
+// search, "" for everywhere.
+func (api *client) contactsAt(ctx context.Context, address, organization string) ([]contactRecord, error) {
+	q := url.Values{"email": {address}}
 	if organization != "" {
 		q.Set("organization", organization)
 	}
 	var found struct{ Items []contactRecord }
-	if err := api.get(ctx, "api/v1/contacts", q, &found); err != nil {
-		return "", err
+	err := api.get(ctx, "api/v1/contacts", q, &found)
+	return found.Items, err
+}
+
+// noContact says why organization has no contact with an address: nobody has it, or
+// somebody of another one.
+func (api *client) noContact(ctx context.Context, address, organization string) error {
+	if organization != "" {
+		if others, err := api.contactsAt(ctx, address, ""); err != nil {
+			return err
+		} else if len(others) > 0 {
+			return issuance.Invalidf("contact", address+" is not a contact of "+organization+", but "+idsOf(others),
+				"`postern contact list --org "+organization+"` prints its contacts; add this person there to receive certificates for it")
+		}
 	}
-	switch len(found.Items) {
-	case 1:
-		return found.Items[0].ID, nil
-	case 0:
-		return "", issuance.Invalidf("contact", "there is no contact with the address "+name, "`postern contact list` prints those there are")
-	}
+	return issuance.Invalidf("contact", "there is no contact with the address "+address, "`postern contact list` prints those there are")
+}
+
+// idsOf names contacts: "con-1 (acme), con-2 (globex)".
+func idsOf(contacts []contactRecord) string {
 	var ids []string
-	for _, c := range found.Items {
+	for _, c := range contacts {
 		ids = append(ids, c.ID+" ("+c.Organization+")")
 	}
-	return "", issuance.Invalidf("contact", "the address "+name+" belongs to several contacts", "name one by its id: "+strings.Join(ids, ", "))
+	return strings.Join(ids, ", ")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -14,7 +15,8 @@ func version(o Options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "version", Short: "Print version, commit and Go version", Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			v := builtFrom(o.Version)
+			info, _ := debug.ReadBuildInfo()
+			v := builtFrom(o.Version, info)
 			if asJSON {
 				text, err := json.Marshal(v)
 				if err != nil {
@@ -24,7 +26,7 @@ func version(o Options) *cobra.Command {
 			}
 			var s sheet
 			s.add("postern", v.Version)
-			s.add("commit", v.Commit)
+			s.add("commit", v.commit())
 			s.add("go", v.Go)
 			s.add("platform", v.Platform)
 			return s.print(c.OutOrStdout())
@@ -34,31 +36,59 @@ func version(o Options) *cobra.Command {
 	return c
 }
 
+// versionLine is what --version prints.
+func versionLine(o Options) string {
+	info, _ := debug.ReadBuildInfo()
+	v := builtFrom(o.Version, info)
+	return v.Version + " (" + first(v.commit(), "no commit is recorded") + ")"
+}
+
+// build is what a program knows of how it was made.
 type build struct {
 	Version  string `json:"version"`
 	Commit   string `json:"commit"`
+	Date     string `json:"date"`     // of the commit, RFC 3339
+	Modified bool   `json:"modified"` // built from more than the commit
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }
 
-// builtFrom returns what the linker wrote into the program; release stands over
-// what the build knows.
-func builtFrom(release string) build {
-	v := build{Version: release, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
+// commit is the commit in one line: "58d2706b3040, 2026-11-27, modified".
+func (v build) commit() string {
+	var parts []string
+	if v.Commit != "" {
+		parts = append(parts, v.Commit)
 	}
-	if v.Version == "" {
-		v.Version = info.Main.Version
+	if day, _, ok := strings.Cut(v.Date, "T"); ok {
+		parts = append(parts, day)
+	}
+	if v.Modified {
+		parts = append(parts, "modified")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// builtFrom returns what the linker wrote into the program. The version is that of
+// a release; or what go install was asked for, or what go build made of the
+// checkout that it stood in.
+func builtFrom(release string, info *debug.BuildInfo) build {
+	v := build{Version: release, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info == nil {
+		info = new(debug.BuildInfo)
 	}
 	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			v.Commit = s.Value + v.Commit
-		case s.Key == "vcs.modified" && s.Value == "true":
-			v.Commit += " (modified)"
+		switch s.Key {
+		case "vcs.revision":
+			v.Commit = s.Value
+		case "vcs.time":
+			v.Date = s.Value
+		case "vcs.modified":
+			v.Modified = s.Value == "true"
 		}
 	}
+	if v.Version == "" && info.Main.Version != "(devel)" {
+		v.Version = info.Main.Version
+	}
+	v.Version = first(v.Version, "unknown")
 	return v
 }

@@ -35,6 +35,7 @@ func (c *Config) check(p *problems) {
 	k.sms()
 	k.outbox()
 	k.policy()
+	k.phoneRegion()
 	k.reports()
 	k.brand()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")

@@ -177,6 +177,7 @@ type Rules struct {
 	FourEyes      bool          `yaml:"four_eyes"`
 	CoolingOff    time.Duration `yaml:"cooling_off"`
 	Reenroll      time.Duration `yaml:"reenroll"`
+	PhoneRegion   string        `yaml:"phone_region" example:"CH"` // ISO 3166-1 alpha-2, of numbers without country code
 }
 
 // Brand is whose name stands on pages and in messages.
@@ -236,6 +237,7 @@ func (c *Config) complete() {
 	if u, err := url.Parse(c.Public.URL); c.MTLS.URL == "" && err == nil && u.Hostname() != "" {
 		c.MTLS.URL = urlOf(u.Hostname(), c.MTLS.Listen)
 	}
+	c.Rules.PhoneRegion = strings.ToUpper(c.Rules.PhoneRegion)
 	for i, country := range c.SMS.Countries {
 		c.SMS.Countries[i] = strings.ToUpper(country)
 	}

@@ -1,6 +1,10 @@
 package config
 
-import "github.com/postern-ca/postern/issuance/report"
+import (
+	"regexp"
+
+	"github.com/postern-ca/postern/issuance/report"
+)
 
 // Reports says when staff get reports, and who is told what needs a person.
 type Reports struct {
@@ -8,6 +12,8 @@ type Reports struct {
 	DailyAt   string   `yaml:"daily_at"`   // as in 07:00, or off
 	MonthlyAt string   `yaml:"monthly_at"` // as in 1 07:00: day of the month, then time; or off
 	To        []string `yaml:"to" example:"[pki@example.com]"`
+	// Mobile are the numbers that are told when mail does not get out.
+	Mobile []string `yaml:"mobile" example:"[\"+12025550142\"]"`
 }
 
 // Schedule returns when reports are sent; [Load] has seen that it can be read.
@@ -40,4 +46,12 @@ func (k checker) reports() {
 	for _, to := range r.To {
 		k.mailbox("reports.to", to, "give addresses, as in [pki@example.com]")
 	}
+	for _, number := range r.Mobile {
+		if !e164().MatchString(number) {
+			k.say("reports.mobile", number+" is not a phone number in international form", "give numbers, as in [\"+12025550142\"]")
+		}
+	}
 }
+
+// e164 returns what a number in international form looks like (ITU-T E.164, section 6.2.1).
+func e164() *regexp.Regexp { return regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`) }

@@ -1,0 +1,18 @@
+package config
+
+import (
+	"errors"
+
+	"github.com/postern-ca/postern/delivery"
+	"github.com/postern-ca/postern/issuance"
+)
+
+// phoneRegion refuses what is no country for policy.phone_region.
+func (k checker) phoneRegion() {
+	if k.Rules.PhoneRegion == "" {
+		return
+	}
+	if e, ok := errors.AsType[*issuance.Error](delivery.CheckCountry(k.Rules.PhoneRegion)); ok {
+		k.say("policy.phone_region", e.Message, "give the two letters of ISO 3166-1, as in CH")
+	}
+}

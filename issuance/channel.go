@@ -1,0 +1,100 @@
+package issuance
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// ChannelState is how a channel is doing at this moment, as its courier knows it.
+type ChannelState struct {
+	Channel Channel
+	Paused  bool      // the account or its settings need a person; messages wait, none is lost
+	Since   time.Time // when it paused, or began to fail; zero if it does neither
+	Reason  string    // of the pause or the last failure, for staff; no secrets
+}
+
+// overdueAfter is how long a message may wait before somebody should look.
+const overdueAfter = 10 * time.Minute
+
+// Overdue returns the messages of channel that have waited for longer than ten
+// minutes, up to MaxPage, the one that is due first at the head. A message that
+// waits on purpose, as for a cooling-off time, is not among them.
+func Overdue(tx NoticeReader, channel Channel, now time.Time) ([]Notice, error) {
+	const ever = 100 * 365 * 24 * time.Hour
+	waiting, err := tx.DueNotices(channel, now.Add(ever), MaxPage)
+	var out []Notice
+	for _, n := range waiting {
+		tried := n.Attempts > 0 || n.LastError != "" || !n.NextAt.After(now)
+		if tried && now.Sub(n.CreatedAt) > overdueAfter {
+			out = append(out, n)
+		}
+	}
+	return out, err
+}
+
+// watchAgain is how long staff are not told again of a channel that goes on failing.
+const watchAgain = 6 * time.Hour
+
+// WatchChannels tells staff of channels that are paused or whose messages wait for
+// too long: of each by the other one, since what fails cannot tell of itself. It
+// is called now and then, and tells of the same channel again after six hours.
+func (r *Registrar) WatchChannels(ctx context.Context, states []ChannelState) error {
+	for _, s := range states {
+		text, err := r.trouble(ctx, s)
+		if err != nil {
+			return err
+		}
+		if text == "" {
+			continue
+		}
+		if err := r.update(ctx, func(w *work) error {
+			known, err := w.Noted("channel/"+string(s.Channel), watchAgain)
+			if known || err != nil {
+				return err
+			}
+			if s.Channel == Mail {
+				return w.AlertBySMS(text)
+			}
+			return w.Alert("", text)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trouble says what is wrong with a channel, in a sentence; "" if nothing is.
+func (r *Registrar) trouble(ctx context.Context, s ChannelState) (text string, err error) {
+	name := map[Channel]string{Mail: "E-mail", SMS: "SMS"}[s.Channel]
+	if s.Paused {
+		return name + " is paused since " + s.Since.UTC().Format("15:04 MST") + ": " + sentence(s.Reason), nil
+	}
+	err = r.view(ctx, func(l reading) error {
+		overdue, err := Overdue(l, s.Channel, l.now)
+		if len(overdue) > 0 {
+			text = name + ": " + itoa(len(overdue)) + " messages wait for longer than 10 minutes: " + sentence(overdue[0].LastError)
+		}
+		return err
+	})
+	return text, err
+}
+
+// sentence ends s with a full stop, once.
+func sentence(s string) string {
+	if s == "" {
+		s = "nobody has said why"
+	}
+	return strings.TrimRight(s, ". ") + "."
+}
+
+// CodesUsedUp reports whether the contact of o cannot go on without staff, or not
+// today: all tries at the code are used and no more codes may be sent.
+func (o *Order) CodesUsedUp(p Policy, now time.Time) bool {
+	if o.State != InvitedState || o.Code.Counter == 0 {
+		return false
+	}
+	_, daily := o.Code.nextAt(p, now)
+	dead := !o.Code.Live || o.Code.spent(p) || o.Code.expired(p, now)
+	return daily && dead
+}
