@@ -25,6 +25,7 @@ var textFiles embed.FS
 type Brand struct {
 	Name         string // of the organisation whose services demand the certificates
 	SupportEmail string // whom to ask; "" if nobody
+	SupportPhone string // whom to call, as people write the number; "" if nobody
 	// URL is where contacts find the site, as configured and never as a request
 	// says it: every link begins with it, and its host is the origin to which
 	// phones bind the code of an SMS.
@@ -118,7 +119,7 @@ func (t *Texts) language(l string) string {
 
 // facts is what the catalogues may speak of. All of it is one line of harmless text.
 type facts struct {
-	Brand, Support              string
+	Brand, Support, Phone       string
 	Name, Organization, Service string
 	Mobile                      string // masked
 	Serial, SerialEnd           string
@@ -133,7 +134,7 @@ const nameLimit = 100
 
 func (t *Texts) facts(d issuance.Dispatch) facts {
 	f := facts{
-		Brand: t.brand.Name, Support: t.brand.SupportEmail,
+		Brand: t.brand.Name, Support: t.brand.SupportEmail, Phone: oneLine(t.brand.SupportPhone, nameLimit),
 		Name: oneLine(d.Contact.Name, nameLimit), Organization: oneLine(d.Organization.Name, nameLimit), Service: oneLine(d.Service.Name, nameLimit),
 		Mobile: d.Contact.MaskedMobile(), Serial: string(d.Notice.Serial), Order: string(d.Notice.Order), Lifetime: lifetime(d.CodeLifetime),
 	}

@@ -27,9 +27,18 @@ func (w *writer) letter(kind string) letter {
 
 // support adds whom to ask, if there is somebody.
 func (w *writer) support(l *letter) {
-	if w.facts.Support != "" {
-		l.Closing = append(l.Closing, w.say("support"))
+	key := ""
+	switch {
+	case w.facts.Phone != "" && w.facts.Support != "":
+		key = "support.both"
+	case w.facts.Phone != "":
+		key = "support.call"
+	case w.facts.Support != "":
+		key = "support.write"
+	default:
+		return
 	}
+	l.Closing = append(l.Closing, w.say(key))
 }
 
 // invitation brings the link: who asks, what comes next, what never to do.

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 func sampleTexts(t testing.TB) *Texts {
 	t.Helper()
-	texts, err := NewTexts(Brand{Name: "Example Bank", SupportEmail: "certificates@bank.example", URL: "https://certs.bank.example"})
+	texts, err := NewTexts(Brand{Name: "Example Bank", SupportEmail: "certificates@bank.example", SupportPhone: "+41 44 123 45 67", URL: "https://certs.bank.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,6 +256,11 @@ func TestNamesThatNoSMSCanWrite(t *testing.T) {
 		text := string(mustRender(t, texts, sampleDispatch(kind, "en")).Text.Reveal())
 		if first, _, _ := strings.Cut(text, "\n"); !strings.Contains(first, "certs.bank.example") {
 			t.Errorf("nobody knows who writes: %q", text)
+		}
+		d := sampleDispatch(kind, "en")
+		d.Service.ID, d.Service.Name = "acme.my-page", "我的页面"
+		if text := string(mustRender(t, texts, d).Text.Reveal()); !strings.Contains(text, "my-page") {
+			t.Errorf("nobody knows for what: %q", text)
 		}
 	}
 }

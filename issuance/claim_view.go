@@ -31,6 +31,11 @@ type ClaimView struct {
 	WindowEnds time.Time
 	// PasswordState is that of the password SMS, from PasswordStage on; "" for a CSR.
 	PasswordState NoticeState
+	// PasswordSent is how many messages carried the password; PasswordMore reports
+	// whether another may, now or, if PasswordNextAt is not zero, from then on.
+	PasswordSent   int
+	PasswordMore   bool
+	PasswordNextAt time.Time
 	// SessionEnds is until when the contact can claim, in ChooseStage.
 	SessionEnds time.Time
 }
@@ -50,14 +55,16 @@ type CodeView struct {
 }
 
 // Look returns what the page shows to the browser that holds token and session
-// (which may be empty). Its error says, by its code, why there is nothing to do.
+// (which may be empty). Its error says, by its code, why there is nothing to do;
+// with it come the names alone, for a page that says what has ended: they are not
+// for strangers, and there are none of a link that is not known.
 func (r *Registrar) Look(ctx context.Context, token, session Secret) (v ClaimView, err error) {
 	err = r.view(ctx, func(l reading) (err error) {
 		v, err = l.claimView(token, session)
 		return err
 	})
 	if err != nil {
-		return ClaimView{}, err
+		return ClaimView{Organization: v.Organization, Service: v.Service, Contact: v.Contact}, err
 	}
 	if v.Certificate.Serial != "" {
 		chain, err := r.cfg.Signer.Chain(v.Certificate.Issuer)
@@ -71,6 +78,9 @@ func (r *Registrar) Look(ctx context.Context, token, session Secret) (v ClaimVie
 
 func (l reading) claimView(token, session Secret) (v ClaimView, err error) {
 	if v.Order, err = linked(l, token); err != nil {
+		return v, err
+	}
+	if err := l.names(&v); err != nil {
 		return v, err
 	}
 	o := &v.Order
@@ -106,18 +116,21 @@ func (o *Order) stage(mine bool) (Stage, error) {
 	return "", o.usable(o.UpdatedAt)
 }
 
+// names fills in whom and what v's order is for.
+func (l reading) names(v *ClaimView) (err error) {
+	if v.Organization, err = l.Organization(v.Order.Organization); err != nil {
+		return err
+	}
+	if v.Service, err = l.Service(v.Order.Service); err != nil {
+		return err
+	}
+	v.Contact, err = l.Contact(v.Order.Contact)
+	return err
+}
+
 // look fills in what the stage of v shows.
 func (l reading) look(v *ClaimView) (err error) {
 	o := &v.Order
-	if v.Organization, err = l.Organization(o.Organization); err != nil {
-		return err
-	}
-	if v.Service, err = l.Service(o.Service); err != nil {
-		return err
-	}
-	if v.Contact, err = l.Contact(o.Contact); err != nil {
-		return err
-	}
 	switch v.Stage {
 	case EnterStage:
 		v.Code, err = l.lookCode(o)
@@ -130,14 +143,7 @@ func (l reading) look(v *ClaimView) (err error) {
 	if v.Certificate, err = l.Certificate(o.Serial); err != nil || o.FromCSR || v.Stage == DownloadStage {
 		return err
 	}
-	sent, _, err := l.Notices(NoticeQuery{Order: o.ID})
-	for _, n := range sent {
-		if n.Kind == PasswordNotice && n.Serial == o.Serial {
-			v.PasswordState = n.State
-			break
-		}
-	}
-	return err
+	return l.lookPassword(v)
 }
 
 func (l reading) lookCode(o *Order) (c CodeView, err error) {

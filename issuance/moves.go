@@ -63,6 +63,8 @@ var moves = []Move{
 	{DownloadVerb, IssuedState, DownloadedState},
 	{CompleteVerb, IssuedState, CompletedState}, // of a key that was brought
 	{CompleteVerb, DownloadedState, CompletedState},
+	{ResendPasswordVerb, DownloadedState, DownloadedState},
+	{ResendPasswordVerb, CompletedState, CompletedState},
 	{WipeVerb, DownloadedState, DownloadedState},
 	{WipeVerb, CompletedState, CompletedState},
 

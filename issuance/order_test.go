@@ -43,6 +43,8 @@ func verbs(p Policy, now time.Time) map[Verb]func(*Order) error {
 		LapseVerb:    func(o *Order) error { return o.Lapse(now) },
 		CancelVerb:   func(o *Order) error { return o.Cancel(staff, "", now) },
 		RevokeVerb:   func(o *Order) error { return o.Revoked(now) },
+
+		ResendPasswordVerb: func(o *Order) error { return o.ResendPassword(now) },
 	}
 }
 

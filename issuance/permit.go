@@ -45,6 +45,7 @@ var permits = []Permit{
 	{ResendVerb, OrderNoun, daily},
 	{UnlockVerb, OrderNoun, daily},
 	{CancelVerb, OrderNoun, daily},
+	{ResendPasswordVerb, OrderNoun, daily},
 
 	{HoldVerb, CertificateNoun, daily},
 	{ReleaseVerb, CertificateNoun, daily},

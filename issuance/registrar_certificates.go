@@ -135,7 +135,7 @@ func (w *work) endDelivery(c *Certificate) error {
 		return err
 	}
 	if o.State == CompletedState && o.Wiped {
-		return nil
+		return w.forget(o.ID, PasswordSecret) // which a message that is sent again may still wait for
 	}
 	if err := o.Revoked(w.now); err != nil {
 		return err

@@ -3,17 +3,15 @@ package issuance
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
-	"unicode"
 )
 
 // linkError is what a stranger hears of every link that does not work, whether
 // it never was, is over, was used or was replaced.
 func linkError() *Error {
 	return &Error{
-		Kind: NotFound, Code: CodeLink, Message: "this link does not work (any more)",
-		Hint: "links work for a limited time and for one download, and a newer link replaces an older one: ask the people who sent it to you for a new one",
+		Kind: NotFound, Code: CodeLink, Message: "this link is not valid",
+		Hint: "links expire, can be used once, and are replaced by newer ones: ask the people who sent you the link for a new one",
 	}
 }
 
@@ -58,11 +56,17 @@ func linked(tx OrderReader, token Secret) (Order, error) {
 func (o *Order) usable(now time.Time) error {
 	switch o.State {
 	case CancelledState, RejectedState:
-		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order was withdrawn by the people who sent you the link", Hint: "ask them if you did not expect it"}
+		if !o.DownloadedAt.IsZero() {
+			return &Error{
+				Kind: Conflict, Code: CodeRevoked, Message: "the certificate of this order was revoked",
+				Hint: "delete the file and its password; ask the people who sent you the link for a new certificate if you need one",
+			}
+		}
+		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order was cancelled by the people who sent you the link", Hint: "ask them if you did not expect it"}
 	case LapsedState:
 		return expiredError()
 	case IssuedState, DownloadedState, CompletedState:
-		return &Error{Kind: Conflict, Code: CodeClaimed, Message: "this certificate was claimed already, from another browser", Hint: "go on there; if it was not you, tell the people who sent you the link at once"}
+		return &Error{Kind: Conflict, Code: CodeClaimed, Message: "this certificate was claimed already, in another browser", Hint: "continue there; if it was not you, tell the people who sent you the link at once"}
 	case LockedState:
 		return lockedError()
 	}
@@ -73,7 +77,7 @@ func (o *Order) usable(now time.Time) error {
 }
 
 func expiredError() *Error {
-	return &Error{Kind: Conflict, Code: CodeLinkExpired, Message: "the time of this link is over", Hint: "ask the people who sent it to you for a new one"}
+	return &Error{Kind: Conflict, Code: CodeLinkExpired, Message: "this link has expired", Hint: "ask the people who sent you the link for a new one"}
 }
 
 // SendCode voids the old code and sends a new one. Cool-down and daily limit are
@@ -160,7 +164,7 @@ func (l reading) codeDelayed(o *Order) error {
 		return err
 	}
 	if n.State == Pending && n.LastError != "" {
-		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not answer; your code is still waiting to be sent", Hint: "it will be sent as soon as the service answers, and its time begins only then", Retry: time.Minute}
+		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and its time starts only then", Retry: time.Minute}
 	}
 	return nil
 }
@@ -278,22 +282,4 @@ func (r *Registrar) wrong(ctx context.Context, t try) error {
 		return w.lock(&o, t.contact)
 	})
 	return errors.Join(err, refused)
-}
-
-// cleanCode takes out the spaces and hyphens that people and phones put in.
-func cleanCode(code string) (string, error) {
-	digits := strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || r == '\u200b' || r == '.' {
-			return -1
-		}
-		return r
-	}, code)
-	ok := len(digits) == 8
-	for i := 0; ok && i < 8; i++ {
-		ok = digits[i] >= '0' && digits[i] <= '9'
-	}
-	if !ok {
-		return "", &Error{Kind: Invalid, Code: CodeMalformed, Field: "code", Message: "a code has eight digits", Hint: "enter the eight digits of the newest SMS; this was not counted as a try"}
-	}
-	return digits, nil
 }

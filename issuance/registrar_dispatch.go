@@ -150,7 +150,7 @@ func (w *work) noticeSecret(o Order, n Notice) (Secret, error) {
 		}
 		kind = SeedSecret
 	case PasswordNotice:
-		if o.State != DownloadedState || o.Serial != n.Serial {
+		if o.State != DownloadedState && o.State != CompletedState || o.Serial != n.Serial {
 			return Secret{}, overtakenError("the certificate was revoked or replaced")
 		}
 		kind = PasswordSecret

@@ -66,7 +66,7 @@ func (r *Registrar) enrolled(ctx context.Context, o Order, c choice) (File, erro
 // a cancelled or expired link is as one that never was.
 func asStranger(err error) error {
 	switch CodeOf(err) {
-	case CodeCancelled, CodeLinkExpired:
+	case CodeCancelled, CodeRevoked, CodeLinkExpired:
 		return linkError()
 	}
 	return err

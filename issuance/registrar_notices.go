@@ -94,8 +94,13 @@ func (w *work) delivered(o *Order, n Notice) error {
 	case CodeNotice:
 		o.CodeTaken(n.Counter, w.now)
 	case PasswordNotice:
-		if o.State == DownloadedState { // not revoked while the message was on its way
+		if o.State == DownloadedState { // not sent again, nor revoked while the message was on its way
 			return w.complete(o, System("courier"))
+		}
+		if o.Wiped { // it was sent again, and the window has ended since
+			if err := w.forget(o.ID, PasswordSecret); err != nil {
+				return err
+			}
 		}
 	}
 	return w.put(o)

@@ -133,7 +133,9 @@ func (w *work) reopen(o *Order) error {
 // delivered. A password whose SMS is still on its way stays until it is.
 func (w *work) wipe(o *Order) error {
 	kinds := []SecretKind{PKCS12Secret}
-	if o.State == CompletedState {
+	if waits, err := w.passwordWaits(o); err != nil {
+		return err
+	} else if o.State == CompletedState && !waits {
 		kinds = append(kinds, PasswordSecret)
 	}
 	if err := w.forget(o.ID, kinds...); err != nil {

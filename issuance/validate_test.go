@@ -55,12 +55,17 @@ func TestShortName(t *testing.T) {
 }
 
 func TestCodeIsReadAsPeopleTypeIt(t *testing.T) {
-	for _, s := range []string{"12345678", "1234 5678", "1234-5678", " 12 34 56 78 ", "1234\u20115678", "1234\u00a05678", "1234–5678", "1234.5678", "\u200b12345678\n"} {
+	for _, s := range []string{
+		"12345678", "1234 5678", "1234-5678", " 12 34 56 78 ", "1234\u20115678", "1234\u00a05678", "1234–5678", "1234.5678", "\u200b12345678\n",
+		"１２３４５６７８", "١٢٣٤٥٦٧٨", "\u202a12345678\u202c", "\u200e1234\u200f5678", "code: 1234 5678", "Your code is 12345678.", "G-12345678",
+		"12345678 is your code for the payments 2 certificate from Bank 24. Valid 30 min. Never share it.\n\n@certs.bank.example #12345678",
+		"12345678 is your code. Valid 30 min. Never share it.@certs.bank.example #12345678", // as a field of one line has it
+	} {
 		if got, err := cleanCode(s); err != nil || got != "12345678" {
 			t.Errorf("cleanCode(%q) = %q, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "1234567", "123456789", "1234567a", "١٢٣٤٥٦٧٨", "12345678 or 1=1", strings.Repeat("1", 100_000)} {
+	for _, s := range []string{"", "1234567", "123456789", "1234567a", "12345678 90", "12345678 or 87654321", "123 12345 678", "call 0791234567", "1234 56789", "\u202e12345678", strings.Repeat("1", 100_000)} {
 		if _, err := cleanCode(s); CodeOf(err) != CodeMalformed {
 			t.Errorf("cleanCode(%.20q): got %v, want %s", s, err, CodeMalformed)
 		}

@@ -43,6 +43,8 @@ const (
 
 	ReportVerb Verb = "report" // a report was queued for those who get it
 
+	ResendPasswordVerb Verb = "resend-password" // of an order: the same password is sent again
+
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"
 )

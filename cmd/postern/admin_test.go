@@ -70,7 +70,11 @@ func TestAdminTellsTheStoryOfAnOrder(t *testing.T) {
 // with success; do checks each answer.
 func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	h := openAdmin(t)
-	contact, _, serial := h.issued()
+	contact, delivered, serial := h.issued()
+	h.sent(issuance.SMS)
+	h.advance(2 * time.Minute)
+	h.post(http.StatusOK, "/orders/"+delivered+"/resend-password", `{"comment":"called back"}`)
+	h.post(http.StatusServiceUnavailable, "/orders/"+delivered+"/resend-password", "")
 	h.post(http.StatusCreated, "/certificates/"+serial+"/renew", `{"comment":"in time"}`)
 	h.want(http.StatusOK, apiRequest{method: http.MethodPatch, path: "/api/v1/contacts/" + contact, body: `{"name":"Ada King","mobile":"+41 79 765 43 21","may_order":true}`})
 	h.want(http.StatusOK, apiRequest{method: http.MethodPatch, path: "/api/v1/services/acme.payments", body: `{"target":"Compatible","key":"rsa3072"}`})

@@ -43,7 +43,7 @@ func TestTheStoryInABrowser(t *testing.T) {
 	v.want("4")
 	v.do("the right code", chromedp.SetValue(`#code`, code[:4]+"-"+code[4:]), chromedp.Submit(`#verify`), chromedp.WaitVisible(`input[value="java"]`))
 	v.do("the download", chromedp.Click(`input[value="java"]`), chromedp.Click(`form[data-download] .go button`))
-	v.do("the password texted", chromedp.WaitVisible(`//h1[contains(., "has been texted")]`, chromedp.BySearch))
+	v.do("the password texted", chromedp.WaitVisible(`//h1[contains(., "password was sent")]`, chromedp.BySearch))
 	v.want("•••• 42", "keytool")
 
 	file := v.downloaded("*.p12")

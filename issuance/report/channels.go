@@ -67,10 +67,14 @@ func (c *clerk) unclaimed(o issuance.Order) (bool, error) {
 }
 
 // lapsed keeps the orders whose link expired a short time ago.
-func (c *clerk) lapsed(o issuance.Order) (bool, error) { return c.now.Sub(o.UpdatedAt) < lapsedWithin, nil }
+func (c *clerk) lapsed(o issuance.Order) (bool, error) {
+	return c.now.Sub(o.UpdatedAt) < lapsedWithin, nil
+}
 
 // invitedAt returns when the present link of o was made.
-func (c *clerk) invitedAt(o issuance.Order) time.Time { return o.Link.ExpiresAt.Add(-c.policy.LinkLifetime) }
+func (c *clerk) invitedAt(o issuance.Order) time.Time {
+	return o.Link.ExpiresAt.Add(-c.policy.LinkLifetime)
+}
 
 func requestedAt(o issuance.Order) time.Time { return o.RequestedAt }
 func updatedAt(o issuance.Order) time.Time   { return o.UpdatedAt }

@@ -129,6 +129,7 @@ func (a *API) endpoints() []endpoint {
 		{post, "/orders/{id}/cancel", a.onOrder(a.opts.Registrar.Cancel)},
 		{post, "/orders/{id}/unlock", a.onOrder(a.opts.Registrar.Unlock)},
 		{post, "/orders/{id}/resend", a.onOrder(a.opts.Registrar.Resend)},
+		{post, "/orders/{id}/resend-password", a.onOrder(a.opts.Registrar.ResendPassword)},
 
 		{get, "/certificates", a.listCertificates},
 		{get, "/certificates/{serial}", a.showCertificate},

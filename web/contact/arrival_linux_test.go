@@ -191,7 +191,7 @@ func TestContactSaysThatTheFileArrived(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.get("/claim").shows("Your file is ready", "I have the file")
-	b.post("/claim/download", "arrived", "yes").shows("The password is being texted")
+	b.post("/claim/download", "arrived", "yes").shows("The password is being sent")
 	if got := d.passwords(id); got != 1 {
 		t.Errorf("%d password SMS were queued, want 1", got)
 	}

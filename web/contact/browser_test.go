@@ -34,7 +34,7 @@ func (d *desk) screen() *screen {
 	d.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	d.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	d.Cleanup(cancel)
 	s := &screen{desk: d, ctx: ctx}
 	chromedp.ListenTarget(ctx, func(event any) {
@@ -57,6 +57,9 @@ func (s *screen) do(what string, actions ...chromedp.Action) {
 	}
 }
 
+// awaited waits for a promise.
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
 // heading waits for a heading with words in it.
 func heading(words string) chromedp.Action {
 	return chromedp.WaitVisible(`//h1[contains(., "`+words+`")]`, chromedp.BySearch)
@@ -69,8 +72,8 @@ func TestPageGoesOnByItself(t *testing.T) {
 	s := d.screen()
 	var typed, label string
 	var disabled bool
-	s.do("asking for a new code", chromedp.Navigate(d.server.URL+"/c/"+link), chromedp.Click(`form.second button`), chromedp.WaitVisible(`.notice.good`),
-		chromedp.Text(`form.second button`, &label), chromedp.Evaluate(`document.querySelector("form.second button").disabled`, &disabled))
+	s.do("asking for a new code", chromedp.Navigate(d.server.URL+"/c/"+link), chromedp.Click(`.second button`), chromedp.WaitVisible(`.notice.good`),
+		chromedp.Text(`.second button`, &label), chromedp.Evaluate(`document.querySelector(".second button").disabled`, &disabled))
 	if !disabled || !strings.Contains(label, "New code in") {
 		t.Errorf("during the cool-down the button says %q, disabled %v", label, disabled)
 	}
@@ -92,13 +95,13 @@ func TestPageGoesOnByItself(t *testing.T) {
 	if target != "java" {
 		t.Errorf("two arrows down choose %q, want java", target)
 	}
-	s.do("downloading by keyboard", chromedp.KeyEvent(kb.Enter), heading("The password is being texted"))
+	s.do("downloading by keyboard", chromedp.KeyEvent(kb.Enter), heading("The password is being sent"))
 	if got := d.order(id).State; got != issuance.DownloadedState {
 		t.Errorf("the order is %s, want downloaded", got)
 	}
 	d.texts()
-	s.do("the password was texted", heading("The password has been texted"), chromedp.Text(`#live`, &spoken, chromedp.NodeReady))
-	if !strings.Contains(spoken, "has been texted") {
+	s.do("the password was texted", heading("The password was sent"), chromedp.Text(`#live`, &spoken, chromedp.NodeReady))
+	if !strings.Contains(spoken, "was sent") {
 		t.Errorf("a screen reader hears %q", spoken)
 	}
 	var path string
@@ -122,5 +125,5 @@ func TestPageWithoutScripts(t *testing.T) {
 		chromedp.WaitVisible(`input[value="openssl"]`), chromedp.Click(`input[value="openssl"]`), chromedp.Click(`.go button`))
 	waitFor(t, func() bool { return d.order(id).State == issuance.DownloadedState })
 	d.texts()
-	s.do("the plain link", chromedp.Click(`.nojs a`), heading("The password has been texted"))
+	s.do("the plain link", chromedp.Click(`.nojs a`), heading("The password was sent"))
 }

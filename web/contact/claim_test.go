@@ -18,9 +18,9 @@ func TestClaim(t *testing.T) {
 	if strings.Contains(b.body, link) {
 		t.Error("the page has the link's token in it")
 	}
-	b.post("/claim/verify", "code", d.wrong(id)).shows("That is not the code", "4 tries left")
+	b.post("/claim/verify", "code", d.wrong(id)).shows("That code is wrong", "4 attempts left")
 	b.get("/claim")
-	if strings.Contains(b.body, "That is not the code") {
+	if strings.Contains(b.body, "That code is wrong") {
 		t.Error("the mistake is still shown when the page is opened again")
 	}
 	code := d.code(id)
@@ -35,10 +35,10 @@ func TestClaim(t *testing.T) {
 	}
 	first := b.body
 	waitFor(t, func() bool { return d.order(id).State == issuance.DownloadedState })
-	b.get("/claim").shows("The password is being texted to •••• 42", "keytool -list", "Djavax.net.ssl.keyStore=/etc/payments/payments.p12",
+	b.get("/claim").shows("The password is being sent to •••• 42", "keytool -list", "Djavax.net.ssl.keyStore=/etc/payments/payments.p12",
 		strings.ToUpper(string(d.order(id).Serial)))
 	d.texts()
-	b.get("/claim").shows("The password has been texted to •••• 42", "Download the file again", "delete the text message")
+	b.get("/claim").shows("The password was sent to •••• 42", "Download the file again", "delete the text message")
 	if got := b.post("/claim/download").body; got != first {
 		t.Errorf("the second download has %d other bytes", len(got))
 	}
@@ -46,8 +46,8 @@ func TestClaim(t *testing.T) {
 		t.Errorf("%d password SMS were queued, want 1", got)
 	}
 	d.pass(31 * time.Minute)
-	b.get("/claim").shows("The password has been texted")
-	b.post("/claim/download").shows("The time for downloading is over")
+	b.get("/claim").shows("The password was sent")
+	b.post("/claim/download").shows("The time to download has expired")
 }
 
 // waitFor waits until what a request does after its answer is done.

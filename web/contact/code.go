@@ -14,7 +14,18 @@ func (s *site) sendCode(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := s.Registrar.SendCode(r.Context(), p.link)
-	s.goOn(w, r, j.with(p), err)
+	s.goOn(w, r, j.with(p), codeSent, err)
+}
+
+// resendPassword sends the password of the browser's file again, and goes back to
+// the page.
+func (s *site) resendPassword(w http.ResponseWriter, r *http.Request) {
+	j, p, ok := s.posted(w, r)
+	if !ok {
+		return
+	}
+	err := s.Registrar.AskPassword(r.Context(), p.link, p.session)
+	s.goOn(w, r, j.with(p), passwordSent, err)
 }
 
 // verify takes a code. If it is right, this browser, and no other, can claim.
@@ -25,7 +36,7 @@ func (s *site) verify(w http.ResponseWriter, r *http.Request) {
 	}
 	session, err := s.Registrar.Verify(r.Context(), p.link, r.PostForm.Get("code"))
 	if err != nil {
-		s.goOn(w, r, j.with(p), err)
+		s.goOn(w, r, j.with(p), "", err)
 		return
 	}
 	s.keep(w, j.with(pass{p.link, session}))
@@ -43,17 +54,22 @@ func (s *site) posted(w http.ResponseWriter, r *http.Request) (j jar, p pass, ok
 	p = j.find(r.PostForm.Get("link"))
 	if p.link.Empty() {
 		// The cookie is gone, or never came: the page says what a link needs.
-		http.Redirect(w, r, s.path("/claim"), http.StatusSeeOther)
+		to := "/claim"
+		if len(j) == 0 && r.PostForm.Get("link") != "" {
+			to = cookieCheck
+		}
+		http.Redirect(w, r, s.path(to), http.StatusSeeOther)
 		return nil, pass{}, false
 	}
 	return j, p, true
 }
 
-// goOn redirects to the page, which says what became of the POST.
-func (s *site) goOn(w http.ResponseWriter, r *http.Request, j jar, err error) {
+// goOn redirects to the page, which says what became of the POST: done, if it is
+// not "", or err.
+func (s *site) goOn(w http.ResponseWriter, r *http.Request, j jar, done issuance.Code, err error) {
 	s.report(r, err, "")
 	s.keep(w, j)
-	s.setFlash(w, j[0].link, err)
+	s.setFlash(w, j[0].link, done, err)
 	http.Redirect(w, r, s.path("/claim"), http.StatusSeeOther)
 }
 

@@ -68,7 +68,7 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	foreign.SetDenyHandler(http.HandlerFunc(s.denyForeign))
-	return page.Headers(foreign.Handler(s.routes())), nil
+	return page.Headers(tidied(foreign.Handler(s.routes()))), nil
 }
 
 // routes says what is where. Every POST passes the limiter and is read in part only.
@@ -87,6 +87,7 @@ func (s *site) routes() http.Handler {
 	post("/claim/code", s.sendCode)
 	post("/claim/verify", s.verify)
 	post("/claim/download", s.download)
+	post("/claim/resend-password", s.resendPassword)
 	r.PathPrefix("/assets/").Methods(http.MethodGet, http.MethodHead).Handler(s.Site.Assets())
 	r.NotFoundHandler = http.HandlerFunc(s.noPage)
 	r.MethodNotAllowedHandler = http.HandlerFunc(s.noMethod)

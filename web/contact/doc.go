@@ -1,5 +1,5 @@
 // Package contact is the site of the people who claim a certificate: they open
-// the e-mailed link, enter the one-time password, say where they will install
+// the e-mailed link, enter the one-time code, say where they will install
 // the certificate, and download it; scripts do the same in one request.
 //
 // It decides nothing: every rule is the registrar's. A GET changes nothing, ever.
@@ -22,5 +22,6 @@
 // the same file again after a cut, until the claim window closes. Without them it
 // cannot, because a code works once. Errors are plain text, or a problem document
 // (RFC 9457) where Accept asks for JSON. For a CSR (field csr) the field format
-// says how the certificate comes: pem, p7b or cer.
+// says how the certificate comes: pem, p7b or cer. An empty field csr is an error.
+// docs/contacts.md is the page for contacts.
 package contact

@@ -3,10 +3,8 @@ package contact
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -21,11 +19,16 @@ func (s *site) download(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostForm.Get("arrived") != "" {
-		s.goOn(w, r, j.with(p), s.confirm(r, p))
+		s.goOn(w, r, j.with(p), "", s.confirm(r, p))
 		return
 	}
 	q, err := choice(r)
-	if err != nil {
+	switch issuance.CodeOf(err) {
+	case "":
+	case codeEmptyCSR, codePrivateKey:
+		s.showChoice(w, r, p, q, err)
+		return
+	default:
 		s.fail(w, r, err, s.path("/claim"))
 		return
 	}
@@ -36,7 +39,7 @@ func (s *site) download(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		s.goOn(w, r, j.with(p), err)
+		s.goOn(w, r, j.with(p), "", err)
 		return
 	}
 	s.deliver(w, r, p, f)
@@ -50,35 +53,6 @@ func (s *site) confirm(r *http.Request, p pass) error {
 		return err
 	}
 	return s.Registrar.Download(r.Context(), p.link, p.session)
-}
-
-// choice reads what is asked for: a target and a key, or a CSR as text or file,
-// for which the certificate may come in several formats.
-func choice(r *http.Request) (q issuance.ClaimRequest, err error) {
-	if _, err := parseChainFormat(r.PostForm.Get("format")); err != nil {
-		return q, err
-	}
-	q.Target, q.Key = r.PostForm.Get("target"), r.PostForm.Get("key")
-	if csr := strings.TrimSpace(r.PostForm.Get("csr")); csr != "" {
-		q.CSR = []byte(csr)
-	}
-	if r.MultipartForm == nil {
-		return q, nil
-	}
-	for _, name := range []string{"csr_file", "csr"} {
-		file, _, err := r.FormFile(name)
-		if err != nil {
-			continue
-		}
-		content, err := io.ReadAll(file)
-		if file.Close(); err != nil {
-			return q, issuance.Invalidf("csr", "the file cannot be read", "choose it again")
-		}
-		if len(content) > 0 {
-			q.CSR = content
-		}
-	}
-	return q, nil
 }
 
 // deliver sends f and, once it has arrived, records the download: only then is

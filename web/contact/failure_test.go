@@ -54,7 +54,7 @@ func TestEveryFailureHasItsWords(t *testing.T) {
 			other.script(token, "code", b.code(id))
 			b.get("/claim")
 		}},
-		"verified elsewhere": {keys: []string{"ask.used", "ask.button"}, bring: func(b *browser, id issuance.OrderID) {
+		"verified elsewhere": {keys: []string{"elsewhere.title", "elsewhere.notMeWhat", "elsewhere.hereWhat", "ask.button"}, bring: func(b *browser, id issuance.OrderID) {
 			if _, err := b.registrar.Verify(b.Context(), secretOf(b.linkToken()), b.code(id)); err != nil {
 				b.Fatal(err)
 			}

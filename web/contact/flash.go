@@ -19,12 +19,15 @@ type flashed struct {
 	tag    string // of the link it is about
 }
 
-// codeSent is the one flash that is not an error.
-const codeSent issuance.Code = "sent"
+// The flashes that are no errors.
+const (
+	codeSent     issuance.Code = "sent"
+	passwordSent issuance.Code = "password-sent"
+)
 
-// setFlash keeps what became of a POST for the next page.
-func (s *site) setFlash(w http.ResponseWriter, link issuance.Secret, err error) {
-	f := flashed{code: codeSent}
+// setFlash keeps what became of a POST for the next page: done, or err.
+func (s *site) setFlash(w http.ResponseWriter, link issuance.Secret, done issuance.Code, err error) {
+	f := flashed{code: done}
 	if e, ok := errors.AsType[*issuance.Error](err); ok {
 		f.code, f.number = e.Code, e.Left
 		if e.Retry > 0 {
@@ -32,6 +35,9 @@ func (s *site) setFlash(w http.ResponseWriter, link issuance.Secret, err error) 
 		}
 	} else if err != nil {
 		f.code = "internal"
+	}
+	if f.code == "" {
+		return
 	}
 	s.setCookie(w, flashCookie, string(f.code)+"."+strconv.Itoa(f.number)+"."+tag(link), time.Minute)
 }

@@ -107,7 +107,7 @@ func TestForeignForms(t *testing.T) {
 			}
 		}
 	}
-	b.shows("This was not sent from our page")
+	b.shows("This request did not come from our page")
 	if diff := cmp.Diff(before, d.everything(id)); diff != "" {
 		t.Errorf("another site's form changed something:\n%s", diff)
 	}
@@ -140,7 +140,7 @@ func TestHeaders(t *testing.T) {
 		h := d.raw(http.MethodGet, path)
 		for _, want := range []string{
 			"Content-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n",
-			"X-Content-Type-Options: nosniff\r\n", "Referrer-Policy: no-referrer\r\n", "Cache-Control: no-store\r\n",
+			"X-Content-Type-Options: nosniff\r\n", "Cache-Control: no-store\r\n",
 		} {
 			if !strings.Contains(h, want) {
 				t.Errorf("%s has no %q", path, want)

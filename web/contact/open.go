@@ -7,6 +7,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/page"
 )
 
 // open answers the e-mailed link. It changes nothing: mail scanners open links
@@ -26,15 +27,34 @@ func (s *site) open(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	to := "/claim"
 	switch {
+	case alive && len(j) == 0:
+		s.keep(w, j.with(p))
+		to = cookieCheck
 	case alive:
 		s.keep(w, j.with(p))
 	case len(j) > 0:
-		// The browser holds another link, which /claim would show instead.
-		http.Redirect(w, r, s.path("/claim?link=unknown"), http.StatusSeeOther)
+		to = "/claim?link=unknown" // the browser holds another link, which /claim would show instead
+	}
+	http.Redirect(w, r, s.path(to), http.StatusSeeOther)
+}
+
+// cookieCheck is the page for a browser that was just given its first cookie: one
+// that has not kept it hears so, instead of that its link is not valid.
+const cookieCheck = "/claim?cookies=check"
+
+// checkCookies answers a request for cookieCheck.
+func (s *site) checkCookies(w http.ResponseWriter, r *http.Request) {
+	if len(s.jar(r)) > 0 {
+		http.Redirect(w, r, s.path("/claim"), http.StatusSeeOther)
 		return
 	}
-	http.Redirect(w, r, s.path("/claim"), http.StatusSeeOther)
+	s.fail(w, r, &issuance.Error{
+		Kind: issuance.Denied, Code: page.CodeCookies, Message: "the browser did not keep the cookie that it was sent",
+		Hint: "allow cookies for this site, then open the link again",
+	}, "")
 }
 
 // linkOf returns the token in the address of r, or nothing if it is none of ours.

@@ -107,12 +107,12 @@ func TestLinkAgain(t *testing.T) {
 	id, link := d.invite()
 	b := d.browser().get("/c/"+link).post("/claim/verify", "code", d.code(id)).post("/claim/download", "target", "java")
 	waitFor(t, func() bool { return d.order(id).State == issuance.DownloadedState })
-	b.get("/c/" + link).shows("The password is being texted")
-	d.browser().get("/c/" + link).shows("This link does not work (any more)")
+	b.get("/c/" + link).shows("The password is being sent")
+	d.browser().get("/c/" + link).shows("This link is not valid")
 
 	// A dead link does not take the browser's other order away, and is not mistaken for it.
-	b.get("/c/"+strings.Repeat("z", 43)).shows("This link does not work (any more)", `href="/claim"`)
-	b.get("/claim").shows("The password is being texted")
+	b.get("/c/"+strings.Repeat("z", 43)).shows("This link is not valid", `href="/claim"`)
+	b.get("/claim").shows("The password is being sent")
 }
 
 func TestTwoTabs(t *testing.T) {

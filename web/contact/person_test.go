@@ -14,6 +14,8 @@ type browser struct {
 	*desk
 	client   *http.Client
 	language string // that it asks for
+	agent    string // how it calls itself
+	origin   string // that it sends with forms
 	status   int
 	body     string
 	header   http.Header
@@ -33,6 +35,10 @@ func (b *browser) do(r *http.Request) *browser {
 	b.Helper()
 	if b.language != "" {
 		r.Header.Set("Accept-Language", b.language)
+	}
+	r.Header.Set("User-Agent", b.agent)
+	if b.origin != "" && r.Method == http.MethodPost {
+		r.Header.Set("Origin", b.origin)
 	}
 	resp, err := b.client.Do(r)
 	if err != nil {

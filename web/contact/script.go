@@ -1,9 +1,12 @@
 package contact
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/postern-ca/postern/issuance"
@@ -26,7 +29,11 @@ func (s *site) scriptCode(w http.ResponseWriter, r *http.Request) {
 // sets the session cookie; a script that sends it back gets the same file again,
 // without a code, until the claim window closes.
 func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
-	if err := parse(r); err != nil {
+	gap, err := parseScript(r)
+	if err == nil && gap {
+		err = emptyCSRError()
+	}
+	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
@@ -53,11 +60,27 @@ func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
 	s.deliver(w, r, p, f)
 }
 
+// parseScript is parse for a script's form, which reports too whether there is a
+// gap where a field should be, as in code=12345678&. That is what curl before 8
+// sends for --data-urlencode csr@FILE with an empty file, or none: it drops the
+// field with its name.
+func parseScript(r *http.Request) (gap bool, err error) {
+	var raw bytes.Buffer
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(r.Body, &raw), r.Body}
+	if err := parse(r); err != nil {
+		return false, err
+	}
+	return raw.Len() > 0 && r.MultipartForm == nil && slices.Contains(strings.Split(raw.String(), "&"), ""), nil
+}
+
 // toStranger makes what became of a link the same for whoever has no session: an
 // expired, a used and a cancelled link answer as one that never was.
 func (s *site) toStranger(r *http.Request, p pass, err error) error {
 	switch issuance.CodeOf(err) {
-	case issuance.CodeClaimed, issuance.CodeCancelled, issuance.CodeLinkExpired:
+	case issuance.CodeClaimed, issuance.CodeCancelled, issuance.CodeRevoked, issuance.CodeLinkExpired:
 		if p.session.Empty() {
 			_, err = s.Registrar.Look(r.Context(), issuance.Secret{}, issuance.Secret{})
 		}

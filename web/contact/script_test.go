@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -194,5 +195,31 @@ func TestCurl(t *testing.T) {
 	again, err := os.ReadFile(filepath.Join(dir, "payments.p12"))
 	if err != nil || !bytes.Equal(first, again) {
 		t.Errorf("curl fetched other bytes: %v", err)
+	}
+}
+
+// TestContactsPage runs the commands of docs/contacts.md.
+func TestContactsPage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/contacts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```sh name=(\\w+)\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	want := map[string]string{"curl": "payments.p12", "csr": "payments.pem"}
+	if len(blocks) != len(want) {
+		t.Fatalf("the page has %d blocks to run, want %d", len(blocks), len(want))
+	}
+	for _, block := range blocks {
+		d := newDesk(t)
+		id, link := d.invite()
+		script := strings.NewReplacer("https://certs.example.com", d.server.URL, "TOKEN", link, "12345678", d.code(id)).Replace(block[2])
+		cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
+		cmd.Dir = t.TempDir()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", block[1], err, out)
+		}
+		if _, err := os.Stat(filepath.Join(cmd.Dir, want[block[1]])); err != nil {
+			t.Errorf("%s: %v", block[1], err)
+		}
 	}
 }

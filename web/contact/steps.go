@@ -31,6 +31,12 @@ func (d *view) Places() (out []Place) {
 // Keys returns the key algorithms to choose from.
 func (d *view) Keys() []issuance.KeyAlgorithm { return issuance.KeyAlgorithms() }
 
+// MakeCSR returns a command that makes a key and a request for it.
+func (d *view) MakeCSR() string {
+	return strings.ReplaceAll("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "+
+		`-keyout {name}.key -subj "/CN={name}" -out {name}.csr`, "{name}", d.slug())
+}
+
 // Step is one thing to do at installing: the key of a text, and what to type.
 type Step struct {
 	Text    string
@@ -57,7 +63,7 @@ func (d *view) Guides() []Guide {
 	if names == nil {
 		names = []string{"windows", "java", "openssl", "dotnet", "apple"}
 	}
-	fill := strings.NewReplacer("{file}", d.File(), "{name}", d.Service.ID.Identifier(), "{alias}", strings.ToLower(string(d.Service.ID)), "{serial}", d.Serial())
+	fill := strings.NewReplacer("{file}", d.File(), "{name}", d.slug(), "{alias}", strings.ToLower(string(d.Service.ID)), "{serial}", d.Serial())
 	var out []Guide
 	for _, n := range names {
 		g := guide(n)

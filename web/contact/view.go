@@ -1,7 +1,8 @@
 package contact
 
 import (
-	"math"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +17,11 @@ type view struct {
 	Version string // of what is shown
 	Failure *page.Failure
 	Left    int  // tries, if the failure is a wrong code
-	Sent    bool // a new code was asked for just now
+	Sent    bool // a new code, or the password again, was asked for just now
 	Lost    bool // this browser had a session, and has none any more
+	Phone   bool // the page is read on a phone or tablet
+	Brought bool // the form for a CSR was sent
+	Ended   bool // there is nothing to do (now), for the reason in Failure
 	// What was entered, or is preferred.
 	Target, Key, CSR string
 
@@ -25,9 +29,9 @@ type view struct {
 	location *time.Location
 }
 
-func (s *site) view(p pass, v issuance.ClaimView) *view {
+func (s *site) view(r *http.Request, p pass, v issuance.ClaimView) *view {
 	return &view{
-		ClaimView: v, Tag: tag(p.link), Version: version(v, s.Now()),
+		ClaimView: v, Tag: tag(p.link), Version: version(v, s.Now()), Phone: onPhone(r),
 		Lost:   v.Stage == issuance.EnterStage && !p.session.Empty(),
 		Target: string(v.Order.Target), Key: string(v.Order.Key),
 		now: s.Now(), location: s.Location,
@@ -38,8 +42,12 @@ func (s *site) view(p pass, v issuance.ClaimView) *view {
 func (d *view) flash(s *site, f *flashed) {
 	switch {
 	case f == nil:
-	case f.code == codeSent:
+	case f.code == codeSent, f.code == passwordSent:
 		d.Sent = true
+	case d.stale(f.code):
+	case f.code == issuance.CodeSession && (d.Ask() || d.Elsewhere()):
+		failure := s.pages.Failure(d.Contact.Language, &issuance.Error{Code: "session-over"})
+		d.Failure = &failure
 	default:
 		failure := s.pages.Failure(d.Contact.Language, f.err())
 		d.Failure = &failure
@@ -49,8 +57,43 @@ func (d *view) flash(s *site, f *flashed) {
 	}
 }
 
+// stale reports whether a failure is no longer true, or cannot be acted on, on the
+// page as it is now.
+func (d *view) stale(code issuance.Code) bool {
+	switch code {
+	case issuance.CodeLocked, issuance.CodeLinkExpired, issuance.CodeCancelled, issuance.CodeRevoked, issuance.CodeLink:
+		return true // or there were no page
+	case issuance.CodeWrongCode, issuance.CodeMalformed:
+		return d.Stage != issuance.EnterStage || d.Ask()
+	case issuance.CodeDailyLimit:
+		return d.Limited() // which the page says at length
+	case issuance.CodeClaimed:
+		return d.Elsewhere()
+	}
+	return false
+}
+
+// end makes d the page of an order with which there is nothing to do, because of err.
+func (d *view) end(s *site, err error) {
+	failure := s.pages.Failure(d.Contact.Language, err)
+	d.Ended, d.Failure, d.Version = true, &failure, string(issuance.CodeOf(err))
+}
+
+// onPhone reports whether r comes from a phone or tablet: the file is better
+// fetched where it is needed.
+func onPhone(r *http.Request) bool {
+	if r.Header.Get("Sec-CH-UA-Mobile") == "?1" {
+		return true
+	}
+	agent := r.UserAgent()
+	return slices.ContainsFunc([]string{"Mobi", "Android", "iPhone", "iPad"}, func(s string) bool { return strings.Contains(agent, s) })
+}
+
 // template returns the name of the stage's template.
 func (d *view) template() string {
+	if d.Ended {
+		return "ended"
+	}
 	switch d.Stage {
 	case issuance.EnterStage:
 		return "enter"
@@ -62,9 +105,18 @@ func (d *view) template() string {
 
 // TitleKey returns the key of the page's heading.
 func (d *view) TitleKey() string {
+	switch {
+	case d.Ended:
+		return "failure." + string(d.Failure.Code) + ".title"
+	case d.Revoked():
+		return "file.revokedTitle"
+	}
 	switch d.Stage {
 	case issuance.EnterStage:
-		if d.Ask() {
+		switch {
+		case d.Elsewhere():
+			return "elsewhere.title"
+		case d.Ask():
 			return "ask.title"
 		}
 		return "enter.title"
@@ -76,10 +128,10 @@ func (d *view) TitleKey() string {
 		return "file.csrTitle"
 	case d.Stage == issuance.DownloadStage:
 		return "file.readyTitle"
-	case d.Stage == issuance.DoneStage:
-		return "file.textedTitle"
 	case d.PasswordState == issuance.Failed:
 		return "file.failedTitle"
+	case d.Stage == issuance.DoneStage && d.PasswordState != issuance.Pending:
+		return "file.textedTitle"
 	}
 	return "file.textingTitle"
 }
@@ -89,6 +141,17 @@ func (d *view) TitleKey() string {
 func (d *view) Ask() bool {
 	return !d.Code.Made || !d.Code.Live || d.Code.Expired || d.Code.Failed
 }
+
+// Elsewhere reports whether the code was entered on another device, which can
+// choose and download now.
+func (d *view) Elsewhere() bool {
+	return d.Stage == issuance.EnterStage && d.Order.State == issuance.VerifiedState && !d.Code.Live
+}
+
+// Revoked and Held report what became of the certificate meanwhile.
+func (d *view) Revoked() bool { return d.Certificate.Status == issuance.Revoked }
+
+func (d *view) Held() bool { return d.Certificate.Status == issuance.Held }
 
 // AskWhy returns the key of why there is no code to enter.
 func (d *view) AskWhy() string {
@@ -112,7 +175,7 @@ func (d *view) Input() string {
 	switch {
 	case d.Stage == issuance.EnterStage && !d.Ask():
 		return "code"
-	case d.CSR != "":
+	case d.Brought:
 		return "csr"
 	}
 	return ""
@@ -138,46 +201,7 @@ func (d *view) Busy() bool {
 	case issuance.DownloadStage:
 		return true
 	}
-	return d.Stage == issuance.PasswordStage && d.PasswordState == issuance.Pending
-}
-
-// moment is a point in time as pages show it.
-type moment struct {
-	ISO     string // for time elements
-	Clock   string // as people read it
-	Seconds int    // from now, rounded up; 0 if it is over
-	Minutes int    // the same
-}
-
-func (d *view) at(t time.Time, layout string) moment {
-	return moment{
-		ISO: t.UTC().Format(time.RFC3339), Clock: t.In(d.location).Format(layout),
-		Seconds: max(0, int(math.Ceil(t.Sub(d.now).Seconds()))),
-		Minutes: max(0, int(math.Ceil(t.Sub(d.now).Minutes()))),
-	}
-}
-
-// CodeEnds, WindowCloses and ExpiresOn are the times that matter to contacts.
-func (d *view) CodeEnds() moment { return d.at(d.Code.EndsAt, "15:04 MST") }
-
-func (d *view) WindowCloses() moment {
-	if d.Stage == issuance.ChooseStage {
-		return d.at(d.SessionEnds, "15:04 MST")
-	}
-	return d.at(d.WindowEnds, "15:04 MST")
-}
-
-func (d *view) ExpiresOn() moment { return d.at(d.Certificate.NotAfter, "2006-01-02") }
-
-// Open reports whether the file can (still) be downloaded.
-func (d *view) Open() bool { return d.now.Before(d.WindowEnds) }
-
-// Cooldown returns the seconds until another code can be asked for.
-func (d *view) Cooldown() int {
-	if d.Code.NextAt.IsZero() {
-		return 0
-	}
-	return max(0, int(math.Ceil(d.Code.NextAt.Sub(d.now).Seconds())))
+	return d.PasswordState == issuance.Pending
 }
 
 // Serial and Fingerprint are in the form that programs print them.
@@ -192,7 +216,10 @@ func (d *view) Fingerprint() string {
 }
 
 // File returns the name of the downloaded file.
-func (d *view) File() string { return d.Service.ID.Identifier() + d.extension() }
+func (d *view) File() string { return d.slug() + d.extension() }
+
+// slug is what stands for the service in names of files and in commands.
+func (d *view) slug() string { return d.Service.ID.Identifier() }
 
 func (d *view) extension() string {
 	if d.Order.FromCSR {

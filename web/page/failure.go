@@ -16,6 +16,7 @@ const (
 	CodePage    issuance.Code = "page"         // there is no such page
 	CodeForeign issuance.Code = "foreign-form" // sent by another site's page
 	CodeRate    issuance.Code = "rate"         // too many requests from one address
+	CodeCookies issuance.Code = "cookies"      // the browser keeps none
 )
 
 // Failure is what the one error page for people says: what happened, and what

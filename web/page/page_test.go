@@ -72,8 +72,8 @@ func TestFail(t *testing.T) {
 		status int
 		words  string
 	}{
-		{fmt.Errorf("secret detail"), 500, "Something went wrong here"},
-		{&issuance.Error{Kind: issuance.NotFound, Code: "never-heard-of"}, 404, "Something went wrong here"},
+		{fmt.Errorf("secret detail"), 500, "Something went wrong"},
+		{&issuance.Error{Kind: issuance.NotFound, Code: "never-heard-of"}, 404, "Something went wrong"},
 		{&issuance.Error{Kind: issuance.Limited, Code: CodeRate, Retry: 90 * time.Second}, 429, "Wait 90 seconds"},
 		{issuance.Invalidf("key", `is "<wrong>"`, ""), 422, "key: is &#34;&lt;wrong&gt;&#34;"},
 	} {

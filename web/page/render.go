@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // Page is one page to be shown.
@@ -41,6 +42,17 @@ func (f frame) Asset(name string) (string, error) {
 func (f frame) With(data any) frame {
 	f.Data = data
 	return f
+}
+
+// Call returns the brand's phone number for a link: its digits, with + before them
+// if it has one.
+func (f frame) Call() string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r == '+' {
+			return r
+		}
+		return -1
+	}, strings.ReplaceAll(f.Brand.SupportPhone, "(0)", ""))
 }
 
 // HasLogo reports whether the brand has a logo of its own.

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -54,6 +55,10 @@ func New(brand Brand, base string) (*Site, error) {
 
 // Base returns the path under which the site lives, without a slash at its end.
 func (s *Site) Base() string { return s.base }
+
+// Support returns the address, or the number, where people ask for help; "" if
+// there is none.
+func (s *Site) Support() string { return cmp.Or(s.brand.SupportEmail, s.brand.SupportPhone) }
 
 // Pages are the pages of one audience.
 type Pages struct {

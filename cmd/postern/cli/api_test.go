@@ -123,6 +123,7 @@ func TestWhatIsSent(t *testing.T) {
 		{"order cancel ord-1 --yes", map[string]answer{"POST /api/v1/orders/ord-1/cancel": order}, `POST /api/v1/orders/ord-1/cancel {}`, false},
 		{"order unlock ord-1", map[string]answer{"POST /api/v1/orders/ord-1/unlock": order}, `POST /api/v1/orders/ord-1/unlock {}`, false},
 		{"order resend ord-1", map[string]answer{"POST /api/v1/orders/ord-1/resend": order}, `POST /api/v1/orders/ord-1/resend {}`, false},
+		{"order resend-password ord-1", map[string]answer{"POST /api/v1/orders/ord-1/resend-password": order}, `POST /api/v1/orders/ord-1/resend-password {}`, false},
 		{
 			"cert revoke 12:34:56:78:90:AB:CD:EF:12:34:56:78:90:AB:CD:EF:12 --reason key-compromise --comment x --yes",
 			map[string]answer{"POST /api/v1/certificates/" + serial + "/revoke": {body: aCertificate}},

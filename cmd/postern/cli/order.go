@@ -17,6 +17,8 @@ func orders(n *connection) *cobra.Command {
 		"cancel":  "Cancel an order before the download; what was issued is revoked",
 		"unlock":  "Give a locked order its tries back",
 		"resend":  "Send a new link; the old one is void",
+
+		"resend-password": "Send the password of the downloaded file again, the same one",
 	}
 	ask := map[string]string{
 		"reject": "Reject this order? This cannot be undone.",
@@ -24,7 +26,7 @@ func orders(n *connection) *cobra.Command {
 	}
 	c := group("order", "Orders, from request to password",
 		listOrders(n), showOrder(n), createOrder(n))
-	for _, name := range []string{"approve", "reject", "cancel", "unlock", "resend"} {
+	for _, name := range []string{"approve", "reject", "cancel", "unlock", "resend", "resend-password"} {
 		c.AddCommand(verbCommand(n, verb[orderRecord]{
 			name: name, short: short[name], arg: "order", path: at("orders"), comment: true, ask: ask[name], about: aboutOrder, told: orderStands,
 		}))

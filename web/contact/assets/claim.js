@@ -21,11 +21,12 @@
     for (const t of document.querySelectorAll("time[datetime]:not([data-local])")) {
       if (!t.textContent.includes(":")) continue; // a date
       t.dataset.local = "";
-      t.textContent = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" }).format(new Date(t.dateTime));
+      const day = "day" in t.dataset ? { weekday: "long", day: "numeric", month: "long" } : {};
+      t.textContent = new Intl.DateTimeFormat(lang, { ...day, hour: "2-digit", minute: "2-digit" }).format(new Date(t.dateTime));
     }
     for (const s of document.querySelectorAll("[data-left]")) {
       const minutes = Math.ceil(remaining(s, "left") / 60);
-      s.textContent = minutes <= 0 ? s.dataset.over : minutes === 1 ? s.dataset.one : s.dataset.many.replace("99", minutes);
+      s.textContent = minutes <= 0 ? s.dataset.over : minutes === 1 ? s.dataset.single : s.dataset.many.replace("99", minutes);
     }
   }
 
@@ -46,6 +47,30 @@
         hurryUntil = Date.now() + 120000;
         look(1000);
       });
+    }
+  }
+
+  // One press copies a command; without a script, one press selects it.
+  function copies() {
+    for (const b of document.querySelectorAll("button.copy[hidden]")) {
+      const label = b.textContent;
+      b.hidden = false;
+      b.addEventListener("click", async () => {
+        if (!await copy(b.parentElement.querySelector("pre"))) return;
+        b.textContent = b.dataset.done;
+        document.getElementById("live").textContent = b.dataset.done;
+        setTimeout(() => { b.textContent = label; document.getElementById("live").textContent = ""; }, 2000);
+      });
+    }
+  }
+
+  async function copy(pre) {
+    try {
+      await navigator.clipboard.writeText(pre.textContent);
+      return true;
+    } catch {
+      getSelection().selectAllChildren(pre);
+      return document.execCommand("copy");
     }
   }
 
@@ -115,6 +140,7 @@
     clocks();
     cooldowns();
     downloads();
+    copies();
     otp();
   }
 

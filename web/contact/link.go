@@ -1,0 +1,70 @@
+package contact
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// tidied takes from the e-mailed link what mail programs and people put around
+// it, before anything else looks at the address.
+func tidied(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := tidyPath(r.URL.Path); path != r.URL.Path {
+			u := *r.URL
+			u.Path, u.RawPath = path, ""
+			r = r.Clone(r.Context())
+			r.URL = &u
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// tidyPath returns path with the token alone after /c/, and the verb of a script
+// if there is one; any other path as it is.
+func tidyPath(path string) string {
+	rest, ok := strings.CutPrefix(path, "/c/")
+	if !ok {
+		return path
+	}
+	rest = strings.TrimRight(rest, "/")
+	verb := ""
+	for _, v := range []string{"/claim", "/code"} {
+		if before, ok := strings.CutSuffix(rest, v); ok {
+			rest, verb = before, v
+			break
+		}
+	}
+	token := tokenIn(rest)
+	if token == "" || below.MatchString(rest) {
+		return path
+	}
+	return "/c/" + token + verb
+}
+
+// below finds an address that is another one: something stands below the token.
+var below = regexp.MustCompile(`[A-Za-z0-9_-]{43}/+[A-Za-z0-9]`)
+
+// tokenRun finds what could be a whole token: 32 bytes in base64url have 43 characters.
+var tokenRun = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
+
+// tokenIn returns the token in s, with what stands around it taken away: brackets,
+// quotes, entities, escapes, punctuation, marks that nobody sees, and the = of
+// quoted-printable, alone, as =3D, or where it broke a line. It is "" if s has none.
+func tokenIn(s string) string {
+	s = strings.ReplaceAll(s, "=3D", "=")
+	if run := tokenRun.FindString(s); run != "" {
+		return run[:43]
+	}
+	s = strings.Map(func(r rune) rune {
+		if r == '=' || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, s)
+	if run := tokenRun.FindString(s); run != "" {
+		return run[:43]
+	}
+	return ""
+}
