@@ -8,6 +8,9 @@ type CertificateReader interface {
 	// Certificates leaves out abandoned serial numbers unless the query asks for
 	// that status; they expire at no time.
 	Certificates(CertificateQuery) ([]Certificate, string, error)
+	// CertificatesWith returns up to limit certificates, none of them abandoned, that
+	// have what k says.
+	CertificatesWith(k CertificateKey, limit int) ([]Certificate, error)
 	// Totals counts the certificates, to the hour: one that expires in the hour of
 	// now, or later, counts as not expired.
 	Totals(now time.Time) (Totals, error)
@@ -37,13 +40,22 @@ type CertificateQuery struct {
 	Status       Status
 	Organization OrgID
 	Service      ServiceID
+	Contact      ContactID
 	Order        OrderID
+	IssuedFrom   time.Time // at this time or later
+	IssuedBefore time.Time // before this time; of lists by NotAfter, too, the others are left out
 	// Each of the others lists by NotAfter instead, the earliest first.
 	ExpiresFrom   time.Time // at this time or later
 	ExpiresBefore time.Time
 	Need          Need
-	IssuedBefore  time.Time // leaves others out, and changes no order
 	Page
+}
+
+// CertificateKey is what a certificate is found by beside its serial number. One
+// field is set.
+type CertificateKey struct {
+	SHA256, SHA1 string // of DER, lower-case hexadecimal
+	Ending       string // the last digits of its serial number, lower-case hexadecimal
 }
 
 // UsageQuery asks for refused uses, the last of a certificate not before RefusedFrom.

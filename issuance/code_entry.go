@@ -14,7 +14,7 @@ const codeDigits = 8
 // Two different codes in one text are an error, like none at all.
 func cleanCode(entered string) (string, error) {
 	if len(entered) <= 4096 && !strings.ContainsRune(entered, reversed) {
-		if found := codesIn(plainDigits(entered)); len(found) == 1 {
+		if found := codesIn(Typed(entered)); len(found) == 1 {
 			return found[0], nil
 		}
 	}
@@ -27,36 +27,6 @@ func cleanCode(entered string) (string, error) {
 // reversed is the mark that shows text the other way round: nobody can say in
 // which order its digits were meant.
 const reversed = '\u202e'
-
-// plainDigits writes every script's decimal digits as 0 to 9, and leaves out what
-// cannot be seen, such as marks of direction.
-func plainDigits(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.Is(unicode.Cf, r):
-			return -1
-		case unicode.Is(unicode.Nd, r):
-			return '0' + digitValue(r)
-		}
-		return r
-	}, s)
-}
-
-// digitValue is what a decimal digit of any script stands for: Unicode has each
-// script's ten in one run, or in runs of ten one after the other.
-func digitValue(r rune) rune {
-	for _, t := range unicode.Nd.R16 {
-		if r >= rune(t.Lo) && r <= rune(t.Hi) {
-			return (r - rune(t.Lo)) % 10
-		}
-	}
-	for _, t := range unicode.Nd.R32 {
-		if r >= rune(t.Lo) && r <= rune(t.Hi) {
-			return (r - rune(t.Lo)) % 10
-		}
-	}
-	return 0
-}
 
 // codesIn returns the different codes in s. If s is nothing but digits and what
 // people put between them, all of them are one.
@@ -83,5 +53,5 @@ func codesIn(s string) (found []string) {
 // besides reports whether two groups of digits stand in s with one space or
 // hyphen between them, as some write a code.
 func besides(s, a, b string) bool {
-	return strings.Contains(s, a+" "+b) || strings.Contains(s, a+"-"+b) || strings.Contains(s, a+"\u00a0"+b)
+	return strings.Contains(s, a+" "+b) || strings.Contains(s, a+"-"+b)
 }

@@ -69,6 +69,7 @@ const (
 	CodeCoolingOff      Code = "cooling-off"       // the phone number changed just now
 	CodeUnauthenticated Code = "unauthenticated"   // no token, or not a valid one
 	CodeRole            Code = "role"              // the token's role does not allow it
+	CodeSeveral         Code = "several"           // what was written means more than one record
 	CodeReused          Code = "idempotency-reuse" // same key, other request
 	CodeCSR             Code = "csr"               // the CSR is refused
 	CodeRenewalOff      Code = "renewal-off"       // certificates do not renew themselves

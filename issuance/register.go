@@ -4,6 +4,8 @@ package issuance
 type RegisterReader interface {
 	Organization(OrgID) (Organization, error)
 	Organizations(Page) ([]Organization, string, error)
+	// OrganizationsNamed returns up to limit organisations with a name, in any case.
+	OrganizationsNamed(name string, limit int) ([]Organization, error)
 
 	Contact(ContactID) (Contact, error)
 	Contacts(ContactQuery) ([]Contact, string, error)
@@ -27,10 +29,12 @@ type (
 	ContactQuery struct {
 		Organization OrgID
 		Email        string // exact, in any case
+		Mobile       string // exact, E.164
 		Page
 	}
 	ServiceQuery struct {
 		Organization OrgID
+		Name         string // exact, in any case
 		Page
 	}
 )

@@ -212,7 +212,7 @@ func notAgain(n Notice) error {
 		e.Hint, e.Next = "resend the order, for a new link and code", Next{ResendVerb, OrderNoun, string(n.Order)}
 	case PasswordNotice:
 		e.Hint = "while the claim window is open, send the same password again; after that, revoke the certificate and order another"
-		e.Next = Next{"resend-password", OrderNoun, string(n.Order)}
+		e.Next = Next{ResendPasswordVerb, OrderNoun, string(n.Order)}
 	}
 	return e
 }

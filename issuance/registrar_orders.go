@@ -47,18 +47,11 @@ func (r *Registrar) Request(ctx context.Context, by Actor, q OrderRequest) (Orde
 
 // fill checks whom and what the order is for.
 func (w *work) fill(o *Order, q OrderRequest) error {
-	s, err := w.Service(q.Service)
-	if errors.Is(err, ErrNotFound) {
-		return inField("service", NoSuch(ServiceNoun, string(q.Service)))
-	} else if err != nil {
+	s, c, err := w.parties(q)
+	if err != nil {
 		return err
 	}
-	c, err := w.Contact(q.Contact)
-	if errors.Is(err, ErrNotFound) {
-		return inField("contact", NoSuch(ContactNoun, string(q.Contact)))
-	} else if err != nil {
-		return err
-	}
+	q.Service, q.Contact = s.ID, c.ID
 	org, err := w.Organization(s.Organization)
 	if err != nil {
 		return err
@@ -90,6 +83,25 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 		}
 	}
 	return nil
+}
+
+// parties returns whom an order is for, and who receives it. A contact who is named
+// by address or number is one of the service's organisation.
+func (w *work) parties(q OrderRequest) (s Service, c Contact, err error) {
+	v := w.r.Resolver(w)
+	service := func(typed string) (ServiceID, error) { return v.Service(typed, "") }
+	if err = resolve("service", &q.Service, service); err != nil {
+		return s, c, err
+	}
+	if s, err = w.Service(q.Service); err != nil {
+		return s, c, err
+	}
+	contact := func(typed string) (ContactID, error) { return v.Contact(typed, s.Organization) }
+	if err = resolve("contact", &q.Contact, contact); err != nil {
+		return s, c, err
+	}
+	c, err = w.Contact(q.Contact)
+	return s, c, err
 }
 
 // onlyOrder refuses an order beside one that is open for the same: one successor

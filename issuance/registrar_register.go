@@ -108,7 +108,7 @@ func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) 
 			c, err = w.Contact(ContactID(made))
 			return err
 		}
-		if err := w.needOrganization(c.Organization); err != nil {
+		if err := resolve("organization", &c.Organization, r.Resolver(w).Organization); err != nil {
 			return err
 		}
 		if err := w.onlyContact(c); err != nil {
@@ -156,6 +156,9 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 	}
 	var c Contact
 	err := r.update(ctx, func(w *work) (err error) {
+		if id, err = r.Resolver(w).Contact(string(id), ""); err != nil {
+			return err
+		}
 		if c, err = w.contact(id); err != nil {
 			return err
 		}
@@ -217,14 +220,6 @@ func (l reading) contact(id ContactID) (Contact, error) {
 		return c, NoSuch(ContactNoun, string(id))
 	}
 	return c, err
-}
-
-func (w *work) needOrganization(id OrgID) error {
-	_, err := w.Organization(id)
-	if errors.Is(err, ErrNotFound) {
-		return inField("organization", NoSuch(OrganizationNoun, string(id)))
-	}
-	return err
 }
 
 // added audits an addition to the register and gives its receipt.

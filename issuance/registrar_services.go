@@ -40,9 +40,13 @@ func (r *Registrar) AddService(ctx context.Context, by Actor, q ServiceRequest) 
 			s, err = w.Service(ServiceID(made))
 			return err
 		}
-		if err := w.needOrganization(s.Organization); err != nil {
+		if err := resolve("organization", &q.Organization, r.Resolver(w).Organization); err != nil {
 			return err
 		}
+		if err := q.check(); err != nil { // its id is new
+			return err
+		}
+		s = q.Service
 		if err := w.untaken(s); err != nil {
 			return err
 		}
@@ -77,10 +81,12 @@ func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, c
 	}
 	var s Service
 	err := r.update(ctx, func(w *work) error {
+		id, err := r.Resolver(w).Service(string(id), "")
+		if err != nil {
+			return err
+		}
 		old, err := w.Service(id)
-		if errors.Is(err, ErrNotFound) {
-			return NoSuch(ServiceNoun, string(id))
-		} else if err != nil {
+		if err != nil {
 			return err
 		}
 		q := ServiceRequest{Service: old, Identifier: old.ID.Identifier()}

@@ -138,7 +138,7 @@ func (r *Reporter) put(u use) {
 func (r *Reporter) Run(ctx context.Context) error {
 	for failure := ""; ; {
 		ended := sleep(ctx, reportEvery)
-		err := r.Flush(context.WithoutCancel(ctx))
+		err := r.last(ctx, ended != nil)
 		switch {
 		case err == nil:
 			failure = ""
@@ -152,12 +152,21 @@ func (r *Reporter) Run(ctx context.Context) error {
 	}
 }
 
+// last is Flush, within the time of one request if it is the last one.
+func (r *Reporter) last(ctx context.Context, ended bool) error {
+	ctx = context.WithoutCancel(ctx)
+	if !ended {
+		return r.Flush(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, reportLimit)
+	defer cancel()
+	return r.Flush(ctx)
+}
+
 // Flush reports now what was counted. After an error it is still counted.
 func (r *Reporter) Flush(ctx context.Context) error {
 	r.sending.Lock()
 	defer r.sending.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, reportLimit)
-	defer cancel()
 	r.mu.Lock()
 	pending, dropped := r.pending, r.dropped
 	r.pending, r.dropped = nil, 0
@@ -190,6 +199,8 @@ func (r *Reporter) post(ctx context.Context, batch []use) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, reportLimit)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, bytes.NewReader(body))
 	if err != nil {
 		return err

@@ -115,18 +115,19 @@ func checkStatus(ts *testscript.TestScript, _ bool, args []string) {
 
 // readOutbox waits until the outbox has a match for a pattern, and sets a variable
 // to its first group: outbox LINK '(http://\S+/c/[\w-]+)'. After `outbox LINK`
-// more of the same is looked for beside what is in the variable already.
+// more of the same is looked for beside all that was in the variable already.
 func readOutbox(ts *testscript.TestScript, _ bool, args []string) {
 	name, pattern := args[0], regexp.MustCompile(args[1])
-	old := ts.Getenv(name)
+	old := strings.Fields(ts.Getenv("OLD_" + name))
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		answer, err := http.Get(ts.Getenv("POSTERN_SERVER") + "/outbox")
 		ts.Check(err)
 		text, err := io.ReadAll(answer.Body)
 		ts.Check(errors.Join(err, answer.Body.Close()))
 		for _, m := range pattern.FindAllStringSubmatch(string(text), -1) {
-			if m[1] != old {
+			if !slices.Contains(old, m[1]) {
 				ts.Setenv(name, m[1])
+				ts.Setenv("OLD_"+name, strings.Join(append(old, m[1]), " "))
 				return
 			}
 		}

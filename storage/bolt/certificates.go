@@ -1,15 +1,20 @@
 package bolt
 
-import "github.com/postern-ca/postern/issuance"
+import (
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
 
 // certificateIndex has the lists by IssuedAt, and by NotAfter all and those that
-// need something. Abandoned serial numbers are in the list of their status alone.
+// need something, and what people find a certificate by. Abandoned serial numbers
+// are in the list of their status alone.
 func certificateIndex(r issuance.Certificate) [][]byte {
 	at := newest(r.IssuedAt, r.Serial)
 	status := entry(byState, at, r.Status)
 	needs := issuance.Needs()
 	if r.Status == issuance.Abandoned {
-		return append([][]byte{nil, status, nil, nil, nil, nil}, make([][]byte, len(needs))...)
+		return append([][]byte{nil, status}, make([][]byte, 4+len(needs)+len(certificateFinders(r)))...)
 	}
 	end := oldest(r.NotAfter, r.Serial)
 	out := [][]byte{
@@ -27,7 +32,7 @@ func certificateIndex(r issuance.Certificate) [][]byte {
 			out = append(out, nil)
 		}
 	}
-	return out
+	return append(out, certificateFinders(r)...)
 }
 
 func (t *tx) Certificate(s issuance.Serial) (issuance.Certificate, error) {
@@ -42,6 +47,9 @@ func (t *tx) PutCertificate(r issuance.Certificate) error {
 	return t.recount(was, r)
 }
 
+// Certificates implements [issuance.Tx]. A query that asks when certificates were
+// issued, of a list by when they expire, reads those that were issued at other
+// times too; every other list is walked from the first record to the last.
 func (t *tx) Certificates(q issuance.CertificateQuery) ([]issuance.Certificate, string, error) {
 	find := query{Page: q.Page}
 	switch {
@@ -50,12 +58,7 @@ func (t *tx) Certificates(q issuance.CertificateQuery) ([]issuance.Certificate, 
 		if q.Need != "" {
 			find.prefixes = [][]byte{prefix(byNeed, q.Need)}
 		}
-		if !q.ExpiresFrom.IsZero() {
-			find.first = instant(q.ExpiresFrom)
-		}
-		if !q.ExpiresBefore.IsZero() {
-			find.before = instant(q.ExpiresBefore)
-		}
+		find.first, find.before = bound(q.ExpiresFrom, instant), bound(q.ExpiresBefore, instant)
 	case q.Status == issuance.Abandoned:
 		find.prefixes = [][]byte{prefix(byState, q.Status)}
 	default:
@@ -63,14 +66,26 @@ func (t *tx) Certificates(q issuance.CertificateQuery) ([]issuance.Certificate, 
 		match(&m, byState, q.Status)
 		match(&m, byOrganization, q.Organization)
 		match(&m, byService, q.Service)
+		match(&m, byHolder, q.Contact)
 		matchOrder(&m, certificateBeside, q.Order)
 		find.prefixes = m.orAll()
-		if q.IssuedBefore.IsZero() {
-			return t.s.tables.certificates.list(t, find)
-		}
+		find.first, find.before = bound(q.IssuedBefore, earlier), bound(q.IssuedFrom, earlier)
+		return t.s.tables.certificates.list(t, find)
 	}
-	return t.s.tables.certificates.listIf(t, find, func(r issuance.Certificate) bool {
-		return (q.IssuedBefore.IsZero() || r.IssuedAt.Before(q.IssuedBefore)) && (q.Status == "" || r.Status == q.Status) && (q.Organization == "" || r.Organization == q.Organization) &&
-			(q.Service == "" || r.Service == q.Service) && (q.Order == "" || r.Order == q.Order)
-	})
+	return t.s.tables.certificates.listIf(t, find, func(r issuance.Certificate) bool { return fits(q, r) })
+}
+
+// bound returns where a list that q's time cuts begins or ends; nil for no time.
+func bound(t time.Time, place func(time.Time) []byte) []byte {
+	if t.IsZero() {
+		return nil
+	}
+	return place(t)
+}
+
+// fits reports whether r has what q asks for beside what it lists by.
+func fits(q issuance.CertificateQuery, r issuance.Certificate) bool {
+	return (q.Status == "" || r.Status == q.Status) && (q.Organization == "" || r.Organization == q.Organization) &&
+		(q.Service == "" || r.Service == q.Service) && (q.Contact == "" || r.Contact == q.Contact) && (q.Order == "" || r.Order == q.Order) &&
+		!r.IssuedAt.Before(q.IssuedFrom) && (q.IssuedBefore.IsZero() || r.IssuedAt.Before(q.IssuedBefore))
 }

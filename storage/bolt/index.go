@@ -75,10 +75,18 @@ func besideOrderPrefix(table byte, id issuance.OrderID) []byte {
 // indexSuffix follows the name of a table in that of the bucket with its lists.
 const indexSuffix = ".index"
 
+// findSuffix follows the name of a table in that of the bucket by whose entries
+// people find its records. They stand in no order that records are made in, so
+// they have pages of their own.
+const findSuffix = ".find"
+
 // spot returns the bucket and the key in it of an entry, or prefix, of tb.
 func (tb table[R]) spot(entry []byte) (bucket string, key []byte) {
-	if tag(entry[0]) == byOrder {
+	switch t := tag(entry[0]); {
+	case t == byOrder:
 		return ordersBucket, entry[1:]
+	case t >= byName && t <= byHolder:
+		return tb.name + findSuffix, entry
 	}
 	return tb.name + indexSuffix, entry
 }
@@ -106,6 +114,15 @@ func newest[S ~string](t time.Time, id S) []byte {
 		out[i] = ^out[i]
 	}
 	return append(out, 0xff)
+}
+
+// earlier returns the first place of [newest] behind all that have time t or a later one.
+func earlier(t time.Time) []byte {
+	out := instant(t.Add(-1))
+	for i := range out {
+		out[i] = ^out[i]
+	}
+	return out
 }
 
 // list is one ordered list of records.

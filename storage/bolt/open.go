@@ -41,6 +41,9 @@ func (s *Store) loadMapped(steps []migration) (err error) {
 	if err := sound(s.raw, checkedAtMost); err != nil {
 		return s.damage(err)
 	}
+	if err := prepare(s.db, s.opts.Log, steps); err != nil {
+		return err
+	}
 	if err := migrate(s.db, steps, s.opts); err != nil {
 		return err
 	}

@@ -28,9 +28,11 @@ type tables struct {
 func newTables() tables {
 	return tables{
 		organizations: table[issuance.Organization]{
-			name:  "organizations",
-			key:   func(r issuance.Organization) []byte { return []byte(r.ID) },
-			index: func(issuance.Organization) [][]byte { return nil },
+			name: "organizations",
+			key:  func(r issuance.Organization) []byte { return []byte(r.ID) },
+			index: func(r issuance.Organization) [][]byte {
+				return [][]byte{entry(byName, []byte(r.ID), strings.ToLower(r.Name))}
+			},
 		},
 		contacts: table[issuance.Contact]{
 			name:  "contacts",
@@ -41,7 +43,10 @@ func newTables() tables {
 			name: "services",
 			key:  func(r issuance.Service) []byte { return []byte(r.ID) },
 			index: func(r issuance.Service) [][]byte {
-				return [][]byte{entry(byOrganization, []byte(r.ID), r.Organization)}
+				return [][]byte{
+					entry(byOrganization, []byte(r.ID), string(r.Organization)),
+					entry(byName, []byte(r.ID), strings.ToLower(r.Name)),
+				}
 			},
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
@@ -90,6 +95,12 @@ const (
 	byRenewal      tag = 13
 	byRefusal      tag = 14
 	byVerb         tag = 15
+	byName         tag = 16 // from here to byHolder: in the buckets for finding
+	byMobile       tag = 17
+	bySHA256       tag = 18
+	bySHA1         tag = 19
+	byEnding       tag = 20
+	byHolder       tag = 21
 )
 
 // The tables of what belongs to orders, in entries beside them.
@@ -105,6 +116,7 @@ func contactIndex(r issuance.Contact) [][]byte {
 	return [][]byte{
 		entry(byOrganization, []byte(r.ID), r.Organization),
 		entry(byEmail, []byte(r.ID), strings.ToLower(r.Email)),
+		entry(byMobile, []byte(r.ID), r.Mobile),
 	}
 }
 
@@ -135,6 +147,10 @@ func (t *tx) Organizations(p issuance.Page) ([]issuance.Organization, string, er
 	return t.s.tables.organizations.list(t, query{Page: p})
 }
 
+func (t *tx) OrganizationsNamed(name string, limit int) ([]issuance.Organization, error) {
+	return t.s.tables.organizations.take(t, query{prefixes: [][]byte{prefix(byName, strings.ToLower(name))}}, limit)
+}
+
 func (t *tx) Contact(id issuance.ContactID) (issuance.Contact, error) {
 	return t.s.tables.contacts.get(t, []byte(id))
 }
@@ -145,6 +161,7 @@ func (t *tx) Contacts(q issuance.ContactQuery) ([]issuance.Contact, string, erro
 	var m matching
 	match(&m, byOrganization, q.Organization)
 	match(&m, byEmail, strings.ToLower(q.Email))
+	match(&m, byMobile, q.Mobile)
 	return t.s.tables.contacts.list(t, query{prefixes: m.prefixes, Page: q.Page})
 }
 
@@ -167,6 +184,7 @@ func (t *tx) DeleteService(id issuance.ServiceID) error {
 func (t *tx) Services(q issuance.ServiceQuery) ([]issuance.Service, string, error) {
 	var m matching
 	match(&m, byOrganization, q.Organization)
+	match(&m, byName, strings.ToLower(q.Name))
 	return t.s.tables.services.list(t, query{prefixes: m.prefixes, Page: q.Page})
 }
 

@@ -46,6 +46,7 @@ func migrations() []migration {
 				"audit", "audit.index", "receipts", "receipts.index", "usages", "usages.index",
 				totalsBucket, "reports")
 		},
+		makeFindable,
 	}
 }
 

@@ -223,7 +223,7 @@ func (tb table[R]) take(t *tx, q query, limit int) (out []R, err error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	err = tb.walk(t, q, nil, func(_ []byte, r R) bool {
+	err = tb.walk(t, q, q.first, func(_ []byte, r R) bool {
 		out = append(out, r)
 		return len(out) < limit
 	})

@@ -71,7 +71,7 @@ func (w *world) certificate(rt *rapid.T) issuance.Certificate {
 		Serial:       w.serial(rt),
 		Status:       pick(rt, "status", issuance.Abandoned, issuance.Active, issuance.Revoked),
 		Organization: w.org(rt), Service: pick[issuance.ServiceID](rt, "service", "x", "y"),
-		IssuedAt: instant(rt, "issued"), NotAfter: instant(rt, "not after"),
+		Contact: pick[issuance.ContactID](rt, "contact", "c", "d"), IssuedAt: instant(rt, "issued"), NotAfter: instant(rt, "not after"),
 		Used: rapid.Bool().Draw(rt, "used"), Succession: pick(rt, "succession", "", issuance.SuccessorIssued, issuance.SuccessorUsed),
 	}
 }
@@ -169,7 +169,13 @@ func (w *world) askOrders(rt *rapid.T) {
 func (w *world) askCertificates(rt *rapid.T) {
 	q := issuance.CertificateQuery{
 		Status: pick(rt, "status", "", issuance.Abandoned, issuance.Active, issuance.Revoked), Organization: w.org(rt),
-		Service: pick[issuance.ServiceID](rt, "service", "", "x", "y"),
+		Service: pick[issuance.ServiceID](rt, "service", "", "x", "y"), Contact: pick[issuance.ContactID](rt, "contact", "", "c", "d"),
+	}
+	if rapid.Bool().Draw(rt, "issued from") {
+		q.IssuedFrom = instant(rt, "issued from")
+	}
+	if rapid.Bool().Draw(rt, "issued before") {
+		q.IssuedBefore = instant(rt, "issued before")
 	}
 	order := func(a, b issuance.Certificate) int {
 		return cmp.Or(b.IssuedAt.Compare(a.IssuedAt), cmp.Compare(b.Serial, a.Serial))
@@ -184,8 +190,8 @@ func (w *world) askCertificates(rt *rapid.T) {
 		if c.Status == issuance.Abandoned && (q.Status == "" || !q.ExpiresBefore.IsZero()) {
 			return false
 		}
-		return matches(q.Status, c.Status) && matches(q.Organization, c.Organization) && matches(q.Service, c.Service) &&
-			(q.ExpiresBefore.IsZero() || c.NotAfter.Before(q.ExpiresBefore))
+		return matches(q.Status, c.Status) && matches(q.Organization, c.Organization) && matches(q.Service, c.Service) && matches(q.Contact, c.Contact) &&
+			!c.IssuedAt.Before(q.IssuedFrom) && (q.IssuedBefore.IsZero() || c.IssuedAt.Before(q.IssuedBefore)) && (q.ExpiresBefore.IsZero() || c.NotAfter.Before(q.ExpiresBefore))
 	}, order)
 	compareLists(rt, w.s, "certificates", want, func(tx Reader, p issuance.Page) ([]issuance.Certificate, string, error) {
 		q.Page = p

@@ -68,6 +68,11 @@ func testRegister(t *testing.T, fresh Fresh) {
 	same(t, "Services", []string{"acme.payments", "zeta.x"}, services(issuance.ServiceQuery{}))
 	same(t, "Services of zeta", []string{"zeta.x"}, services(issuance.ServiceQuery{Organization: "zeta"}))
 	same(t, "Services of nobody", []string{}, services(issuance.ServiceQuery{Organization: "zet"}))
+	same(t, "Services named so", []string{"acme.payments"}, services(issuance.ServiceQuery{Name: "PAYments"}))
+	same(t, "Services of another, named so", []string{}, services(issuance.ServiceQuery{Name: "payments", Organization: "zeta"}))
+	same(t, "OrganizationsNamed", []issuance.Organization{org}, read(t, s, func(tx Reader) ([]issuance.Organization, error) {
+		return tx.OrganizationsNamed("ACME <corp> & SÖHNE", 2)
+	}))
 	testContactQueries(t, s, contacts)
 
 	// A service that was deleted is nowhere; of one that is not there, nothing is deleted.
@@ -108,12 +113,17 @@ func testContactQueries(t *testing.T, s Store, contacts []issuance.Contact) {
 	same(t, "by e-mail", []string{"00001", "00003"}, list(issuance.ContactQuery{Email: "ANNA@acme.example"}))
 	same(t, "by e-mail in any case", []string{"00002"}, list(issuance.ContactQuery{Email: "bob@ACME.example"}))
 	same(t, "by half an e-mail", []string{}, list(issuance.ContactQuery{Email: "anna@acme"}))
+	same(t, "by mobile", []string{"00001", "00002", "00003"}, list(issuance.ContactQuery{Mobile: "+41790000042"}))
+	same(t, "by mobile, of acme", []string{"00001", "00002"}, list(issuance.ContactQuery{Organization: "acme", Mobile: "+41790000042"}))
+	same(t, "by half a mobile", []string{}, list(issuance.ContactQuery{Mobile: "+4179"}))
 	same(t, "by both", []string{"00003"}, list(issuance.ContactQuery{Organization: "zeta", Email: "anna@acme.example"}))
 
 	moved := contacts[0]
-	moved.Email = "new@acme.example"
+	moved.Email, moved.Mobile = "new@acme.example", "+41790000043"
 	update(t, s, func(tx Tx) error { return tx.PutContact(moved) })
 	same(t, "by the old e-mail", []string{"00003"}, list(issuance.ContactQuery{Email: "anna@acme.example"}))
+	same(t, "by the old mobile", []string{"00002", "00003"}, list(issuance.ContactQuery{Mobile: "+41790000042"}))
+	same(t, "by the new mobile", []string{"00001"}, list(issuance.ContactQuery{Mobile: "+41790000043"}))
 	same(t, "by the new e-mail", []string{"00001"}, list(issuance.ContactQuery{Email: "new@acme.example"}))
 }
 

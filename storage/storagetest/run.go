@@ -57,6 +57,8 @@ func Run(t *testing.T, fresh Fresh) {
 		{"DueOrders", testDueOrders},
 		{"Certificates", testCertificates},
 		{"CertificatesByExpiry", testCertificatesByExpiry},
+		{"CertificatesByIssue", testCertificatesByIssue},
+		{"CertificatesWith", testCertificatesWith},
 		{"Needs", testNeeds},
 		{"Totals", testTotals},
 		{"Usages", testUsages},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,7 +70,7 @@ func New(o Options) (*API, error) {
 		}
 	}
 	a.router.NotFoundHandler = http.HandlerFunc(a.notFound)
-	a.router.MethodNotAllowedHandler = http.HandlerFunc(a.notAllowed)
+	a.router.MethodNotAllowedHandler = server.NotAllowed(a.router, false, a.problems.Write)
 	return a, nil
 }
 
@@ -137,6 +136,8 @@ func (a *API) endpoints() []endpoint {
 		{post, "/certificates/{serial}/hold", a.onCertificate(a.opts.Registrar.Hold)},
 		{post, "/certificates/{serial}/release", a.onCertificate(a.opts.Registrar.Release)},
 		{post, "/certificates/{serial}/renew", a.renewCertificate},
+
+		{get, "/search", a.search},
 
 		{get, "/messages", a.listMessages},
 		{get, "/messages/{id}", a.showMessage},
@@ -204,23 +205,5 @@ func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	a.problems.Write(w, r, &issuance.Error{
 		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address",
 		Hint: Prefix + "/openapi.json describes what there is",
-	})
-}
-
-// notAllowed says which methods there are (RFC 9110, section 15.5.6).
-func (a *API) notAllowed(w http.ResponseWriter, r *http.Request) {
-	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch} {
-		try := r.Clone(r.Context())
-		try.Method = method
-		var match mux.RouteMatch
-		if a.router.Match(try, &match) && match.MatchErr == nil && !slices.Contains(allowed, method) {
-			allowed = append(allowed, method)
-		}
-	}
-	list := strings.Join(allowed, ", ")
-	w.Header().Set("Allow", list)
-	a.problems.Write(w, r, &issuance.Error{
-		Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address does not take that method", Hint: "use " + list,
 	})
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -31,9 +32,22 @@ func viewAudit(r issuance.AuditRecord) auditRecord {
 
 func (a *API) listAudit(c *call) (any, error) {
 	q := c.listing("order", "serial")
-	find := issuance.AuditQuery{Order: issuance.OrderID(q.text("order")), Serial: q.serial("serial"), Page: q.page()}
+	find := issuance.AuditQuery{Serial: q.serial("serial"), Page: q.page()}
+	typed := q.party()
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.AuditRecord, string, error) { return tx.Audit(find) }, viewAudit)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.AuditRecord, string, error) {
+		who, err := a.opts.Registrar.Resolver(tx).Party(typed)
+		if err != nil {
+			return nil, "", err
+		}
+		find.Order = who.Order
+		if find.Serial != "" {
+			if _, err := tx.Certificate(find.Serial); errors.Is(err, issuance.ErrNotFound) {
+				return nil, "", unknown("serial", issuance.CertificateNoun, string(find.Serial))
+			}
+		}
+		return tx.Audit(find)
+	}, viewAudit)
 }

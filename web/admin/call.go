@@ -133,6 +133,14 @@ func (q *query) refuse(name, message, hint string) {
 
 func (q *query) text(name string) string { return q.values.Get(name) }
 
+// party returns to whom listed records are to belong, as it is typed.
+func (q *query) party() issuance.Party {
+	return issuance.Party{
+		Organization: issuance.OrgID(q.text("organization")), Service: issuance.ServiceID(q.text("service")),
+		Contact: issuance.ContactID(q.text("contact")), Order: issuance.OrderID(q.text("order")),
+	}
+}
+
 func (q *query) page() issuance.Page {
 	p := issuance.Page{After: q.text("cursor")}
 	if !q.values.Has("limit") {

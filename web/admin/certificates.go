@@ -79,24 +79,31 @@ func (a *API) viewCertificate(c issuance.Certificate) certificate {
 }
 
 func (a *API) listCertificates(c *call) (any, error) {
-	q := c.listing("status", "organization", "service", "order", "expires_from", "expires_before", "need")
+	q := c.listing("status", "organization", "service", "contact", "order", "issued_from", "issued_before", "expires_from", "expires_before", "need")
 	find := issuance.CertificateQuery{
-		Status:       oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned),
-		Organization: issuance.OrgID(q.text("organization")), Service: issuance.ServiceID(q.text("service")),
-		Order: issuance.OrderID(q.text("order")), Page: q.page(),
-		ExpiresFrom: q.time("expires_from"), ExpiresBefore: q.time("expires_before"), Need: oneOf(q, "need", issuance.Needs()...),
+		Status:     oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned),
+		IssuedFrom: q.time("issued_from"), IssuedBefore: q.time("issued_before"),
+		ExpiresFrom: q.time("expires_from"), ExpiresBefore: q.time("expires_before"), Need: oneOf(q, "need", issuance.Needs()...), Page: q.page(),
 	}
+	typed := q.party()
 	if q.err != nil {
 		return nil, q.err
 	}
 	if find.Need != "" {
 		due := issuance.Needing(find.Need, a.opts.Now())
-		find.IssuedBefore = due.IssuedBefore
+		if find.IssuedBefore.IsZero() || !due.IssuedBefore.IsZero() && due.IssuedBefore.Before(find.IssuedBefore) {
+			find.IssuedBefore = due.IssuedBefore
+		}
 		if find.ExpiresFrom.Before(due.ExpiresFrom) {
 			find.ExpiresFrom = due.ExpiresFrom
 		}
 	}
 	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]seen, string, error) {
+		who, err := a.opts.Registrar.Resolver(tx).Party(typed)
+		if err != nil {
+			return nil, "", err
+		}
+		find.Organization, find.Service, find.Contact, find.Order = who.Organization, who.Service, who.Contact, who.Order
 		found, next, err := tx.Certificates(find)
 		if err != nil {
 			return nil, "", err

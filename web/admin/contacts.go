@@ -29,16 +29,33 @@ func viewContact(c issuance.Contact) contact {
 
 func (a *API) listContacts(c *call) (any, error) {
 	q := c.listing("organization", "email")
-	find := issuance.ContactQuery{Organization: issuance.OrgID(q.text("organization")), Email: q.text("email"), Page: q.page()}
+	find := issuance.ContactQuery{Email: q.text("email"), Page: q.page()}
+	typed := q.party()
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Contact, string, error) { return tx.Contacts(find) }, viewContact)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Contact, string, error) {
+		who, err := a.opts.Registrar.Resolver(tx).Party(typed)
+		if err != nil {
+			return nil, "", err
+		}
+		find.Organization = who.Organization
+		found, next, err := tx.Contacts(find)
+		if err == nil && len(found) == 0 && find.Email != "" && find.After == "" {
+			err = unknown("email", issuance.ContactNoun, find.Email)
+		}
+		return found, next, err
+	}, viewContact)
 }
 
 func (a *API) showContact(c *call) (any, error) {
-	id := issuance.ContactID(c.part("id"))
-	return shown(a.opts.Registrar.Read, c, issuance.ContactNoun, func(tx issuance.Reader) (issuance.Contact, error) { return tx.Contact(id) }, viewContact)
+	return shown(a.opts.Registrar.Read, c, issuance.ContactNoun, func(tx issuance.Reader) (issuance.Contact, error) {
+		id, err := a.opts.Registrar.Resolver(tx).Contact(c.part("id"), "")
+		if err != nil {
+			return issuance.Contact{}, err
+		}
+		return tx.Contact(id)
+	}, viewContact)
 }
 
 func (a *API) addContact(c *call) (any, error) {

@@ -47,6 +47,14 @@ func shown[T, R, V any](in room[T], c *call, noun issuance.Noun, find func(T) (R
 	return v, err
 }
 
+// unknown is the error of a parameter that names what there is not: an empty list
+// would say that there is nothing under it.
+func unknown(parameter string, noun issuance.Noun, id string) error {
+	e := issuance.NoSuch(noun, id)
+	e.Kind, e.Code, e.Field = issuance.Invalid, issuance.CodeInvalid, parameter
+	return e
+}
+
 // viewed is the answer of a verb: the record as it is now.
 func viewed[R, V any](r R, err error, view func(R) V) (any, error) {
 	if err != nil {

@@ -72,12 +72,20 @@ func (a *API) listMessages(c *call) (any, error) {
 	q := c.listing("state", "order")
 	find := issuance.NoticeQuery{
 		State: oneOf(q, "state", issuance.Pending, issuance.Accepted, issuance.Failed, issuance.Dropped),
-		Order: issuance.OrderID(q.text("order")), Page: q.page(),
+		Page:  q.page(),
 	}
+	typed := q.party()
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Notice, string, error) { return tx.Notices(find) }, a.viewMessage)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Notice, string, error) {
+		who, err := a.opts.Registrar.Resolver(tx).Party(typed)
+		if err != nil {
+			return nil, "", err
+		}
+		find.Order = who.Order
+		return tx.Notices(find)
+	}, a.viewMessage)
 }
 
 func (a *API) showMessage(c *call) (any, error) {

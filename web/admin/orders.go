@@ -47,14 +47,19 @@ func viewOrder(o issuance.Order) order {
 
 func (a *API) listOrders(c *call) (any, error) {
 	q := c.listing("state", "organization", "service", "contact")
-	find := issuance.OrderQuery{
-		State: oneOf(q, "state", issuance.OrderStates()...), Organization: issuance.OrgID(q.text("organization")),
-		Service: issuance.ServiceID(q.text("service")), Contact: issuance.ContactID(q.text("contact")), Page: q.page(),
-	}
+	find := issuance.OrderQuery{State: oneOf(q, "state", issuance.OrderStates()...), Page: q.page()}
+	typed := q.party()
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Order, string, error) { return tx.Orders(find) }, viewOrder)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Order, string, error) {
+		who, err := a.opts.Registrar.Resolver(tx).Party(typed)
+		if err != nil {
+			return nil, "", err
+		}
+		find.Organization, find.Service, find.Contact = who.Organization, who.Service, who.Contact
+		return tx.Orders(find)
+	}, viewOrder)
 }
 
 func (a *API) showOrder(c *call) (any, error) {

@@ -27,8 +27,13 @@ func (a *API) listOrganizations(c *call) (any, error) {
 }
 
 func (a *API) showOrganization(c *call) (any, error) {
-	id := issuance.OrgID(c.part("id"))
-	return shown(a.opts.Registrar.Read, c, issuance.OrganizationNoun, func(tx issuance.Reader) (issuance.Organization, error) { return tx.Organization(id) }, viewOrganization)
+	return shown(a.opts.Registrar.Read, c, issuance.OrganizationNoun, func(tx issuance.Reader) (issuance.Organization, error) {
+		id, err := a.opts.Registrar.Resolver(tx).Organization(c.part("id"))
+		if err != nil {
+			return issuance.Organization{}, err
+		}
+		return tx.Organization(id)
+	}, viewOrganization)
 }
 
 func (a *API) addOrganization(c *call) (any, error) {

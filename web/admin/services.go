@@ -29,16 +29,29 @@ func viewService(s issuance.Service) service {
 
 func (a *API) listServices(c *call) (any, error) {
 	q := c.listing("organization")
-	find := issuance.ServiceQuery{Organization: issuance.OrgID(q.text("organization")), Page: q.page()}
+	find := issuance.ServiceQuery{Page: q.page()}
+	typed := q.party()
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Service, string, error) { return tx.Services(find) }, viewService)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Service, string, error) {
+		who, err := a.opts.Registrar.Resolver(tx).Party(typed)
+		if err != nil {
+			return nil, "", err
+		}
+		find.Organization = who.Organization
+		return tx.Services(find)
+	}, viewService)
 }
 
 func (a *API) showService(c *call) (any, error) {
-	id := issuance.ServiceID(c.part("id"))
-	return shown(a.opts.Registrar.Read, c, issuance.ServiceNoun, func(tx issuance.Reader) (issuance.Service, error) { return tx.Service(id) }, viewService)
+	return shown(a.opts.Registrar.Read, c, issuance.ServiceNoun, func(tx issuance.Reader) (issuance.Service, error) {
+		id, err := a.opts.Registrar.Resolver(tx).Service(c.part("id"), "")
+		if err != nil {
+			return issuance.Service{}, err
+		}
+		return tx.Service(id)
+	}, viewService)
 }
 
 func (a *API) addService(c *call) (any, error) {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -90,7 +89,7 @@ func (s *site) routes() http.Handler {
 	post("/claim/resend-password", s.resendPassword)
 	r.PathPrefix("/assets/").Methods(http.MethodGet, http.MethodHead).Handler(s.Site.Assets())
 	r.NotFoundHandler = http.HandlerFunc(s.noPage)
-	r.MethodNotAllowedHandler = http.HandlerFunc(s.noMethod)
+	r.MethodNotAllowedHandler = server.NotAllowed(r, true, s.noMethod)
 	return r
 }
 
@@ -98,18 +97,8 @@ func (s *site) noPage(w http.ResponseWriter, r *http.Request) {
 	s.fail(w, r, &issuance.Error{Kind: issuance.NotFound, Code: page.CodePage, Message: "there is no such page"}, "")
 }
 
-// noMethod answers OPTIONS, and refuses every other method that a page has not.
-func (s *site) noMethod(w http.ResponseWriter, r *http.Request) {
-	allow := "GET, HEAD, OPTIONS"
-	if strings.HasPrefix(r.URL.Path, "/c/") && strings.Count(r.URL.Path, "/") > 2 || strings.HasPrefix(r.URL.Path, "/claim/") && r.URL.Path != "/claim/status" {
-		allow = "POST, OPTIONS"
-	}
-	w.Header().Set("Allow", allow)
-	if r.Method == http.MethodOptions {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	s.fail(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address allows " + allow}, s.path("/claim"))
+func (s *site) noMethod(w http.ResponseWriter, r *http.Request, err error) {
+	s.fail(w, r, err, s.path("/claim"))
 }
 
 func (s *site) denyForeign(w http.ResponseWriter, r *http.Request) {

@@ -59,14 +59,14 @@ func New(o Options) (*EST, error) {
 	}
 	e := &EST{Options: o, limiter: limit.New(o.Limit, o.Now), attributes: attributes, router: mux.NewRouter().SkipClean(true)}
 	e.router.Use(server.Routes)
-	operations := map[string]http.HandlerFunc{
-		"cacerts": e.only(http.MethodGet, e.authorities), "csrattrs": e.only(http.MethodGet, e.csrAttributes),
-		"simpleenroll": e.only(http.MethodPost, e.limited(e.enroll)), "simplereenroll": e.only(http.MethodPost, e.limited(e.reenroll)),
+	for _, at := range []string{prefix, prefix + label} {
+		get, post := []string{http.MethodGet, http.MethodHead}, http.MethodPost
+		e.router.HandleFunc(at+"cacerts", e.authorities).Methods(get...)
+		e.router.HandleFunc(at+"csrattrs", e.csrAttributes).Methods(get...)
+		e.router.HandleFunc(at+"simpleenroll", e.limited(e.enroll)).Methods(post)
+		e.router.HandleFunc(at+"simplereenroll", e.limited(e.reenroll)).Methods(post)
 	}
-	for name, handler := range operations {
-		e.router.HandleFunc(prefix+name, handler)
-		e.router.HandleFunc(prefix+label+name, handler)
-	}
+	e.router.MethodNotAllowedHandler = server.NotAllowed(e.router, false, e.refuse)
 	e.router.NotFoundHandler = http.HandlerFunc(e.notFound)
 	return e, nil
 }

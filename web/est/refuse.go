@@ -20,21 +20,6 @@ const maxBody = 64 << 10
 // CodeRate is the code of too many requests from one address.
 const CodeRate issuance.Code = "rate"
 
-// only lets requests with method through. HEAD is a GET of which the server
-// sends no body.
-func (e *EST) only(method string, next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == method || r.Method == http.MethodHead && method == http.MethodGet {
-			next(w, r)
-			return
-		}
-		w.Header().Set("Allow", method)
-		e.refuse(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address does not take " + strconv.Quote(clip(r.Method)), Hint: "use " + method})
-	}
-}
-
-func clip(s string) string { return s[:min(len(s), 20)] }
-
 // limited lets a POST through if its address has not sent too many.
 func (e *EST) limited(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -43,7 +43,8 @@ func New(o Options) (http.Handler, error) {
 	router.Use(server.Routes)
 	router.Handle("/whoami", l.checked(whoAmI)).Methods(http.MethodGet, http.MethodHead)
 	router.NotFoundHandler = l.checked(l.notFound)
-	router.MethodNotAllowedHandler = l.checked(l.notAllowed)
+	notAllowed := server.NotAllowed(router, false, l.problems.Write)
+	router.MethodNotAllowedHandler = l.checked(func(w http.ResponseWriter, r *http.Request, _ caller) { notAllowed.ServeHTTP(w, r) })
 	return router, nil
 }
 
@@ -113,9 +114,4 @@ func spiffeID(c *x509.Certificate) string {
 
 func (l listener) notFound(w http.ResponseWriter, r *http.Request, _ caller) {
 	l.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "GET /whoami tells who you are"})
-}
-
-func (l listener) notAllowed(w http.ResponseWriter, r *http.Request, _ caller) {
-	w.Header().Set("Allow", "GET, HEAD")
-	l.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address can only be read", Hint: "use GET"})
 }

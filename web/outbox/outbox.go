@@ -56,7 +56,7 @@ func New(o Options) (http.Handler, error) {
 	router.HandleFunc("/outbox/{n:[0-9]+}.html", b.html).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/assets/{name}", o.Site.Assets()).Methods(http.MethodGet, http.MethodHead)
 	router.NotFoundHandler = http.HandlerFunc(b.notFound)
-	router.MethodNotAllowedHandler = http.HandlerFunc(b.notAllowed)
+	router.MethodNotAllowedHandler = server.NotAllowed(router, false, b.problems.Write)
 	return page.Headers(b.local(router)), nil
 }
 
@@ -137,9 +137,4 @@ func (b *box) json(w http.ResponseWriter, r *http.Request) {
 
 func (b *box) notFound(w http.ResponseWriter, r *http.Request) {
 	b.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "the messages are at /outbox"})
-}
-
-func (b *box) notAllowed(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", "GET, HEAD")
-	b.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "the outbox can only be read", Hint: "use GET"})
 }

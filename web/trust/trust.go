@@ -118,7 +118,7 @@ func New(o Options) (*Trust, error) {
 	t.router.Handle("/pki", http.RedirectHandler(o.Site.Base()+"/pki/", http.StatusMovedPermanently)).Methods(http.MethodGet, http.MethodHead)
 	t.router.Handle("/assets/{name}", page.Headers(o.Site.Assets())).Methods(http.MethodGet, http.MethodHead)
 	t.router.NotFoundHandler = http.HandlerFunc(t.notFound)
-	t.router.MethodNotAllowedHandler = http.HandlerFunc(t.notAllowed)
+	t.router.MethodNotAllowedHandler = server.NotAllowed(t.router, false, t.problems.Write)
 	return t, nil
 }
 
@@ -146,12 +146,5 @@ func (t *Trust) Before(next http.Handler) http.Handler {
 func (t *Trust) notFound(w http.ResponseWriter, r *http.Request) {
 	t.problems.Write(w, r, &issuance.Error{
 		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "/pki/ has links to all there is",
-	})
-}
-
-func (t *Trust) notAllowed(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", "GET, HEAD")
-	t.problems.Write(w, r, &issuance.Error{
-		Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address can only be read", Hint: "use GET",
 	})
 }

@@ -105,7 +105,7 @@ func TestWhatIsSent(t *testing.T) {
 		{"service add acme.Page --id page", map[string]answer{"POST /api/v1/services": {status: 201, body: `{}`}}, `POST /api/v1/services {"identifier":"page","name":"Page","organization":"acme"}`, true},
 		{"service change acme.pay --name Page --id page", map[string]answer{"PATCH /api/v1/services/acme.pay": {body: `{}`}}, `PATCH /api/v1/services/acme.pay {"identifier":"page","name":"Page"}`, false},
 		{"service change acme.pay --key P-384", map[string]answer{"PATCH /api/v1/services/acme.pay": {body: `{}`}}, `PATCH /api/v1/services/acme.pay {"key":"P-384"}`, false},
-		{"service disable acme.pay --yes", map[string]answer{"POST /api/v1/services/acme.pay/disable": {body: `{}`}}, `POST /api/v1/services/acme.pay/disable {}`, false},
+		{"service enable acme.pay", map[string]answer{"POST /api/v1/services/acme.pay/enable": {body: `{}`}}, `POST /api/v1/services/acme.pay/enable {}`, false},
 		{
 			"contact add --org acme --name A --email a@b.example --mobile +41791234567",
 			map[string]answer{"POST /api/v1/contacts": {status: 201, body: `{}`}},
@@ -118,7 +118,7 @@ func TestWhatIsSent(t *testing.T) {
 			map[string]answer{"POST /api/v1/orders": order},
 			`POST /api/v1/orders {"comment":"","contact":"con-1","key":"","service":"acme.pay","target":""}`, true,
 		},
-		{"order approve ord-1 --comment yes", map[string]answer{"POST /api/v1/orders/ord-1/approve": order}, `POST /api/v1/orders/ord-1/approve {"comment":"yes"}`, false},
+		{"order unlock ord-1 --comment yes", map[string]answer{"POST /api/v1/orders/ord-1/unlock": order}, `POST /api/v1/orders/ord-1/unlock {"comment":"yes"}`, false},
 		{"order reject ord-1 --yes", map[string]answer{"POST /api/v1/orders/ord-1/reject": order}, `POST /api/v1/orders/ord-1/reject {}`, false},
 		{"order cancel ord-1 --yes", map[string]answer{"POST /api/v1/orders/ord-1/cancel": order}, `POST /api/v1/orders/ord-1/cancel {}`, false},
 		{"order unlock ord-1", map[string]answer{"POST /api/v1/orders/ord-1/unlock": order}, `POST /api/v1/orders/ord-1/unlock {}`, false},
@@ -154,22 +154,32 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
-func TestContactsByAddress(t *testing.T) {
+// TestTheServerKnowsWhoIsMeant sends what was typed: the server finds the contact.
+func TestTheServerKnowsWhoIsMeant(t *testing.T) {
 	f := newFake(t, map[string]answer{
-		"GET /api/v1/contacts": {body: `{"items":[` + aContact + `]}`},
-		"POST /api/v1/orders":  {status: 201, body: anOrder},
+		"GET /api/v1/contacts/anna@acme.example": {body: aContact},
+		"POST /api/v1/orders":                    {status: 201, body: anOrder},
 	})
-	got := f.staff(t, "order", "create", "--service", "acme.payments", "--contact", "anna@acme.example")
+	got := f.staff(t, "order", "create", "--service", "payments", "--contact", "anna@acme.example")
 	same(t, result{out: "order ord-1 for acme.payments is invited\n"}, got)
-	same(t, "GET /api/v1/contacts?email=anna%40acme.example&organization=acme", f.asked()[0])
-	f.answers["GET /api/v1/contacts"] = answer{body: `{"items":[` + aContact + `,` + aContact + `]}`}
-	if got := f.staff(t, "contact", "show", "anna@acme.example"); got.status != 1 || !strings.Contains(got.err, "several contacts") {
-		t.Errorf("two contacts: got %+v", got)
+	same(t, []string{`POST /api/v1/orders {"comment":"","contact":"anna@acme.example","key":"","service":"payments","target":""}`}, f.asked())
+	if got := f.staff(t, "contact", "show", "anna@acme.example"); got.status != 0 || !strings.Contains(got.out, "con-1") {
+		t.Errorf("got %+v", got)
 	}
-	f.answers["GET /api/v1/contacts"] = answer{body: `{"items":[]}`}
-	if got := f.staff(t, "contact", "show", "anna@acme.example"); got.status != 1 || !strings.Contains(got.err, "no contact") {
-		t.Errorf("no contact: got %+v", got)
+}
+
+// TestNothingIsGuessed searches for what is no whole serial number, and does nothing
+// where several certificates are meant.
+func TestNothingIsGuessed(t *testing.T) {
+	f := newFake(t, map[string]answer{
+		"GET /api/v1/search":         {body: `{"certificates":[` + aCertificate + `,` + aCertificate + `],"more":[]}`},
+		"GET /api/v1/contacts/con-1": {body: aContact},
+	})
+	got := f.staff(t, "cert", "hold", "payments")
+	if got.status != 1 || !strings.Contains(got.err, "payments names 2 certificates:\n") || strings.Count(got.err, serial) != 2 {
+		t.Errorf("got %+v", got)
 	}
+	same(t, []string{"GET /api/v1/search?only=certificates&q=payments", "GET /api/v1/contacts/con-1"}, f.asked())
 }
 
 func TestErrorsTellWhatHappenedAndWhatToDo(t *testing.T) {
@@ -189,9 +199,9 @@ func TestErrorsTellWhatHappenedAndWhatToDo(t *testing.T) {
 		{"hostile", answer{status: 409, body: `{"detail":"a\u001b[2Jb\u202ec\nd","hint":"e\u0007"}`}, "postern: a\\u001b[2Jb\\u202ec\\nd\n  e\\u0007\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f.answers = map[string]answer{"POST /api/v1/orders/ord-1/approve": tt.answer}
+			f.answers = map[string]answer{"POST /api/v1/orders/ord-1/unlock": tt.answer}
 			host := strings.TrimPrefix(f.URL, "http://")
-			same(t, result{status: 1, err: strings.ReplaceAll(tt.want, "HOST", host)}, f.staff(t, "order", "approve", "ord-1"))
+			same(t, result{status: 1, err: strings.ReplaceAll(tt.want, "HOST", host)}, f.staff(t, "order", "unlock", "ord-1"))
 		})
 	}
 }
@@ -228,8 +238,8 @@ func TestTheTerminalIsSafe(t *testing.T) {
 	environ := []string{"POSTERN_SERVER=" + f.URL, "POSTERN_TOKEN=x"}
 	for _, line := range []string{
 		"org list", "contact list", "service list", "order list", "cert list", "message list", "token list", "audit list",
-		"org show x", "contact show x", "service show x", "order show x", "cert show 12", "cert show 12 --pem", "message show x", "token show x",
-		"order approve x", "cert hold 12", "message retry x", "token add --name x --role auditor", "org add x --name x",
+		"org show x", "contact show x", "service show x", "order show x", "cert show " + serial, "cert show " + serial + " --pem", "message show x", "token show x",
+		"order approve x", "cert hold " + serial, "message retry x", "token add --name x --role auditor", "org add x --name x",
 	} {
 		for _, flag := range []string{"", " --json"} {
 			args := strings.Fields(line + flag)

@@ -15,8 +15,8 @@ import (
 func certificates(n *connection) *cobra.Command {
 	return group("cert", "Certificates, and taking them back",
 		listCertificates(n), showCertificate(n), revokeCertificate(n),
-		verbCommand(n, verb[certificateRecord]{name: "hold", short: "Suspend a certificate until it is released or revoked", arg: "serial", path: atSerial, comment: true, told: certificateStands}),
-		verbCommand(n, verb[certificateRecord]{name: "release", short: "Make a held certificate active again", arg: "serial", path: atSerial, comment: true, told: certificateStands}),
+		named(verbCommand(n, verb[certificateRecord]{name: "hold", short: "Suspend a certificate until it is released or revoked", arg: "anything", path: n.atCertificate("active"), comment: true, told: certificateStands})),
+		named(verbCommand(n, verb[certificateRecord]{name: "release", short: "Make a held certificate active again", arg: "anything", path: n.atCertificate("held"), comment: true, told: certificateStands})),
 		renewCertificate(n))
 }
 
@@ -37,16 +37,24 @@ func listCertificates(n *connection) *cobra.Command {
 			{name: "status", parameter: "status", usage: "active, held or revoked", words: words(issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned)},
 			{name: "org", parameter: "organization", usage: "of this organisation"},
 			{name: "service", parameter: "service", usage: "of this service"},
+			{name: "contact", parameter: "contact", usage: "of this contact: id, mail address or phone number"},
 			{name: "order", parameter: "order", usage: "of this order"},
+			{name: "issued-from", parameter: "issued_from", usage: "issued on this day (2027-01-31), at this time or later", read: readTime("issued-from")},
+			{name: "issued-before", parameter: "issued_before", usage: "issued before this day (2027-01-31) or time", read: readTime("issued-before")},
 			{name: "expires-before", parameter: "expires_before", usage: "that end before this day (2027-01-31) or time; the earliest first", read: readTime("expires-before")},
 			{name: "expires-from", parameter: "expires_from", usage: "that end on this day (2027-01-31), at this time or later; the earliest first", read: readTime("expires-from")},
 			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (not used in their first 30 days) or a decision (on hold); the earliest to expire first", words: words(issuance.Needs()...)},
 		},
-		head: []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"},
-		row: func(contact namer, c certificateRecord) []string {
-			return []string{c.status(), c.Service, contact(c.Contact), when(c.IssuedAt), when(c.NotAfter), when(c.LastUsedAt), c.Serial}
-		},
+		head: certificateHead(), row: certificateRow,
 	})
+}
+
+func certificateHead() []string {
+	return []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"}
+}
+
+func certificateRow(contact namer, c certificateRecord) []string {
+	return []string{c.status(), c.Service, contact(c.Contact), when(c.IssuedAt), when(c.NotAfter), when(c.LastUsedAt), c.Serial}
 }
 
 // readTime returns what reads a day or a time and returns it as the API takes it.
@@ -66,7 +74,7 @@ func readTime(flag string) func(string) (string, error) {
 func showCertificate(n *connection) *cobra.Command {
 	var asPEM bool
 	c := showCommand(n, showing[certificateRecord]{
-		arg: "serial", short: "Show a certificate", path: atSerial,
+		arg: "anything", noun: "certificate", short: "Show a certificate", path: n.atCertificate(),
 		lines: func(contact namer, c certificateRecord, s *sheet) {
 			if asPEM {
 				return
@@ -108,45 +116,7 @@ func showCertificate(n *connection) *cobra.Command {
 		},
 	})
 	c.Flags().BoolVar(&asPEM, "pem", false, "print the certificate in PEM, and nothing else")
-	return c
-}
-
-func revokeCertificate(n *connection) *cobra.Command {
-	var reason, comment string
-	var sure bool
-	c := &cobra.Command{
-		Use: "revoke SERIAL --reason REASON", Short: "Revoke a certificate, for good",
-		Long: "Revokes a certificate, for good; within a second every CRL and OCSP answer says so.\n\nREASON is one of " +
-			strings.Join(reasons(), ", ") + ".",
-		Example: `  postern cert revoke 3f0c... --reason keyCompromise --comment "laptop stolen"`,
-		Args:    args("SERIAL"),
-		RunE: func(c *cobra.Command, args []string) error {
-			why, err := issuance.ParseReason(reason)
-			if err != nil {
-				return Usagef(c, "--reason must be one of %s", strings.Join(reasons(), ", "))
-			}
-			path, err := atSerial(c.Context(), nil, args[0])
-			if err != nil {
-				return err
-			}
-			api, err := n.client()
-			if err != nil {
-				return err
-			}
-			if !sure {
-				if err := ask(c, api, path, "Revoke this certificate? This cannot be undone.", api.aboutCertificate(c.Context())); err != nil {
-					return err
-				}
-			}
-			return send(n, c, api.post, path+"/revoke", map[string]string{"reason": string(why), "comment": comment}, certificateStands)
-		},
-	}
-	c.Flags().StringVar(&reason, "reason", "", "why, as CRL and OCSP say it")
-	complete(c, "reason", reasons()...)
-	commentFlag(c, &comment)
-	sureFlag(c, &sure)
-	require(c, "reason")
-	return c
+	return named(c)
 }
 
 func reasons() (names []string) {
@@ -177,13 +147,13 @@ func (api *client) aboutCertificate(ctx context.Context) func(namer, certificate
 func renewCertificate(n *connection) *cobra.Command {
 	var comment string
 	c := &cobra.Command{
-		Use: "renew SERIAL", Short: "Order the successor of a certificate, which works until it ends", Args: args("SERIAL"),
+		Use: "renew ANYTHING", Short: "Order the successor of a certificate, which works until it ends", Args: args("ANYTHING"),
 		RunE: func(c *cobra.Command, args []string) error {
-			path, err := atSerial(c.Context(), nil, args[0])
+			api, err := n.client()
 			if err != nil {
 				return err
 			}
-			api, err := n.client()
+			path, err := n.atCertificate("active", "held")(c.Context(), api, args[0])
 			if err != nil {
 				return err
 			}
@@ -191,5 +161,5 @@ func renewCertificate(n *connection) *cobra.Command {
 		},
 	}
 	commentFlag(c, &comment)
-	return c
+	return named(c)
 }

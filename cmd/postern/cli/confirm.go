@@ -33,9 +33,16 @@ func confirm(c *cobra.Command, q question) error {
 	case answer == "y" || answer == "yes":
 		return nil
 	case answer == "" && errors.Is(err, io.EOF) && !isTerminal(c.InOrStdin()):
-		return &usageError{message: "nobody answers here: --yes is needed", command: c.CommandPath(), hint: "give --yes to go on without being asked; nothing was done"}
+		return nobodyAnswers(c)
 	}
 	return errors.New("nothing was done")
+}
+
+func nobodyAnswers(c *cobra.Command) error {
+	return &usageError{
+		message: "nobody answers here: --yes is needed", command: c.CommandPath(),
+		hint: "give --yes to go on without being asked; nothing was done",
+	}
 }
 
 func sureFlag(c *cobra.Command, to *bool) {

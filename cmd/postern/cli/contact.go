@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"net/url"
+
 	"github.com/spf13/cobra"
 
 	"github.com/postern-ca/postern/issuance"
@@ -27,15 +29,15 @@ func contacts(n *connection) *cobra.Command {
 			},
 		}),
 		showCommand(n, showing[contactRecord]{
-			arg: "contact", short: "Show a contact, named by id or e-mail address", path: atContact,
+			arg: "contact", short: "Show a contact, named by id, mail address or phone number", path: at("contacts"),
 			lines: aboutContact,
 		}),
 		addContact(n), changeContact(n),
-		verbCommand(n, verb[contactRecord]{
-			name: "disable", short: "Let a contact order and receive nothing more", arg: "contact", path: atContact,
+		disableCommand(n, verb[contactRecord]{
+			name: "disable", short: "Let a contact order and receive nothing more", arg: "contact", path: at("contacts"),
 			ask: "Disable this contact?", about: aboutContact, told: told("disabled"),
-		}),
-		verbCommand(n, verb[contactRecord]{name: "enable", short: "Let a contact order and receive again", arg: "contact", path: atContact, told: told("enabled")}))
+		}, holder[contactRecord]{"contact", func(p contactRecord) string { return p.ID }, issuance.AffiliationChanged}),
+		verbCommand(n, verb[contactRecord]{name: "enable", short: "Let a contact order and receive again", arg: "contact", path: at("contacts"), told: told("enabled")}))
 }
 
 func aboutContact(_ namer, p contactRecord, s *sheet) {
@@ -112,17 +114,9 @@ func addContact(n *connection) *cobra.Command {
 
 func changeContact(n *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "change CONTACT", Short: "Change a contact, named by id or e-mail address", Args: args("CONTACT"),
+		Use: "change CONTACT", Short: "Change a contact, named by id, mail address or phone number", Args: args("CONTACT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			api, err := n.client()
-			if err != nil {
-				return err
-			}
-			path, err := atContact(c.Context(), api, args[0])
-			if err != nil {
-				return err
-			}
-			return change(n, c, path, func(p contactRecord) string {
+			return change(n, c, "api/v1/contacts/"+url.PathEscape(args[0]), func(p contactRecord) string {
 				told := "changed contact " + p.Name + " (" + p.ID + ")"
 				if c.Flags().Changed("mobile") || c.Flags().Changed("email") {
 					told += p.understood()

@@ -185,6 +185,7 @@ func (c *client) names(ctx context.Context) namer {
 // showing is a command that shows one record.
 type showing[T any] struct {
 	arg   string // as in "order"
+	noun  string // what it is, if arg does not say so
 	short string
 	path  func(context.Context, *client, string) (string, error) // of the record that the argument names
 	lines func(namer, T, *sheet)
@@ -210,7 +211,7 @@ func showCommand[T any](n *connection, s showing[T]) *cobra.Command {
 			return n.print(c, raw, func(w io.Writer) error {
 				var record T
 				if err := json.Unmarshal(raw, &record); err != nil {
-					return fmt.Errorf("reading the %s: %w", s.arg, err)
+					return fmt.Errorf("reading the %s: %w", first(s.noun, s.arg), err)
 				}
 				var lines sheet
 				s.lines(api.names(c.Context()), record, &lines)

@@ -3,7 +3,6 @@ package cli
 import (
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,14 +23,24 @@ func orders(n *connection) *cobra.Command {
 		"reject": "Reject this order? This cannot be undone.",
 		"cancel": "Cancel this order? This cannot be undone; a certificate that was issued for it is revoked.",
 	}
+	notes := map[string]func(orderRecord) []string{"approve": unusual}
 	c := group("order", "Orders, from request to password",
 		listOrders(n), showOrder(n), createOrder(n))
 	for _, name := range []string{"approve", "reject", "cancel", "unlock", "resend", "resend-password"} {
 		c.AddCommand(verbCommand(n, verb[orderRecord]{
-			name: name, short: short[name], arg: "order", path: at("orders"), comment: true, ask: ask[name], about: aboutOrder, told: orderStands,
+			name: name, short: short[name], arg: "order", path: at("orders"), comment: true, ask: ask[name], about: aboutOrder,
+			notes: notes[name], told: orderStands,
 		}))
 	}
 	return c
+}
+
+// unusual says what whoever approves o should know first.
+func unusual(o orderRecord) (notes []string) {
+	for _, u := range o.Unusual {
+		notes = append(notes, u.Text)
+	}
+	return notes
 }
 
 func orderStands(o orderRecord) string {
@@ -61,13 +70,16 @@ func listOrders(n *connection) *cobra.Command {
 			{name: "state", parameter: "state", usage: "in this state: requested, invited, ...", words: words(issuance.OrderStates()...)},
 			{name: "org", parameter: "organization", usage: "of this organisation"},
 			{name: "service", parameter: "service", usage: "for this service"},
-			{name: "contact", parameter: "contact", usage: "to be received by this contact (id)"},
+			{name: "contact", parameter: "contact", usage: "to be received by this contact: id, mail address or phone number"},
 		},
-		head: []string{"STATE", "SERVICE", "CONTACT", "REQUESTED", "BY", "ORDER"},
-		row: func(contact namer, o orderRecord) []string {
-			return []string{o.State, o.Service, contact(o.Contact), when(o.RequestedAt), first(o.RequestedBy.Name, o.RequestedBy.ID), o.ID}
-		},
+		head: orderHead(), row: orderRow,
 	})
+}
+
+func orderHead() []string { return []string{"STATE", "SERVICE", "CONTACT", "REQUESTED", "BY", "ORDER"} }
+
+func orderRow(contact namer, o orderRecord) []string {
+	return []string{o.State, o.Service, contact(o.Contact), when(o.RequestedAt), first(o.RequestedBy.Name, o.RequestedBy.ID), o.ID}
 }
 
 func showOrder(n *connection) *cobra.Command {
@@ -116,7 +128,7 @@ func createOrder(n *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "create --service SERVICE --contact CONTACT", Aliases: []string{"add"}, Short: "Place an order",
 		Long: `Places an order for a certificate for a service, to be received by a contact, who is
-named by id or e-mail address. Nothing is made in the CA before it is claimed.`,
+named by id, mail address or phone number. Nothing is made in the CA before it is claimed.`,
 		Example: "  postern order create --service acme.payments --contact anna@acme.example",
 		Args:    args(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -137,12 +149,7 @@ named by id or e-mail address. Nothing is made in the CA before it is claimed.`,
 			if err != nil {
 				return err
 			}
-			organization, _, _ := strings.Cut(q.service, ".")
-			contact, err := contactID(c.Context(), api, q.contact, organization)
-			if err != nil {
-				return err
-			}
-			body := map[string]any{"service": q.service, "contact": contact, "key": q.key, "target": q.target, "comment": q.comment}
+			body := map[string]any{"service": q.service, "contact": q.contact, "key": q.key, "target": q.target, "comment": q.comment}
 			if q.another {
 				body["another"] = true
 			}

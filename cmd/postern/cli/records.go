@@ -10,6 +10,7 @@ import (
 type (
 	organizationRecord struct {
 		ID, Name  string
+		Disabled  bool
 		CreatedAt time.Time `json:"created_at"`
 	}
 	contactRecord struct {

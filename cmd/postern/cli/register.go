@@ -8,47 +8,6 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-func organizations(n *connection) *cobra.Command {
-	return group("org", "Customers, whose services get certificates",
-		listCommand(n, listing[organizationRecord]{
-			columns: []string{"id", "name", "disabled", "created_at"},
-			short:   "List organisations", plural: "organisations", path: "api/v1/organizations",
-			head: []string{"ORGANISATION", "NAME", "SINCE"},
-			row:  func(_ namer, o organizationRecord) []string { return []string{o.ID, o.Name, when(o.CreatedAt)} },
-		}),
-		showCommand(n, showing[organizationRecord]{
-			arg: "organisation", short: "Show an organisation", path: at("organizations"),
-			lines: func(_ namer, o organizationRecord, s *sheet) {
-				s.add("organisation", o.ID)
-				s.add("name", o.Name)
-				s.add("since", when(o.CreatedAt))
-			},
-		}),
-		addOrganization(n))
-}
-
-func addOrganization(n *connection) *cobra.Command {
-	var name string
-	c := &cobra.Command{
-		Use: "add ORGANISATION --name NAME", Aliases: []string{"create"}, Short: "Add an organisation",
-		Long: `Adds a customer. ORGANISATION is its short name, for good: 1 to 40 of a-z, 0-9 and
-hyphens. NAME is its legal name, which stands in certificates.`,
-		Example: `  postern org add acme --name "Acme Ltd"`,
-		Args:    args("ORGANISATION"),
-		RunE: func(c *cobra.Command, args []string) error {
-			api, err := n.client()
-			if err != nil {
-				return err
-			}
-			return send(n, c, api.create, "api/v1/organizations", map[string]string{"id": args[0], "name": name},
-				func(o organizationRecord) string { return "added organisation " + o.ID + ", " + o.Name })
-		},
-	}
-	c.Flags().StringVar(&name, "name", "", "legal name: O of its certificates")
-	require(c, "name")
-	return c
-}
-
 // require marks flags that must be given; the caller has defined them.
 func require(c *cobra.Command, flags ...string) {
 	for _, f := range flags {
@@ -77,10 +36,10 @@ func services(n *connection) *cobra.Command {
 			lines: aboutService,
 		}),
 		addService(n), changeService(n),
-		verbCommand(n, verb[serviceRecord]{
+		disableCommand(n, verb[serviceRecord]{
 			name: "disable", short: "Let no more be ordered for a service, and refuse its certificates", arg: "service", path: at("services"),
 			ask: "Disable this service? Its certificates are refused from now on, until it is enabled.", about: aboutService, told: told("disabled"),
-		}),
+		}, holder[serviceRecord]{"service", func(s serviceRecord) string { return s.ID }, issuance.CessationOfOperation}),
 		verbCommand(n, verb[serviceRecord]{name: "enable", short: "Let certificates be ordered for a service again", arg: "service", path: at("services"), told: told("enabled")}))
 }
 

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/postern-ca/postern/issuance"
 )
 
 // group is a command that only has others below it.
@@ -49,6 +47,9 @@ type verb[T any] struct {
 	// person is shown of the record with it.
 	ask   string
 	about func(namer, T, *sheet)
+	// notes are what a person should know of the record first; at a terminal, they
+	// are asked whether to go on.
+	notes func(T) []string
 	told  func(T) string
 }
 
@@ -71,6 +72,11 @@ func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
 					return err
 				}
 			}
+			if v.notes != nil && !sure {
+				if err := note(c, api, path, v.name, v.notes); err != nil {
+					return err
+				}
+			}
 			body := map[string]string{}
 			if comment != "" {
 				body["comment"] = comment
@@ -81,10 +87,27 @@ func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
 	if v.comment {
 		commentFlag(c, &comment)
 	}
-	if v.ask != "" {
+	if v.ask != "" || v.notes != nil {
 		sureFlag(c, &sure)
 	}
 	return c
+}
+
+// note shows a person what they should know of the record at path before name is
+// done to it, and asks at a terminal; elsewhere it is shown, and goes on.
+func note[T any](c *cobra.Command, api *client, path, name string, notes func(T) []string) error {
+	var record T
+	if err := api.get(c.Context(), path, nil, &record); err != nil {
+		return err
+	}
+	all := notes(record)
+	for _, n := range all {
+		say(c.ErrOrStderr(), "note: %s", n)
+	}
+	if len(all) == 0 || !isTerminal(c.InOrStdin()) {
+		return nil
+	}
+	return confirm(c, question{ask: strings.ToUpper(name[:1]) + name[1:] + " it all the same?"})
 }
 
 // ask shows a person the record at path, and asks what is to be done to it.
@@ -107,70 +130,4 @@ func at(folder string) func(context.Context, *client, string) (string, error) {
 	return func(_ context.Context, _ *client, id string) (string, error) {
 		return "api/v1/" + folder + "/" + url.PathEscape(id), nil
 	}
-}
-
-// atSerial is at for a certificate, whose serial number people write in many ways.
-func atSerial(_ context.Context, _ *client, s string) (string, error) {
-	serial, err := issuance.ParseSerial(s)
-	return "api/v1/certificates/" + string(serial), err
-}
-
-// atContact is at for a contact, who may be named by e-mail address too.
-func atContact(ctx context.Context, api *client, name string) (string, error) {
-	id, err := contactID(ctx, api, name, "")
-	return "api/v1/contacts/" + url.PathEscape(id), err
-}
-
-// contactID returns the id of the contact with the id or e-mail address name;
-// organization narrows the search, "" for everywhere.
-func contactID(ctx context.Context, api *client, name, organization string) (string, error) {
-	if !strings.Contains(name, "@") {
-		return name, nil
-	}
-	found, err := api.contactsAt(ctx, name, organization)
-	if err != nil {
-		return "", err
-	}
-	switch len(found) {
-	case 1:
-		return found[0].ID, nil
-	case 0:
-		return "", api.noContact(ctx, name, organization)
-	}
-	return "", issuance.Invalidf("contact", "the address "+name+" belongs to several contacts", "name one by its id: "+idsOf(found))
-}
-
-// contactsAt returns the contacts with an e-mail address; organization narrows the
-// search, "" for everywhere.
-func (api *client) contactsAt(ctx context.Context, address, organization string) ([]contactRecord, error) {
-	q := url.Values{"email": {address}}
-	if organization != "" {
-		q.Set("organization", organization)
-	}
-	var found struct{ Items []contactRecord }
-	err := api.get(ctx, "api/v1/contacts", q, &found)
-	return found.Items, err
-}
-
-// noContact says why organization has no contact with an address: nobody has it, or
-// somebody of another one.
-func (api *client) noContact(ctx context.Context, address, organization string) error {
-	if organization != "" {
-		if others, err := api.contactsAt(ctx, address, ""); err != nil {
-			return err
-		} else if len(others) > 0 {
-			return issuance.Invalidf("contact", address+" is not a contact of "+organization+", but "+idsOf(others),
-				"`postern contact list --org "+organization+"` prints its contacts; add this person there to receive certificates for it")
-		}
-	}
-	return issuance.Invalidf("contact", "there is no contact with the address "+address, "`postern contact list` prints those there are")
-}
-
-// idsOf names contacts: "con-1 (acme), con-2 (globex)".
-func idsOf(contacts []contactRecord) string {
-	var ids []string
-	for _, c := range contacts {
-		ids = append(ids, c.ID+" ("+c.Organization+")")
-	}
-	return strings.Join(ids, ", ")
 }

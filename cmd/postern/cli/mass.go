@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+// mass is the revocation of many certificates.
+type mass struct {
+	api          *client
+	certificates []certificateRecord
+	reason       issuance.Reason
+	comment      string
+	sure, asJSON bool
+}
+
+func (m mass) body() map[string]string {
+	return map[string]string{"reason": string(m.reason), "comment": m.comment}
+}
+
+// standing returns the certificates that q asks for and that may still be used:
+// active or held, and not expired.
+func (api *client) standing(ctx context.Context, q url.Values) (all []certificateRecord, err error) {
+	for _, status := range []issuance.Status{issuance.Active, issuance.Held} {
+		q.Set("status", string(status))
+		q.Set("limit", strconv.Itoa(issuance.MaxPage))
+		q.Del("cursor")
+		for {
+			var part struct {
+				Items []certificateRecord
+				Next  string
+			}
+			if err := api.get(ctx, "api/v1/certificates", q, &part); err != nil {
+				return nil, err
+			}
+			for _, c := range part.Items {
+				if !c.Expired {
+					all = append(all, c)
+				}
+			}
+			if part.Next == "" {
+				break
+			}
+			q.Set("cursor", part.Next)
+		}
+	}
+	return all, nil
+}
+
+// revoke shows the certificates, asks, and revokes those that are not revoked.
+func (m mass) revoke(c *cobra.Command) error {
+	open := make([]certificateRecord, 0, len(m.certificates))
+	for _, r := range m.certificates {
+		if r.Status != string(issuance.Revoked) {
+			open = append(open, r)
+		}
+	}
+	before := len(m.certificates) - len(open)
+	m.certificates = open
+	if len(open) > 0 && !m.sure {
+		if err := m.preview(c); err != nil {
+			return err
+		}
+		ask := fmt.Sprintf("Revoke %s as %s? This cannot be undone. Type %d to go on: ",
+			plural(len(open), "this certificate", "these %d certificates"), m.reason, len(open))
+		if err := typed(c, ask, strconv.Itoa(len(open))); err != nil {
+			return err
+		}
+	}
+	done, passed, err := m.all(c)
+	return m.tell(c, done, before+passed, err)
+}
+
+// shownFirst is how many certificates are shown before they are revoked.
+const shownFirst = 20
+
+// preview shows what would be revoked.
+func (m mass) preview(c *cobra.Command) error {
+	t, contact := table{head: certificateHead()}, m.api.names(c.Context())
+	services, contacts, used := map[string]bool{}, map[string]bool{}, 0
+	for i, r := range m.certificates {
+		if i < shownFirst {
+			t.add(certificateRow(contact, r)...)
+		}
+		services[r.Service], contacts[r.Contact] = true, true
+		if r.Uses > 0 {
+			used++
+		}
+	}
+	w := c.ErrOrStderr()
+	if err := t.print(w); err != nil {
+		return err
+	}
+	if more := len(m.certificates) - shownFirst; more > 0 {
+		say(w, "... and %d more", more)
+	}
+	say(w, "%s of %s and %s; %d seen in use", plural(len(m.certificates), "1 certificate", "%d certificates"),
+		plural(len(services), "1 service", "%d services"), plural(len(contacts), "1 contact", "%d contacts"), used)
+	return nil
+}
+
+// plural returns one for a single thing, and many with its number otherwise.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(many, n)
+}
+
+// typed asks and returns nil if the answer is want. Where nobody can answer, --yes
+// must have been given.
+func typed(c *cobra.Command, ask, want string) error {
+	fmt.Fprint(c.ErrOrStderr(), clean(ask)) //nolint:errcheck // the answer tells
+	line, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
+	answer := strings.TrimSpace(line)
+	if !isTerminal(c.InOrStdin()) {
+		say(c.ErrOrStderr(), "%s", answer)
+	}
+	switch {
+	case answer == want:
+		return nil
+	case answer == "" && errors.Is(err, io.EOF) && !isTerminal(c.InOrStdin()):
+		return nobodyAnswers(c)
+	}
+	return errors.New("nothing was done")
+}
+
+// tell says what came of it, on standard output.
+func (m mass) tell(c *cobra.Command, done []string, passed int, err error) error {
+	if m.asJSON {
+		if e := printJSON(c.OutOrStdout(), map[string]any{"revoked": done, "revoked_before": passed, "left": len(m.certificates) - len(done)}); e != nil {
+			return e
+		}
+	} else if err == nil || len(done) > 0 {
+		say(c.OutOrStdout(), "revoked %s; %d revoked before", plural(len(done), "1 certificate", "%d certificates"), passed)
+	}
+	if err == nil {
+		return nil
+	}
+	left := len(m.certificates) - len(done)
+	message := err.Error()
+	if errors.Is(err, context.Canceled) {
+		message = "interrupted"
+	}
+	return &issuance.Error{
+		Kind: issuance.KindOf(err), Message: fmt.Sprintf("%s; %s", message, plural(left, "1 certificate is left", "%d certificates are left")),
+		Hint: "run the same command again to go on with the rest",
+	}
+}
