@@ -1048,3 +1048,33 @@ func TestCodeOnRequestAlone(t *testing.T) {
 		t.Errorf("%d codes went out, want 1", n)
 	}
 }
+
+// TestACommentIsKeptAsItWasCleaned by every verb that keeps one.
+func TestACommentIsKeptAsItWasCleaned(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	const typed, cleaned = "  called back\t", "called back"
+	q := issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Another: true, Comment: typed}
+	place := func() issuance.OrderID {
+		o, err := h.Request(ctx, h.staff, q)
+		h.ok(err)
+		if o.Comment != cleaned {
+			t.Errorf("request keeps %q", o.Comment)
+		}
+		return o.ID
+	}
+	rejected, err := h.Reject(ctx, h.staff, place(), typed)
+	h.ok(err)
+	cancelled, err := h.Cancel(ctx, h.staff, place(), typed)
+	h.ok(err)
+	serial := h.issuedNow("")
+	held, err := h.Hold(ctx, h.staff, serial, typed)
+	h.ok(err)
+	revoked, err := h.Revoke(ctx, h.staff, serial, issuance.Superseded, typed)
+	h.ok(err)
+	for verb, got := range map[string]string{"reject": rejected.Comment, "cancel": cancelled.Comment, "hold": held.Comment, "revoke": revoked.Comment} {
+		if got != cleaned {
+			t.Errorf("%s keeps %q, want %q", verb, got, cleaned)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +65,8 @@ func TestARevocationIsInTheFileOfAWebServer(t *testing.T) {
 		address = regexp.MustCompile(`serving metrics.* address=(\S+)`).FindStringSubmatch(log.String())
 		return address != nil
 	})
+	must(t, syscall.Kill(os.Getpid(), syscall.SIGHUP)) // ends this process unless crl-sync minds it
+	eventually(t, "word of the signal", func() bool { return strings.Contains(log.String(), "SIGHUP: there is nothing to reload") })
 	if lists(t, file("crl-bundle.pem"), string(s.serial)) {
 		t.Fatal("the certificate is in the file before it is revoked")
 	}

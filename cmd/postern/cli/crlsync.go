@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -132,11 +134,34 @@ func (q *crlSyncFlags) run(c *cobra.Command, o Options) error {
 	if q.once {
 		return s.Once(c.Context())
 	}
+	defer stayAtHangup(log)()
 	stop, err := serveMetrics(q.metrics, registry, log)
 	if err != nil {
 		return err
 	}
 	return errors.Join(s.Run(c.Context()), stop())
+}
+
+// stayAtHangup keeps SIGHUP, which asks services to reload, from ending the
+// program, until the function that it returns is called: each round reads all that
+// may have changed. It says so in the log, once for each signal.
+func stayAtHangup(log *slog.Logger) (stop func()) {
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				log.Info("SIGHUP: there is nothing to reload; to change its settings, restart it")
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
 }
 
 func (q *crlSyncFlags) log(w io.Writer) (*slog.Logger, error) {
