@@ -196,6 +196,10 @@ func TestErrorsTellWhatHappenedAndWhatToDo(t *testing.T) {
 		{"a proxy", answer{status: 502, kind: "text/html", body: "<h1>Bad \x1b[31mGateway</h1>"}, "postern: HOST answered 502 Bad Gateway, and not as Postern does\n  check the address, and a proxy in between\n"},
 		{"another site", answer{status: 200, kind: "text/html", body: "<h1>Welcome"}, "postern: HOST answered 200 OK, and not as Postern does\n  check the address, and a proxy in between\n"},
 		{"not what it says", answer{status: 400, body: "<h1>"}, "postern: HOST answered 400 Bad Request, and not as Postern does\n  check the address, and a proxy in between\n"},
+		{
+			"another version", answer{status: 404, body: `{"detail":"there is nothing at this address","code":"no-such-path","hint":"look at /x"}`},
+			"postern: there is nothing at this address\n  Postern at HOST may be of another version than this program, or the address has a path too many\n",
+		},
 		{"hostile", answer{status: 409, body: `{"detail":"a\u001b[2Jb\u202ec\nd","hint":"e\u0007"}`}, "postern: a\\u001b[2Jb\\u202ec\\nd\n  e\\u0007\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -374,9 +378,10 @@ func TestUsage(t *testing.T) {
 		"cert revoke 12":                     "--reason is missing",
 		"cert revoke 12 --reason lost":       "--reason must be one of",
 		"version extra":                      `"extra" is one argument too many`,
-		"claim a b":                          "at most 1",
+		"claim a b":                          `"b" is one argument too many`,
 		"claim x --csr a --new-key b":        "none of the others can be",
 		"claim x --csr a --target windows":   "none of the others can be",
+		"find":                               "ANYTHING is missing",
 	} {
 		got := run(t, []string{"POSTERN_TOKEN=x"}, "", strings.Fields(line)...)
 		if got.status != 2 || !strings.Contains(got.err, want) || !strings.Contains(got.err, "--help` tells how") || got.out != "" {

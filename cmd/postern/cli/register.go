@@ -52,7 +52,7 @@ func aboutService(_ namer, s serviceRecord, l *sheet) {
 	l.add("key", s.Key)
 	l.add("target", s.Target)
 	l.add("disabled", yes(s.Disabled))
-	l.add("since", when(s.CreatedAt))
+	l.add("added", when(s.CreatedAt))
 }
 
 func serviceFlags(c *cobra.Command) {
