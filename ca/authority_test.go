@@ -55,7 +55,7 @@ func authorityOpen(t testing.TB, o OpenOptions) *Authority {
 
 func authorityProfile(key crypto.PublicKey) issuance.Profile {
 	return issuance.Profile{
-		Serial: issuance.NewSerial(), Organization: "acme", OrganizationName: "Acme Pharma SA", Service: "payments-prod", Key: key,
+		Serial: issuance.NewSerial(), Organization: "acme", OrganizationName: "Acme Pharma SA", Service: "payments-prod", ServiceName: "payments-prod", Key: key,
 		NotBefore: authorityStart().Add(-time.Hour), NotAfter: authorityStart().AddDate(2, 0, 0),
 	}
 }
@@ -212,7 +212,11 @@ func TestSignRefuses(t *testing.T) {
 		"a slash in the service":       func(p *issuance.Profile) { p.Service = "../../org/other" },
 		"dots for a service":           func(p *issuance.Profile) { p.Service = ".." },
 		"no service":                   func(p *issuance.Profile) { p.Service = "" },
-		"a service of 65 characters":   func(p *issuance.Profile) { p.Service = strings.Repeat("a", 65) },
+		"a space in the service":       func(p *issuance.Profile) { p.Service = "my page" },
+		"no service name":              func(p *issuance.Profile) { p.ServiceName = "" },
+		"a name of 65 characters":      func(p *issuance.Profile) { p.ServiceName = strings.Repeat("ä", 65) },
+		"a line break in a service":    func(p *issuance.Profile) { p.ServiceName = "my\npage" },
+		"a name that turns text":       func(p *issuance.Profile) { p.ServiceName = "my \u202epage" },
 		"no key":                       func(p *issuance.Profile) { p.Key = nil },
 		"a key of the wrong algorithm": func(p *issuance.Profile) { p.Key = authorityWeakRSA() },
 	}

@@ -38,6 +38,9 @@ func TestLint(t *testing.T) {
 	for _, algorithm := range issuance.KeyAlgorithms() {
 		certificates["client "+string(algorithm)] = authoritySign(t, a, authorityProfile(authorityKey(t, algorithm).Public()))
 	}
+	named := authorityProfile(authorityKey(t, issuance.P256).Public())
+	named.Service, named.ServiceName = "groessen", "Zahlungen & Größen, 页面"
+	certificates["client with a name in Unicode"] = authoritySign(t, a, named)
 	for name, cert := range certificates {
 		t.Run(name, func(t *testing.T) {
 			parsed, err := zx509.ParseCertificate(cert.Raw)

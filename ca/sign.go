@@ -18,7 +18,6 @@ import (
 	"math/big"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	casapi "github.com/smallstep/certificates/cas/apiv1"
 	"github.com/smallstep/certificates/cas/softcas"
@@ -40,7 +39,7 @@ func (a *Authority) Sign(ctx context.Context, p issuance.Profile) (issuance.Sign
 		return issuance.Signed{}, fmt.Errorf("signing %s: %w", p.Serial, err)
 	}
 	is := a.current()
-	l, err := newLeaf(p.Serial.Int(), pkix.Name{Organization: []string{p.OrganizationName}, CommonName: p.Service}, p.Key)
+	l, err := newLeaf(p.Serial.Int(), pkix.Name{Organization: []string{p.OrganizationName}, CommonName: p.ServiceName}, p.Key)
 	if err != nil {
 		return issuance.Signed{}, fmt.Errorf("signing %s: %w", p.Serial, err)
 	}
@@ -64,9 +63,11 @@ func checkClientProfile(p issuance.Profile) error {
 	if err := checkOrganizationName(p.OrganizationName); err != nil {
 		return fmt.Errorf("the organisation's name %w", err)
 	}
-	// 64 is ub-common-name of RFC 5280, appendix A.1.
-	if !mtls.PathSegment(string(p.Organization)) || !mtls.PathSegment(p.Service) || utf8.RuneCountInString(p.Service) > 64 {
-		return errors.New("the short name of the organisation or service is not allowed in a SPIFFE ID")
+	if !mtls.PathSegment(string(p.Organization)) || !mtls.PathSegment(p.Service) {
+		return errors.New("the short name of the organisation or the identifier of the service cannot stand in a SPIFFE ID")
+	}
+	if !mtls.CommonName(p.ServiceName) {
+		return errors.New("the service's name is not 1 to 64 visible characters")
 	}
 	_, err := KeyAlgorithmOf(p.Key)
 	return err

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	htmltemplate "html/template"
@@ -152,13 +153,17 @@ func lifetime(d time.Duration) string {
 // writer writes one message in one language. Its first error stays.
 type writer struct {
 	*Texts
-	localizer *i18n.Localizer
-	facts     facts
-	err       error
+	localizer  *i18n.Localizer
+	facts      facts
+	identifier string // of the service, "-" if there is none
+	err        error
 }
 
 func (t *Texts) writer(language string, d issuance.Dispatch) *writer {
-	return &writer{Texts: t, localizer: i18n.NewLocalizer(t.bundle, language), facts: t.facts(d)}
+	return &writer{
+		Texts: t, localizer: i18n.NewLocalizer(t.bundle, language), facts: t.facts(d),
+		identifier: cmp.Or(d.Service.ID.Identifier(), "-"),
+	}
 }
 
 // say returns the text with the given key.

@@ -17,7 +17,7 @@ const segment = 160
 func (w *writer) sms(m *Message, compose func(secret string) string) error {
 	secret := string(m.Secret.Reveal())
 	names := []*string{&w.facts.Brand, &w.facts.Service}
-	for i, fallback := range []string{w.host, "-"} {
+	for i, fallback := range []string{w.host, w.identifier} {
 		if *names[i] = toGSM(*names[i]); *names[i] == "" {
 			*names[i] = fallback // nothing of it could be written
 		}

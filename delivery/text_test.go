@@ -257,6 +257,11 @@ func TestNamesThatNoSMSCanWrite(t *testing.T) {
 		if first, _, _ := strings.Cut(text, "\n"); !strings.Contains(first, "certs.bank.example") {
 			t.Errorf("nobody knows who writes: %q", text)
 		}
+		d := sampleDispatch(kind, "en")
+		d.Service.ID, d.Service.Name = "acme.my-page", "我的页面"
+		if text := string(mustRender(t, texts, d).Text.Reveal()); !strings.Contains(text, "my-page") {
+			t.Errorf("nobody knows for what: %q", text)
+		}
 	}
 }
 

@@ -21,12 +21,22 @@ const overdueAfter = 10 * time.Minute
 // minutes, up to MaxPage, the one that is due first at the head. A message that
 // waits on purpose, as for a cooling-off time, is not among them.
 func Overdue(tx NoticeReader, channel Channel, now time.Time) ([]Notice, error) {
+	return waitingFor(tx, channel, now, overdueAfter)
+}
+
+// Waiting returns the messages of channel that wait, however short, as Overdue does.
+func Waiting(tx NoticeReader, channel Channel, now time.Time) ([]Notice, error) {
+	return waitingFor(tx, channel, now, -time.Second)
+}
+
+// waitingFor returns the messages that have waited, not on purpose, for more than longer.
+func waitingFor(tx NoticeReader, channel Channel, now time.Time, longer time.Duration) ([]Notice, error) {
 	const ever = 100 * 365 * 24 * time.Hour
 	waiting, err := tx.DueNotices(channel, now.Add(ever), MaxPage)
 	var out []Notice
 	for _, n := range waiting {
 		tried := n.Attempts > 0 || n.LastError != "" || !n.NextAt.After(now)
-		if tried && now.Sub(n.CreatedAt) > overdueAfter {
+		if tried && now.Sub(n.CreatedAt) > longer {
 			out = append(out, n)
 		}
 	}

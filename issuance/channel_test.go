@@ -57,6 +57,17 @@ func TestStaffAreToldOfMessagesThatWait(t *testing.T) {
 }
 
 // TestTheReportBeginsWithWhatDoesNotLeave: what stops everything comes first.
+// A paused channel holds messages from the first minute on.
+func TestTheReportCountsWhatAPausedChannelHolds(t *testing.T) {
+	h := newHouse(t)
+	h.invited()
+	h.clerk.Channels = func() []issuance.ChannelState { return []issuance.ChannelState{h.down(issuance.Mail)} }
+	r := h.report(report.Daily, "")
+	if len(r.ToDo.Channels) != 1 || r.ToDo.Channels[0].Waiting != 1 || r.ToDo.Delayed.Count() != 0 {
+		t.Errorf("channels %+v, delayed %+v", r.ToDo.Channels, r.ToDo.Delayed)
+	}
+}
+
 func TestTheReportBeginsWithWhatDoesNotLeave(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()

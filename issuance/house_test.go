@@ -111,6 +111,7 @@ func readPaperCSR(csr []byte) (crypto.PublicKey, error) {
 type paperSigner struct {
 	mu      sync.Mutex
 	serials []issuance.Serial
+	newest  issuance.Profile
 	broken  error
 	// before and after are called before and after anything is signed.
 	before, after func()
@@ -125,7 +126,7 @@ func (s *paperSigner) Sign(_ context.Context, p issuance.Profile) (issuance.Sign
 	if s.broken != nil {
 		return issuance.Signed{}, s.broken
 	}
-	s.serials = append(s.serials, p.Serial)
+	s.serials, s.newest = append(s.serials, p.Serial), p
 	if s.after != nil {
 		s.after()
 	}

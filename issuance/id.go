@@ -9,14 +9,22 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 )
 
 // OrgID names an organisation: its short name, as in "acme".
 type OrgID string
 
-// ServiceID names a service of an organisation: "acme.payments".
+// ServiceID names a service of an organisation: "acme.payments", the
+// organisation's short name and the service's identifier.
 type ServiceID string
+
+// Identifier returns the part of s that tells the organisation's services apart.
+func (s ServiceID) Identifier() string {
+	_, identifier, _ := strings.Cut(string(s), ".")
+	return identifier
+}
 
 // ContactID, OrderID and NoticeID are made by NewID: they sort by the
 // time they were made, and nobody can guess one.

@@ -7,8 +7,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/pem"
 	"math/big"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -138,6 +142,41 @@ func TestAChangeOfNamesIsSeen(t *testing.T) {
 	} {
 		if got := asksForChange(tc.raw); got != tc.want {
 			t.Errorf("%s: got %v, want %v", what, got, tc.want)
+		}
+	}
+}
+
+// TestSameNamesInAnyScript reads the CSR that openssl writes for a name that is no ASCII.
+func TestSameNamesInAnyScript(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "client.key")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, called := range []string{"my page", "Größen & Co, 页面"} {
+		name := pkix.Name{Organization: []string{"Acme"}, CommonName: called}
+		id := &url.URL{Scheme: "spiffe", Host: "example.com", Path: "/org/acme/service/page"}
+		cert, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: name, URIs: []*url.URL{id}},
+			&x509.Certificate{Subject: name}, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for subject, want := range map[string]Code{"/O=Acme/CN=" + called: "", "/O=Acme/CN=page": CodeCSR} {
+			csr, err := exec.CommandContext(t.Context(), "openssl", "req", "-new", "-key", file, "-utf8", "-subj", subject,
+				"-addext", "subjectAltName=URI:"+id.String(), "-outform", "DER").Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := sameNames(csr, cert); CodeOf(err) != want {
+				t.Errorf("a CSR with %s for the certificate of %q: got %v, want %q", subject, called, err, want)
+			}
 		}
 	}
 }

@@ -23,7 +23,8 @@ type Profile struct {
 	Serial           Serial
 	Organization     OrgID  // for the SPIFFE ID
 	OrganizationName string // O
-	Service          string // CN, and for the SPIFFE ID
+	Service          string // identifier, for the SPIFFE ID
+	ServiceName      string // CN
 	Key              crypto.PublicKey
 	NotBefore        time.Time
 	NotAfter         time.Time

@@ -20,6 +20,8 @@ type Register interface {
 	PutOrganization(Organization) error
 	PutContact(Contact) error
 	PutService(Service) error
+	// DeleteService forgets a service. Of one that is not there, it does nothing.
+	DeleteService(ServiceID) error
 }
 
 // ContactQuery and ServiceQuery ask for parts of the register.

@@ -224,7 +224,7 @@ func TestWhoMayNotRenew(t *testing.T) {
 			return err
 		}, issuance.CodeState},
 		"service disabled": {func(h inkHouse, c issuance.Certificate) error {
-			_, err := h.ChangeService(h.t.Context(), h.staff, c.Service, func(s *issuance.Service) { s.Disabled = true })
+			_, err := h.ChangeService(h.t.Context(), h.staff, c.Service, func(s *issuance.ServiceRequest) { s.Disabled = true })
 			return err
 		}, issuance.CodeCancelled},
 		"contact disabled": {func(h inkHouse, c issuance.Certificate) error {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// OrganizationRequest, ContactRequest and ServiceRequest add to the register. Ids, and times of their own, are given by the registrar.
+// OrganizationRequest and ContactRequest add to the register. Ids, and times of their own, are given by the registrar.
 type (
 	OrganizationRequest struct {
 		Organization
@@ -15,10 +15,6 @@ type (
 	}
 	ContactRequest struct {
 		Contact
-		Once Once
-	}
-	ServiceRequest struct {
-		Service
 		Once Once
 	}
 )
@@ -215,68 +211,6 @@ func masked(old, now, hidden string) string {
 		return now + " (" + hidden + ")"
 	}
 	return old + " -> " + now
-}
-
-// AddService registers a customer's client application.
-func (r *Registrar) AddService(ctx context.Context, by Actor, q ServiceRequest) (Service, error) {
-	s := q.Service
-	if err := errors.Join(by.May(AddVerb, ServiceNoun), s.check()); err != nil {
-		return Service{}, err
-	}
-	err := r.update(ctx, func(w *work) error {
-		if made, err := w.Once(by, q.Once); err != nil {
-			return err
-		} else if made != "" {
-			s, err = w.Service(ServiceID(made))
-			return err
-		}
-		if err := resolve("organization", &s.Organization, r.Resolver(w).Organization); err != nil {
-			return err
-		}
-		if err := s.check(); err != nil { // its id is new
-			return err
-		}
-		if _, err := w.Service(s.ID); err == nil {
-			return taken("name", "service", string(s.ID))
-		} else if !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		s.CreatedAt, s.Disabled = w.now, false
-		if err := w.PutService(s); err != nil {
-			return err
-		}
-		return w.added(by, q.Once, s.Organization, string(s.ID))
-	})
-	return s, err
-}
-
-// ChangeService replaces a service's environment, preferences and whether it is
-// disabled; its name stays, because certificates carry it.
-func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, change func(*Service)) (Service, error) {
-	if err := by.May(ChangeVerb, ServiceNoun); err != nil {
-		return Service{}, err
-	}
-	var s Service
-	err := r.update(ctx, func(w *work) (err error) {
-		if id, err = r.Resolver(w).Service(string(id), ""); err != nil {
-			return err
-		}
-		if s, err = w.Service(id); err != nil {
-			return err
-		}
-		old := s
-		change(&s)
-		s.Organization, s.Name, s.CreatedAt = old.Organization, old.Name, old.CreatedAt
-		if err := s.check(); err != nil {
-			return err
-		}
-		if err := w.PutService(s); err != nil {
-			return err
-		}
-		w.Audit(by, switched(old.Disabled, s.Disabled), AuditRecord{Organization: s.Organization, Subject: string(s.ID)})
-		return nil
-	})
-	return s, err
 }
 
 // contact is Contact with an error that people can act on.

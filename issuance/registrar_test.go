@@ -509,7 +509,7 @@ func TestWhatAttackersTry(t *testing.T) {
 	t.Run("a claim for a disabled service", func(t *testing.T) {
 		h := newHouse(t)
 		_, token, session := h.verified()
-		_, err := h.ChangeService(t.Context(), h.staff, h.service.ID, func(s *issuance.Service) { s.Disabled = true })
+		_, err := h.ChangeService(t.Context(), h.staff, h.service.ID, func(s *issuance.ServiceRequest) { s.Disabled = true })
 		h.ok(err)
 		_, err = h.Claim(t.Context(), token, session, issuance.ClaimRequest{})
 		h.wantCode(err, issuance.CodeCancelled)

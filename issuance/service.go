@@ -7,9 +7,9 @@ import (
 
 // Service is a customer's client application: the thing that gets a certificate.
 type Service struct {
-	ID           ServiceID    `json:"id"` // "<organisation>.<name>", for good
+	ID           ServiceID    `json:"id"` // "<organisation>.<identifier>", for good once there is a certificate
 	Organization OrgID        `json:"organization"`
-	Name         string       `json:"name"` // short name: CN of the certificates
+	Name         string       `json:"name"` // what people call it: CN of the certificates
 	Environment  Environment  `json:"environment"`
 	Key          KeyAlgorithm `json:"key"`    // preferred
 	Target       Target       `json:"target"` // preferred
@@ -26,12 +26,11 @@ const (
 	Test       Environment = "test"
 )
 
-// check cleans s's fields and gives it its id, or says which field cannot stand.
+// check cleans s's fields but for its id, or says which one cannot stand.
 func (s *Service) check() (err error) {
-	if err := checkShortName("name", s.Name); err != nil {
+	if s.Name, err = CleanServiceName(s.Name); err != nil {
 		return err
 	}
-	s.ID = ServiceID(string(s.Organization) + "." + s.Name)
 	switch s.Environment {
 	case "":
 		s.Environment = Production

@@ -3,6 +3,7 @@ package issuance
 import (
 	"context"
 	"strings"
+	"unicode"
 )
 
 // Trial records that by sends a test message to an address or a mobile number,
@@ -38,6 +39,9 @@ func (r *Registrar) trialNumber(s string) (string, error) {
 	if e, ok := err.(*Error); ok { //nolint:errorlint // it is about this field alone
 		about := *e
 		about.Field = "to"
+		if !strings.ContainsFunc(s, unicode.IsDigit) {
+			about.Message, about.Hint = "is neither an e-mail address nor a phone number", "give one, as in anna@customer.example or +41 79 123 45 67"
+		}
 		return "", &about
 	}
 	return number, err

@@ -50,16 +50,18 @@ func cleanComment(field, s string) (string, error) {
 // checkShortName accepts what fits a URL, a file name and a SPIFFE path segment:
 // 1 to 40 of a-z, 0-9 and hyphens, starting and ending with a letter or digit.
 func checkShortName(field, s string) error {
-	ok := len(s) >= 1 && len(s) <= 40 && s[0] != '-' && s[len(s)-1] != '-'
+	ok := len(s) >= 1 && len(s) <= maxShortName && s[0] != '-' && s[len(s)-1] != '-'
 	for i := 0; ok && i < len(s); i++ {
 		c := s[i]
 		ok = c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-'
 	}
 	if !ok {
-		return Invalidf(field, "is not a short name", "use 1 to 40 of a-z, 0-9 and hyphens, starting and ending with a letter or digit, as in payments-prod")
+		return Invalidf(field, "is not a short name", "use "+shortNameHint)
 	}
 	return nil
 }
+
+const shortNameHint = "1 to 40 of a-z, 0-9 and hyphens, starting and ending with a letter or digit, as in payments-prod"
 
 // cleanEmail returns the bare address of s: "a@b.example", no display name.
 func cleanEmail(field, s string) (string, error) {

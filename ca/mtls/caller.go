@@ -11,7 +11,7 @@ import (
 // Caller is who makes a request.
 type Caller struct {
 	Organization string // short name, as in its SPIFFE ID
-	Service      string // short name
+	Service      string // identifier, as in its SPIFFE ID; not its name, the CN
 	Serial       string // of the certificate: 34 hexadecimal digits, as Postern's commands and pages write it
 	SPIFFEID     string
 	NotAfter     time.Time

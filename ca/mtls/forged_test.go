@@ -41,6 +41,14 @@ func TestForgedCertificatesAreRefused(t *testing.T) {
 	if err := f.handshake(verifier, server, [][]byte{f.cert(nil)}); err != nil {
 		t.Fatalf("a certificate as it should be is refused: %v", err)
 	}
+	for _, named := range []string{"my page", "Größen & Co.", "我的页面", "p\u0430yments-prod", strings.Repeat("ä", 64)} {
+		cert := f.cert(func(p *parts) {
+			p.subject = name(pkix.Name{Organization: []string{"Acme Pharma SA"}, CommonName: named})
+		})
+		if err := f.handshake(verifier, server, [][]byte{cert}); err != nil {
+			t.Errorf("a service that is called %q is refused: %v", named, err)
+		}
+	}
 	all := map[string]forgery{}
 	for _, rows := range []map[string]forgery{f.chains(), f.signatures(), f.forms(), f.caParts(), f.usages(), f.keys(), f.names()} {
 		for name, row := range rows {
@@ -557,11 +565,12 @@ func (f *forger) names() map[string]forgery {
 		"a URI that is not ASCII":           f.unread("uniformResourceIdentifier", uri("spiffe://exämple.com/org/acme/service/payments-prod")),
 		"another trust domain":              f.one(CodeTrustDomain, uri("spiffe://example.org/org/acme/service/payments-prod")),
 		"a trust domain below":              f.one(CodeTrustDomain, uri("spiffe://a.example.com/org/acme/service/payments-prod")),
-		"a SPIFFE ID of another service":    f.one(CodeSubject, uri("spiffe://example.com/org/acme/service/payments-test")),
-		"another common name":               f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "admin"})),
-		"a common name in another case":     f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "Payments-Prod"})),
 		"a common name with a zero byte":    f.one(CodeSubject, func(p *parts) { p.subject = name(pkix.Name{Organization: acme, CommonName: "payments-prod\x00"}) }),
-		"a common name with a letter alike": f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "p\u0430yments-prod"})),
+		"a common name of 65 characters":    f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: strings.Repeat("ä", 65)})),
+		"a common name with a line break":   f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "my\npage"})),
+		"a common name that turns text":     f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "my \u202epage"})),
+		"a common name that nobody sees":    f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "\u3164"})),
+		"a common name with a space before": f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: " my page"})),
 		"no common name":                    f.one(CodeSubject, subject(pkix.Name{Organization: acme})),
 		"two common names": f.one(CodeSubject, subject(pkix.Name{Organization: acme, CommonName: "payments-prod", ExtraNames: []pkix.AttributeTypeAndValue{
 			{Type: asn1.ObjectIdentifier{2, 5, 4, 10}, Value: acme[0]},

@@ -4,12 +4,14 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxSPIFFE is the length of a SPIFFE ID in bytes (SPIFFE-ID, section 2.3).
+// maxSPIFFE is the length of a SPIFFE ID in octets (SPIFFE-ID, section 2.3).
 const maxSPIFFE = 2048
 
 // spiffeID is spiffe://<domain>/org/<organization>/service/<service>.
@@ -42,10 +44,20 @@ func PathSegment(s string) bool {
 	return s != "" && s != "." && s != ".."
 }
 
+// CommonName reports whether s may be that of a client's certificate: 1 to 64
+// characters (ub-common-name of RFC 5280, appendix A), each of them one that is seen
+// or a space, and no space around them.
+func CommonName(s string) bool {
+	hidden := func(r rune) bool {
+		return !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	}
+	return utf8.ValidString(s) && s != "" && utf8.RuneCountInString(s) <= 64 && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, hidden)
+}
+
 // checkNames wants one URI and no other name, a SPIFFE ID of the trust domain
-// that the issuer's certificate has, and a subject that agrees with it. The
-// subject's organisation is a name for people and stands in no SPIFFE ID; it has to
-// be there, once.
+// that the issuer's certificate has, and a subject of one organisation and one
+// common name. Both are names for people, which nobody is let in by: the SPIFFE ID
+// has the short names of organisation and service, which are not made of them.
 func checkNames(cert, issuer *x509.Certificate) error {
 	id, err := spiffeOf(cert)
 	if err != nil {
@@ -59,8 +71,8 @@ func checkNames(cert, issuer *x509.Certificate) error {
 	switch s := cert.Subject; {
 	case len(s.Names) != 2 || len(s.Organization) != 1 || s.Organization[0] == "":
 		return refuse(CodeSubject, "its subject is not exactly one organisation and one common name")
-	case s.CommonName != id.service:
-		return refuse(CodeSubject, "the common name of its subject is not the service of its SPIFFE ID")
+	case !CommonName(s.CommonName):
+		return refuse(CodeSubject, "the common name of its subject is not 1 to 64 visible characters")
 	}
 	return nil
 }

@@ -317,7 +317,7 @@ func (t *bench) parts(algorithm issuance.KeyAlgorithm) {
 	must(t.b, err)
 	now := time.Now()
 	signed, err := t.authority.Sign(t.b.Context(), issuance.Profile{
-		Serial: issuance.NewSerial(), Organization: "acme", OrganizationName: "Acme", Service: "payments",
+		Serial: issuance.NewSerial(), Organization: "acme", OrganizationName: "Acme", Service: "payments", ServiceName: "payments",
 		Key: key.Public(), NotBefore: now, NotAfter: now.AddDate(2, 0, 0),
 	})
 	must(t.b, err)

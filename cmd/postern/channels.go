@@ -39,7 +39,7 @@ func (h *house) channelChecks() []server.Check {
 	var checks []server.Check
 	for _, channel := range []issuance.Channel{issuance.Mail, issuance.SMS} {
 		checks = append(checks, server.Check{
-			Name: string(channel), Warns: true, Hint: "see `postern report daily` and docs/operating.md, Messages",
+			Name: string(channel), Warns: true, Hint: "see `postern report daily` and docs/operating.md, When messages do not get out",
 			Run: func(ctx context.Context) error { return h.channelTrouble(ctx, channel) },
 		})
 	}

@@ -34,7 +34,7 @@ func newOCSPHouse(t *testing.T, change ...func(*config.Config)) ocspHouse {
 	issuing := issuers[len(issuers)-1].Certificate
 	// Signed behind the register's back, as by who stole the key.
 	signed, err := s.h.authority.Sign(t.Context(), issuance.Profile{
-		Serial: issuance.NewSerial(), Organization: "acme", OrganizationName: "Acme", Service: "payments", Key: s.identity.Leaf.PublicKey,
+		Serial: issuance.NewSerial(), Organization: "acme", OrganizationName: "Acme", Service: "payments", ServiceName: "payments", Key: s.identity.Leaf.PublicKey,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
 	})
 	must(t, err)

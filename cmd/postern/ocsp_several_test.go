@@ -50,8 +50,10 @@ func TestOCSPWithANonce(t *testing.T) {
 			url := h.h.cfg.Plain.URL + "/ocsp"
 			ask := func(more ...string) string {
 				t.Helper()
-				out, err := h.run(t, "openssl", append([]string{"ocsp", "-issuer", h.path("issuing.pem"), "-cert", h.path("leaf.pem"), "-url", url,
-					"-CAfile", h.path("root.pem"), "-verify_other", h.path("issuing.pem"), "-text"}, more...)...)
+				out, err := h.run(t, "openssl", append([]string{
+					"ocsp", "-issuer", h.path("issuing.pem"), "-cert", h.path("leaf.pem"), "-url", url,
+					"-CAfile", h.path("root.pem"), "-verify_other", h.path("issuing.pem"), "-text",
+				}, more...)...)
 				if err != nil || !strings.Contains(out, "Response verify OK") || !strings.Contains(out, "leaf.pem: good") {
 					t.Errorf("openssl ocsp %v: %v\n%s", more, err, out)
 				}

@@ -13,7 +13,7 @@ type ChannelRow struct {
 	Channel issuance.Channel `json:"channel"`
 	Paused  bool             `json:"paused"`
 	Since   time.Time        `json:"since,omitzero"` // when it paused, or its oldest message was queued
-	Waiting int              `json:"waiting"`        // messages, for longer than ten minutes
+	Waiting int              `json:"waiting"`        // messages, however short
 	AtLeast bool             `json:"at_least"`       // that many were looked at
 	Reason  string           `json:"reason"`
 }
@@ -32,9 +32,13 @@ func (c *clerk) channels() error {
 		if !s.Paused && len(overdue) == 0 {
 			continue
 		}
+		waiting, err := issuance.Waiting(c, s.Channel, c.now)
+		if err != nil {
+			return err
+		}
 		row := ChannelRow{
-			Channel: s.Channel, Paused: s.Paused, Since: s.Since, Waiting: len(overdue),
-			AtLeast: len(overdue) == issuance.MaxPage, Reason: s.Reason,
+			Channel: s.Channel, Paused: s.Paused, Since: s.Since, Waiting: len(waiting),
+			AtLeast: len(waiting) == issuance.MaxPage, Reason: s.Reason,
 		}
 		if len(overdue) > 0 {
 			row.Reason = cmp.Or(row.Reason, overdue[0].LastError)

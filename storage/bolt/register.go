@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/postern-ca/postern/issuance"
@@ -169,6 +170,16 @@ func (t *tx) Service(id issuance.ServiceID) (issuance.Service, error) {
 }
 
 func (t *tx) PutService(r issuance.Service) error { return t.s.tables.services.put(t, r) }
+
+func (t *tx) DeleteService(id issuance.ServiceID) error {
+	old, err := t.Service(id)
+	if errors.Is(err, issuance.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return t.s.tables.services.remove(t, old)
+}
 
 func (t *tx) Services(q issuance.ServiceQuery) ([]issuance.Service, string, error) {
 	var m matching

@@ -75,6 +75,19 @@ func testRegister(t *testing.T, fresh Fresh) {
 	}))
 	testContactQueries(t, s, contacts)
 
+	// A service that was deleted is nowhere; of one that is not there, nothing is deleted.
+	update(t, s, func(tx Tx) error {
+		return firstError(tx.PutService(issuance.Service{ID: "zeta.y", Organization: "zeta", Name: "y"}), tx.DeleteService("zeta.x"), tx.DeleteService("zeta.none"))
+	})
+	same(t, "Services of zeta", []string{"zeta.y"}, services(issuance.ServiceQuery{Organization: "zeta"}))
+	same(t, "Services", []string{"acme.payments", "zeta.y"}, services(issuance.ServiceQuery{}))
+	view(t, s, func(tx Reader) error {
+		if _, err := tx.Service("zeta.x"); !isNotFound(err) {
+			t.Errorf("Service that was deleted: got %v, want ErrNotFound", err)
+		}
+		return nil
+	})
+
 	// A token with another digest is not found by the old one.
 	token.Digest = "d2"
 	update(t, s, func(tx Tx) error { return tx.PutToken(token) })

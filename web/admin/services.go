@@ -3,6 +3,8 @@ package admin
 import (
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -10,6 +12,7 @@ type service struct {
 	ID           issuance.ServiceID    `json:"id"`
 	Organization issuance.OrgID        `json:"organization"`
 	Name         string                `json:"name"`
+	Identifier   string                `json:"identifier"`
 	Environment  issuance.Environment  `json:"environment"`
 	Key          issuance.KeyAlgorithm `json:"key"`
 	Target       issuance.Target       `json:"target"`
@@ -19,7 +22,7 @@ type service struct {
 
 func viewService(s issuance.Service) service {
 	return service{
-		ID: s.ID, Organization: s.Organization, Name: s.Name, Environment: s.Environment,
+		ID: s.ID, Organization: s.Organization, Name: s.Name, Identifier: s.ID.Identifier(), Environment: s.Environment,
 		Key: s.Key, Target: s.Target, Disabled: s.Disabled, CreatedAt: s.CreatedAt,
 	}
 }
@@ -54,28 +57,33 @@ func (a *API) showService(c *call) (any, error) {
 func (a *API) addService(c *call) (any, error) {
 	var q issuance.ServiceRequest
 	once, err := c.create(fields{
-		"organization": text(&q.Organization), "name": text(&q.Name), "environment": text(&q.Environment),
-		"key": text(&q.Key), "target": text(&q.Target),
+		"organization": text(&q.Organization), "name": text(&q.Name), "identifier": text(&q.Identifier),
+		"environment": text(&q.Environment), "key": text(&q.Key), "target": text(&q.Target),
 	})
 	if err != nil {
 		return nil, err
 	}
-	q.Once = once
+	q.Once, q.Name = once, norm.NFC.String(q.Name)
 	s, err := a.opts.Registrar.AddService(c.r.Context(), c.by, q)
 	return created{"/services/" + string(s.ID), viewService(s)}, err
 }
 
 func (a *API) changeService(c *call) (any, error) {
-	var e edits[issuance.Service]
+	var e edits[issuance.ServiceRequest]
 	_, err := c.read(fields{
-		"environment": editText(&e, func(s *issuance.Service) *issuance.Environment { return &s.Environment }),
-		"key":         editText(&e, func(s *issuance.Service) *issuance.KeyAlgorithm { return &s.Key }),
-		"target":      editText(&e, func(s *issuance.Service) *issuance.Target { return &s.Target }),
+		"name":        editText(&e, func(s *issuance.ServiceRequest) *string { return &s.Name }),
+		"identifier":  editText(&e, func(s *issuance.ServiceRequest) *string { return &s.Identifier }),
+		"environment": editText(&e, func(s *issuance.ServiceRequest) *issuance.Environment { return &s.Environment }),
+		"key":         editText(&e, func(s *issuance.ServiceRequest) *issuance.KeyAlgorithm { return &s.Key }),
+		"target":      editText(&e, func(s *issuance.ServiceRequest) *issuance.Target { return &s.Target }),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return a.editService(c, e.apply)
+	return a.editService(c, func(s *issuance.ServiceRequest) {
+		e.apply(s)
+		s.Name = norm.NFC.String(s.Name)
+	})
 }
 
 func (a *API) disableService(c *call) (any, error) { return a.switchService(c, true) }
@@ -86,10 +94,10 @@ func (a *API) switchService(c *call, disabled bool) (any, error) {
 	if err := c.readNothing(); err != nil {
 		return nil, err
 	}
-	return a.editService(c, func(s *issuance.Service) { s.Disabled = disabled })
+	return a.editService(c, func(s *issuance.ServiceRequest) { s.Disabled = disabled })
 }
 
-func (a *API) editService(c *call, change func(*issuance.Service)) (any, error) {
+func (a *API) editService(c *call, change func(*issuance.ServiceRequest)) (any, error) {
 	s, err := a.opts.Registrar.ChangeService(c.r.Context(), c.by, issuance.ServiceID(c.part("id")), change)
 	return viewed(s, err, viewService)
 }

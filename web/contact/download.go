@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -74,7 +73,7 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 	h := w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Content-Disposition", `attachment; filename="`+fileName(f.Certificate.Service)+extension+`"`)
+	h.Set("Content-Disposition", `attachment; filename="`+f.Certificate.Service.Identifier()+extension+`"`)
 	arrived := sendWatched
 	if f.PKCS12 == nil || s.proxied(r) {
 		arrived = send // nothing waits for a chain to arrive; and a proxy's connection tells nothing of the contact's
@@ -93,12 +92,6 @@ func (s *site) deliver(w http.ResponseWriter, r *http.Request, p pass, f issuanc
 			s.Log.ErrorContext(ctx, "recording a download", "order", f.Certificate.Order, "serial", f.Certificate.Serial, "error", err)
 		}
 	})
-}
-
-// fileName returns the name, without an extension, of the files for a service.
-func fileName(id issuance.ServiceID) string {
-	_, name, _ := strings.Cut(string(id), ".")
-	return name
 }
 
 // proxied reports whether r came through a proxy that ended its client's TLS, or

@@ -218,8 +218,8 @@ func (d *view) Fingerprint() string {
 // File returns the name of the downloaded file.
 func (d *view) File() string { return d.slug() + d.extension() }
 
-// slug is the service's name as it stands in names of files.
-func (d *view) slug() string { return fileName(d.Service.ID) }
+// slug is what stands for the service in names of files and in commands.
+func (d *view) slug() string { return d.Service.ID.Identifier() }
 
 func (d *view) extension() string {
 	if d.Order.FromCSR {

@@ -100,6 +100,10 @@ func TestWhatIsSent(t *testing.T) {
 	}{
 		{"org add acme --name Acme", map[string]answer{"POST /api/v1/organizations": {status: 201, body: `{}`}}, `POST /api/v1/organizations {"id":"acme","name":"Acme"}`, true},
 		{"service add acme.pay --environment test", map[string]answer{"POST /api/v1/services": {status: 201, body: `{}`}}, `POST /api/v1/services {"environment":"test","name":"pay","organization":"acme"}`, true},
+		{"service add acme --name Page", map[string]answer{"POST /api/v1/services": {status: 201, body: `{}`}}, `POST /api/v1/services {"name":"Page","organization":"acme"}`, true},
+		{"service add acme.page --name Seite", map[string]answer{"POST /api/v1/services": {status: 201, body: `{}`}}, `POST /api/v1/services {"identifier":"page","name":"Seite","organization":"acme"}`, true},
+		{"service add acme.Page --id page", map[string]answer{"POST /api/v1/services": {status: 201, body: `{}`}}, `POST /api/v1/services {"identifier":"page","name":"Page","organization":"acme"}`, true},
+		{"service change acme.pay --name Page --id page", map[string]answer{"PATCH /api/v1/services/acme.pay": {body: `{}`}}, `PATCH /api/v1/services/acme.pay {"identifier":"page","name":"Page"}`, false},
 		{"service change acme.pay --key P-384", map[string]answer{"PATCH /api/v1/services/acme.pay": {body: `{}`}}, `PATCH /api/v1/services/acme.pay {"key":"P-384"}`, false},
 		{"service enable acme.pay", map[string]answer{"POST /api/v1/services/acme.pay/enable": {body: `{}`}}, `POST /api/v1/services/acme.pay/enable {}`, false},
 		{
@@ -192,6 +196,10 @@ func TestErrorsTellWhatHappenedAndWhatToDo(t *testing.T) {
 		{"a proxy", answer{status: 502, kind: "text/html", body: "<h1>Bad \x1b[31mGateway</h1>"}, "postern: HOST answered 502 Bad Gateway, but not in the way Postern does\n  check the address and any proxy in between\n"},
 		{"another site", answer{status: 200, kind: "text/html", body: "<h1>Welcome"}, "postern: HOST answered 200 OK, but not in the way Postern does\n  check the address and any proxy in between\n"},
 		{"not what it says", answer{status: 400, body: "<h1>"}, "postern: HOST answered 400 Bad Request, but not in the way Postern does\n  check the address and any proxy in between\n"},
+		{
+			"another version", answer{status: 404, body: `{"detail":"there is nothing at this address","code":"no-such-path","hint":"look at /x"}`},
+			"postern: there is nothing at this address\n  Postern at HOST may be of another version than this program, or the address has a path too many\n",
+		},
 		{"hostile", answer{status: 409, body: `{"detail":"a\u001b[2Jb\u202ec\nd","hint":"e\u0007"}`}, "postern: a\\u001b[2Jb\\u202ec\\nd\n  e\\u0007\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -353,25 +361,27 @@ func TestAPrivateRoot(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for line, want := range map[string]string{
-		"bogus":                            `there is no command "bogus"`,
-		"ordr":                             "did you mean order?",
-		"order approv ord-1":               "did you mean approve?",
-		"order show":                       "ORDER is missing",
-		"order show a b":                   `"b" is an extra argument`,
-		"order create":                     "--contact is missing",
-		"org add acme":                     "--name is missing",
-		"org list extra":                   `"extra" is an extra argument`,
-		"org list --limit 0":               "--limit must be 1 or more",
-		"org list --limit x":               `invalid argument "x"`,
-		"org list --nope":                  "unknown flag: --nope",
-		"contact change con-1":             "nothing to change",
-		"service add acme":                 "has no dot",
-		"cert revoke 12":                   "--reason is missing",
-		"cert revoke 12 --reason lost":     "--reason must be one of",
-		"version extra":                    `"extra" is an extra argument`,
-		"claim a b":                        "at most 1",
-		"claim x --csr a --new-key b":      "none of the others can be",
-		"claim x --csr a --target windows": "none of the others can be",
+		"bogus":                              `there is no command "bogus"`,
+		"ordr":                               "did you mean order?",
+		"order approv ord-1":                 "did you mean approve?",
+		"order show":                         "ORDER is missing",
+		"order show a b":                     `"b" is an extra argument`,
+		"order create":                       "--contact is missing",
+		"org add acme":                       "--name is missing",
+		"org list extra":                     `"extra" is an extra argument`,
+		"org list --limit 0":                 "--limit must be 1 or more",
+		"org list --limit x":                 `invalid argument "x"`,
+		"org list --nope":                    "unknown flag: --nope",
+		"contact change con-1":               "nothing to change",
+		"service add acme":                   "has no name",
+		"service add acme.x --name y --id z": "two identifiers",
+		"cert revoke 12":                     "--reason is missing",
+		"cert revoke 12 --reason lost":       "--reason must be one of",
+		"version extra":                      `"extra" is an extra argument`,
+		"claim a b":                          `"b" is an extra argument`,
+		"claim x --csr a --new-key b":        "none of the others can be",
+		"claim x --csr a --target windows":   "none of the others can be",
+		"find":                               "ANYTHING is missing",
 	} {
 		got := run(t, []string{"POSTERN_TOKEN=x"}, "", strings.Fields(line)...)
 		if got.status != 2 || !strings.Contains(got.err, want) || !strings.Contains(got.err, "--help` shows the usage") || got.out != "" {

@@ -35,7 +35,7 @@ machine, and what is saved is the certificate with its chain in PEM.
 No file is ever replaced.`,
 		Example: `  postern claim https://certs.example.com/c/...
   postern claim --new-key client.key https://certs.example.com/c/...`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := newSession(c, o, q, strings.Join(args, ""))
 			if err != nil {

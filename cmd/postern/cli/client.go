@@ -101,6 +101,9 @@ func (c *client) do(ctx context.Context, q request, out any) error {
 	return nil
 }
 
+// noSuchPath is the code of an answer about a path that the server does not have.
+const noSuchPath issuance.Code = "no-such-path"
+
 // problem returns the error that an answer tells (RFC 9457).
 func problem(base *url.URL, answer *http.Response, text []byte) error {
 	var p struct {
@@ -127,6 +130,9 @@ func problem(base *url.URL, answer *http.Response, text []byte) error {
 	}
 	if e.Message == "" {
 		e.Message = p.Title
+	}
+	if e.Code == noSuchPath {
+		e.Hint = "Postern at " + base.Host + " may be of another version than this program, or the address has a path too many"
 	}
 	e.Message, e.Hint = clean(e.Message), clean(e.Hint) // one line each
 	if e.Hint == "" && e.Retry > 0 {

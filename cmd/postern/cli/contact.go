@@ -49,7 +49,7 @@ func aboutContact(_ namer, p contactRecord, s *sheet) {
 	s.add("mobile changed", when(p.MobileChangedAt))
 	s.add("language", p.Language)
 	s.add("may", p.may())
-	s.add("since", when(p.CreatedAt))
+	s.add("added", when(p.CreatedAt))
 }
 
 // may says what the contact is authorised to do.

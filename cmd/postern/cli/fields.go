@@ -8,7 +8,7 @@ import (
 )
 
 // changed returns the flags of c that were given, as the fields of a record:
-// --may-order is may_order, --org is organization.
+// --may-order is may_order, --org is organization, --id is identifier.
 func changed(c *cobra.Command) map[string]any {
 	body := make(map[string]any)
 	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
@@ -17,6 +17,8 @@ func changed(c *cobra.Command) map[string]any {
 		case !f.Changed || name == "help":
 		case name == "org":
 			body["organization"] = f.Value.String()
+		case name == "id":
+			body["identifier"] = f.Value.String()
 		case f.Value.Type() == "bool":
 			body[name] = f.Value.String() == "true"
 		default:

@@ -21,7 +21,7 @@ notation, or the last eight digits that the SMS with the password shows; a SHA-2
 fingerprint; a CN, service or SPIFFE ID; a file in PEM or DER, - for standard input; a mail
 address or phone number; an organisation; the id of an order, message or contact.`,
 		Example: "  postern find payments\n  postern find '+41 79 123 45 67'\n  postern find client.pem",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    atLeast("ANYTHING"),
 		RunE: func(c *cobra.Command, args []string) error {
 			arg := strings.Join(args, " ") // fingerprints and names have blanks
 			typed, err := inHand(arg, c.InOrStdin())
@@ -80,9 +80,12 @@ func (f foundRecords) print(w io.Writer, contact namer) error {
 		messages.add(messageRow(nil, m)...)
 	}
 	return printTables(w, f.More, []titled{
-		{"organizations", "organisations", organizations}, {"contacts", "contacts", contacts},
+		{"organizations", "organisations", organizations},
+		{"contacts", "contacts", contacts},
 		{"services", "services", services},
-		{"certificates", "certificates", certificates}, {"orders", "orders", orders}, {"messages", "messages", messages},
+		{"certificates", "certificates", certificates},
+		{"orders", "orders", orders},
+		{"messages", "messages", messages},
 	})
 }
 

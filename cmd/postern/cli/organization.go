@@ -37,7 +37,7 @@ func aboutOrganization(_ namer, o organizationRecord, s *sheet) {
 	s.add("organisation", o.ID)
 	s.add("name", o.Name)
 	s.add("disabled", yes(o.Disabled))
-	s.add("since", when(o.CreatedAt))
+	s.add("added", when(o.CreatedAt))
 }
 
 func addOrganization(n *connection, told func(organizationRecord) string) *cobra.Command {

@@ -22,9 +22,9 @@ type (
 		MobileChangedAt                                 time.Time `json:"mobile_changed_at"`
 	}
 	serviceRecord struct {
-		ID, Organization, Name, Environment, Key, Target string
-		Disabled                                         bool
-		CreatedAt                                        time.Time `json:"created_at"`
+		ID, Organization, Name, Identifier, Environment, Key, Target string
+		Disabled                                                     bool
+		CreatedAt                                                    time.Time `json:"created_at"`
 	}
 	orderRecord struct {
 		ID, State, Organization, Service, Contact, Key, Target, Renews, Comment, Serial string

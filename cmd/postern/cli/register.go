@@ -2,7 +2,6 @@ package cli
 
 import (
 	"net/url"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,16 +19,16 @@ func require(c *cobra.Command, flags ...string) {
 
 func services(n *connection) *cobra.Command {
 	told := func(what string) func(serviceRecord) string {
-		return func(s serviceRecord) string { return what + " service " + s.ID }
+		return func(s serviceRecord) string { return what + " service " + s.called() }
 	}
 	return group("service", "Client applications, which get certificates",
 		listCommand(n, listing[serviceRecord]{
-			columns: []string{"id", "organization", "name", "environment", "key", "target", "disabled", "created_at"},
+			columns: []string{"id", "organization", "name", "identifier", "environment", "key", "target", "disabled", "created_at"},
 			short:   "List services", plural: "services", path: "api/v1/services",
 			filters: []filter{{name: "org", parameter: "organization", usage: "of this organisation"}},
-			head:    []string{"SERVICE", "ENVIRONMENT", "KEY", "TARGET", "DISABLED"},
+			head:    []string{"SERVICE", "NAME", "ENVIRONMENT", "KEY", "TARGET", "DISABLED"},
 			row: func(_ namer, s serviceRecord) []string {
-				return []string{s.ID, s.Environment, s.Key, s.Target, yes(s.Disabled)}
+				return []string{s.ID, s.Name, s.Environment, s.Key, s.Target, yes(s.Disabled)}
 			},
 		}),
 		showCommand(n, showing[serviceRecord]{
@@ -46,12 +45,14 @@ func services(n *connection) *cobra.Command {
 
 func aboutService(_ namer, s serviceRecord, l *sheet) {
 	l.add("service", s.ID)
+	l.add("name", s.Name)
+	l.add("identifier", s.Identifier)
 	l.add("organisation", s.Organization)
 	l.add("environment", s.Environment)
 	l.add("key", s.Key)
 	l.add("target", s.Target)
 	l.add("disabled", yes(s.Disabled))
-	l.add("since", when(s.CreatedAt))
+	l.add("added", when(s.CreatedAt))
 }
 
 func serviceFlags(c *cobra.Command) {
@@ -65,36 +66,42 @@ func serviceFlags(c *cobra.Command) {
 
 func addService(n *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "add ORGANISATION.NAME", Aliases: []string{"create"}, Short: "Add a service",
-		Long: `Adds a client application of a customer. NAME is its short name, for good: it
-stands in every certificate.`,
-		Example: "  postern service add acme.payments --environment test",
-		Args:    args("ORGANISATION.NAME"),
+		Use: "add ORGANISATION.NAME | ORGANISATION --name NAME", Aliases: []string{"create"}, Short: "Add a service",
+		Long: `Adds a client application of a customer. NAME is what people call it, up to 64
+characters; certificates carry it. The identifier stands for it in commands, URLs and
+SPIFFE ID: --id, or what is made from the name ("my page" gives my-page). Both can be
+changed until the first certificate.`,
+		Example: `  postern service add acme.payments --environment test
+  postern service add acme --name "my page"
+  postern service add acme --name "Моя страница" --id my-page`,
+		Args: args("ORGANISATION.NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
-			organization, name, ok := strings.Cut(args[0], ".")
-			if !ok {
-				return Usagef(c, "%q has no dot: write organisation and name, as in acme.payments", args[0])
+			body, err := newService(c, args[0])
+			if err != nil {
+				return err
 			}
 			api, err := n.client()
 			if err != nil {
 				return err
 			}
-			body := changed(c)
-			body["organization"], body["name"] = organization, name
-			return send(n, c, api.create, "api/v1/services", body, func(s serviceRecord) string { return "added service " + s.ID })
+			return send(n, c, api.create, "api/v1/services", body, func(s serviceRecord) string { return "added service " + s.called() })
 		},
 	}
+	nameFlags(c, "made from the name")
 	serviceFlags(c)
 	return c
 }
 
 func changeService(n *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "change SERVICE", Short: "Change the environment and preferences of a service", Args: args("SERVICE"),
+		Use: "change SERVICE", Short: "Change a service's name, where it runs and what it prefers", Args: args("SERVICE"),
+		Long: `Changes a service. Its name and identifier can be changed until its first
+certificate, which carries them; its orders go with it.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			return change(n, c, "api/v1/services/"+url.PathEscape(args[0]), func(s serviceRecord) string { return "changed service " + s.ID })
+			return change(n, c, "api/v1/services/"+url.PathEscape(args[0]), func(s serviceRecord) string { return "changed service " + s.called() })
 		},
 	}
+	nameFlags(c, "stays")
 	serviceFlags(c)
 	return c
 }

@@ -154,6 +154,26 @@ func args(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// atLeast returns a check for one argument or more, each what name says.
+func atLeast(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, given []string) error {
+		if len(given) == 0 {
+			return args(name)(c, given)
+		}
+		return nil
+	}
+}
+
+// atMost returns a check for no more than n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, given []string) error {
+		if len(given) > n {
+			return fmt.Errorf("%q is an extra argument", given[n])
+		}
+		return nil
+	}
+}
+
 // say prints one line for people.
 func say(w io.Writer, format string, a ...any) {
 	fmt.Fprintln(w, clean(fmt.Sprintf(format, a...))) //nolint:errcheck // nobody is left to be told

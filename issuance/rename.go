@@ -1,0 +1,90 @@
+package issuance
+
+// rename makes way for a service's new name and id: it refuses them once a
+// certificate carries the old ones, and takes along what belongs to the service.
+// The caller puts the service.
+func (w *work) rename(old, s Service) error {
+	if s.Name == old.Name && s.ID == old.ID {
+		return nil
+	}
+	if err := w.renamable(old); err != nil || s.ID == old.ID {
+		return err
+	}
+	if err := w.untaken(s); err != nil {
+		return err
+	}
+	if err := w.moveOrders(old.ID, s.ID); err != nil {
+		return err
+	}
+	if err := w.moveAbandoned(old.ID, s.ID); err != nil {
+		return err
+	}
+	return w.DeleteService(old.ID)
+}
+
+// renamable refuses a service with a certificate, or one that may be made at this
+// moment, outside of any transaction.
+func (w *work) renamable(s Service) error {
+	certs, _, err := w.Certificates(CertificateQuery{Service: s.ID, Page: Page{Limit: 1}})
+	if err != nil {
+		return err
+	}
+	if len(certs) > 0 {
+		return &Error{
+			Kind: Conflict, Code: CodeState, Message: "certificates carry the name and the identifier of service " + string(s.ID) + ", which stay",
+			Hint: "add another service under the new name, and order certificates for that",
+		}
+	}
+	claims, _, err := w.Orders(OrderQuery{Service: s.ID, State: VerifiedState, Page: Page{Limit: 1}})
+	if err != nil || len(claims) == 0 {
+		return err
+	}
+	return &Error{
+		Kind: Conflict, Code: CodeState, Message: "the certificate of order " + string(claims[0].ID) + " is being claimed under the present name",
+		Hint: "cancel that order, or keep the name", Next: Next{ShowVerb, OrderNoun, string(claims[0].ID)},
+	}
+}
+
+// moveOrders gives the orders of a service, of which nothing has come so far, to
+// the one that it becomes.
+func (w *work) moveOrders(from, to ServiceID) error {
+	orders, more, err := w.Orders(OrderQuery{Service: from, Page: Page{Limit: MaxPage}})
+	if err != nil {
+		return err
+	}
+	if more != "" {
+		return tooMany(from)
+	}
+	for _, o := range orders {
+		o.Service = to
+		if err := w.PutOrder(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveAbandoned is moveOrders for the serial numbers that were given up.
+func (w *work) moveAbandoned(from, to ServiceID) error {
+	numbers, more, err := w.Certificates(CertificateQuery{Service: from, Status: Abandoned, Page: Page{Limit: MaxPage}})
+	if err != nil {
+		return err
+	}
+	if more != "" {
+		return tooMany(from)
+	}
+	for _, c := range numbers {
+		c.Service = to
+		if err := w.PutCertificate(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func tooMany(id ServiceID) *Error {
+	return &Error{
+		Kind: Conflict, Code: CodeState, Field: "identifier", Message: "more than " + itoa(MaxPage) + " orders or claims of service " + string(id) + " name it",
+		Hint: "keep the identifier, or add another service",
+	}
+}
