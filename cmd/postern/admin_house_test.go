@@ -286,7 +286,7 @@ func (h *adminHouse) register() (contact string) {
 // order requests and approves an order, and returns its id.
 func (h *adminHouse) order(contact string) (id string) {
 	h.t.Helper()
-	id = h.post(http.StatusCreated, "/orders", `{"service":"acme.payments","contact":"`+contact+`"}`).field(h.t, "id")
+	id = h.post(http.StatusCreated, "/orders", `{"service":"acme.payments","contact":"`+contact+`","another":true}`).field(h.t, "id")
 	h.post(http.StatusOK, "/orders/"+id+"/approve", "")
 	return id
 }

@@ -80,7 +80,7 @@ func (f *frontier) curl(address string, args ...string) string {
 func (f *frontier) opensLink(t *testing.T) {
 	t.Helper()
 	head := f.curl(f.link)
-	for _, want := range []string{`(?im)^Location: /certs/claim\r$`, `(?im)^Set-Cookie: __Secure-postern-link=[\w-]+; Path=/certs; .*Secure`} {
+	for _, want := range []string{`(?im)^Location: /certs/claim\?cookies=check\r$`, `(?im)^Set-Cookie: __Secure-postern-link=[\w-]+; Path=/certs; .*Secure`} {
 		if !regexp.MustCompile(want).MatchString(head) {
 			t.Errorf("the link is answered without %s:\n%s", want, head)
 		}
@@ -112,7 +112,7 @@ func (f *frontier) inABrowser(t *testing.T) {
 	v.do("a wrong code", chromedp.SendKeys(`#code`, wrong), chromedp.Submit(`#verify`), chromedp.WaitVisible(`#code[aria-invalid]`))
 	v.do("the right code", chromedp.SetValue(`#code`, f.code), chromedp.Submit(`#verify`), chromedp.WaitVisible(`input[value="java"]`))
 	v.do("the download", chromedp.Click(`input[value="java"]`), chromedp.Click(`form[data-download] .go button`))
-	v.do("the password texted", chromedp.WaitVisible(`//h1[contains(., "has been texted")]`, chromedp.BySearch)) // the script asked for the status
+	v.do("the password texted", chromedp.WaitVisible(`//h1[contains(., "password was sent")]`, chromedp.BySearch)) // the script asked for the status
 	f.file = v.downloaded("*.p12")
 	_, err := f.readPassword(t.Context())
 	must(t, err)

@@ -66,8 +66,8 @@ func TestESTOpensWithoutACertificate(t *testing.T) {
 	}
 	h.key("any")
 	h.refused("serverkeygen", h.curl("/.well-known/est/serverkeygen", "any.csr"), http.StatusNotFound, "nothing at this address")
-	for path, allow := range map[string]string{"cacerts": "GET", "csrattrs": "GET", "simpleenroll": "POST", "simplereenroll": "POST"} {
-		method := map[string]string{"GET": "POST", "POST": "GET"}[allow]
+	for path, allow := range map[string]string{"cacerts": "GET, HEAD", "csrattrs": "GET, HEAD", "simpleenroll": "POST", "simplereenroll": "POST"} {
+		method := map[string]string{"GET, HEAD": "POST", "POST": "GET"}[allow]
 		r := h.curl("/.well-known/est/"+path, "", "-X", method)
 		h.refused(method+" "+path, r, http.StatusMethodNotAllowed, "use "+allow)
 		if got := r.header.Get("Allow"); got != allow {
@@ -93,8 +93,8 @@ func TestESTRefusesToEnroll(t *testing.T) {
 	h.write("large.csr", bytes.Repeat([]byte("x"), 64<<10))
 	h.write("rubbish", []byte("not base64!"))
 
-	h.refused("nobody", h.curl(simpleEnroll, "first.csr"), http.StatusUnauthorized, "no user name and password")
-	h.refused("an unknown token", h.curl(simpleEnroll, "first.csr", "-u", strings.Repeat("A", 43)+":"+code), http.StatusUnauthorized, "this link does not work")
+	h.refused("nobody", h.curl(simpleEnroll, "first.csr"), http.StatusUnauthorized, "user name and password are missing")
+	h.refused("an unknown token", h.curl(simpleEnroll, "first.csr", "-u", strings.Repeat("A", 43)+":"+code), http.StatusUnauthorized, "this link is not valid")
 	// What is refused before the code is looked at.
 	with := []string{"-u", token + ":" + code}
 	h.refused("another media type", h.curl(simpleEnroll, "first.csr", append(with, "-H", "Content-Type: application/json")...), http.StatusUnsupportedMediaType, "application/pkcs10")
@@ -116,9 +116,9 @@ func TestESTRefusesToEnroll(t *testing.T) {
 	if again := h.certificates(h.curl(simpleEnroll, "first.csr", "-u", token+":")); !again[0].Equal(got[0]) {
 		t.Error("the same key got another certificate when it asked again")
 	}
-	h.refused("another key", h.curl(simpleEnroll, "other.csr", with...), http.StatusUnauthorized, "this link does not work")
+	h.refused("another key", h.curl(simpleEnroll, "other.csr", with...), http.StatusUnauthorized, "this link is not valid")
 	h.late.Store(int64(31 * time.Minute))
-	h.refused("after the claim window", h.curl(simpleEnroll, "first.csr", with...), http.StatusUnauthorized, "this link does not work")
+	h.refused("after the claim window", h.curl(simpleEnroll, "first.csr", with...), http.StatusUnauthorized, "this link is not valid")
 
 	token, code = h.invite()
 	for range 2 {
@@ -146,8 +146,8 @@ func TestESTRefusesToReenroll(t *testing.T) {
 
 	h.refused("no certificate", h.curl(simpleReenroll, "second.csr"), http.StatusForbidden, "no client certificate")
 	h.refused("another media type", h.curl(simpleReenroll, "second.csr", append(with, "-H", "Content-Type: text/plain")...), http.StatusUnsupportedMediaType, "application/pkcs10")
-	h.refused("a changed subject", h.curl(simpleReenroll, "renamed.csr", with...), http.StatusBadRequest, "its subject is not")
-	h.refused("a subject in another order", h.curl(simpleReenroll, "turned.csr", with...), http.StatusBadRequest, "its subject is not")
+	h.refused("a changed subject", h.curl(simpleReenroll, "renamed.csr", with...), http.StatusBadRequest, "its subject differs")
+	h.refused("a subject in another order", h.curl(simpleReenroll, "turned.csr", with...), http.StatusBadRequest, "its subject differs")
 	h.refused("one more name", h.curl(simpleReenroll, "more.csr", with...), http.StatusBadRequest, "alternative names")
 	h.refused("no alternative name", h.curl(simpleReenroll, "bare.csr", with...), http.StatusBadRequest, "alternative names")
 	h.refused("RSA-1024", h.curl(simpleReenroll, "weak.csr", with...), http.StatusBadRequest, "1024 bits")
@@ -156,7 +156,7 @@ func TestESTRefusesToReenroll(t *testing.T) {
 	if again := h.certificates(h.curl(simpleReenroll, "second.csr", with...)); !again[0].Equal(second) {
 		t.Error("the same key got another certificate when it asked again")
 	}
-	h.refused("a second successor", h.curl(simpleReenroll, "third.csr", with...), http.StatusConflict, "renewed already")
+	h.refused("a second successor", h.curl(simpleReenroll, "third.csr", with...), http.StatusConflict, "already been renewed")
 	h.write("second.pem", pemOf(second.Raw))
 	m, err := h.message(t.Context(), issuance.Mail, "renewed")
 	must(t, err)
