@@ -40,7 +40,7 @@ func TestServicesHaveANameAndAnIdentifier(t *testing.T) {
 	}
 	for what, made := range map[string]struct{ name, identifier, want string }{
 		"a name without an identifier": {"我的页面", "", "identifier: cannot be made"},
-		"an identifier that is taken":  {"My Page", "", `identifier: there is a service "acme.my-page" already`},
+		"an identifier that is taken":  {"My Page", "", `identifier: service "acme.my-page" already exists`},
 		"an identifier that is none":   {"page", "My Page", "identifier: is not a short name"},
 		"one with a dot":               {"page", "a.b", "identifier: is not a short name"},
 	} {

@@ -11,7 +11,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxSPIFFE is the length of a SPIFFE ID in octets (SPIFFE-ID, section 2.3).
+// maxSPIFFE is the length of a SPIFFE ID in bytes (SPIFFE-ID, section 2.3).
 const maxSPIFFE = 2048
 
 // spiffeID is spiffe://<domain>/org/<organization>/service/<service>.

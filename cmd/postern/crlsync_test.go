@@ -41,7 +41,7 @@ func TestARevocationIsInTheFileOfAWebServer(t *testing.T) {
 		more   []string
 	}{
 		{cli.StatusDone, "", []string{"--once"}},
-		{cli.StatusFailed, "lapses in", []string{"--once", "--warn-before", "25h"}},
+		{cli.StatusFailed, "expires in", []string{"--once", "--warn-before", "25h"}},
 		{cli.StatusFailed, "was not refreshed", []string{"--once", "--url", "http://127.0.0.1:1/crl-bundle.pem"}},
 		{cli.StatusFailed, "the server was not told", []string{"--once", "--out", file("other.pem"), "--reload", "false"}},
 		{cli.StatusUsage, "--url: is not an address", []string{"--once", "--url", "pki.example.com"}},

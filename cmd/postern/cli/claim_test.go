@@ -275,7 +275,7 @@ func TestAForeignCertificateIsRefused(t *testing.T) {
 		site.chain = func(*x509.CertificateRequest) []byte { return text }
 		key := strings.ReplaceAll(name, " ", "-") + ".key"
 		got := run(t, nil, "11112222\n", "claim", link, "--new-key", key)
-		if got.status != 1 || !strings.Contains(got.err, "not a certificate for this key") {
+		if got.status != 1 || !strings.Contains(got.err, "other than a certificate for this key") {
 			t.Errorf("%s: got %+v", name, got)
 		}
 		if _, err := os.Stat(key); err != nil {

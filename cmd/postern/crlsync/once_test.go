@@ -181,7 +181,7 @@ func TestOnceTellsThatTheFileLapsesSoon(t *testing.T) {
 	b := newBeside(t)
 	want := b.origin.serve(b.origin.lists(t, list{Number: 1, NextUpdate: time.Now().Add(50 * time.Minute)}))
 	err := b.once()
-	if err == nil || !strings.Contains(err.Error(), "lapses in") {
+	if err == nil || !strings.Contains(err.Error(), "expires in") {
 		t.Errorf("50 minutes are left of an hour: %v", err)
 	}
 	if b.read("crl-bundle.pem") != string(want) {
