@@ -197,7 +197,8 @@ func TestErrorsTellWhatHappenedAndWhatToDo(t *testing.T) {
 		{"another site", answer{status: 200, kind: "text/html", body: "<h1>Welcome"}, "postern: HOST answered 200 OK, but not in the way Postern does\n  check the address and any proxy in between\n"},
 		{"not what it says", answer{status: 400, body: "<h1>"}, "postern: HOST answered 400 Bad Request, but not in the way Postern does\n  check the address and any proxy in between\n"},
 		{
-			"another version", answer{status: 404, body: `{"detail":"there is nothing at this address","code":"no-such-path","hint":"look at /x"}`},
+			"another version",
+			answer{status: 404, body: `{"detail":"there is nothing at this address","code":"no-such-path","hint":"look at /x"}`},
 			"postern: there is nothing at this address\n  Postern at HOST may be of another version than this program, or the address has a path too many\n",
 		},
 		{"hostile", answer{status: 409, body: `{"detail":"a\u001b[2Jb\u202ec\nd","hint":"e\u0007"}`}, "postern: a\\u001b[2Jb\\u202ec\\nd\n  e\\u0007\n"},
