@@ -58,12 +58,12 @@ func TestOpenRefuses(t *testing.T) {
 		"no passphrase":    {func(_ *testing.T, o *OpenOptions) { o.Passphrase = issuance.Secret{} }, "does not open issuing-1.key"},
 		"no root.pem":      {remove("root.pem"), "has no root.pem"},
 		"no root.crl":      {remove("root.crl"), "has no root.crl"},
-		"no issuing CA":    {remove("issuing-1.pem"), "no issuing CA"},
+		"none of its issuing CAs is valid any longer":    {remove("issuing-1.pem"), "no issuing CA"},
 		"no issuing key":   {remove("issuing-1.key"), "has no issuing-1.key"},
 		"another's key":    {overwrite("issuing-1.key", "root.key"), "issuing-1.key is not the key of issuing-1.pem"},
 		"rubbish":          {overwrite("root.pem", "root.crl"), "root.pem is not a certificate"},
-		"too late":         {at(10, 1), "no issuing CA in it stands"},
-		"too early":        {at(0, -2), "its chain does not stand"},
+		"too late":         {at(10, 1), "none of its issuing CAs is valid any longer"},
+		"too early":        {at(0, -2), "its chain is not valid"},
 		"other domain":     {func(_ *testing.T, o *OpenOptions) { o.TrustDomain = "example.org" }, "differs from the one that the CA was created for, example.com"},
 		"bad domain":       {func(_ *testing.T, o *OpenOptions) { o.TrustDomain = "" }, "is not a domain name"},
 		"bad URL":          {func(_ *testing.T, o *OpenOptions) { o.URLs.Base = "ftp://x" }, "is not an http URL"},
@@ -73,13 +73,13 @@ func TestOpenRefuses(t *testing.T) {
 			other := authorityOtherDir(t)
 			authorityCopy(t, other, o.Dir, "root.pem")
 			authorityCopy(t, other, o.Dir, "root.crl")
-		}, "its chain does not stand"},
+		}, "its chain is not valid"},
 		"leaf in place of a CA": {func(t *testing.T, o *OpenOptions) {
 			leaf := authoritySign(t, authorityOpen(t, *o), authorityProfile(authorityKey(t, issuance.P256).Public()))
 			if err := os.WriteFile(filepath.Join(o.Dir, "issuing-1.pem"), certificatePEM(leaf), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "its chain does not stand"},
+		}, "its chain is not valid"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -94,7 +94,7 @@ func TestTamperingServiceIsCaught(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			is.service = authorityTamperer{CertificateAuthorityService: soft, before: test.before}
 			_, err := a.Sign(context.Background(), authorityProfile(authorityKey(t, issuance.P256).Public()))
-			if err == nil || !strings.Contains(err.Error(), "not the profile: "+test.want) {
+			if err == nil || !strings.Contains(err.Error(), "differs from the profile: "+test.want) {
 				t.Errorf("got error %v, want one about %s", err, test.want)
 			}
 		})
