@@ -58,7 +58,7 @@ func TestOpenRefuses(t *testing.T) {
 		"no passphrase":    {func(_ *testing.T, o *OpenOptions) { o.Passphrase = issuance.Secret{} }, "does not open issuing-1.key"},
 		"no root.pem":      {remove("root.pem"), "has no root.pem"},
 		"no root.crl":      {remove("root.crl"), "has no root.crl"},
-		"none of its issuing CAs is valid any longer":    {remove("issuing-1.pem"), "no issuing CA"},
+		"no issuing CA":    {remove("issuing-1.pem"), "none of its issuing CAs is valid any longer"},
 		"no issuing key":   {remove("issuing-1.key"), "has no issuing-1.key"},
 		"another's key":    {overwrite("issuing-1.key", "root.key"), "issuing-1.key is not the key of issuing-1.pem"},
 		"rubbish":          {overwrite("root.pem", "root.crl"), "root.pem is not a certificate"},

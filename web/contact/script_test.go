@@ -31,7 +31,7 @@ func TestScript(t *testing.T) {
 	d := newDesk(t)
 	id, link := d.invite()
 	b := d.browser()
-	b.script(link, "code", d.wrong(id)).shows("this is not the code (4 tries left)\ncheck the newest SMS\n")
+	b.script(link, "code", d.wrong(id)).shows("this code is wrong (4 tries left)\ncheck the newest SMS\n")
 	if b.status != http.StatusForbidden {
 		t.Errorf("a wrong code gets status %d, want 403", b.status)
 	}
@@ -100,7 +100,7 @@ func TestScriptProblem(t *testing.T) {
 	if err := json.Unmarshal([]byte(b.body), &problem); err != nil {
 		t.Fatal(err)
 	}
-	if problem.Code != "wrong-code" || problem.Status != b.status || problem.Detail != "this is not the code (4 tries left)" || problem.Hint == "" {
+	if problem.Code != "wrong-code" || problem.Status != b.status || problem.Detail != "this code is wrong (4 tries left)" || problem.Hint == "" {
 		t.Errorf("status %d, problem %+v", b.status, problem)
 	}
 	if got, want := b.header.Get("Content-Type"), "application/problem+json"; got != want {
