@@ -162,9 +162,9 @@ func TestPackRefuses(t *testing.T) {
 		change func(*issuance.Bundle)
 		want   string
 	}{
-		"foreign key":         {func(b *issuance.Bundle) { b.Key = pkcs12Key(t, issuance.P256) }, "private key is not that of the certificate"},
-		"key of another kind": {func(b *issuance.Bundle) { b.Key = pkcs12Key(t, issuance.Ed25519) }, "private key is not that of the certificate"},
-		"no key":              {func(b *issuance.Bundle) { b.Key = nil }, "private key is not that of the certificate"},
+		"foreign key":         {func(b *issuance.Bundle) { b.Key = pkcs12Key(t, issuance.P256) }, "private key does not belong to the certificate"},
+		"key of another kind": {func(b *issuance.Bundle) { b.Key = pkcs12Key(t, issuance.Ed25519) }, "private key does not belong to the certificate"},
+		"no key":              {func(b *issuance.Bundle) { b.Key = nil }, "private key does not belong to the certificate"},
 		"no certificate":      {func(b *issuance.Bundle) { b.Certificate = nil }, "reading the certificate"},
 		"cut certificate":     {func(b *issuance.Bundle) { b.Certificate = b.Certificate[:100] }, "reading the certificate"},
 		"bytes after it":      {func(b *issuance.Bundle) { b.Certificate = append(bytes.Clone(b.Certificate), 0) }, "reading the certificate"},

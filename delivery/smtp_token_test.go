@@ -145,7 +145,7 @@ func TestTokenEndpointRefuses(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = startTokenServer(t).client().Tokens()(ctx, false)
-	checkTokenError(t, err, SendError{}, "server stops")
+	checkTokenError(t, err, SendError{}, "server is stopping")
 }
 
 func checkTokenError(t *testing.T, err error, want SendError, says string) {

@@ -36,13 +36,13 @@ func TestAFileThatIsMountedAloneIsRefused(t *testing.T) {
 	c := exec.Command(command[0], command[1:]...)
 	c.Dir = f.dir
 	said, err := c.CombinedOutput()
-	if c.ProcessState == nil || c.ProcessState.ExitCode() != 2 || !strings.Contains(string(said), "is mounted by itself") || !strings.Contains(string(said), "mount the directory") {
+	if c.ProcessState == nil || c.ProcessState.ExitCode() != 2 || !strings.Contains(string(said), "is mounted as a single file") || !strings.Contains(string(said), "mount its directory") {
 		t.Errorf("%v: %s", err, said)
 	}
 	// What Docker makes of a file that is not there when it is mounted.
 	must(t, os.Mkdir(f.path("missing.pem"), 0o755))
 	said, err = exec.Command("sh", "-c", f.syncOf("missing.pem")+" --once").CombinedOutput()
-	if err == nil || !strings.Contains(string(said), "Docker makes a directory") {
+	if err == nil || !strings.Contains(string(said), "Docker creates a directory") {
 		t.Errorf("%v: %s", err, said)
 	}
 }
@@ -77,7 +77,7 @@ func TestAReaderThatMountsTheFileAloneIsNoticed(t *testing.T) {
 	}
 	f.status("revoke", "keyCompromise")
 	f.await("advice", func() bool {
-		return strings.Contains(p.said(), "(sleep), at "+f.path("seen.pem")+", mounts the file alone") && strings.Contains(p.said(), "state=reload-failed")
+		return strings.Contains(p.said(), "(sleep), at "+f.path("seen.pem")+", mounts only the file") && strings.Contains(p.said(), "state=reload-failed")
 	})
 	_ = reader.cmd.Process.Kill()
 	<-reader.done

@@ -60,7 +60,7 @@ func TestCRLSyncBehindAProxyThatGivesUpEarly(t *testing.T) {
 	if after := f.answered("504"); after-cuts > 1 || cuts > 2 {
 		t.Errorf("nginx cut off %d waits, then %d more: nothing was learned\n%s", cuts, after-cuts, log)
 	}
-	if !strings.Contains(log.String(), "a wait for a change was cut off on the way") {
+	if !strings.Contains(log.String(), "a wait for a change was cut off by a proxy") {
 		t.Errorf("the log does not tell: %s", log)
 	}
 }

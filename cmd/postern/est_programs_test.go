@@ -42,7 +42,7 @@ func TestESTWarnsOfAPrivateKey(t *testing.T) {
 	for name, body := range map[string][]byte{"both": both, "encoded": []byte(base64.StdEncoding.EncodeToString(both))} {
 		h.write(name, body)
 		r := h.curl(simpleEnroll, "", "-u", token+":"+code, "-H", "Content-Type: application/pkcs10", "--data-binary", "@"+name)
-		h.refused(name, r, http.StatusBadRequest, "has a private key in it")
+		h.refused(name, r, http.StatusBadRequest, "contains a private key")
 		h.refused(name, r, http.StatusBadRequest, "has left your machine")
 	}
 	if n := h.attempts(); n != 0 {
@@ -66,7 +66,7 @@ func TestESTAnswersBelowALabel(t *testing.T) {
 	h.successor("second", "first.pem")
 	h.certificates(h.curl("/.well-known/est/other/simplereenroll", "second.csr", "--cert", "first.pem", "--key", "first.key"))
 	h.refused("without the certificate", h.curl("/.well-known/est/other/simplereenroll", "second.csr"), http.StatusForbidden, "no client certificate")
-	h.refused("without the code", h.curl("/.well-known/est/ca/simpleenroll", "first.csr"), http.StatusUnauthorized, "no user name")
+	h.refused("without the code", h.curl("/.well-known/est/ca/simpleenroll", "first.csr"), http.StatusUnauthorized, "user name and password are missing")
 	// Without the headers of most clients (strongSwan's pki reads one line), a label still gets lines.
 	bare := []string{"-H", "User-Agent:", "-H", "Accept:"}
 	for path, lines := range map[string]int{"cacerts": 0, "ca/cacerts": 2} {

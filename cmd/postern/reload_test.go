@@ -104,7 +104,7 @@ func TestACorrectedSecretIsTakenWithoutARestart(t *testing.T) {
 	order := regexp.MustCompile(`ord-\w+`).FindString(o.run(0, "order", "create", "--service", "acme.pay", "--contact", "anna@acme.example"))
 	o.run(0, "order", "approve", order)
 	code := regexp.MustCompile(`(?m)^code .*(msg-\w+)`).FindStringSubmatch(o.run(0, "message", "list", "--order", order))[1]
-	o.says("waits, because its channel is paused: Twilio refused an SMS (status 401, code 20003)", o.run(0, "message", "retry", code))
+	o.says("is waiting because its channel is paused: Twilio refused an SMS (status 401, code 20003)", o.run(0, "message", "retry", code))
 	o.says("channel paused", o.run(0, "message", "show", code))
 
 	// Corrected: the next command says so, without a restart and without a minute's wait.
@@ -117,7 +117,7 @@ func TestACorrectedSecretIsTakenWithoutARestart(t *testing.T) {
 	o.says("signed in at", o.run(0, "config", "check", "--connect", "--config", path))
 	o.says("the test message by sms to +41791234567 was accepted; the provider's id is SM", o.run(0, "message", "test", "--to", "+41 79 123 45 67"))
 	o.says("the test message by mail to anna@acme.example was accepted", o.run(0, "message", "test", "--to", "anna@acme.example"))
-	o.says("to: is a fixed line", o.run(1, "message", "test", "--to", "+41 44 668 18 00"))
+	o.says("to: is a landline", o.run(1, "message", "test", "--to", "+41 44 668 18 00"))
 	o.says("the message is accepted; it is not sent again", o.run(1, "message", "retry", code))
 	if got := len(twilio.Messages()); got != 2 {
 		t.Errorf("%d SMS, want the code and the test", got)
@@ -166,7 +166,7 @@ func TestSIGHUPReloads(t *testing.T) {
 	rewrite(t, path, "level: warn", "level: info")
 	reload("new settings applied")
 	rewrite(t, path, "level: info", "level: loud")
-	reload("the server goes on as before")
+	reload("the server continues as before")
 	rewrite(t, path, "level: loud", "level: info")
 	reload("msg=reloaded")
 	rewrite(t, path, "# posts_burst: 20", "posts_burst: 50")
