@@ -110,8 +110,11 @@ func (w *work) onlyOrder(q OrderRequest, s Service) error {
 	if q.Renews != "" {
 		return w.onlyRenewal(q.Renews, s)
 	}
+	if q.Another {
+		return nil
+	}
 	open, err := openOrders(w, OrderQuery{Service: s.ID, Contact: q.Contact})
-	if err != nil || q.Another {
+	if err != nil {
 		return err
 	}
 	for _, o := range open {

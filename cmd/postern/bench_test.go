@@ -196,7 +196,7 @@ func (t *bench) invited(n int) []invitation {
 		return err
 	}))
 	inParallel(t.b, n, func(i int) error {
-		o, err := t.registrar.Request(ctx, t.staff, issuance.OrderRequest{Service: "acme.payments", Contact: contact})
+		o, err := t.registrar.Request(ctx, t.staff, issuance.OrderRequest{Service: "acme.payments", Contact: contact, Another: true})
 		if err != nil {
 			return err
 		}
@@ -405,7 +405,7 @@ func (t *bench) certificates(n int, status issuance.Status) []issuance.Serial {
 		contact = list[0].ID
 		return err
 	}))
-	order, err := t.registrar.Request(t.b.Context(), t.staff, issuance.OrderRequest{Service: "acme.payments", Contact: contact})
+	order, err := t.registrar.Request(t.b.Context(), t.staff, issuance.OrderRequest{Service: "acme.payments", Contact: contact, Another: true})
 	must(t.b, err)
 	const batch = 2000
 	for from := 0; from < n; from += batch {
