@@ -54,7 +54,6 @@ func newShared(t *testing.T, slash string) *frontier {
 		c.Public.TrustedProxies = []string{"127.0.0.1"}
 		c.Brand.SupportEmail, c.Brand.SupportPhone = "help@example.com", "+1 202 555 0100"
 	})
-	f.h.cfg.Admin.URL = strings.TrimRight(f.h.cfg.Admin.URL, "/")
 	must(t, os.Chmod(f.dir, 0o755))
 	f.serverKeys()
 	f.nginx(`server { listen ` + address + ` ssl; ssl_certificate ` + f.path("server.pem") + `; ssl_certificate_key ` + f.path("server.key") + `;

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"strings"
 
 	"github.com/postern-ca/postern/web/server"
 )
@@ -42,7 +41,7 @@ func (a *API) index(w http.ResponseWriter, r *http.Request) {
 		Outbox, Metrics bool
 		Public, Base    string
 		Style           template.CSS
-	}{a.opts.Outbox != nil, a.opts.Metrics != nil, strings.TrimRight(a.opts.Public, "/"), a.opts.Base, template.CSS(indexStyle)})
+	}{a.opts.Outbox != nil, a.opts.Metrics != nil, a.opts.Public, a.opts.Base, template.CSS(indexStyle)})
 	if err != nil {
 		a.problems.Write(w, r, err)
 		return

@@ -223,8 +223,12 @@ func Defaults() *Config {
 // File returns the file that was read, "" if there was none.
 func (c *Config) File() string { return c.file }
 
-// complete fills in what follows from other keys.
+// complete fills in what follows from other keys. The addresses of sites lose a
+// slash at the end: paths are put behind them.
 func (c *Config) complete() {
+	for _, site := range []*string{&c.Public.URL, &c.Plain.URL, &c.Admin.URL, &c.MTLS.URL} {
+		*site = strings.TrimRight(*site, "/")
+	}
 	if c.Seal.KeyFile == "" {
 		c.Seal.KeyFile = filepath.Join(c.Data, "seal.key")
 	}
