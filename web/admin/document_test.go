@@ -85,7 +85,7 @@ func TestTheFirstPageLinksToWhatThereIs(t *testing.T) {
 	empty := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	a, err := New(Options{
 		Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Outbox: empty, Metrics: empty, Public: "https://certs.example.com/",
+		Outbox: empty, Metrics: empty, Public: "https://certs.example.com",
 	})
 	if err != nil {
 		t.Fatal(err)
