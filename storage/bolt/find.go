@@ -22,6 +22,7 @@ func certificateFinders(r issuance.Certificate) [][]byte {
 		entry(bySHA1, key, sum),
 		entry[string](byEnding, backwards(string(r.Serial))),
 		entry(byHolder, at, r.Contact),
+		revocationEntry(r),
 	}
 }
 

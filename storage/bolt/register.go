@@ -16,7 +16,6 @@ type tables struct {
 	services      table[issuance.Service]
 	orders        table[issuance.Order]
 	certificates  table[issuance.Certificate]
-	revocations   table[issuance.Revocation]
 	notices       table[issuance.Notice]
 	tokens        table[staff.Token]
 	audit         table[issuance.AuditRecord]
@@ -51,7 +50,6 @@ func newTables() tables {
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
-		revocations:  table[issuance.Revocation]{name: "revocations", key: revocationKey, index: revocationIndex},
 		notices:      table[issuance.Notice]{name: "notices", key: func(r issuance.Notice) []byte { return []byte(r.ID) }, index: noticeIndex},
 		tokens: table[staff.Token]{
 			name:  "tokens",
@@ -95,12 +93,13 @@ const (
 	byRenewal      tag = 13
 	byRefusal      tag = 14
 	byVerb         tag = 15
-	byName         tag = 16 // from here to byHolder: in the buckets for finding
+	byName         tag = 16 // from here to byRevocation: in the buckets for finding
 	byMobile       tag = 17
 	bySHA256       tag = 18
 	bySHA1         tag = 19
 	byEnding       tag = 20
 	byHolder       tag = 21
+	byRevocation   tag = 22
 )
 
 // The tables of what belongs to orders, in entries beside them.
