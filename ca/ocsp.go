@@ -244,6 +244,10 @@ func (i *ocspIssuer) single(about ocspKey, c issuance.Certificate) ocspSingle {
 	return s
 }
 
+// forget drops every answer that is kept: the statuses are read anew, and known
+// as of the time at.
+func (r *Responder) forget(at time.Time) { r.cache.clear(at) }
+
 // changed forgets the answers about the certificates in changes. If at is not
 // zero, the store had no other changes then.
 func (r *Responder) changed(changes []issuance.Revocation, at time.Time) {

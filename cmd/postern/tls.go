@@ -77,7 +77,7 @@ func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
-	if f.current != nil && now.Sub(f.looked) < filesEvery {
+	if f.current != nil && now.Sub(f.looked).Abs() < filesEvery {
 		return f.current, nil
 	}
 	f.looked = now
