@@ -197,6 +197,11 @@ func (r *Responder) sign(ctx context.Context, keys []ocspKey, nonce []byte, now 
 	if draft.singles, err = r.status(ctx, draft.issuer, keys); err != nil {
 		return draft, nil, err
 	}
+	for i, s := range draft.singles { // the clock may have been ahead when it was revoked
+		if s.revokedAt.After(now) {
+			draft.singles[i].revokedAt = now.UTC().Truncate(time.Second)
+		}
+	}
 	by, err := draft.issuer.delegate(now, r.Log)
 	if err != nil {
 		return draft, nil, err

@@ -95,16 +95,17 @@ func (p *Publisher) Load(ctx context.Context) error {
 		return err
 	}
 	p.wake, p.changed = make(chan struct{}, 1), make(chan struct{}, 1)
-	if err := p.read(ctx, p.readLists); err != nil {
+	p.following.Lock()
+	err := p.read(ctx, p.readLists)
+	p.following.Unlock()
+	if err != nil {
 		return err
 	}
 	return p.publish(ctx)
 }
 
-// read has the lists be as the store is now, as lists reads them.
+// read has the lists be as the store is now, as lists reads them. The caller holds p.following.
 func (p *Publisher) read(ctx context.Context, lists func(issuance.FeedReader, time.Time) (map[string]*issuerLists, error)) error {
-	p.following.Lock()
-	defer p.following.Unlock()
 	at := p.Now()
 	cutoff := at.Add(-p.Lifetime)
 	var fresh map[string]*issuerLists
@@ -190,7 +191,7 @@ func (p *Publisher) readLists(tx issuance.FeedReader, cutoff time.Time) (map[str
 			if r.NotAfter.Before(cutoff) {
 				return nil
 			}
-			return l.load(r, p.DropReasons)
+			return l.load(dated(r, p.Now()), p.DropReasons)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("issuer %s: %w", issuer.ID, err)

@@ -9,17 +9,21 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// retire has certificates leave the lists one Lifetime after they have expired, and
-// brings those back that left because the clock was ahead. It looks once in each
-// round of regular CRLs. Nothing is changed in the store.
+// retire has certificates leave the lists one Lifetime after they have expired. It
+// looks once in each round of regular CRLs, and reads all anew if the clock was set
+// back: some may have left too early. Nothing is changed in the store.
 func (p *Publisher) retire(ctx context.Context) error {
 	p.following.Lock()
 	defer p.following.Unlock()
 	now := p.Now()
 	p.mu.Lock()
 	due, from, to := isDue(now, p.retiredAt, p.Refresh), p.cutoff, p.nextCutoff(now)
+	back := now.Before(p.retiredAt)
 	p.mu.Unlock()
-	if !due {
+	switch {
+	case back:
+		return p.readAgain(ctx)
+	case !due:
 		return nil
 	}
 	var moved []issuance.Revocation
@@ -81,11 +85,29 @@ func (p *Publisher) expiring(tx issuance.FeedReader, from, to time.Time) (out []
 // revoked and no index, and makes every CRL and OCSP answer of it. It is for when
 // a view was found to differ from the register.
 func (p *Publisher) Remake(ctx context.Context) error {
-	if err := p.read(ctx, p.readRecords); err != nil {
+	p.following.Lock()
+	err := p.read(ctx, p.readRecords)
+	p.following.Unlock()
+	if err != nil {
 		return err
 	}
-	signal(p.changed)
 	return p.publish(ctx)
+}
+
+// readAgain reads the lists as Load does, and has CRLs made of them. The caller holds p.following.
+func (p *Publisher) readAgain(ctx context.Context) error {
+	err := p.read(ctx, p.readLists)
+	signal(p.changed)
+	return err
+}
+
+// dated is r as it is told at now: a revocation is never dated after it is seen, be
+// it that the clock was ahead.
+func dated(r issuance.Revocation, now time.Time) issuance.Revocation {
+	if r.At.After(now) {
+		r.At = now.UTC().Truncate(time.Second)
+	}
+	return r
 }
 
 // readRecords is readLists that goes by the certificates' records.
@@ -107,7 +129,7 @@ func (p *Publisher) readRecords(tx issuance.FeedReader, cutoff time.Time) (map[s
 	}
 	slices.SortFunc(all, func(a, b issuance.Revocation) int { return a.Serial.Int().Cmp(b.Serial.Int()) })
 	for _, r := range all {
-		if err := lists[r.Issuer].load(r, p.DropReasons); err != nil {
+		if err := lists[r.Issuer].load(dated(r, p.Now()), p.DropReasons); err != nil {
 			return nil, err
 		}
 	}

@@ -145,7 +145,7 @@ func (p *Publisher) list(l *issuerLists, r issuance.Revocation) {
 	if r.NotAfter.Before(p.cutoff) {
 		r.Status = issuance.Active
 	}
-	if err := l.apply(r, p.DropReasons); err != nil {
+	if err := l.apply(dated(r, p.Now()), p.DropReasons); err != nil {
 		p.Log.Error("a revocation is missing from its CRL", "serial", string(r.Serial), "error", err)
 	}
 }
