@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Config is what a Registrar needs; every field but Alerts and Documents must be set.
+// Config is what a Registrar needs; every field but AskTime and Documents must be set.
 type Config struct {
 	Desk   *Desk
 	Store  Store[Snapshot, Tx]
@@ -27,6 +27,10 @@ type Config struct {
 	ASCIIAddress func(address string) (string, error)
 
 	Workers int // keys made and derived at the same time
+
+	// AskTime asks time servers how far they are ahead of the wall clock; nil: there
+	// are none. It answers within seconds.
+	AskTime func(context.Context) []TimeAnswer
 
 	// Documents returns the documents that notices of a kind carry, each by the id
 	// that its notice names.
@@ -52,6 +56,7 @@ type Registrar struct {
 	gate     gate
 	flights  flights
 	reserved reservations
+	watch    clockWatch
 }
 
 // New returns a registrar, or an error that names what c lacks.
@@ -85,6 +90,7 @@ type reading struct {
 	records
 	now    time.Time
 	policy Policy
+	clock  *Clock
 }
 
 // view runs f in a read-only transaction.
@@ -93,7 +99,7 @@ func (r *Registrar) view(ctx context.Context, f func(reading) error) error {
 }
 
 func (r *Registrar) reading(tx records, now time.Time) reading {
-	return reading{records: tx, now: now, policy: r.cfg.Policy}
+	return reading{records: tx, now: now, policy: r.cfg.Policy, clock: r.cfg.Desk.Clock}
 }
 
 // work is one transaction of a verb: a reading that can change what it reads, and
@@ -113,9 +119,12 @@ func (r *Registrar) update(ctx context.Context, f func(*work) error) error {
 	})
 }
 
-// checkClock refuses to issue while the clock is before the last time the store
-// saw: what was signed would be dated before what it follows.
+// checkClock refuses to issue while the clock is in doubt, or before the last time
+// the store saw: what was signed would be dated before what it follows.
 func (l reading) checkClock() error {
+	if err := l.clock.Sure(); err != nil {
+		return err
+	}
 	last, err := l.Clock()
 	if err != nil {
 		return err
@@ -125,7 +134,7 @@ func (l reading) checkClock() error {
 			Kind: Unavailable, Code: CodeClock,
 			Message: "the clock says " + l.now.Format(time.RFC3339) + ", which is earlier than the last recorded time " +
 				last.Format(time.RFC3339) + "; no certificate is issued",
-			Hint: "correct the server's clock (NTP), then try again", Retry: time.Minute,
+			Hint: "correct the server's clock; if it is right, confirm it", Retry: time.Minute, Next: Next{AcceptVerb, ClockNoun, ""},
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ func (h *house) checks() []server.Check {
 			}
 			return h.registrar.Read(ctx, func(tx issuance.Reader) error { _, err := tx.Clock(); return err })
 		}},
+		{Name: "clock", Hint: "see `postern clock show` and docs/operating.md, When the clock has jumped", Run: func(context.Context) error { return h.clock.Sure() }},
 		{Name: "revocation", Hint: "check the log: CRLs and OCSP answers are becoming outdated", Run: func(context.Context) error { return h.publisher.Healthy() }},
 	}, h.channelChecks()...)
 }

@@ -33,7 +33,8 @@ const (
 type house struct {
 	cfg       *config.Config
 	log       *slog.Logger
-	now       func() time.Time
+	clock     *issuance.Clock
+	now       func() time.Time // the clock's
 	store     *bolt.Store
 	authority *ca.Authority
 	responder *ca.Responder
@@ -54,12 +55,12 @@ type house struct {
 // open opens the store and the CA and wires the rest; nothing is served or runs
 // yet. The caller must close the house.
 func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (*house, error) {
-	return openWith(ctx, cfg, log, now, filepath.Join(cfg.Data, databaseFile))
+	return openWith(ctx, cfg, log, readings(now), filepath.Join(cfg.Data, databaseFile))
 }
 
-// openWith is open with the database at a path.
-func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time, database string) (h *house, err error) {
-	h = &house{cfg: cfg, log: log, now: now}
+// openWith is open with the machine's clocks and the database at a path.
+func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read func() issuance.Reading, database string) (h *house, err error) {
+	h = &house{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -67,12 +68,6 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 	}()
 	key, err := seal.Load(cfg.Seal.KeyFile)
 	if err != nil {
-		return h, err
-	}
-	if h.authority, err = ca.Open(ca.OpenOptions{
-		Dir: filepath.Join(cfg.Data, caDirectory), TrustDomain: cfg.CA.TrustDomain, Passphrase: cfg.CA.Passphrase,
-		URLs: ca.URLs{Base: cfg.Plain.URL}, Shards: cfg.CA.CRLShards, Now: now,
-	}); err != nil {
 		return h, err
 	}
 	if found, err := exists(filepath.Join(cfg.Data, databaseFile)); err != nil {
@@ -87,6 +82,15 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 	if h.store, err = bolt.Open(bolt.Options{
 		Path: database, Key: key, Log: log,
 		Existing: database == filepath.Join(cfg.Data, databaseFile), // a rehearsal brings an empty one
+	}); err != nil {
+		return h, err
+	}
+	if err := h.startClock(ctx, read); err != nil {
+		return h, err
+	}
+	if h.authority, err = ca.Open(ca.OpenOptions{
+		Dir: filepath.Join(cfg.Data, caDirectory), TrustDomain: cfg.CA.TrustDomain, Passphrase: cfg.CA.Passphrase,
+		URLs: ca.URLs{Base: cfg.Plain.URL}, Shards: cfg.CA.CRLShards, Now: h.clock.Signing,
 	}); err != nil {
 		return h, err
 	}
@@ -119,13 +123,13 @@ func (h *house) close() error {
 
 // revocation wires CRLs and OCSP and loads them.
 func (h *house) revocation(ctx context.Context) error {
-	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.now, Log: h.log}
+	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.clock.Signing, Log: h.log}
 	if err := h.responder.Load(); err != nil {
 		return err
 	}
 	h.publisher = &ca.Publisher{
 		Store: h.store.Feed(), Issuers: h.authority.Issuers(), RootCRL: h.authority.RootCRL, Responder: h.responder,
-		Lifetime: h.cfg.CA.CRLLifetime, DropReasons: !h.cfg.CA.CRLReasons, Now: h.now, Log: h.log,
+		Lifetime: h.cfg.CA.CRLLifetime, DropReasons: !h.cfg.CA.CRLReasons, Now: h.clock.Signing, Log: h.log,
 		Shards: h.authority.ShardCounts(), Delta: h.cfg.CA.CRLDelta, URLs: ca.URLs{Base: h.cfg.Plain.URL},
 	}
 	return h.publisher.Load(ctx)
@@ -138,7 +142,7 @@ func (h *house) offices() (err error) {
 		return err
 	}
 	h.desk = &issuance.Desk{
-		Now: h.now, Log: h.log, Alerts: h.cfg.Reports.To, Mobiles: h.cfg.Reports.Mobile,
+		Now: h.now, Clock: h.clock, Log: h.log, Alerts: h.cfg.Reports.To, Mobiles: h.cfg.Reports.Mobile,
 		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
 		WakePublisher: func() { h.publisher.Wake() },
 	}
@@ -152,7 +156,7 @@ func (h *house) offices() (err error) {
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
 		ReadMobile: delivery.ReadMobile(h.cfg.SMS.Countries, h.cfg.Rules.PhoneRegion), ASCIIAddress: delivery.ASCIIAddress,
-		Workers: runtime.GOMAXPROCS(0),
+		Workers: runtime.GOMAXPROCS(0), AskTime: h.timeServers(),
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: h.reports.Document,
 		},
@@ -194,7 +198,8 @@ func (h *house) run(ctx context.Context, ready func()) error {
 		part("OCSP answers", h.responder.Presign)
 	}
 	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
-	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.now()) }))
+	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.clock.Signing()) }))
+	part("clock", h.every(clockEvery, "watching the clock", h.watchClock))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
 	part("secrets", h.every(secretsEvery, "reading secrets again", h.reload.secrets))
 	part("channels", h.every(channelsEvery, "watching the channels", h.watchChannels))
@@ -209,6 +214,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	<-ctx.Done()
 	all.Wait()
 	h.keepSeen()
+	h.keepClock()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
