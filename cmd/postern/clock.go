@@ -48,6 +48,7 @@ func (h *house) watchClock(ctx context.Context) error {
 	if h.clock.Turns() == turns {
 		return nil
 	}
+	h.monitor.Hurry()
 	return h.authority.RenewRootCRL(h.clock.Signing())
 }
 
@@ -93,4 +94,16 @@ func (h *house) keepClock() {
 	if err := h.registrar.KeepClock(ctx); err != nil {
 		h.log.Error("keeping the time", "error", err)
 	}
+}
+
+func (h *house) clockDoubted() float64 {
+	if _, doubted := h.clock.Wall(); doubted {
+		return 1
+	}
+	return 0
+}
+
+func (h *house) clockAhead() float64 {
+	wall, _ := h.clock.Wall()
+	return wall.Sub(h.clock.Now()).Round(time.Second).Seconds()
 }

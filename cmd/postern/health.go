@@ -25,6 +25,7 @@ func (h *house) checks() []server.Check {
 		}},
 		{Name: "clock", Hint: "see `postern clock show` and docs/operating.md, When the clock has jumped", Run: func(context.Context) error { return h.clock.Sure() }},
 		{Name: "revocation", Hint: "check the log: CRLs and OCSP answers are becoming outdated", Run: func(context.Context) error { return h.publisher.Healthy() }},
+		{Name: "views", Hint: "check the log: the views are made anew from the register each minute until they agree", Run: func(context.Context) error { return h.monitor.Healthy() }},
 	}, h.channelChecks()...)
 }
 
@@ -34,6 +35,10 @@ func (h *house) measure(registry *prometheus.Registry) error {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("postern_crl_age_seconds", "How far the CRLs are behind the database.", nil, func() float64 { return h.publisher.Age().Seconds() }),
+		gauge("postern_clock_doubted", "1 while the machine's clock is in doubt, and nothing is issued, swept or forgotten.", nil, h.clockDoubted),
+		gauge("postern_clock_ahead_seconds", "How far the machine's clock is ahead of the time that the server goes by.", nil, h.clockAhead),
+		counter("postern_view_differences_total", "Differences found between the register and CRLs, OCSP or the two-way TLS listener.", nil, func() float64 { return float64(h.monitor.Stats().Differences) }),
+		gauge("postern_views_compared_timestamp_seconds", "When CRLs, OCSP and the two-way TLS listener were last compared with the register; 0: not yet.", nil, func() float64 { return float64(max(h.monitor.Stats().Checked.Unix(), 0)) }),
 		counter("postern_store_operations_total", "Transactions that changed the database.", nil, func() float64 { return float64(h.store.Stats().Operations) }),
 		counter("postern_store_commits_total", "Commits that those transactions shared.", nil, func() float64 { return float64(h.store.Stats().Commits) }),
 		counter("postern_store_failed_commits_total", "Commits that failed, for example because the disk is full.", nil, func() float64 { return float64(h.store.Stats().Failed) }),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,7 @@ type house struct {
 	authority *ca.Authority
 	responder *ca.Responder
 	publisher *ca.Publisher
+	monitor   *ca.Monitor
 	desk      *issuance.Desk
 	registrar *issuance.Registrar
 	staff     *staff.Office
@@ -101,6 +103,7 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read fu
 	if err := h.offices(); err != nil {
 		return h, err
 	}
+	h.monitored()
 	// bbolt has one process: whatever was being sent was so by one that is dead.
 	if err := h.registrar.Recover(ctx); err != nil {
 		return h, err
@@ -133,6 +136,19 @@ func (h *house) revocation(ctx context.Context) error {
 		Shards: h.authority.ShardCounts(), Delta: h.cfg.CA.CRLDelta, URLs: ca.URLs{Base: h.cfg.Plain.URL},
 	}
 	return h.publisher.Load(ctx)
+}
+
+// monitored wires who compares what the house says of revocation with the register.
+func (h *house) monitored() {
+	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Service: h.service, Now: h.now, Wall: h.clock.Wall}
+	h.monitor = &ca.Monitor{
+		Store: h.store.Feed(), Publisher: h.publisher, Responder: h.responder, Now: h.clock.Signing, Log: h.log,
+		Check: func(ctx context.Context, c *x509.Certificate) error {
+			_, err := clients.Check(ctx, c)
+			return err
+		},
+		Alert: func(ctx context.Context, text string) error { return h.registrar.Alarm(ctx, "views", text) },
+	}
 }
 
 // offices makes those that decide, one for each room, over one desk.
@@ -171,6 +187,8 @@ const (
 	// channelsEvery is how late staff are told of a channel that fails, beyond the time that a message may wait.
 	channelsEvery = 30 * time.Second
 	rootEvery     = time.Hour // looks whether the root's CRL is due
+	// viewsEvery is how soon the views are compared when it is time to.
+	viewsEvery = 10 * time.Second
 	// secretsEvery is how soon a secret's file that was changed is noticed.
 	secretsEvery = 5 * time.Second
 	// reportsEvery is how late a report is at most.
@@ -199,6 +217,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	}
 	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
 	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.clock.Signing()) }))
+	part("views", h.every(viewsEvery, "comparing the views of revocation", h.monitor.Look))
 	part("clock", h.every(clockEvery, "watching the clock", h.watchClock))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
 	part("secrets", h.every(secretsEvery, "reading secrets again", h.reload.secrets))
