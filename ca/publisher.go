@@ -74,7 +74,8 @@ type Publisher struct {
 	retiredAt time.Time // when cutoff was last looked at
 	rootAt    time.Time // when RootCRL last answered
 
-	following sync.Mutex // held by who changes lists by what the store says
+	following  sync.Mutex // held by who changes lists by what the store says
+	publishing sync.Mutex // held by who makes CRLs
 
 	published atomic.Pointer[published]
 	wake      chan struct{} // look at the store

@@ -26,6 +26,12 @@ func (p *Publisher) Run(ctx context.Context) error {
 	return nil
 }
 
+// Catch brings the CRLs up to the store and to the present time, as Run does all the
+// time, and returns when that is done.
+func (p *Publisher) Catch(ctx context.Context) error {
+	return errors.Join(p.follow(ctx), p.retire(ctx), p.publish(ctx))
+}
+
 // followOn keeps the lists, and the OCSP responder, as the store is. Making a
 // CRL, which takes longer, does not hold it up.
 func (p *Publisher) followOn(ctx context.Context) {
@@ -201,6 +207,8 @@ func isDue(now, last time.Time, every time.Duration) bool {
 
 // publish makes the CRLs that are due.
 func (p *Publisher) publish(ctx context.Context) error {
+	p.publishing.Lock()
+	defer p.publishing.Unlock()
 	p.mu.Lock()
 	now := p.Now()
 	p.beginRound(now)

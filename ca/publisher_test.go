@@ -22,7 +22,7 @@ import (
 // crlStep has p do once what Run does for ever.
 func crlStep(t testing.TB, p *Publisher) *CRL {
 	t.Helper()
-	if err := errors.Join(p.follow(t.Context()), p.retire(t.Context()), p.publish(t.Context())); err != nil {
+	if err := p.Catch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	c, err := p.CRL("issuing-1")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -39,7 +40,7 @@ func (h *house) startClock(ctx context.Context, read func() issuance.Reading) er
 }
 
 // watchClock looks at the clock, and has what depends on it follow when another
-// time is trusted. CRLs, OCSP answers and server certificates follow by themselves.
+// time is trusted. OCSP answers and server certificates follow by themselves.
 func (h *house) watchClock(ctx context.Context) error {
 	turns := h.clock.Turns()
 	if err := h.registrar.WatchClock(ctx); err != nil {
@@ -49,7 +50,7 @@ func (h *house) watchClock(ctx context.Context) error {
 		return nil
 	}
 	h.monitor.Hurry()
-	return h.authority.RenewRootCRL(h.clock.Signing())
+	return errors.Join(h.authority.RenewRootCRL(h.clock.Signing()), h.publisher.Catch(ctx))
 }
 
 // timeServers returns what asks the servers of clock.check, nil if there are none.
