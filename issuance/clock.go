@@ -254,7 +254,7 @@ func verdict(all []TimeAnswer) (agreed, disputed bool, off time.Duration) {
 
 // span says how long d is, in the largest units that matter.
 func span(d time.Duration) string {
-	d = d.Abs()
+	d = d.Abs().Round(time.Second)
 	const day = 24 * time.Hour
 	switch {
 	case d >= 2*day:

@@ -38,6 +38,7 @@ type walker struct {
 	t       testing.TB
 	truth   time.Time     // the right time
 	wrong   time.Duration // how far the machine's clock is ahead of it
+	live    bool          // the right time is that of the test's own clock
 	steady  time.Duration
 	run     int
 	clients *ca.Clients
@@ -55,6 +56,9 @@ type walked struct {
 }
 
 func (w *walker) read() issuance.Reading {
+	if w.live {
+		w.truth = time.Now().UTC()
+	}
 	return issuance.Reading{Wall: w.truth.Add(w.wrong), Steady: w.steady, Run: fmt.Sprint("boot-", w.run)}
 }
 
@@ -72,9 +76,13 @@ func quickDir(t testing.TB) string {
 }
 
 // walkHouses returns what opens a walker's house on an empty database: all have one CA.
-func walkHouses(t testing.TB) func(testing.TB) *walker {
+func walkHouses(t testing.TB, changes ...func(*config.Config)) func(testing.TB) *walker {
 	cfg, err := demoConfig(demoDir(t))
 	must(t, err)
+	for _, change := range changes {
+		change(cfg)
+		must(t, cfg.Check())
+	}
 	key, err := seal.Load(cfg.Seal.KeyFile)
 	must(t, err)
 	start := time.Now().UTC().Truncate(time.Second).Add(time.Minute)
