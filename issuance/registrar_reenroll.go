@@ -117,7 +117,7 @@ func (r *Registrar) reserveRenewal(ctx context.Context, serial Serial, key crypt
 func (w *work) renewable(o *Order, old Certificate) error {
 	switch {
 	case w.policy.Reenroll == 0:
-		return &Error{Kind: Denied, Code: CodeRenewalOff, Message: "automatic renewal is switched off", Hint: "order a new certificate (policy.reenroll is off)"}
+		return &Error{Kind: Denied, Code: CodeRenewalOff, Message: "automatic renewal is turned off", Hint: "order a new certificate (policy.reenroll is off)"}
 	case w.policy.FourEyes:
 		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "every certificate must be approved, so automatic renewal is not possible", Hint: "order a new certificate (policy.four_eyes is on)"}
 	}
@@ -125,7 +125,7 @@ func (w *work) renewable(o *Order, old Certificate) error {
 		return err
 	}
 	if !old.Stands(w.now) {
-		return &Error{Kind: Denied, Code: CodeRenewalLate, Message: "the time of certificate " + string(old.Serial) + " is over", Hint: "order a new certificate"}
+		return &Error{Kind: Denied, Code: CodeRenewalLate, Message: "certificate " + string(old.Serial) + " has expired", Hint: "order a new certificate"}
 	}
 	if from := old.NotAfter.Add(-w.policy.Reenroll); w.now.Before(from) {
 		return &Error{Kind: Denied, Code: CodeRenewalEarly, Message: "the certificate can be renewed from " + from.UTC().Format(time.RFC3339) + " on", Hint: "keep using the current certificate and try again then"}

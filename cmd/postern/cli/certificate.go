@@ -50,7 +50,7 @@ func listCertificates(n *connection) *cobra.Command {
 }
 
 func certificateHead() []string {
-	return []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"}
+	return []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "EXPIRES", "LAST USED", "SERIAL"}
 }
 
 func certificateRow(contact namer, c certificateRecord) []string {
@@ -65,7 +65,7 @@ func readTime(flag string) func(string) (string, error) {
 		}
 		t, err := time.Parse(time.RFC3339, s)
 		if err != nil {
-			return "", issuance.Invalidf(flag, "is not a day or time", "write it as in 2027-01-31 or 2027-01-31T12:00:00Z")
+			return "", issuance.Invalidf(flag, "is not a day or time", "write it like 2027-01-31 or 2027-01-31T12:00:00Z")
 		}
 		return t.Format(time.RFC3339), nil
 	}

@@ -19,7 +19,7 @@ func tokens(n *connection) *cobra.Command {
 		listCommand(n, listing[tokenRecord]{
 			columns: []string{"id", "name", "role", "created_at", "expires_at", "revoked_at"},
 			short:   "List tokens", plural: "tokens", path: "api/v1/tokens",
-			head: []string{"NAME", "ROLE", "MADE", "ENDS", "REVOKED", "TOKEN"},
+			head: []string{"NAME", "ROLE", "CREATED", "EXPIRES", "REVOKED", "TOKEN"},
 			row: func(_ namer, t tokenRecord) []string {
 				return []string{t.Name, t.Role, when(t.CreatedAt), when(t.ExpiresAt), when(t.RevokedAt), t.ID}
 			},
@@ -89,7 +89,7 @@ services) or auditor (reads).`,
 	c.Flags().StringVar(&name, "name", "", "what it is for")
 	c.Flags().StringVar(&role, "role", "", "administrator, officer or auditor")
 	complete(c, "role", roles...)
-	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it is valid, as in 2160h (default: it never expires)")
+	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it is valid, for example 2160h (default: it never expires)")
 	require(c, "name", "role")
 	return c
 }
