@@ -233,6 +233,16 @@ func (o *Order) Wipe(now time.Time) error {
 	return nil
 }
 
+// Close ends the delivery of a completed order before its window does: its browser
+// is shut out, and file and password are gone.
+func (o *Order) Close(now time.Time) error {
+	if err := o.Wipe(now); err != nil {
+		return err
+	}
+	o.Session = Session{}
+	return nil
+}
+
 // Reopen takes o back to invited: its session or claim window ran out. The
 // caller revokes what was issued.
 func (o *Order) Reopen(now time.Time) error {

@@ -51,6 +51,11 @@ func (o *Order) due(p Policy) time.Time {
 	return time.Time{}
 }
 
+// ended reports whether o came to nothing: its contact is told so before anything else.
+func (o *Order) ended() bool {
+	return o.State == CancelledState || o.State == RejectedState || o.State == LapsedState
+}
+
 // windowEnds returns the end of the claim window.
 func (o *Order) windowEnds(p Policy) time.Time { return o.IssuedAt.Add(p.ClaimWindow) }
 

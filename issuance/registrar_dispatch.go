@@ -118,7 +118,7 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 		return d, err
 	}
 	d.LinkExpires = d.Order.Link.ExpiresAt
-	if n.Kind == InvitationNotice || n.Kind == CodeNotice {
+	if n.Kind.Opens() {
 		if _, err := w.entitled(&d.Order); err != nil {
 			return d, overtakenError("the contact or the service is no longer authorised")
 		}

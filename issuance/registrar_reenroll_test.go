@@ -227,6 +227,10 @@ func TestWhoMayNotRenew(t *testing.T) {
 			_, err := h.ChangeService(h.t.Context(), h.staff, c.Service, func(s *issuance.ServiceRequest) { s.Disabled = true })
 			return err
 		}, issuance.CodeCancelled},
+		"organisation disabled": {func(h inkHouse, c issuance.Certificate) error {
+			_, err := h.ChangeOrganization(h.t.Context(), h.staff, c.Organization, func(o *issuance.Organization) { o.Disabled = true })
+			return err
+		}, issuance.CodeCancelled},
 		"contact disabled": {func(h inkHouse, c issuance.Certificate) error {
 			_, err := h.ChangeContact(h.t.Context(), h.staff, c.Contact, func(c *issuance.Contact) { c.Disabled = true })
 			return err
