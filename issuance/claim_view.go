@@ -84,7 +84,7 @@ func (l reading) claimView(token, session Secret) (v ClaimView, err error) {
 		return v, err
 	}
 	o := &v.Order
-	if err := entitled(v.Contact, v.Service, v.Organization); err != nil && !o.ended() {
+	if err := (parties{v.Contact, v.Service, v.Organization}).entitled(o); err != nil && !o.ended() {
 		return v, err
 	}
 	mine := o.mine(session)

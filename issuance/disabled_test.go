@@ -272,6 +272,9 @@ func TestDisabledMeansDisabled(t *testing.T) {
 func TestDisablingEndsWhatIsUnderWay(t *testing.T) {
 	for state, set := range scenes() {
 		for what, disable := range disabled() {
+			if what == "authority" && state != "issued" {
+				continue // of which the contact's end is the same
+			}
 			t.Run(state+"/"+what, func(t *testing.T) {
 				t.Parallel()
 				s := set(newHouse(t))

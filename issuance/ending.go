@@ -24,10 +24,51 @@ func (w *work) disabled(by Actor, q OrderQuery, why string, detail map[string]st
 	return err
 }
 
+// voidAll takes back the approvals of the orders of q, with all that came of them.
+func (w *work) voidAll(by Actor, q OrderQuery, why string) error {
+	orders, err := w.underWay(q)
+	for _, o := range orders {
+		if err == nil {
+			err = w.void(by, &o, why)
+		}
+	}
+	return err
+}
+
+// void takes back the approval of o: it can be approved again. What was
+// downloaded, to be opened with a password that goes elsewhere now, is over.
+func (w *work) void(by Actor, o *Order, why string) error {
+	switch {
+	case o.State == RequestedState, o.uninvited():
+		return nil
+	case o.State == LapsedState: // it can be sent a new link no more, also if what was changed is changed back
+		o.Approval = voidApproval
+		w.audit(by, VoidVerb, o, comment(why))
+		return w.put(o)
+	case o.State == DownloadedState, o.State == CompletedState:
+		return w.end(by, o, why)
+	case o.State == IssuedState:
+		if err := w.revoke(by, o.Serial, CessationOfOperation, why); err != nil {
+			return err
+		}
+	}
+	if err := w.strip(o, why); err != nil {
+		return err
+	}
+	w.audit(by, VoidVerb, o, comment(why))
+	if err := w.giveUp(o); err != nil {
+		return err
+	}
+	if err := o.Void(w.now); err != nil {
+		return err
+	}
+	return w.put(o)
+}
+
 // underWay returns the orders of q that have a link, a code, a session, a file or
-// a password, or may have them still.
+// a password, or may have them (again).
 func (w *work) underWay(q OrderQuery) (all []Order, err error) {
-	for _, q.State = range []OrderState{RequestedState, InvitedState, LockedState, VerifiedState, IssuedState, DownloadedState, CompletedState} {
+	for _, q.State = range []OrderState{RequestedState, InvitedState, LockedState, LapsedState, VerifiedState, IssuedState, DownloadedState, CompletedState} {
 		for q.Page = (Page{Limit: MaxPage}); ; {
 			var some []Order
 			if some, q.After, err = w.Orders(q); err != nil {

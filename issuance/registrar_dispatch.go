@@ -111,6 +111,9 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 	if d.Contact, err = w.Contact(n.Contact); err != nil {
 		return d, err
 	}
+	if n.Kind.Opens() || n.Kind.Tells() { // where the contact is to be reached now
+		d.Notice.To = d.Contact.reached(n.Channel)
+	}
 	if d.Service, err = w.Service(d.Order.Service); err != nil {
 		return d, err
 	}

@@ -176,7 +176,11 @@ func (r *Registrar) Approve(ctx context.Context, by Actor, id OrderID, note stri
 		if err := w.checkClock(); err != nil {
 			return err
 		}
-		if err := o.Approve(by, DigestOf(token), w.policy, w.now); err != nil {
+		of, err := w.approvalOf(o)
+		if err != nil {
+			return err
+		}
+		if err := o.Approve(by, of, DigestOf(token), w.policy, w.now); err != nil {
 			return err
 		}
 		return w.invite(o, token)

@@ -190,6 +190,11 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 				return err
 			}
 		}
+		if c.Email != old.Email || c.Mobile != old.Mobile {
+			if err := w.voidAll(by, OrderQuery{Contact: c.ID}, "the contact's e-mail or mobile has changed"); err != nil {
+				return err
+			}
+		}
 		w.Audit(by, switched(old.Disabled, c.Disabled), AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: detail})
 		return nil
 	})

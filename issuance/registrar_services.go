@@ -108,6 +108,11 @@ func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, c
 				return err
 			}
 		}
+		if s.Name != old.Name || s.ID != old.ID {
+			if err := w.voidAll(by, OrderQuery{Service: s.ID}, "the service has another name"); err != nil {
+				return err
+			}
+		}
 		w.Audit(by, switched(old.Disabled, s.Disabled), AuditRecord{Organization: s.Organization, Subject: string(s.ID), Detail: detail})
 		return nil
 	})

@@ -12,6 +12,7 @@ const (
 	RequestVerb  Verb = "request"
 	ApproveVerb  Verb = "approve"
 	RejectVerb   Verb = "reject"
+	VoidVerb     Verb = "void"     // the approval; what was approved has changed
 	ResendVerb   Verb = "resend"   // a new link; the old one is void
 	CodeVerb     Verb = "code"     // a new one-time code
 	AttemptVerb  Verb = "attempt"  // a try at the code was counted
