@@ -35,6 +35,7 @@ const (
 	RevokeVerb  Verb = "revoke"
 
 	AddVerb     Verb = "add"
+	ConfirmVerb Verb = "confirm" // what another person proposed
 	ChangeVerb  Verb = "change"
 	DisableVerb Verb = "disable"
 	EnableVerb  Verb = "enable"
