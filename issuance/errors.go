@@ -65,6 +65,7 @@ const (
 	CodeSession         Code = "no-session"        // enter the code first
 	CodeBusy            Code = "busy"              // all processors are making keys
 	CodeClock           Code = "clock"             // the clock ran backwards
+	CodeUnapproved      Code = "unapproved"        // what was approved has changed, or the approval has ended
 	CodeFourEyes        Code = "four-eyes"         // the requester may not approve
 	CodeCoolingOff      Code = "cooling-off"       // the phone number changed just now
 	CodeUnauthenticated Code = "unauthenticated"   // no token, or not a valid one

@@ -90,3 +90,12 @@ type Notice struct {
 	// ProviderID is the provider's name for the message, as Twilio's SID.
 	ProviderID string `json:"provider_id,omitempty"`
 }
+
+// Tells reports whether a notice of kind k tells a contact of a certificate.
+func (k NoticeKind) Tells() bool { return k.TellsStatus() || k == RenewedNotice }
+
+// Opens reports whether a notice of kind k carries what opens something: it is
+// sent to nobody who is not entitled to it at that moment.
+func (k NoticeKind) Opens() bool {
+	return k == InvitationNotice || k == CodeNotice || k == PasswordNotice
+}

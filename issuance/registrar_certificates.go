@@ -33,6 +33,9 @@ func (r *Registrar) Hold(ctx context.Context, by Actor, serial Serial, note stri
 // Release makes a held certificate stand again.
 func (r *Registrar) Release(ctx context.Context, by Actor, serial Serial, note string) (Certificate, error) {
 	return r.onCertificate(ctx, by, serial, ReleaseVerb, note, func(w *work, c *Certificate, note string) error {
+		if err := w.served(c); err != nil {
+			return err
+		}
 		return c.Release(by, note, w.now)
 	})
 }

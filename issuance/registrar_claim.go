@@ -69,38 +69,39 @@ func (r *Registrar) draft(ctx context.Context, token, session Secret) (d draft, 
 }
 
 func (l reading) draft(token, session Secret) (d draft, err error) {
-	if d.order, err = l.claimed(token, session); err != nil || d.order.State != VerifiedState {
+	var c Contact
+	if d.order, c, err = l.claimed(token, session); err != nil || d.order.State != VerifiedState {
 		return d, err
 	}
+	d.actor = c.actor()
 	if err := l.checkClock(); err != nil {
 		return d, err
 	}
 	if d.organization, err = l.Organization(d.order.Organization); err != nil {
 		return d, err
 	}
-	if d.service, err = l.Service(d.order.Service); err != nil {
-		return d, err
-	}
-	c, err := l.entitled(&d.order)
-	d.actor = c.actor()
+	d.service, err = l.Service(d.order.Service)
 	return d, err
 }
 
-// claimed returns the order of token, which session was opened for.
-func (l reading) claimed(token, session Secret) (Order, error) {
-	o, err := linked(l, token)
-	if err != nil {
-		return o, err
+// claimed returns the order of token, which session was opened for, and its
+// contact, who is entitled to it at this moment.
+func (l reading) claimed(token, session Secret) (o Order, c Contact, err error) {
+	if o, err = linked(l, token); err != nil {
+		return o, c, err
+	}
+	if c, err = l.entitled(&o); err != nil && !o.ended() {
+		return o, c, err
 	}
 	// A session that is over ends here, whether the sweep has come round or not.
 	over := o.State == VerifiedState && !l.now.Before(o.due(l.policy))
 	if over || !o.mine(session) {
 		if err := o.usable(l.now); err != nil {
-			return o, err
+			return o, c, err
 		}
-		return o, &Error{Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser", Hint: "enter the code first"}
+		return o, c, &Error{Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser", Hint: "enter the code first"}
 	}
-	return o, nil
+	return o, c, err
 }
 
 // mine reports whether session is the one that was opened for o.
@@ -244,11 +245,11 @@ func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) (cert 
 		if err != nil {
 			return err
 		}
-		fromCSR := m.pkcs12.Empty()
-		if err := o.Issue(d.order.Reserved, fromCSR, w.now); err != nil {
+		if _, err := w.entitled(&o); err != nil { // meanwhile
 			return err
 		}
-		if _, err := w.entitled(&o); err != nil { // meanwhile
+		fromCSR := m.pkcs12.Empty()
+		if err := o.Issue(d.order.Reserved, fromCSR, w.now); err != nil {
 			return err
 		}
 		o.Target = c.target

@@ -111,6 +111,9 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 	if d.Contact, err = w.Contact(n.Contact); err != nil {
 		return d, err
 	}
+	if n.Kind.Opens() || n.Kind.Tells() { // where the contact is to be reached now
+		d.Notice.To = d.Contact.reached(n.Channel)
+	}
 	if d.Service, err = w.Service(d.Order.Service); err != nil {
 		return d, err
 	}
@@ -118,7 +121,7 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 		return d, err
 	}
 	d.LinkExpires = d.Order.Link.ExpiresAt
-	if n.Kind == InvitationNotice || n.Kind == CodeNotice {
+	if n.Kind.Opens() {
 		if _, err := w.entitled(&d.Order); err != nil {
 			return d, overtakenError("the contact or the service is no longer authorised")
 		}

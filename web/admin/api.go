@@ -147,6 +147,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/tokens", a.listTokens},
 		{post, "/tokens", a.addToken},
 		{get, "/tokens/{id}", a.showToken},
+		{post, "/tokens/{id}/confirm", a.confirmToken},
 		{post, "/tokens/{id}/revoke", a.revokeToken},
 
 		{get, "/audit", a.listAudit},

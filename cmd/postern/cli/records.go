@@ -72,10 +72,12 @@ type (
 		ChannelPaused                                                        string    `json:"channel_paused"`
 	}
 	tokenRecord struct {
-		ID, Name, Role, Token string
-		CreatedAt             time.Time `json:"created_at"`
-		ExpiresAt             time.Time `json:"expires_at"`
-		RevokedAt             time.Time `json:"revoked_at"`
+		ID, Name, Owner, Role, Token string
+		Waits                        bool
+		AddedBy                      issuance.Actor `json:"added_by"`
+		CreatedAt                    time.Time      `json:"created_at"`
+		ExpiresAt                    time.Time      `json:"expires_at"`
+		RevokedAt                    time.Time      `json:"revoked_at"`
 	}
 	auditRecord struct {
 		Seq                                        uint64
