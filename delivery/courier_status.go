@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -81,9 +82,21 @@ func (c *Courier) record(d issuance.Dispatch, out issuance.Outcome) {
 		log.Warn("message not accepted yet", "error", out.Err, "again_in", out.RetryAfter)
 		return // whether the account is in order again is not known
 	}
-	if c.status.Paused {
-		c.status.Paused, c.status.Reason = false, ""
-		c.Log.Info("channel resumed", "paused_since", c.status.Since)
+	c.status.resume(c.Log)
+}
+
+// resume ends a pause, and failures: the account and its settings are in order again.
+func (c *Courier) resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.failing(issuance.Outcome{}, c.Now())
+	c.status.resume(c.Log)
+}
+
+func (s *Status) resume(log *slog.Logger) {
+	if s.Paused {
+		s.Paused, s.Reason = false, ""
+		log.Info("channel resumed", "paused_since", s.Since)
 	}
 }
 

@@ -28,6 +28,7 @@ func (c *Courier) Trial(ctx context.Context, to, language string) (providerID st
 		return "", err
 	}
 	c.Log.Info("test message accepted", "provider_id", id)
+	c.resume()
 	c.Hurry()
 	return id, nil
 }

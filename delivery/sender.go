@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -66,7 +67,19 @@ func (m Message) quote(answer string) string {
 	if m.leaks(answer) {
 		return "its answer is not shown because it repeats the message"
 	}
-	return oneLine(answer, quoteLimit)
+	return oneLine(m.nameless(answer), quoteLimit)
+}
+
+// anAddress is what looks like a mail address.
+var anAddress = regexp.MustCompile(`[^\s<>"'(),:;]+@[^\s<>"'(),:;]+`)
+
+// nameless returns a provider's answer without mail addresses and without the
+// number that it is about: errors are in logs, reports and pages.
+func (m Message) nameless(answer string) string {
+	if number := strings.TrimPrefix(m.To, "+"); m.Channel == issuance.SMS && number != "" {
+		answer = strings.ReplaceAll(strings.ReplaceAll(answer, m.To, "the number"), number, "the number")
+	}
+	return anAddress.ReplaceAllString(answer, "the address")
 }
 
 // leakWindow is how many symbols of a secret in a row give too much of it away.

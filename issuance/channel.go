@@ -36,12 +36,16 @@ func waitingFor(tx NoticeReader, channel Channel, now time.Time, longer time.Dur
 	var out []Notice
 	for _, n := range waiting {
 		tried := n.Attempts > 0 || n.LastError != "" || !n.NextAt.After(now)
-		if tried && now.Sub(n.CreatedAt) > longer {
+		onItsWay := n.Leased && n.Attempts <= 1
+		if tried && !onItsWay && now.Sub(n.dueSince()) > longer {
 			out = append(out, n)
 		}
 	}
 	return out, err
 }
+
+// dueSince returns when n was first to be sent, or sent again by staff.
+func (n Notice) dueSince() time.Time { return n.GiveUpAt.Add(-noticeLifetime(n.Kind)) }
 
 // watchAgain is how long staff are not told again of a channel that goes on failing.
 const watchAgain = 6 * time.Hour

@@ -47,8 +47,17 @@ func TestACertificateHasOneSuccessorAtATime(t *testing.T) {
 	h.wantCode(err, issuance.CodeDuplicate) // it has one that stands
 	_, err = h.Revoke(ctx, h.staff, next, issuance.Superseded, "")
 	h.ok(err)
+	lapsed, err := renew(old)
+	h.ok(err)
+	_, err = h.Approve(ctx, h.staff, lapsed.ID, "")
+	h.ok(err)
+	h.advance(h.cfg.Policy.LinkLifetime)
+	h.ok(h.Sweep(ctx))
+	h.wantState(lapsed.ID, issuance.LapsedState)
 	_, err = renew(old)
 	h.ok(err)
+	_, err = h.Resend(ctx, h.staff, lapsed.ID, "") // another renews it by now
+	h.wantCode(err, issuance.CodeDuplicate)
 }
 
 func TestWhatIsUnusualAboutAnOrder(t *testing.T) {

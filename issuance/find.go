@@ -60,6 +60,12 @@ func (f *finding) find(typed string) error {
 	}
 	services, err := f.v.services(typed, "")
 	contacts, err2 := f.v.contacts(typed, "")
+	if len(services) == mostFound {
+		f.More = append(f.More, ServiceNoun)
+	}
+	if len(contacts) == mostFound {
+		f.More = append(f.More, ContactNoun)
+	}
 	order, err3 := f.v.tx.Order(OrderID(word(typed)))
 	if err := errors.Join(f.numbered(typed), err, err2, ignoreNotFound(err3)); err != nil {
 		return err

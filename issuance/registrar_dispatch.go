@@ -64,9 +64,14 @@ func (w *work) lease(n Notice, lease time.Duration) (Dispatch, error) {
 	return d, w.PutNotice(d.Notice)
 }
 
-// unreadable puts n off: what it carries does not open.
+// unreadable puts n off, as long as its time is not over: what it carries does not
+// open. One whose document is no more has failed.
 func (w *work) unreadable(n Notice, err error) error {
 	w.r.cfg.Desk.Log.Error("preparing a message", "order", n.Order, "message", n.ID, "error", err)
+	if gone := errors.Is(err, ErrNotFound); gone || w.now.After(n.GiveUpAt) {
+		n.LastError = map[bool]string{true: "what it should carry is not kept any more", false: "its contents cannot be read; see the log"}[gone]
+		return w.failed(n)
+	}
 	n.LastError, n.NextAt, n.Leased = "its contents cannot be read; see the log", w.now.Add(unreadableWait), false
 	return w.PutNotice(n)
 }

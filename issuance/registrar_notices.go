@@ -157,8 +157,23 @@ func (w *work) failed(n Notice) error {
 		n.LastError+". Fix the cause, then retry message "+string(n.ID)+"."); err != nil {
 		return err
 	}
+	if err := w.forgetFailed(n, &o); err != nil {
+		return err
+	}
 	w.audit(System("courier"), FailVerb, &o, map[string]string{"notice": string(n.Kind), "message": string(n.ID), "reason": n.LastError})
 	return nil
+}
+
+// forgetFailed wipes the password that n would have carried if the claim window of o
+// is over and no other message waits for it: nobody may send it again then.
+func (w *work) forgetFailed(n Notice, o *Order) error {
+	if n.Kind != PasswordNotice || o.State != CompletedState || !o.Wiped {
+		return nil
+	}
+	if waits, err := w.passwordWaits(o); err != nil || waits {
+		return err
+	}
+	return w.forget(o.ID, PasswordSecret)
 }
 
 // RetryNotice sends a notice again that failed, or at once one that waits. It

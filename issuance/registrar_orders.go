@@ -196,6 +196,11 @@ func (r *Registrar) Reject(ctx context.Context, by Actor, id OrderID, note strin
 func (r *Registrar) Resend(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	token := NewToken()
 	return r.onOrder(ctx, by, id, ResendVerb, note, func(w *work, o *Order, _ string) error {
+		if o.State == LapsedState && o.Renews != "" { // another may renew it by now
+			if err := w.onlyRenewal(o.Renews, Service{ID: o.Service}); err != nil {
+				return err
+			}
+		}
 		if err := o.Resend(DigestOf(token), w.policy, w.now); err != nil {
 			return err
 		}

@@ -155,6 +155,23 @@ func (r *Registrar) checkContact(c *Contact) (err error) {
 	return err
 }
 
+// checkChanged checks and cleans what is new in c: what was good when it was added
+// must not keep a contact from being disabled.
+func (r *Registrar) checkChanged(c *Contact, old Contact) (err error) {
+	if c.Email != old.Email {
+		if c.Email, err = r.cfg.ASCIIAddress(c.Email); err != nil {
+			return err
+		}
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if c.Mobile != old.Mobile {
+		c.Mobile, err = r.cfg.ReadMobile(c.Mobile)
+	}
+	return err
+}
+
 // ChangeContact replaces what is known of a contact; its id and organisation
 // stay. A new mobile number begins the cooling-off time.
 func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, change func(*Contact)) (Contact, error) {
@@ -172,11 +189,13 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 		old := c
 		change(&c)
 		c.ID, c.Organization, c.CreatedAt, c.MobileChangedAt = old.ID, old.Organization, old.CreatedAt, old.MobileChangedAt
-		if err := r.checkContact(&c); err != nil {
+		if err := r.checkChanged(&c, old); err != nil {
 			return err
 		}
-		if err := w.onlyContact(c); err != nil {
-			return err
+		if c.Email != old.Email {
+			if err := w.onlyContact(c); err != nil {
+				return err
+			}
 		}
 		if c.Mobile != old.Mobile {
 			c.MobileChangedAt = w.now

@@ -10,17 +10,20 @@ const sweepBatch = 100
 
 // Sweep does what time demands: it lapses orders whose link is over, reopens
 // those whose session or claim window ran out (and so gives up the serial numbers
-// that nothing came of), and wipes files and passwords. It returns when nothing is due.
+// that nothing came of), and wipes files and passwords. It returns
+// when nothing is due but what could not be swept.
 func (r *Registrar) Sweep(ctx context.Context) error {
-	seen := make(map[OrderID]bool)
+	seen, stuck := make(map[OrderID]bool), 0
 	for {
-		due, err := r.dueOrders(ctx, r.now())
+		due, err := r.dueOrders(ctx, r.now(), sweepBatch+stuck)
 		if err != nil {
 			return err
 		}
 		progress := false
+		stuck = 0
 		for _, o := range due {
-			if seen[o.ID] {
+			if seen[o.ID] { // still due: it could not be swept, and stands before the others
+				stuck++
 				continue
 			}
 			seen[o.ID], progress = true, true
@@ -65,9 +68,9 @@ func (r *Registrar) Recover(ctx context.Context) error {
 	}
 }
 
-func (r *Registrar) dueOrders(ctx context.Context, now time.Time) (due []Order, err error) {
+func (r *Registrar) dueOrders(ctx context.Context, now time.Time, limit int) (due []Order, err error) {
 	err = r.cfg.Store.View(ctx, func(tx Snapshot) error {
-		due, err = tx.DueOrders(now, sweepBatch)
+		due, err = tx.DueOrders(now, limit)
 		return err
 	})
 	return due, err
@@ -84,7 +87,7 @@ func (r *Registrar) sweepOrder(ctx context.Context, id OrderID) error {
 			return w.put(&o) // the policy has changed since
 		}
 		switch o.State {
-		case InvitedState:
+		case InvitedState, LockedState:
 			return w.lapse(&o)
 		case VerifiedState, IssuedState:
 			if o.uninvited() {

@@ -85,7 +85,7 @@ func filled(b []byte) []byte {
 
 // holdsPrivateKey reports whether b contains a private key, in PEM or alone in DER.
 func holdsPrivateKey(b []byte) bool {
-	if bytes.Contains(b, []byte("PRIVATE KEY-----")) {
+	if bytes.Contains(b, []byte("PRIVATE KEY-----")) || bytes.Contains(b, []byte("PuTTY-User-Key-File-")) {
 		return true
 	}
 	const sequence = 0x30 // every DER structure that can be a key begins with it
