@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// Hasten has the messages of channel that wait for their next try tried now, up to
-// MaxPage of them: what kept them from being accepted may be fixed. Those that a
-// courier has at this moment stay with it. The caller tells the courier.
+// Hasten makes up to MaxPage messages of channel that wait for their next try due
+// now, because what kept them from being accepted may be fixed. Messages that a
+// courier is sending at this moment are not affected. The caller must wake the
+// courier.
 func (r *Registrar) Hasten(ctx context.Context, channel Channel) error {
 	return r.update(ctx, func(w *work) error {
 		waiting, err := w.DueNotices(channel, w.now.Add(24*time.Hour), MaxPage)

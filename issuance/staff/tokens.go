@@ -15,7 +15,7 @@ type TokenRequest struct {
 	Lifetime time.Duration // 0: for ever
 }
 
-// AddToken makes a bearer token for the admin API. The secret is returned once
+// AddToken creates a bearer token for the admin API. The secret is returned once
 // and cannot be shown again.
 func (o *Office) AddToken(ctx context.Context, by issuance.Actor, q TokenRequest) (Token, issuance.Secret, error) {
 	secret := issuance.NewSecret([]byte("pst_" + string(issuance.NewToken().Reveal())))
@@ -42,7 +42,7 @@ func (o *Office) AddToken(ctx context.Context, by issuance.Actor, q TokenRequest
 	return t, secret, err
 }
 
-// RevokeToken ends a token at once. Ending it again does nothing.
+// RevokeToken revokes a token at once. Revoking it again does nothing.
 func (o *Office) RevokeToken(ctx context.Context, by issuance.Actor, id TokenID) (t Token, err error) {
 	if err := by.May(issuance.RevokeVerb, issuance.TokenNoun); err != nil {
 		return Token{}, err
@@ -99,7 +99,7 @@ func liveAdministrators(tx Reader, now time.Time) (n int, err error) {
 	}
 }
 
-// HasAdministrator reports whether anybody holds an administrator's token that is live.
+// HasAdministrator reports whether there is a valid administrator's token.
 func (o *Office) HasAdministrator(ctx context.Context) (bool, error) {
 	var n int
 	err := o.Store.View(ctx, func(tx Reader) (err error) {
