@@ -239,7 +239,7 @@ func (i *ocspIssuer) single(about ocspKey, c issuance.Certificate) ocspSingle {
 	case issuance.Held:
 		s.status, s.revokedAt, s.reason = statusRevoked, c.ChangedAt, issuance.CertificateHold.CRLReason()
 	case issuance.Revoked:
-		s.status, s.revokedAt, s.reason = statusRevoked, c.ChangedAt, c.Reason.CRLReason()
+		s.status, s.revokedAt, s.reason = statusRevoked, c.Since(), c.Reason.CRLReason()
 	}
 	return s
 }

@@ -176,7 +176,11 @@ func (r *Registrar) Approve(ctx context.Context, by Actor, id OrderID, note stri
 		if err := w.checkClock(); err != nil {
 			return err
 		}
-		if err := o.Approve(by, DigestOf(token), w.policy, w.now); err != nil {
+		of, err := w.approvalOf(o)
+		if err != nil {
+			return err
+		}
+		if err := o.Approve(by, of, DigestOf(token), w.policy, w.now); err != nil {
 			return err
 		}
 		return w.invite(o, token)
@@ -202,7 +206,12 @@ func (r *Registrar) Resend(ctx context.Context, by Actor, id OrderID, note strin
 
 // Unlock restores the tries of a locked order.
 func (r *Registrar) Unlock(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
-	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order, _ string) error { return o.Unlock(w.now) })
+	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order, _ string) error {
+		if _, err := w.receiver(o); err != nil {
+			return err
+		}
+		return o.Unlock(w.now)
+	})
 }
 
 // Cancel cancels an order before the download. It revokes what was issued, and
@@ -225,10 +234,8 @@ func (r *Registrar) Cancel(ctx context.Context, by Actor, id OrderID, note strin
 // invite queues the e-mail with the link, and the first code unless it is to be
 // asked for or may not be sent now.
 func (w *work) invite(o *Order, token Secret) error {
-	c, err := w.entitled(o)
-	if CodeOf(err) == CodeCancelled {
-		return Invalidf("contact", "the order's contact or service is disabled or not authorised", "enable them, or cancel the order")
-	} else if err != nil {
+	c, err := w.receiver(o)
+	if err != nil {
 		return err
 	}
 	if err := w.PutSecret(secretOf(o.ID, LinkSecret), token); err != nil {

@@ -26,7 +26,7 @@ const passwordTexts = 4
 // to the contact's current number.
 func (r *Registrar) ResendPassword(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	return r.onOrder(ctx, by, id, ResendPasswordVerb, note, func(w *work, o *Order, _ string) error {
-		c, err := w.Contact(o.Contact)
+		c, err := w.receiver(o)
 		if err != nil {
 			return err
 		}
@@ -37,11 +37,7 @@ func (r *Registrar) ResendPassword(ctx context.Context, by Actor, id OrderID, no
 // AskPassword is ResendPassword for the contact, in the browser that downloaded the file.
 func (r *Registrar) AskPassword(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
-		o, err := w.claimed(token, session)
-		if err != nil {
-			return err
-		}
-		c, err := w.entitled(&o)
+		o, c, err := w.claimed(token, session)
 		if err != nil {
 			return err
 		}

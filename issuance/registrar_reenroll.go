@@ -26,7 +26,7 @@ func (r *Registrar) Reenroll(ctx context.Context, serial Serial, csr []byte) (f 
 		return File{}, err
 	}
 	// 1. Check what is asked for.
-	c, err := r.choose(ctx, Order{}, ClaimRequest{CSR: csr})
+	c, err := r.choose(ctx, Order{Organization: old.Organization}, ClaimRequest{CSR: csr})
 	if err != nil {
 		return File{}, err
 	}
@@ -156,11 +156,12 @@ func (l reading) successor(old Certificate, key crypto.PublicKey) (Certificate, 
 
 // refuseWorn refuses a key that has served two certificates already.
 func (w *work) refuseWorn(old Certificate, key crypto.PublicKey) error {
-	if old.Renews == "" || !old.has(key) {
+	mark := MarkOf(key)
+	if old.Renews == "" || mark == "" || old.Mark() != mark {
 		return nil
 	}
 	before, err := w.Certificate(old.Renews)
-	if errors.Is(err, ErrNotFound) || err == nil && !before.has(key) {
+	if errors.Is(err, ErrNotFound) || err == nil && before.Mark() != mark {
 		return nil
 	} else if err != nil {
 		return err
@@ -168,11 +169,14 @@ func (w *work) refuseWorn(old Certificate, key crypto.PublicKey) error {
 	return &Error{Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "its key has already been used for two certificates", Hint: "create a new key and make the CSR with it"}
 }
 
-// has reports whether c is for key.
+// has reports whether c is for key, exponent and sign included.
 func (c Certificate) has(key crypto.PublicKey) bool {
 	cert, err := x509.ParseCertificate(c.DER)
-	d := keyDigest(key)
-	return err == nil && d != "" && keyDigest(cert.PublicKey) == d
+	if err != nil {
+		return false
+	}
+	own, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && own.Equal(key)
 }
 
 // renewed returns what another request has made beside this one.

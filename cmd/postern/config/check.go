@@ -192,6 +192,8 @@ func (k checker) policy() {
 			p.CodeCooldown = standard.CodeCooldown
 		case "link_lifetime":
 			p.LinkLifetime = standard.LinkLifetime
+		case "approval_lifetime":
+			p.ApprovalLifetime = standard.ApprovalLifetime
 		case "claim_window":
 			p.ClaimWindow = standard.ClaimWindow
 		case "cooling_off":
