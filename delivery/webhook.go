@@ -17,11 +17,11 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// WebhookConfig is an SMS gateway that is asked over HTTP.
+// WebhookConfig is an SMS gateway that is called over HTTP.
 //
-// Body has the placeholders {{to}}, {{text}} and {{id}}, which are escaped as
-// the Content-Type among Headers demands: JSON (a string's inside), a form or
-// XML. For example:
+// Body has the placeholders {{to}}, {{text}} and {{id}}, which are escaped
+// according to the Content-Type in Headers: JSON (inside a string), a form or XML.
+// For example:
 //
 //	{"recipient": "{{to}}", "message": "{{text}}", "reference": "{{id}}"}
 type WebhookConfig struct {
@@ -31,11 +31,11 @@ type WebhookConfig struct {
 	Body      string
 	Timeout   time.Duration     // of one request; 0 for 20 seconds
 	Roots     *x509.CertPool    // nil for the system's
-	Transport http.RoundTripper // nil for one with Roots that heeds the usual proxy variables
+	Transport http.RoundTripper // nil for one with Roots that uses the usual proxy variables
 }
 
-// Webhook sends SMS by any gateway that takes a request and answers 2xx. Each
-// request has the notice's id as its Idempotency-Key.
+// Webhook sends SMS through any gateway that accepts a request and answers 2xx.
+// Each request has the notice's id as its Idempotency-Key.
 type Webhook struct {
 	config WebhookConfig
 	escape func(string) string
@@ -43,7 +43,7 @@ type Webhook struct {
 }
 
 // NewWebhook returns an error of kind [issuance.Invalid] that names the setting
-// that is missing or cannot be right.
+// that is missing or invalid.
 func NewWebhook(c WebhookConfig) (*Webhook, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {

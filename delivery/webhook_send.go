@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Send makes one request. It returns no id: gateways have no common name for one.
+// Send makes one request. It returns no id, because gateways have no common field
+// for one.
 func (w *Webhook) Send(ctx context.Context, m Message) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
@@ -21,8 +22,8 @@ func (w *Webhook) Send(ctx context.Context, m Message) (string, error) {
 	return "", webhookRefusal(resp)
 }
 
-// Check asks with HEAD, which changes nothing (RFC 9110, section 9.2.1), and with
-// the headers that a message has. Gateways have no common way to sign in.
+// Check sends a HEAD request, which changes nothing (RFC 9110, section 9.2.1), with
+// the headers of a message, because gateways have no common way to sign in.
 func (w *Webhook) Check(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()

@@ -24,7 +24,8 @@ type Contact struct {
 	MobileChangedAt time.Time `json:"mobile_changed_at,omitzero"`
 }
 
-// Languages returns what pages, mails and SMS are written in; the first is the default.
+// Languages returns the languages of pages, mails and SMS; the first is the
+// default.
 func Languages() []string { return []string{"en", "de", "fr"} }
 
 // check cleans c's fields but the mobile number, or says which one cannot stand.

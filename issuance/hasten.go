@@ -10,10 +10,11 @@ import (
 // sent again rarely.
 const soonAgain = 50 * time.Minute
 
-// Hasten has the messages of channel that failed and wait for their next try tried
-// now, up to MaxPage of them: what kept them from being accepted may be fixed. Those
-// that a courier has at this moment stay with it, and one that was never tried waits
-// on purpose, as for a cooling-off time. The caller tells the courier.
+// Hasten makes up to MaxPage messages of channel that have failed and wait for their
+// next try due now, because what kept them from being accepted may be fixed. Messages
+// that a courier is sending at this moment are not affected, nor are those that were
+// never tried: they wait on purpose, for example for a cooling-off period. The caller
+// must wake the courier.
 func (r *Registrar) Hasten(ctx context.Context, channel Channel) error {
 	return r.update(ctx, func(w *work) error {
 		waiting, err := w.DueNotices(channel, w.now.Add(soonAgain), MaxPage)

@@ -20,7 +20,8 @@ type Register interface {
 	PutOrganization(Organization) error
 	PutContact(Contact) error
 	PutService(Service) error
-	// DeleteService forgets a service. Of one that is not there, it does nothing.
+	// DeleteService deletes a service. If there is none with that id, it does
+	// nothing.
 	DeleteService(ServiceID) error
 }
 

@@ -15,7 +15,8 @@ func linkError() *Error {
 	}
 }
 
-// Alive reports whether token opens anything at this moment. It changes nothing.
+// Alive reports whether token is the token of a valid link at this moment. It
+// changes nothing.
 func (r *Registrar) Alive(ctx context.Context, token Secret) (bool, error) {
 	var o Order
 	err := r.view(ctx, func(l reading) (err error) {
@@ -84,9 +85,9 @@ func expiredError() *Error {
 	return &Error{Kind: Conflict, Code: CodeLinkExpired, Message: "this link has expired", Hint: "ask the people who sent you the link for a new one"}
 }
 
-// SendCode voids the old code and sends a new one. Cool-down and daily limit are
-// checked before the old code is touched; while the last code is still on its
-// way to the provider, that one is kept.
+// SendCode invalidates the old code and sends a new one. Cool-down and daily limit
+// are checked before the old code is changed; as long as the last code is still on
+// its way to the provider, it is kept.
 func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
 	var refused error
 	err := r.update(ctx, func(w *work) error {
@@ -158,9 +159,9 @@ func (l reading) codeDelayed(o *Order) error {
 
 func (c Contact) actor() Actor { return Actor{Role: RoleContact, ID: string(c.ID), Name: c.Name} }
 
-// Verify checks a one-time code. The attempt is counted durably before
-// anything is compared; what is not eight digits is not an attempt. Success
-// opens a claim session and returns its secret, for one browser alone.
+// Verify checks a one-time code. The attempt is counted durably before anything is
+// compared; input that is not eight digits does not count as an attempt. Success
+// opens a claim session for a single browser and returns its secret.
 func (r *Registrar) Verify(ctx context.Context, token Secret, code string) (Secret, error) {
 	digits, err := cleanCode(code)
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// TakeNotices leases up to limit due notices of channel to the caller, which
-// sends each and tells the outcome to Settle. One that is not settled within
-// lease is handed out again: a crash in between sends it twice, the same both
-// times. Notices that events have overtaken are dropped.
+// TakeNotices leases up to limit due notices of channel to the caller, which sends
+// each of them and reports the outcome to Settle. A notice that is not settled
+// within lease is handed out again: after a crash in between, the same message is
+// sent twice. Notices that are no longer needed are dropped.
 func (r *Registrar) TakeNotices(ctx context.Context, channel Channel, limit int, lease time.Duration) ([]Dispatch, error) {
 	var idle bool
 	err := r.view(ctx, func(l reading) error {

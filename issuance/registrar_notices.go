@@ -33,9 +33,9 @@ func (w *work) withdraw(n Notice, why string) error {
 	return w.PutNotice(n)
 }
 
-// Settle records what became of one try to send a notice. On acceptance the
-// notice is done and the order moves, in one transaction. A notice that was
-// settled before stays as it is.
+// Settle records the outcome of one try to send a notice. On acceptance, the notice
+// is done and the order moves, in one transaction. A notice that was settled before
+// does not change.
 func (r *Registrar) Settle(ctx context.Context, id NoticeID, out Outcome) error {
 	return r.update(ctx, func(w *work) error {
 		n, err := w.Notice(id)
@@ -176,8 +176,8 @@ func (w *work) forgetFailed(n Notice, o *Order) error {
 	return w.forget(o.ID, PasswordSecret)
 }
 
-// RetryNotice sends a notice again that failed, or at once one that waits. It
-// goes to the address or number that the contact has now.
+// RetryNotice sends a failed notice again, or a waiting one at once. It goes to the
+// contact's current address or number.
 func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Notice, error) {
 	if err := by.May(RetryVerb, MessageNoun); err != nil {
 		return Notice{}, err

@@ -9,13 +9,14 @@ import (
 )
 
 // Reenroll renews the certificate with serial for whoever has proven to have its
-// key: the successor has the same names and the key of csr, a PKCS #10 request
-// in DER that asks for exactly these names (RFC 7030, section 4.2.2). It makes an
-// order that nobody is invited for, under Policy.Reenroll, and tells the contact.
+// key: the successor has the same names and the key of csr, a PKCS #10 request in
+// DER that asks for exactly these names (RFC 7030, section 4.2.2). It places an
+// order without an invitation, within the limits of Policy.Reenroll, and informs
+// the contact.
 //
-// A certificate has one successor that stands. Whoever asks again with the same
-// key, because the answer was lost, gets that one again; another key is refused
-// with CodeRenewed until staff have revoked it.
+// A certificate can have one valid successor. A client that asks again with the
+// same key, because the answer was lost, gets that one again; another key is
+// refused with CodeRenewed until staff have revoked the successor.
 func (r *Registrar) Reenroll(ctx context.Context, serial Serial, csr []byte) (f File, err error) {
 	if len(csr) == 0 {
 		return File{}, emptyCSR()

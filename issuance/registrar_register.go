@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// OrganizationRequest and ContactRequest add to the register. Ids, and times of their own, are given by the registrar.
+// OrganizationRequest and ContactRequest add to the register. The registrar sets
+// the ids and times.
 type (
 	OrganizationRequest struct {
 		Organization
@@ -46,8 +47,8 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 	return o, err
 }
 
-// ChangeOrganization replaces an organisation's name, which the certificates that
-// are issued from then on carry, and whether it is disabled; its id stays.
+// ChangeOrganization replaces an organisation's name, which certificates contain
+// from then on, and whether it is disabled. The id does not change.
 func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, change func(*Organization)) (Organization, error) {
 	if err := by.May(ChangeVerb, OrganizationNoun); err != nil {
 		return Organization{}, err
@@ -172,8 +173,8 @@ func (r *Registrar) checkChanged(c *Contact, old Contact) (err error) {
 	return err
 }
 
-// ChangeContact replaces what is known of a contact; its id and organisation
-// stay. A new mobile number begins the cooling-off time.
+// ChangeContact replaces the data of a contact, except the id and the organisation.
+// A new mobile number starts the cooling-off period.
 func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, change func(*Contact)) (Contact, error) {
 	if err := by.May(ChangeVerb, ContactNoun); err != nil {
 		return Contact{}, err

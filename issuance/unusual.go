@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// Unusual is something about an order that whoever approves it should know first.
+// Unusual is something about an order that its approver should know.
 type Unusual struct {
 	Code UnusualCode `json:"code"`
 	Text string      `json:"text"`
 }
 
-// UnusualCode is a stable name of what is unusual, for programs.
+// UnusualCode is a stable name for what is unusual, for programs.
 type UnusualCode string
 
-// What is looked for. All of it may be right; somebody must have thought of it.
+// The codes. All of these can be legitimate, but the approver should have
+// considered them.
 const (
 	RenewsCompromised UnusualCode = "renews-compromised" // somebody else had the old key
 	RenewsRevoked     UnusualCode = "renews-revoked"
@@ -35,7 +36,7 @@ const (
 	earlyRenewal  = 120 * 24 * time.Hour // before the old one expires
 )
 
-// UnusualOf returns what is unusual about o at now, the gravest first.
+// UnusualOf returns what is unusual about o at now, the most serious first.
 func UnusualOf(tx Reader, o Order, now time.Time) ([]Unusual, error) {
 	s := suspicion{Reader: tx, o: o, now: now}
 	for _, look := range []func() error{s.renewal, s.others, s.receiver} {

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// CleanName returns s without surrounding space, or an error that names field.
-// A name is one line of printable text; control characters, line breaks and the
-// marks that turn the direction of text are refused, because a name stands in
-// mail headers, SMS, CSV and certificates.
+// CleanName returns s without surrounding space, or an error that names field. A
+// name is one line of printable text; control characters, line breaks and the marks
+// that change the direction of text are refused, because names appear in mail
+// headers, SMS, CSV and certificates.
 func CleanName(field, s string, limit int) (string, error) {
 	s = strings.TrimSpace(s)
 	switch {

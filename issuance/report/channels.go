@@ -8,7 +8,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// ChannelRow is a channel that is paused or whose messages wait for too long.
+// ChannelRow is a channel that is paused, or whose messages have waited too long.
 type ChannelRow struct {
 	Channel issuance.Channel `json:"channel"`
 	Paused  bool             `json:"paused"`

@@ -9,15 +9,15 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Schedule says when reports are sent, and to whom.
+// Schedule sets when reports are sent, and to whom.
 type Schedule struct {
 	Zone    *time.Location // in which days and months begin and times are written; nil for UTC
-	Daily   Time           // on the day after the one that it is about
-	Monthly Time           // in the month after the one that it is about
+	Daily   Time           // on the day after the one that the report covers
+	Monthly Time           // in the month after the one that the report covers
 	To      []string       // e-mail addresses; none: nothing is sent
 }
 
-// Time is a time of day, and of a monthly report the day of the month too.
+// Time is a time of day and, for a monthly report, a day of the month.
 type Time struct {
 	Off          bool
 	Day          int // 1 to 28
@@ -27,7 +27,7 @@ type Time struct {
 // clockTime returns what reads a time of day.
 func clockTime() *regexp.Regexp { return regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])$`) }
 
-// ParseDailyAt reads a time of day as in 07:00, or off.
+// ParseDailyAt reads a time of day like 07:00, or off.
 func ParseDailyAt(s string) (Time, error) {
 	if s == "off" {
 		return Time{Off: true}, nil
@@ -41,8 +41,8 @@ func ParseDailyAt(s string) (Time, error) {
 	return Time{Hour: hour, Minute: minute}, nil
 }
 
-// ParseMonthlyAt reads a day of the month from 1 to 28 and a time of day, as in
-// 1 07:00, or off.
+// ParseMonthlyAt reads a day of the month from 1 to 28 and a time of day, like 1
+// 07:00, or off.
 func ParseMonthlyAt(s string) (Time, error) {
 	if s == "off" {
 		return Time{Off: true}, nil
