@@ -89,7 +89,7 @@ func (r Report) nowhere() []issuance.DocumentSection {
 	channels := Listed[ChannelRow]{Items: t.Channels}
 	return []issuance.DocumentSection{
 		section(channels, issuance.DocumentSection{Title: "Channels that messages do not leave by", Head: []string{"CHANNEL", "STATE", "SINCE", "WAITING", "REASON"}},
-			"Mail and SMS leave as they should.", "", func(c ChannelRow) []string {
+			"No channel is paused or late.", "", func(c ChannelRow) []string {
 				state := "slow"
 				if c.Paused {
 					state = "paused"

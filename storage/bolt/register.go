@@ -42,12 +42,7 @@ func newTables() tables {
 		services: table[issuance.Service]{
 			name: "services",
 			key:  func(r issuance.Service) []byte { return []byte(r.ID) },
-			index: func(r issuance.Service) [][]byte {
-				return [][]byte{
-					entry(byOrganization, []byte(r.ID), string(r.Organization)),
-					entry(byName, []byte(r.ID), strings.ToLower(r.Name)),
-				}
-			},
+			index: serviceIndex,
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
@@ -118,6 +113,19 @@ func contactIndex(r issuance.Contact) [][]byte {
 		entry(byEmail, []byte(r.ID), strings.ToLower(r.Email)),
 		entry(byMobile, []byte(r.ID), r.Mobile),
 	}
+}
+
+// serviceIndex has the name and, where it is another, the identifier that was made
+// of it.
+func serviceIndex(r issuance.Service) [][]byte {
+	entries := [][]byte{
+		entry(byOrganization, []byte(r.ID), string(r.Organization)),
+		entry(byName, []byte(r.ID), strings.ToLower(r.Name)),
+	}
+	if identifier := r.ID.Identifier(); identifier != strings.ToLower(r.Name) {
+		entries = append(entries, entry(byName, []byte(r.ID), identifier))
+	}
+	return entries
 }
 
 // matching returns the prefixes of the lists whose value is set.

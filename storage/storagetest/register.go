@@ -69,6 +69,14 @@ func testRegister(t *testing.T, fresh Fresh) {
 	same(t, "Services of zeta", []string{"zeta.x"}, services(issuance.ServiceQuery{Organization: "zeta"}))
 	same(t, "Services of nobody", []string{}, services(issuance.ServiceQuery{Organization: "zet"}))
 	same(t, "Services named so", []string{"acme.payments"}, services(issuance.ServiceQuery{Name: "PAYments"}))
+	update(t, s, func(tx Tx) error {
+		return tx.PutService(issuance.Service{ID: "zeta.my-page", Organization: "zeta", Name: "My page"})
+	})
+	for _, name := range []string{"my PAGE", "my-page", "MY-page"} {
+		same(t, "Services named "+name, []string{"zeta.my-page"}, services(issuance.ServiceQuery{Name: name}))
+	}
+	update(t, s, func(tx Tx) error { return tx.DeleteService("zeta.my-page") })
+	same(t, "Services that was deleted", []string{}, services(issuance.ServiceQuery{Name: "my-page"}))
 	same(t, "Services of another, named so", []string{}, services(issuance.ServiceQuery{Name: "payments", Organization: "zeta"}))
 	same(t, "OrganizationsNamed", []issuance.Organization{org}, read(t, s, func(tx Reader) ([]issuance.Organization, error) {
 		return tx.OrganizationsNamed("ACME <corp> & SÖHNE", 2)
