@@ -53,9 +53,10 @@ func testRegister(t *testing.T, fresh Fresh) {
 		same(t, "Contact", contacts[0], gotContact)
 		return firstError(err1, err2, err3, err4, err5)
 	})
-	same(t, "Organizations", []string{"acme", "beta", "zeta"}, ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Organization, string, error) {
-		return tx.Organizations(p)
-	}), func(o issuance.Organization) string { return string(o.ID) }))
+	same(t, "Organizations", []string{"acme", "beta", "zeta"},
+		ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Organization, string, error) {
+			return tx.Organizations(p)
+		}), func(o issuance.Organization) string { return string(o.ID) }))
 	same(t, "Tokens", []staff.Token{token}, collect(t, s, 0, func(tx Reader, p issuance.Page) ([]staff.Token, string, error) {
 		return tx.Tokens(p)
 	}))
@@ -85,7 +86,8 @@ func testRegister(t *testing.T, fresh Fresh) {
 
 	// A service that was deleted is nowhere; of one that is not there, nothing is deleted.
 	update(t, s, func(tx Tx) error {
-		return firstError(tx.PutService(issuance.Service{ID: "zeta.y", Organization: "zeta", Name: "y"}), tx.DeleteService("zeta.x"), tx.DeleteService("zeta.none"))
+		return firstError(tx.PutService(issuance.Service{ID: "zeta.y", Organization: "zeta", Name: "y"}),
+			tx.DeleteService("zeta.x"), tx.DeleteService("zeta.none"))
 	})
 	same(t, "Services of zeta", []string{"zeta.y"}, services(issuance.ServiceQuery{Organization: "zeta"}))
 	same(t, "Services", []string{"acme.payments", "zeta.y"}, services(issuance.ServiceQuery{}))
