@@ -40,8 +40,8 @@ func newTables() tables {
 			index: contactIndex,
 		},
 		services: table[issuance.Service]{
-			name: "services",
-			key:  func(r issuance.Service) []byte { return []byte(r.ID) },
+			name:  "services",
+			key:   func(r issuance.Service) []byte { return []byte(r.ID) },
 			index: serviceIndex,
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
@@ -119,14 +119,15 @@ func contactIndex(r issuance.Contact) [][]byte {
 // serviceIndex has the name and, where it is another, the identifier that was made
 // of it.
 func serviceIndex(r issuance.Service) [][]byte {
-	entries := [][]byte{
+	name, identifier := strings.ToLower(r.Name), r.ID.Identifier()
+	if identifier == name {
+		identifier = "" // and no entry: one is enough
+	}
+	return [][]byte{
 		entry(byOrganization, []byte(r.ID), string(r.Organization)),
-		entry(byName, []byte(r.ID), strings.ToLower(r.Name)),
+		entry(byName, []byte(r.ID), name),
+		entry(byName, []byte(r.ID), identifier),
 	}
-	if identifier := r.ID.Identifier(); identifier != strings.ToLower(r.Name) {
-		entries = append(entries, entry(byName, []byte(r.ID), identifier))
-	}
-	return entries
 }
 
 // matching returns the prefixes of the lists whose value is set.

@@ -76,6 +76,12 @@ func testRegister(t *testing.T, fresh Fresh) {
 	for _, name := range []string{"my PAGE", "my-page", "MY-page"} {
 		same(t, "Services named "+name, []string{"zeta.my-page"}, services(issuance.ServiceQuery{Name: name}))
 	}
+	for _, name := range []string{"my-page", "Another"} { // the same as the identifier, and not
+		update(t, s, func(tx Tx) error {
+			return tx.PutService(issuance.Service{ID: "zeta.my-page", Organization: "zeta", Name: name})
+		})
+		same(t, "Services by identifier, of name "+name, []string{"zeta.my-page"}, services(issuance.ServiceQuery{Name: "my-page"}))
+	}
 	update(t, s, func(tx Tx) error { return tx.DeleteService("zeta.my-page") })
 	same(t, "Services that was deleted", []string{}, services(issuance.ServiceQuery{Name: "my-page"}))
 	same(t, "Services of another, named so", []string{}, services(issuance.ServiceQuery{Name: "payments", Organization: "zeta"}))
