@@ -116,12 +116,12 @@ func contactIndex(r issuance.Contact) [][]byte {
 	}
 }
 
-// serviceIndex has the name and, where it is another, the identifier that was made
-// of it.
+// serviceIndex has the identifier and, where it is another, the name that it was
+// made of. The identifier is part of the key: its entry stays whatever the name becomes.
 func serviceIndex(r issuance.Service) [][]byte {
 	name, identifier := strings.ToLower(r.Name), r.ID.Identifier()
-	if identifier == name {
-		identifier = "" // and no entry: one is enough
+	if name == identifier {
+		name = "" // and no entry: one is enough
 	}
 	return [][]byte{
 		entry(byOrganization, []byte(r.ID), string(r.Organization)),
