@@ -115,7 +115,8 @@ func reachable(n *phonenumbers.PhoneNumber, countries []string) error {
 		return issuance.Invalidf("mobile", "belongs to a satellite or international network", "use the mobile number of a country")
 	}
 	if len(countries) > 0 && !slices.Contains(countries, region) {
-		return issuance.Invalidf("mobile", "is a number of "+region+", to which no SMS are sent", "use a number of one of: "+strings.Join(countries, ", "))
+		return issuance.Invalidf("mobile", "is a number of "+region+", to which no SMS are sent",
+			"use a number of one of: "+strings.Join(countries, ", "))
 	}
 	return nil
 }

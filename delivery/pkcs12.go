@@ -67,7 +67,8 @@ func checkPassword(password []byte) error {
 	}
 	for _, c := range password {
 		if c < ' ' || c > '~' {
-			return issuance.Invalidf("password", "has a character that is not printable ASCII", "use letters, digits and punctuation of an English keyboard: Java accepts no others")
+			return issuance.Invalidf("password", "has a character that is not printable ASCII",
+				"use letters, digits and punctuation of an English keyboard: Java accepts no others")
 		}
 	}
 	return nil

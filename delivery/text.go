@@ -51,7 +51,8 @@ func NewTexts(b Brand) (*Texts, error) {
 	}
 	u, err := url.Parse(b.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, issuance.Invalidf("public.url", "is not an http or https URL", "use the address at which contacts reach this server, for example https://certs.example.com")
+		return nil, issuance.Invalidf("public.url", "is not an http or https URL",
+			"use the address at which contacts reach this server, for example https://certs.example.com")
 	}
 	b.URL = strings.TrimSuffix(u.String(), "/")
 	if b.Zone == nil {

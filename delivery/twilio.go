@@ -48,7 +48,9 @@ func NewTwilio(c TwilioConfig) (*Twilio, error) {
 		return nil, err
 	}
 	if c.From == "" && c.MessagingServiceSID == "" {
-		return nil, issuance.Invalidf("sms.twilio.from", "is not set, and neither is sms.twilio.messaging_service_sid", "set the sender's number, or the SID of a messaging service")
+		return nil, issuance.Invalidf("sms.twilio.from",
+			"is not set, and neither is sms.twilio.messaging_service_sid",
+			"set the sender's number, or the SID of a messaging service")
 	}
 	if c.BaseURL == "" {
 		c.BaseURL = "https://api.twilio.com"
@@ -76,7 +78,8 @@ func (c TwilioConfig) checkCredentials() error {
 	case !alphanumeric(c.APIKey):
 		return issuance.Invalidf("sms.twilio.api_key", "is not the SID of an API key", "find it on console.twilio.com, under API keys")
 	case c.APIKey != "" && (c.APIKeySecret.Empty() || !alphanumeric(string(c.APIKeySecret.Reveal()))):
-		return issuance.Invalidf("sms.twilio.api_key_secret", "is not the secret of an API key", "the console shows it once, when the key is created: create another key")
+		return issuance.Invalidf("sms.twilio.api_key_secret", "is not the secret of an API key",
+			"the console shows it once, when the key is created: create another key")
 	}
 	return nil
 }

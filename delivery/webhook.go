@@ -47,13 +47,15 @@ type Webhook struct {
 func NewWebhook(c WebhookConfig) (*Webhook, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return nil, issuance.Invalidf("sms.webhook.url", "is not an http or https URL", "set the gateway's address, for example https://sms.example.com/send")
+		return nil, issuance.Invalidf("sms.webhook.url", "is not an http or https URL",
+			"set the gateway's address, for example https://sms.example.com/send")
 	}
 	if c.Method == "" {
 		c.Method = http.MethodPost
 	}
 	if c.Method != http.MethodPost && c.Method != http.MethodPut {
-		return nil, issuance.Invalidf("sms.webhook.method", "is neither POST nor PUT", "use one of them: a text must not be in a URL, where it would be logged")
+		return nil, issuance.Invalidf("sms.webhook.method", "is neither POST nor PUT",
+			"use one of them: a text must not be in a URL, where it would be logged")
 	}
 	escape, err := c.readHeaders()
 	if err != nil {
@@ -82,7 +84,8 @@ func (c *WebhookConfig) readHeaders() (escape func(string) string, err error) {
 	contentType := "application/json"
 	for name, value := range c.Headers {
 		if strings.ContainsAny(string(value.Reveal()), "\r\n\x00") || !headerName().MatchString(name) {
-			return nil, issuance.Invalidf("sms.webhook.headers", "contains something that is not an HTTP header", "write it like Authorization: Bearer ...")
+			return nil, issuance.Invalidf("sms.webhook.headers", "contains something that is not an HTTP header",
+				"write it like Authorization: Bearer ...")
 		}
 		if strings.EqualFold(name, "Content-Type") {
 			contentType = string(value.Reveal())
@@ -100,7 +103,8 @@ func (c *WebhookConfig) readHeaders() (escape func(string) string, err error) {
 func (c *WebhookConfig) checkBody(escape func(string) string) error {
 	for _, name := range placeholder().FindAllString(c.Body, -1) {
 		if name != "{{to}}" && name != "{{text}}" && name != "{{id}}" {
-			return issuance.Invalidf("sms.webhook.body", "has an unknown placeholder, "+oneLine(name, 40), "the placeholders are {{to}}, {{text}} and {{id}}")
+			return issuance.Invalidf("sms.webhook.body", "has an unknown placeholder, "+oneLine(name, 40),
+				"the placeholders are {{to}}, {{text}} and {{id}}")
 		}
 	}
 	if !strings.Contains(c.Body, "{{to}}") || !strings.Contains(c.Body, "{{text}}") {
@@ -110,7 +114,8 @@ func (c *WebhookConfig) checkBody(escape func(string) string) error {
 	sample := filled(c.Body, escape, Message{ID: "msg-0", To: "+41791234567", Text: issuance.NewSecret([]byte(`one "line"` + "\n& <more>"))})
 	if !wellFormed(contentType, sample) {
 		return issuance.Invalidf("sms.webhook.body", "is not "+oneLine(contentType, 60)+", which its Content-Type says",
-			"put placeholders in quotes where a string is expected, for example {\"to\": \"{{to}}\"}, or set another Content-Type among sms.webhook.headers")
+			"put placeholders in quotes where a string is expected, for example {\"to\": \"{{to}}\"}, or set "+
+				"another Content-Type among sms.webhook.headers")
 	}
 	return nil
 }

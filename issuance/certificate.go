@@ -180,7 +180,8 @@ func (c *Certificate) allow(verb Verb, from ...Status) error {
 		return NoSuch(CertificateNoun, string(c.Serial))
 	}
 	return &Error{
-		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) + ", so it cannot be " + verb.done(),
+		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) +
+			", so it cannot be " + verb.done(),
 		Hint: "see its history", Next: Next{ListVerb, AuditNoun, string(c.Serial)},
 	}
 }

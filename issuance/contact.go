@@ -40,7 +40,8 @@ func (c *Contact) check() (err error) {
 		c.Language = Languages()[0]
 	}
 	if !slices.Contains(Languages(), c.Language) {
-		return Invalidf("language", "is not one of "+strings.Join(Languages(), ", "), "choose one of them: it is the language of the contact's pages and messages")
+		return Invalidf("language", "is not one of "+strings.Join(Languages(), ", "),
+			"choose one of them: it is the language of the contact's pages and messages")
 	}
 	if !c.MayOrder && !c.MayReceive {
 		return Invalidf("may_receive", "the contact may neither order nor receive", "set may_order, may_receive or both")

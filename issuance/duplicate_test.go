@@ -1,7 +1,9 @@
 package issuance_test
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +88,9 @@ func (h *house) wantUnusual(o issuance.Order, want ...issuance.UnusualCode) {
 		found, err := issuance.UnusualOf(tx, o, h.now())
 		for _, u := range found {
 			got = append(got, u.Code)
+			if strings.Contains(u.Text, "recently") && !regexp.MustCompile(` 20\d\d-\d\d-\d\d \d\d:\d\dZ$`).MatchString(u.Text) {
+				h.t.Errorf("%q has a time that is written unlike all others", u.Text)
+			}
 		}
 		return err
 	}))

@@ -75,7 +75,10 @@ func (o *Order) uninvited() bool { return o.Link.Number == 0 }
 // nothing else; it ends after Policy.ApprovalLifetime.
 func (o *Order) Approve(by Actor, of, link Digest, p Policy, now time.Time) error {
 	if p.FourEyes && by.Same(o.RequestedBy) {
-		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "you requested this order yourself", Hint: "someone else must approve it (policy.four_eyes is on)"}
+		return &Error{
+			Kind: Denied, Code: CodeFourEyes, Message: "you requested this order yourself",
+			Hint: "someone else must approve it (policy.four_eyes is on)",
+		}
 	}
 	if err := o.move(ApproveVerb, InvitedState, now); err != nil {
 		return err

@@ -35,7 +35,7 @@ type (
 	}
 	ServiceQuery struct {
 		Organization OrgID
-		Name         string // exact, in any case
+		Name         string // or the identifier, exact, in any case
 		Page
 	}
 )

@@ -164,7 +164,9 @@ func comment(s string) map[string]string {
 
 // onOrder does verb to the order with id: load, transition, put, audit, commit.
 // The transition gets the comment as it is kept.
-func (r *Registrar) onOrder(ctx context.Context, by Actor, id OrderID, verb Verb, note string, transition func(*work, *Order, string) error) (Order, error) {
+func (r *Registrar) onOrder(ctx context.Context, by Actor, id OrderID, verb Verb, note string, transition func(*work,
+	*Order, string) error,
+) (Order, error) {
 	note, err := cleanComment("comment", note)
 	if err := errors.Join(by.May(verb, OrderNoun), err); err != nil {
 		return Order{}, err

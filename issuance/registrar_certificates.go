@@ -71,7 +71,8 @@ func (r *Registrar) onCertificate(ctx context.Context, by Actor, serial Serial, 
 			return err
 		}
 		if err := w.Enqueue(Notice{
-			Kind: statusNotice(c.Status), Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(c.Status),
+			Kind: statusNotice(c.Status), Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email,
+			Language: to.Language, Text: string(c.Status),
 		}); err != nil {
 			return err
 		}

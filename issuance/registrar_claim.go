@@ -99,7 +99,10 @@ func (l reading) claimed(token, session Secret) (o Order, c Contact, err error) 
 		if err := o.usable(l.now); err != nil {
 			return o, c, err
 		}
-		return o, c, &Error{Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser", Hint: "enter the code first"}
+		return o, c, &Error{
+			Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser",
+			Hint: "enter the code first",
+		}
 	}
 	return o, c, err
 }

@@ -67,11 +67,16 @@ func (o *Order) usable(now time.Time) error {
 				Hint: "delete the file and its password; ask the people who sent you the link for a new certificate if you need one",
 			}
 		}
-		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order was cancelled by the people who sent you the link", Hint: "if you did not expect this, ask them"}
+		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order was cancelled by the people who " +
+			"sent you the link", Hint: "if you did not expect this, ask them"}
 	case LapsedState:
 		return expiredError()
 	case IssuedState, DownloadedState, CompletedState:
-		return &Error{Kind: Conflict, Code: CodeClaimed, Message: "this certificate was claimed already, in another browser", Hint: "continue there; if it was not you, tell the people who sent you the link at once"}
+		return &Error{
+			Kind: Conflict, Code: CodeClaimed,
+			Message: "this certificate was claimed already, in another browser",
+			Hint:    "continue there; if it was not you, tell the people who sent you the link at once",
+		}
 	case LockedState:
 		return lockedError()
 	}
@@ -82,7 +87,10 @@ func (o *Order) usable(now time.Time) error {
 }
 
 func expiredError() *Error {
-	return &Error{Kind: Conflict, Code: CodeLinkExpired, Message: "this link has expired", Hint: "ask the people who sent you the link for a new one"}
+	return &Error{
+		Kind: Conflict, Code: CodeLinkExpired, Message: "this link has expired",
+		Hint: "ask the people who sent you the link for a new one",
+	}
 }
 
 // SendCode invalidates the old code and sends a new one. Cool-down and daily limit
@@ -134,7 +142,8 @@ func (w *work) lock(o *Order, c Contact) error {
 	if err := w.put(o); err != nil {
 		return err
 	}
-	if err := w.Alert(o.ID, "Too many wrong codes were entered: "+w.about(o)+" is locked. Unlock it once you have spoken to the contact."); err != nil {
+	if err := w.Alert(o.ID, "Too many wrong codes were entered: "+w.about(o)+" is locked. Unlock it once you have "+
+		"spoken to the contact."); err != nil {
 		return err
 	}
 	w.audit(c.actor(), LockVerb, o, nil)
@@ -152,7 +161,9 @@ func (l reading) codeDelayed(o *Order) error {
 		return err
 	}
 	if n.State == Pending && n.LastError != "" {
-		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and is valid only from then on", Retry: time.Minute}
+		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; " +
+			"your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and is valid only " +
+			"from then on", Retry: time.Minute}
 	}
 	return nil
 }

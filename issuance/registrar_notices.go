@@ -208,7 +208,12 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 			if n.To = c.Email; n.Channel == SMS {
 				n.To = c.Mobile
 				if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < w.policy.CoolingOff {
-					return &Error{Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number has changed recently", Hint: "wait until the cooling-off period is over (policy.cooling_off)", Retry: w.policy.CoolingOff - since}
+					return &Error{
+						Kind: Limited, Code: CodeCoolingOff,
+						Message: "the mobile number has changed recently",
+						Hint:    "wait until the cooling-off period is over (policy.cooling_off)",
+						Retry:   w.policy.CoolingOff - since,
+					}
 				}
 			}
 		}
@@ -240,7 +245,8 @@ func (w *work) mayReceive(n Notice) error {
 // notAgain says that n, which was accepted or dropped, is not sent again, and
 // which verb sends what it carried.
 func notAgain(n Notice) error {
-	e := &Error{Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) + "; it is not sent again", Hint: "there is nothing more to do"}
+	e := &Error{Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) +
+		"; it is not sent again", Hint: "there is nothing more to do"}
 	switch n.Kind {
 	case InvitationNotice, CodeNotice:
 		e.Hint, e.Next = "resend the order, for a new link and code", Next{ResendVerb, OrderNoun, string(n.Order)}

@@ -246,7 +246,10 @@ func (w *work) invite(o *Order, token Secret) error {
 	if err := w.PutSecret(secretOf(o.ID, LinkSecret), token); err != nil {
 		return err
 	}
-	if err := w.Enqueue(Notice{Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language, Counter: o.Link.Number}); err != nil {
+	if err := w.Enqueue(Notice{
+		Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language,
+		Counter: o.Link.Number,
+	}); err != nil {
 		return err
 	}
 	if w.policy.CodeOnRequest {
@@ -284,7 +287,10 @@ func (w *work) code(o *Order, c Contact, p Policy) error {
 	if err := w.drop(old, "a newer code was sent"); err != nil {
 		return err
 	}
-	n := Notice{ID: NoticeID(NewID("msg-", w.now)), Kind: CodeNotice, Order: o.ID, Contact: c.ID, To: c.Mobile, Language: c.Language, Counter: o.Code.Counter}
+	n := Notice{
+		ID: NoticeID(NewID("msg-", w.now)), Kind: CodeNotice, Order: o.ID, Contact: c.ID, To: c.Mobile,
+		Language: c.Language, Counter: o.Code.Counter,
+	}
 	o.Code.Notice = n.ID
 	return w.Enqueue(n)
 }

@@ -118,18 +118,24 @@ func (r *Registrar) reserveRenewal(ctx context.Context, serial Serial, key crypt
 func (w *work) renewable(o *Order, old Certificate) error {
 	switch {
 	case w.policy.Reenroll == 0:
-		return &Error{Kind: Denied, Code: CodeRenewalOff, Message: "automatic renewal is turned off", Hint: "order a new certificate (policy.reenroll is off)"}
+		return &Error{
+			Kind: Denied, Code: CodeRenewalOff, Message: "automatic renewal is turned off",
+			Hint: "order a new certificate (policy.reenroll is off)",
+		}
 	case w.policy.FourEyes:
-		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "every certificate must be approved, so automatic renewal is not possible", Hint: "order a new certificate (policy.four_eyes is on)"}
+		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "every certificate must be approved, so automatic " +
+			"renewal is not possible", Hint: "order a new certificate (policy.four_eyes is on)"}
 	}
 	if err := old.allow(ReenrollVerb, Active); err != nil {
 		return err
 	}
 	if !old.Stands(w.now) {
-		return &Error{Kind: Denied, Code: CodeRenewalLate, Message: "certificate " + string(old.Serial) + " has expired", Hint: "order a new certificate"}
+		return &Error{Kind: Denied, Code: CodeRenewalLate, Message: "certificate " + string(old.Serial) +
+			" has expired", Hint: "order a new certificate"}
 	}
 	if from := old.NotAfter.Add(-w.policy.Reenroll); w.now.Before(from) {
-		return &Error{Kind: Denied, Code: CodeRenewalEarly, Message: "the certificate can be renewed from " + from.UTC().Format(time.RFC3339) + " on", Hint: "keep using the current certificate and try again then"}
+		return &Error{Kind: Denied, Code: CodeRenewalEarly, Message: "the certificate can be renewed from " +
+			from.UTC().Format(time.RFC3339) + " on", Hint: "keep using the current certificate and try again then"}
 	}
 	_, err := w.entitled(o)
 	return err
@@ -166,7 +172,11 @@ func (w *work) refuseWorn(old Certificate, key crypto.PublicKey) error {
 	} else if err != nil {
 		return err
 	}
-	return &Error{Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "its key has already been used for two certificates", Hint: "create a new key and make the CSR with it"}
+	return &Error{
+		Kind: Invalid, Code: CodeCSR, Field: "csr",
+		Message: "its key has already been used for two certificates",
+		Hint:    "create a new key and make the CSR with it",
+	}
 }
 
 // has reports whether c is for key, exponent and sign included.
@@ -191,7 +201,10 @@ func (r *Registrar) renewed(ctx context.Context, serial Serial, key crypto.Publi
 		return err
 	})
 	if err == nil && made.Serial == "" {
-		err = &Error{Kind: Unavailable, Code: CodeBusy, Message: "the certificate is being renewed right now", Hint: "try again in a moment", Retry: time.Second}
+		err = &Error{
+			Kind: Unavailable, Code: CodeBusy, Message: "the certificate is being renewed right now",
+			Hint: "try again in a moment", Retry: time.Second,
+		}
 	}
 	if err != nil {
 		return File{}, err

@@ -267,5 +267,8 @@ func (w *work) added(by Actor, once Once, org OrgID, id string) error {
 }
 
 func taken(field, what, id string) *Error {
-	return &Error{Kind: Conflict, Code: CodeState, Field: field, Message: what + " " + Quoted(id) + " already exists", Hint: "choose another, or use the existing one"}
+	return &Error{
+		Kind: Conflict, Code: CodeState, Field: field, Message: what + " " + Quoted(id) + " already exists",
+		Hint: "choose another, or use the existing one",
+	}
 }

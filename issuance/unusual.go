@@ -114,13 +114,16 @@ func (s *suspicion) receiver() error {
 		return err
 	}
 	if s.now.Before(c.CreatedAt.Add(newContactFor)) {
-		s.add(NewContact, "the contact was added recently, at "+c.CreatedAt.Format(time.RFC3339))
+		s.add(NewContact, "the contact was added recently, at "+minute(c.CreatedAt))
 	}
 	if !c.MobileChangedAt.IsZero() && s.now.Before(c.MobileChangedAt.Add(newMobileFor)) {
-		s.add(NewMobile, "the contact's mobile number changed recently, at "+c.MobileChangedAt.Format(time.RFC3339))
+		s.add(NewMobile, "the contact's mobile number changed recently, at "+minute(c.MobileChangedAt))
 	}
 	return nil
 }
+
+// minute writes t as the tables of the command line and of reports do.
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04Z") }
 
 // openOrders returns those orders of q that may still lead to a certificate.
 func openOrders(tx OrderReader, q OrderQuery) (open []Order, err error) {

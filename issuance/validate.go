@@ -26,7 +26,8 @@ func CleanName(field, s string, limit int) (string, error) {
 			return "", Invalidf(field, "contains a line break or control character", "write it on one line")
 		}
 		if unicode.Is(unicode.Bidi_Control, r) || r == '\ufeff' || r == '\u200b' {
-			return "", Invalidf(field, "contains an invisible character or one that changes the direction of text", "type it again instead of pasting it")
+			return "", Invalidf(field, "contains an invisible character or one that changes the direction of text",
+				"type it again instead of pasting it")
 		}
 	}
 	return s, nil

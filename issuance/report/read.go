@@ -57,7 +57,10 @@ type span struct {
 func (o *Office) report(ctx context.Context, s span, q Query) (out Report, err error) {
 	now, states := o.now(), o.channels()
 	err = o.Store.View(ctx, func(tx Reader) error {
-		c := clerk{Reader: tx, now: now, policy: o.Policy, states: states, limit: issuance.Page{Limit: q.Limit}.Size(), contacts: make(map[issuance.ContactID]string)}
+		c := clerk{
+			Reader: tx, now: now, policy: o.Policy, states: states,
+			limit: issuance.Page{Limit: q.Limit}.Size(), contacts: make(map[issuance.ContactID]string),
+		}
 		c.out = Report{
 			Kind: q.Kind, Period: s.last.String(), First: s.first.String(), TimeZone: o.Schedule.zone().String(),
 			From: s.from.UTC(), To: s.to.UTC(), At: now,

@@ -36,7 +36,8 @@ func (o *Office) AddToken(ctx context.Context, by issuance.Actor, q TokenRequest
 		return Token{}, issuance.Secret{}, err
 	}
 	if q.Lifetime < 0 {
-		return Token{}, issuance.Secret{}, issuance.Invalidf("lifetime", "is negative", "use a duration such as 2160h, or 0 for a token that never expires")
+		return Token{}, issuance.Secret{}, issuance.Invalidf("lifetime", "is negative",
+			"use a duration such as 2160h, or 0 for a token that never expires")
 	}
 	err := issuance.Do(ctx, o.Desk, o.Store, func(tx Tx, e *issuance.Entry) error {
 		t.ID, t.CreatedAt = TokenID(issuance.NewID("tok-", e.Now)), e.Now

@@ -227,7 +227,10 @@ func failed(doing string, err error) error {
 }
 
 func errClosed() error {
-	return &issuance.Error{Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "the store is closed", Hint: "the server is stopping; try again when it is running"}
+	return &issuance.Error{
+		Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "the store is closed",
+		Hint: "the server is stopping; try again when it is running",
+	}
 }
 
 // syncDir makes a new name in dir durable.

@@ -73,7 +73,8 @@ func Load(path string) (*Ring, error) {
 	info, err := os.Stat(path)
 	switch {
 	case os.IsNotExist(err):
-		return nil, fmt.Errorf("%w: %w", invalid("there is no file "+path, "`postern init` creates one; if the database already exists, restore its key file"), err)
+		return nil, fmt.Errorf("%w: %w", invalid("there is no file "+path,
+			"`postern init` creates one; if the database already exists, restore its key file"), err)
 	case err != nil:
 		return nil, fmt.Errorf("reading the seal key file: %w", err)
 	case !info.Mode().IsRegular():

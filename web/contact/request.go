@@ -101,14 +101,16 @@ func holdsPrivateKey(b []byte) bool {
 func emptyCSRError() *issuance.Error {
 	return &issuance.Error{
 		Kind: issuance.Invalid, Code: codeEmptyCSR, Field: "csr", Message: "the CSR is empty",
-		Hint: "check the name of its file; with curl write --data-urlencode csr@FILE or --form csr=@FILE. Leave the field out to get a PKCS#12 file instead",
+		Hint: "check the name of its file; with curl write --data-urlencode csr@FILE or --form csr=@FILE. Leave the " +
+			"field out to get a PKCS#12 file instead",
 	}
 }
 
 func privateKeyError() *issuance.Error {
 	return &issuance.Error{
-		Kind: issuance.Invalid, Code: codePrivateKey, Field: "csr", Message: "a private key was sent; it has left your machine and is no longer secret",
-		Hint: "delete that key, make a new key and a new CSR, and send the CSR alone; nothing that was sent is kept",
+		Kind: issuance.Invalid, Code: codePrivateKey, Field: "csr",
+		Message: "a private key was sent; it has left your machine and is no longer secret",
+		Hint:    "delete that key, make a new key and a new CSR, and send the CSR alone; nothing that was sent is kept",
 	}
 }
 

@@ -72,7 +72,10 @@ func (p Problems) Write(w http.ResponseWriter, r *http.Request, err error) {
 
 // internal tells nothing but that it is not the caller's fault.
 func (p Problems) internal(w http.ResponseWriter) {
-	p.write(w, &issuance.Error{Kind: issuance.Internal, Code: CodeInternal, Message: "internal error", Hint: "try again, or report the request id to the operator of this server; its log has the details"})
+	p.write(w, &issuance.Error{
+		Kind: issuance.Internal, Code: CodeInternal, Message: "internal error",
+		Hint: "try again, or report the request id to the operator of this server; its log has the details",
+	})
 }
 
 func (p Problems) write(w http.ResponseWriter, e *issuance.Error) { p.WriteStatus(w, StatusOf(e), e) }
