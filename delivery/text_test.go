@@ -117,6 +117,10 @@ func TestGoldens(t *testing.T) {
 			d.Certificate.Status, d.Certificate.Reason = status, ""
 			mails[name] = d
 		}
+		together := sampleDispatch(issuance.RevokedNotice, language)
+		together.Also = []issuance.Certificate{{Serial: "40aa0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", Service: "acme.orders"}, {Serial: "41bb0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", Service: "acme.payments"}}
+		together.More = 7
+		mails["revoked-together"] = together
 		for name, d := range mails {
 			m := mustRender(t, texts, d)
 			golden(t, language+"-"+name+".txt", "Subject: "+m.Subject+"\n\n"+string(m.Text.Reveal()))
@@ -371,6 +375,18 @@ func TestAnAlertBySMSFitsOneSegment(t *testing.T) {
 		text := string(mustRender(t, texts, d).Text.Reveal())
 		if n := len([]rune(text)); n > 160 || !strings.Contains(text, what[:4]) {
 			t.Errorf("%d characters: %q", n, text)
+		}
+	}
+	// What does not fit ends behind a word, however many letters are before it.
+	const reason = "E-mail is paused since 09:00 UTC: mail server mail.bank.example answered 535 to AUTH; check mail.smtp.username, " +
+		"mail.smtp.password and mail.smtp.tls, then send the messages that wait again."
+	for n := range 20 {
+		d.Notice.Text = strings.Repeat("x", n) + reason
+		text, cut := strings.CutSuffix(string(mustRender(t, texts, d).Text.Reveal()), "...")
+		_, said, _ := strings.Cut(text, ": ")
+		rest := strings.TrimPrefix(d.Notice.Text, said)
+		if !cut || said == "" || rest == d.Notice.Text || !strings.ContainsRune(" ,;:.", rune(rest[0])) || len(text) < 120 {
+			t.Errorf("it ends %q, before %.10q", text, rest)
 		}
 	}
 }

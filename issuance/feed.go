@@ -17,12 +17,12 @@ type Revocation struct {
 // Revocation returns c's present status as a CRL tells it.
 func (c Certificate) Revocation() Revocation {
 	return Revocation{
-		Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.ChangedAt, NotAfter: c.NotAfter,
+		Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.Since(), NotAfter: c.NotAfter,
 	}
 }
 
-// FeedReader is what CRLs and OCSP answers are made from: where certificates
-// stand, and which of them changed since.
+// FeedReader is what CRLs and OCSP answers are made from: the status of
+// certificates, and which of them changed since.
 type FeedReader interface {
 	Certificate(Serial) (Certificate, error)
 	Certificates(CertificateQuery) ([]Certificate, string, error)
@@ -32,11 +32,11 @@ type FeedReader interface {
 	Revocations(issuer string, f func(Revocation) error) error
 	// Changes returns up to limit changes with a Seq above after, rising.
 	Changes(after uint64, limit int) ([]Revocation, error)
-	// LastChange returns the highest Seq given out, 0 if none.
+	// LastChange returns the highest Seq assigned so far, 0 if none.
 	LastChange() (uint64, error)
 }
 
-// Feed keeps the changes, and the numbers of what is published of them.
+// Feed keeps the changes, and the numbers of the CRLs that are made from them.
 type Feed interface {
 	FeedReader
 	// AppendRevocation gives r the next Seq and appends it to the changes. It says

@@ -126,7 +126,10 @@ func (h *house) close() error {
 
 // revocation wires CRLs and OCSP and loads them.
 func (h *house) revocation(ctx context.Context) error {
-	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.clock.Signing, Log: h.log}
+	h.responder = &ca.Responder{
+		Store: h.store.Feed(), Issuers: h.authority.Issuers(),
+		Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.clock.Signing, Log: h.log,
+	}
 	if err := h.responder.Load(); err != nil {
 		return err
 	}
@@ -162,7 +165,7 @@ func (h *house) offices() (err error) {
 		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
 		WakePublisher: func() { h.publisher.Wake() },
 	}
-	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff()}
+	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff(), FourEyes: h.cfg.Policy().FourEyes}
 	h.reports = &report.Office{Desk: h.desk, Store: h.store.Reports(), Schedule: schedule, Policy: h.cfg.Policy(), Channels: h.channelStates}
 	if err := errors.Join(h.staff.Check(), h.reports.Check()); err != nil {
 		return err

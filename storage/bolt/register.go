@@ -39,14 +39,9 @@ func newTables() tables {
 			index: contactIndex,
 		},
 		services: table[issuance.Service]{
-			name: "services",
-			key:  func(r issuance.Service) []byte { return []byte(r.ID) },
-			index: func(r issuance.Service) [][]byte {
-				return [][]byte{
-					entry(byOrganization, []byte(r.ID), string(r.Organization)),
-					entry(byName, []byte(r.ID), strings.ToLower(r.Name)),
-				}
-			},
+			name:  "services",
+			key:   func(r issuance.Service) []byte { return []byte(r.ID) },
+			index: serviceIndex,
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
@@ -93,13 +88,14 @@ const (
 	byRenewal      tag = 13
 	byRefusal      tag = 14
 	byVerb         tag = 15
-	byName         tag = 16 // from here to byRevocation: in the buckets for finding
+	byName         tag = 16 // from here to byHolder: in the buckets for finding
 	byMobile       tag = 17
 	bySHA256       tag = 18
 	bySHA1         tag = 19
 	byEnding       tag = 20
 	byHolder       tag = 21
-	byRevocation   tag = 22
+	byKey          tag = 22 // in the bucket for keys
+	byRevocation   tag = 23 // in the bucket for finding
 )
 
 // The tables of what belongs to orders, in entries beside them.
@@ -116,6 +112,20 @@ func contactIndex(r issuance.Contact) [][]byte {
 		entry(byOrganization, []byte(r.ID), r.Organization),
 		entry(byEmail, []byte(r.ID), strings.ToLower(r.Email)),
 		entry(byMobile, []byte(r.ID), r.Mobile),
+	}
+}
+
+// serviceIndex has the identifier and, where it is another, the name that it was
+// made of. The identifier is part of the key: its entry stays whatever the name becomes.
+func serviceIndex(r issuance.Service) [][]byte {
+	name, identifier := strings.ToLower(r.Name), r.ID.Identifier()
+	if name == identifier {
+		name = "" // and no entry: one is enough
+	}
+	return [][]byte{
+		entry(byOrganization, []byte(r.ID), string(r.Organization)),
+		entry(byName, []byte(r.ID), name),
+		entry(byName, []byte(r.ID), identifier),
 	}
 }
 
