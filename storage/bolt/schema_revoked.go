@@ -20,6 +20,9 @@ func listRevoked(b *bbolt.Tx) error {
 		}
 	}
 	for _, name := range []string{"revocations", "revocations.index"} {
+		if b.Bucket([]byte(name)) == nil {
+			continue
+		}
 		if err := b.DeleteBucket([]byte(name)); err != nil {
 			return fmt.Errorf("deleting %s: %w", name, err)
 		}
