@@ -58,7 +58,9 @@ type Dispatch struct {
 	Order        Order
 	Certificate  Certificate // of a password or revoked notice
 	Document     Document    // of a notice that carries one
-	// Secret is the link token of an invitation, the code, or the password.
+	Proposal     Proposal    // of a notice that tells of one
+	// Secret is the token of an invitation's link or of one that stops a change, the
+	// code, or the password.
 	Secret Secret
 	// CodeLifetime and LinkExpires tell people how long they have.
 	CodeLifetime time.Duration

@@ -47,6 +47,7 @@ func migrations() []migration {
 				totalsBucket, "reports")
 		},
 		makeFindable,
+		makeProposals,
 	}
 }
 
