@@ -132,6 +132,10 @@ func TestGoldens(t *testing.T) {
 		untold.Secret = issuance.Secret{}
 		untold.Proposal.Wanted, untold.Proposal.Wanted.MayOrder = untold.Proposal.Was, true
 		mails["change-rights"] = untold
+		together := sampleDispatch(issuance.RevokedNotice, language)
+		together.Also = []issuance.Certificate{{Serial: "40aa0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", Service: "acme.orders"}, {Serial: "41bb0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", Service: "acme.payments"}}
+		together.More = 7
+		mails["revoked-together"] = together
 		for name, d := range mails {
 			m := mustRender(t, texts, d)
 			golden(t, language+"-"+name+".txt", "Subject: "+m.Subject+"\n\n"+string(m.Text.Reveal()))

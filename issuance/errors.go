@@ -78,6 +78,7 @@ const (
 	CodeRenewalLate     Code = "renewal-late"      // its life is over
 	CodeDuplicate       Code = "duplicate"         // what is asked for is open, or there, already
 	CodeRenewed         Code = "renewed"           // by a certificate for another key
+	CodeRecounted       Code = "recounted"         // more, or fewer, than whoever asks was told of
 )
 
 // Error is an error that people can act on.

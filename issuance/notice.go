@@ -82,6 +82,7 @@ type Notice struct {
 	// invitation: an order that has moved on does not take an older notice back.
 	Counter   uint64    `json:"counter,omitempty"`
 	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a notice of a status: that status; of a report: its id
+	Also      []Serial  `json:"also,omitempty"` // of a notice that certificates were revoked: the contact's others
 	Attempts  int       `json:"attempts"`
 	NextAt    time.Time `json:"next_at,omitzero"`
 	Leased    bool      `json:"leased,omitempty"`     // a courier has it; NextAt is when the lease ends

@@ -56,9 +56,11 @@ type Dispatch struct {
 	Organization Organization
 	Service      Service
 	Order        Order
-	Certificate  Certificate // of a password or revoked notice
-	Document     Document    // of a notice that carries one
-	Proposal     Proposal    // of a notice that tells of one
+	Certificate  Certificate   // of a password or revoked notice
+	Also         []Certificate // that were revoked with it, up to a hundred
+	More         int           // how many beyond those
+	Document     Document      // of a notice that carries one
+	Proposal     Proposal      // of a notice that tells of one
 	// Secret is the token of an invitation's link or of one that stops a change, the
 	// code, or the password.
 	Secret Secret

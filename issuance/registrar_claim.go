@@ -129,7 +129,7 @@ func (r *Registrar) choose(ctx context.Context, o Order, q ClaimRequest) (c choi
 		if c.key, err = r.cfg.KeyOf(c.public); err != nil {
 			return c, err
 		}
-		return c, r.cfg.Store.View(ctx, func(tx Snapshot) error { return refuseCompromised(tx, c.public) })
+		return c, r.cfg.Store.View(ctx, func(tx Snapshot) error { return refuseKey(tx, c.public, o.Organization) })
 	}
 	if q.Key != "" {
 		if c.key, err = ParseKeyAlgorithm(q.Key); err != nil {
@@ -192,13 +192,14 @@ func (r *Registrar) make(ctx context.Context, d draft, token, session Secret, q 
 // made is what came of signing.
 type made struct {
 	signed   Signed
+	key      crypto.PublicKey
 	pkcs12   Secret // empty for a CSR
 	password Secret // empty for a CSR
 }
 
 // produce makes the certificate for the key that was brought, or key, certificate and file.
 func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err error) {
-	if c.public != nil {
+	if m.key = c.public; c.public != nil {
 		m.signed, err = r.sign(ctx, d, c.public)
 		return m, err
 	}
@@ -206,7 +207,8 @@ func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err
 	if err != nil {
 		return m, err
 	}
-	if m.signed, err = r.sign(ctx, d, key.Public()); err != nil {
+	m.key = key.Public()
+	if m.signed, err = r.sign(ctx, d, m.key); err != nil {
 		return m, err
 	}
 	chain, err := r.cfg.Signer.Chain(m.signed.Issuer)
@@ -270,10 +272,13 @@ func (w *work) certify(o *Order, d draft, c choice, m made) (Certificate, error)
 	if err := w.unused(o.Serial); err != nil {
 		return Certificate{}, err
 	}
+	if err := refuseKey(w, m.key, o.Organization); err != nil { // meanwhile
+		return Certificate{}, err
+	}
 	cert := Certificate{
 		Serial: o.Serial, Status: Active, Order: o.ID, Organization: o.Organization, Service: o.Service, Contact: o.Contact,
 		Issuer: m.signed.Issuer, IssuedAt: w.now, NotBefore: m.signed.NotBefore, NotAfter: m.signed.NotAfter,
-		Key: c.key, Fingerprint: m.signed.Fingerprint, DER: m.signed.DER, FromCSR: o.FromCSR, Renews: o.Renews,
+		Key: c.key, KeyMark: MarkOf(m.key), Fingerprint: m.signed.Fingerprint, DER: m.signed.DER, FromCSR: o.FromCSR, Renews: o.Renews,
 	}
 	if err := w.PutCertificate(cert); err != nil {
 		return cert, err

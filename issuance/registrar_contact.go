@@ -151,7 +151,7 @@ func (l reading) codeDelayed(o *Order) error {
 		return err
 	}
 	if n.State == Pending && n.LastError != "" {
-		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and its time starts only then", Retry: time.Minute}
+		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and is valid only from then on", Retry: time.Minute}
 	}
 	return nil
 }

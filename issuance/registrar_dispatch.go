@@ -137,11 +137,27 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 			return d, err
 		}
 	}
+	if d.Also, d.More, err = w.listed(n.Also); err != nil {
+		return d, err
+	}
 	if n.Kind.TellsStatus() && n.Text != "" && n.Text != string(d.Certificate.Status) {
 		return d, overtakenError("the certificate's status has changed since")
 	}
 	d.Secret, err = w.noticeSecret(d.Order, n)
 	return d, err
+}
+
+// listed returns the certificates that a mail lists, and how many it only counts.
+func (w *work) listed(serials []Serial) (out []Certificate, more int, err error) {
+	some := serials[:min(len(serials), mostListed)]
+	for _, s := range some {
+		c, err := w.Certificate(s)
+		if err != nil {
+			return nil, 0, err
+		}
+		out = append(out, c)
+	}
+	return out, len(serials) - len(some), nil
 }
 
 // noticeSecret returns the secret in n's text, or an overtakenError if n has none any more.

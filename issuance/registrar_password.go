@@ -142,7 +142,7 @@ func passwordLimit(sent []Notice, p Policy, now time.Time) error {
 		if n.State == Pending {
 			return &Error{
 				Kind: Unavailable, Code: CodePasswordWaits, Message: "the text message with the password is still being sent",
-				Hint: "wait for it; it is tried again until the service takes it", Retry: time.Minute,
+				Hint: "wait for it; it is sent again until the text message service accepts it", Retry: time.Minute,
 			}
 		}
 		if n.State == Accepted && n.SettledAt.After(last) {
@@ -166,7 +166,7 @@ func passwordLimit(sent []Notice, p Policy, now time.Time) error {
 
 func passwordGoneError() *Error {
 	return &Error{
-		Kind: Conflict, Code: CodePasswordGone, Message: "the password is not kept any longer",
+		Kind: Conflict, Code: CodePasswordGone, Message: "the password is no longer kept",
 		Hint: "revoke the certificate if its password is lost, and place a new order",
 	}
 }

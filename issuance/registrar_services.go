@@ -68,7 +68,7 @@ func (w *work) untaken(s Service) error {
 		return err
 	}
 	e := taken("identifier", "service", string(s.ID))
-	e.Hint = "give another identifier, or use the service that there is"
+	e.Hint = "give another identifier, or use the existing service"
 	return e
 }
 

@@ -138,6 +138,7 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/certificates", a.listCertificates},
 		{get, "/certificates/{serial}", a.showCertificate},
+		{get, "/certificates/{serial}/compromise", a.showCompromise},
 		{post, "/certificates/{serial}/revoke", a.revokeCertificate},
 		{post, "/certificates/{serial}/hold", a.onCertificate(a.opts.Registrar.Hold)},
 		{post, "/certificates/{serial}/release", a.onCertificate(a.opts.Registrar.Release)},

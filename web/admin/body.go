@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -39,6 +40,19 @@ func flag(to *bool) field {
 	return field{"true or false", func(v any) (ok bool) {
 		*to, ok = v.(bool)
 		return ok
+	}}
+}
+
+// count is a member that is a whole number from 1.
+func count(to *int) field {
+	return field{"a whole number from 1", func(v any) bool {
+		n, ok := v.(json.Number)
+		if !ok {
+			return false
+		}
+		i, err := strconv.Atoi(n.String())
+		*to = i
+		return err == nil && i > 0
 	}}
 }
 

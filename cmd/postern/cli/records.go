@@ -67,6 +67,18 @@ type (
 		RefusedUses                                                                                                   uint64    `json:"refused_uses"`
 		LastRefusedAt                                                                                                 time.Time `json:"last_refused_at"`
 		LastRefusal                                                                                                   string    `json:"last_refusal"`
+		RenewedBy                                                                                                     string    `json:"renewed_by"`
+		RevokedAt                                                                                                     time.Time `json:"revoked_at"`
+		Ancestry                                                                                                      []ancestorRecord
+		AlsoRevoked                                                                                                   []certificateRecord `json:"also_revoked"`
+	}
+	ancestorRecord struct {
+		Serial, Status, Reason string
+		ByKey                  bool `json:"by_key"`
+	}
+	compromiseRecord struct {
+		Count int
+		Items []certificateRecord
 	}
 	testedRecord struct {
 		Channel, To, Problem string

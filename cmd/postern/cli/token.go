@@ -22,7 +22,7 @@ func tokens(n *connection) *cobra.Command {
 				"id", "name", "owner", "role", "waits", "added_by.name", "confirmed_by.name", "created_at", "expires_at", "revoked_at",
 			},
 			short: "List tokens", plural: "tokens", path: "api/v1/tokens",
-			head: []string{"NAME", "OWNER", "ROLE", "MADE", "ENDS", "REVOKED", "TOKEN"},
+			head: []string{"NAME", "OWNER", "ROLE", "CREATED", "EXPIRES", "REVOKED", "TOKEN"},
 			row: func(_ namer, t tokenRecord) []string {
 				return []string{t.Name, t.Owner, t.Role, when(t.CreatedAt), t.ends(), when(t.RevokedAt), t.ID}
 			},
@@ -143,7 +143,7 @@ half, and whoever confirms it gets the second.`,
 	c.Flags().StringVar(&owner, "owner", "", "whom it is for, by name or mail address (default: you)")
 	c.Flags().StringVar(&role, "role", "", "administrator, officer or auditor")
 	complete(c, "role", roles...)
-	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it is valid, as in 2160h (default: it never expires)")
+	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it is valid, for example 2160h (default: it never expires)")
 	require(c, "name", "role")
 	return c
 }
