@@ -18,7 +18,11 @@ func proposalIndex(r issuance.Proposal) [][]byte {
 }
 
 // makeProposals is the step to the schema that has proposals.
-func makeProposals(b *bbolt.Tx) error { return makeBuckets(b, "proposals", "proposals.index") }
+func makeProposals(b *bbolt.Tx) error {
+	_, err := b.CreateBucketIfNotExists([]byte("proposals"))
+	_, err2 := b.CreateBucketIfNotExists([]byte("proposals.index"))
+	return first(err, err2)
+}
 
 func (t *tx) Proposal(id issuance.ProposalID) (issuance.Proposal, error) {
 	return t.s.tables.proposals.get(t, []byte(id))
