@@ -31,11 +31,13 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 		change(&c)
 		c.ID, c.Organization, c.CreatedAt = old.ID, old.Organization, old.CreatedAt
 		c.MobileChangedAt, c.EmailChangedAt, c.LostAt = old.MobileChangedAt, old.EmailChangedAt, old.LostAt
-		if err := r.checkContact(&c); err != nil {
+		if err := r.checkChanged(&c, old); err != nil {
 			return err
 		}
-		if err := w.onlyContact(c); err != nil {
-			return err
+		if c.Email != old.Email {
+			if err := w.onlyContact(c); err != nil {
+				return err
+			}
 		}
 		p, err := w.propose(by, old, &c)
 		if err != nil {

@@ -24,8 +24,10 @@ func (r *Registrar) Confirm(ctx context.Context, by Actor, id ProposalID) (Propo
 		p.MadeAt = w.now
 		next := c
 		next.become(p.Wanted)
-		if err := w.onlyContact(next); err != nil {
-			return err
+		if next.Email != c.Email {
+			if err := w.onlyContact(next); err != nil {
+				return err
+			}
 		}
 		_, err := w.change(by, c, next)
 		return err

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// OrganizationRequest and ContactRequest add to the register. Ids, and times of their own, are given by the registrar.
+// OrganizationRequest and ContactRequest add to the register. The registrar sets
+// the ids and times.
 type (
 	OrganizationRequest struct {
 		Organization
@@ -45,8 +46,8 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 	return o, err
 }
 
-// ChangeOrganization replaces an organisation's name, which the certificates that
-// are issued from then on carry, and whether it is disabled; its id stays.
+// ChangeOrganization replaces an organisation's name, which certificates contain
+// from then on, and whether it is disabled. The id does not change.
 func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, change func(*Organization)) (Organization, error) {
 	if err := by.May(ChangeVerb, OrganizationNoun); err != nil {
 		return Organization{}, err
@@ -155,6 +156,23 @@ func (r *Registrar) checkContact(c *Contact) (err error) {
 	return err
 }
 
+// checkChanged checks and cleans what is new in c: what was good when it was added
+// must not keep a contact from being disabled.
+func (r *Registrar) checkChanged(c *Contact, old Contact) (err error) {
+	if c.Email != old.Email {
+		if c.Email, err = r.cfg.ASCIIAddress(c.Email); err != nil {
+			return err
+		}
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if c.Mobile != old.Mobile {
+		c.Mobile, err = r.cfg.ReadMobile(c.Mobile)
+	}
+	return err
+}
+
 // contact is Contact with an error that people can act on.
 func (l reading) contact(id ContactID) (Contact, error) {
 	c, err := l.Contact(id)
@@ -171,5 +189,8 @@ func (w *work) added(by Actor, once Once, org OrgID, id string) error {
 }
 
 func taken(field, what, id string) *Error {
-	return &Error{Kind: Conflict, Code: CodeState, Field: field, Message: what + " " + Quoted(id) + " already exists", Hint: "choose another, or use the existing one"}
+	return &Error{
+		Kind: Conflict, Code: CodeState, Field: field, Message: what + " " + Quoted(id) + " already exists",
+		Hint: "choose another, or use the existing one",
+	}
 }
