@@ -26,14 +26,34 @@ func Problem(key crypto.PublicKey) string {
 	if mark == "" {
 		return ""
 	}
-	if _, rest, found := strings.Cut(published, "\n"+string(mark)+" "); found {
-		where, _, _ := strings.Cut(rest, "\n")
+	if where := publishedIn(string(mark)); where != "" {
 		return "its private key is published (" + where + ")"
 	}
 	if isTiny(mark) {
 		return "its private key is a number that anybody would try first"
 	}
 	return ""
+}
+
+// publishedIn returns where the key with mark was found, "" if nowhere, by halving
+// the sorted lines. Those of the head sort before every mark.
+func publishedIn(mark string) string {
+	at, end := 0, len(published)
+	for at < end {
+		middle := at + (end-at)/2
+		start := strings.LastIndexByte(published[:middle], '\n') + 1
+		if line := published[start:]; line < mark {
+			at = start + strings.IndexByte(line, '\n') + 1
+		} else {
+			end = start
+		}
+	}
+	line, _, _ := strings.Cut(published[at:], "\n")
+	where, found := strings.CutPrefix(line, mark+" ")
+	if !found {
+		return ""
+	}
+	return where
 }
 
 // isTiny reports whether the first eight bytes of mark are among those of tiny.

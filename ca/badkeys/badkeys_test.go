@@ -31,6 +31,9 @@ func TestTheListIsWhole(t *testing.T) {
 		if raw, err := hex.DecodeString(mark); err != nil || len(raw) != sha256.Size || !found || where == "" || len(where) > 200 {
 			t.Errorf("the line %q is neither a mark with its source nor a comment", line)
 		}
+		if got := publishedIn(mark); got != where {
+			t.Errorf("%s was found in %q, want %q", mark, got, where)
+		}
 		marks = append(marks, mark)
 	}
 	if len(marks) < 500 || !slices.IsSorted(marks) || len(slices.Compact(slices.Clone(marks))) != len(marks) {
@@ -170,5 +173,16 @@ func TestABrokenListIsRefused(t *testing.T) {
 	}
 	if l, err := Open(""); err != nil || l.Len() != 0 {
 		t.Errorf("none: %v", err)
+	}
+}
+
+func BenchmarkProblem(b *testing.B) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	public := key.Public()
+	for b.Loop() {
+		Problem(public)
 	}
 }
