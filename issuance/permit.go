@@ -10,6 +10,7 @@ type Noun string
 const (
 	OrganizationNoun Noun = "organization"
 	ContactNoun      Noun = "contact"
+	ProposalNoun     Noun = "proposal"
 	ServiceNoun      Noun = "service"
 	OrderNoun        Noun = "order"
 	CertificateNoun  Noun = "certificate"
@@ -45,6 +46,9 @@ var permits = []Permit{
 	{ChangeVerb, OrganizationNoun, daily},
 	{AddVerb, ContactNoun, daily},
 	{ChangeVerb, ContactNoun, daily},
+	{ReportLossVerb, ContactNoun, daily},
+	{ConfirmVerb, ProposalNoun, daily},
+	{RejectVerb, ProposalNoun, daily},
 	{AddVerb, ServiceNoun, daily},
 	{ChangeVerb, ServiceNoun, daily},
 

@@ -35,6 +35,8 @@ const (
 	RevokeVerb  Verb = "revoke"
 
 	AddVerb     Verb = "add"
+	ProposeVerb Verb = "propose" // a change that another person must confirm
+	StopVerb    Verb = "stop"    // a change, by who had the old address or number
 	ConfirmVerb Verb = "confirm" // what another person proposed
 	ChangeVerb  Verb = "change"
 	DisableVerb Verb = "disable"
@@ -46,6 +48,8 @@ const (
 	TrialVerb Verb = "test"  // staff send a test message
 
 	ReportVerb Verb = "report" // a report was queued for its recipients
+
+	ReportLossVerb Verb = "report-loss" // of a contact's phone or mailbox
 
 	ResendPasswordVerb Verb = "resend-password" // of an order: the same password is sent again
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/ca"
+	"github.com/postern-ca/postern/ca/badkeys"
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/delivery"
 	"github.com/postern-ca/postern/issuance"
@@ -37,6 +38,7 @@ type house struct {
 	clock     *issuance.Clock
 	now       func() time.Time // the clock's
 	store     *bolt.Store
+	blocked   *badkeys.Lists
 	authority *ca.Authority
 	responder *ca.Responder
 	publisher *ca.Publisher
@@ -118,6 +120,9 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read fu
 // close gives everything up that open took. It may be called on half a house.
 func (h *house) close() error {
 	err := h.listeners.close()
+	if h.blocked != nil {
+		err = errors.Join(err, h.blocked.Close())
+	}
 	if h.store != nil {
 		err = errors.Join(err, h.store.Close())
 	}
@@ -160,6 +165,9 @@ func (h *house) offices() (err error) {
 	if err != nil {
 		return err
 	}
+	if h.blocked, err = badkeys.Open(h.cfg.CA.BlockedKeys); err != nil {
+		return issuance.Invalidf("ca.blocked_keys", err.Error(), "name a file or a directory with lists of keys, or leave it out")
+	}
 	h.desk = &issuance.Desk{
 		Now: h.now, Clock: h.clock, Log: h.log, Alerts: h.cfg.Reports.To, Mobiles: h.cfg.Reports.Mobile,
 		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
@@ -172,7 +180,7 @@ func (h *house) offices() (err error) {
 	}
 	h.registrar, err = issuance.New(issuance.Config{
 		Desk: h.desk, Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(),
-		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
+		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.CSRReader(h.blocked.Problem), Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
 		ReadMobile: delivery.ReadMobile(h.cfg.SMS.Countries, h.cfg.Rules.PhoneRegion), ASCIIAddress: delivery.ASCIIAddress,
 		Workers: runtime.GOMAXPROCS(0), AskTime: h.timeServers(),

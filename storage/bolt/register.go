@@ -13,6 +13,7 @@ import (
 type tables struct {
 	organizations table[issuance.Organization]
 	contacts      table[issuance.Contact]
+	proposals     table[issuance.Proposal]
 	services      table[issuance.Service]
 	orders        table[issuance.Order]
 	certificates  table[issuance.Certificate]
@@ -37,6 +38,9 @@ func newTables() tables {
 			name:  "contacts",
 			key:   func(r issuance.Contact) []byte { return []byte(r.ID) },
 			index: contactIndex,
+		},
+		proposals: table[issuance.Proposal]{
+			name: "proposals", key: func(r issuance.Proposal) []byte { return []byte(r.ID) }, index: proposalIndex,
 		},
 		services: table[issuance.Service]{
 			name:  "services",

@@ -49,6 +49,7 @@ func migrations() []migration {
 		},
 		makeFindable,
 		markKeys,
+		makeProposals,
 		listRevoked,
 	}
 }

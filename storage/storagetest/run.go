@@ -52,6 +52,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"RoundTrip", testRoundTrip},
 		{"NotFound", testNotFound},
 		{"Orders", testOrders},
+		{"Proposals", testProposals},
 		{"OrderByLink", testOrderByLink},
 		{"DueOrders", testDueOrders},
 		{"Certificates", testCertificates},

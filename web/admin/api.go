@@ -112,6 +112,12 @@ func (a *API) endpoints() []endpoint {
 		{patch, "/contacts/{id}", a.changeContact},
 		{post, "/contacts/{id}/disable", a.disableContact},
 		{post, "/contacts/{id}/enable", a.enableContact},
+		{post, "/contacts/{id}/report-loss", a.reportLoss},
+
+		{get, "/proposals", a.listProposals},
+		{get, "/proposals/{id}", a.showProposal},
+		{post, "/proposals/{id}/confirm", a.onProposal(a.opts.Registrar.Confirm)},
+		{post, "/proposals/{id}/reject", a.onProposal(a.opts.Registrar.RejectProposal)},
 
 		{get, "/services", a.listServices},
 		{post, "/services", a.addService},
