@@ -28,6 +28,7 @@ type Config struct {
 	SMS     SMS     `yaml:"sms"`
 	Rules   Rules   `yaml:"policy"`
 	Reports Reports `yaml:"reports"`
+	Clock   Clock   `yaml:"clock"`
 	Brand   Brand   `yaml:"brand"`
 	Log     Log     `yaml:"log"`
 
@@ -219,6 +220,7 @@ func Defaults() *Config {
 			Reenroll: p.Reenroll, ApprovalLifetime: p.ApprovalLifetime,
 		},
 		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
+		Clock:   Clock{MaxDowntime: 24 * time.Hour},
 		Brand:   Brand{Name: "Postern"},
 		Log:     Log{Level: "info", Format: "text"},
 	}
