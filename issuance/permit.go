@@ -16,6 +16,7 @@ const (
 	MessageNoun      Noun = "message"
 	TokenNoun        Noun = "token"
 	AuditNoun        Noun = "audit"
+	DatabaseNoun     Noun = "database"
 )
 
 // plural returns n as a sentence about many of them has it.
@@ -64,6 +65,8 @@ var permits = []Permit{
 
 	{AddVerb, TokenNoun, []Role{RoleAdministrator, RoleSystem}}, // the first is made at the first start
 	{RevokeVerb, TokenNoun, []Role{RoleAdministrator}},
+
+	{BackupVerb, DatabaseNoun, []Role{RoleAdministrator, RoleSystem}}, // the system's by schedule
 }
 
 // daily are the roles that do the daily work.

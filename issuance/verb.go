@@ -47,6 +47,9 @@ const (
 
 	ResendPasswordVerb Verb = "resend-password" // of an order: the same password is sent again
 
+	BackupVerb  Verb = "backup"  // everything was written out, encrypted
+	RestoreVerb Verb = "restore" // a copy was put in place, and what is known beside it taken over
+
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"
 )

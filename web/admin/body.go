@@ -42,6 +42,19 @@ func flag(to *bool) field {
 	}}
 }
 
+// texts is a member that is a list of strings.
+func texts(to *[]string) field {
+	return field{"a list of strings", func(v any) bool {
+		list, ok := v.([]any)
+		for _, item := range list {
+			s, isText := item.(string)
+			ok = ok && isText
+			*to = append(*to, s)
+		}
+		return ok
+	}}
+}
+
 // edits are the changes that a PATCH asks for: of what it does not name, nothing.
 type edits[R any] []func(*R)
 
@@ -121,7 +134,7 @@ func member(d *json.Decoder, fields fields, seen map[string]bool) error {
 		return issuance.Invalidf(name, "appears more than once", "use it once")
 	}
 	seen[name] = true
-	value, err := d.Token()
+	value, err := value(d)
 	if err != nil {
 		return syntax(err)
 	}
@@ -129,6 +142,28 @@ func member(d *json.Decoder, fields fields, seen map[string]bool) error {
 		return issuance.Invalidf(name, "is "+kindOf(value)+", not "+f.want, "give "+f.want)
 	}
 	return nil
+}
+
+// value reads a string, a number, true, false or null, or a list of those; of an
+// object, and of what a list must not have in it, no more than where it begins.
+func value(d *json.Decoder) (any, error) {
+	t, err := d.Token()
+	if err != nil || t != json.Delim('[') {
+		return t, err
+	}
+	list := []any{}
+	for d.More() {
+		item, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		if _, nested := item.(json.Delim); nested {
+			return item, nil
+		}
+		list = append(list, item)
+	}
+	_, err = d.Token()
+	return list, err
 }
 
 func kindOf(v any) string {
@@ -139,6 +174,8 @@ func kindOf(v any) string {
 		return "true or false"
 	case json.Number:
 		return "a number"
+	case []any:
+		return "a list"
 	case json.Delim:
 		if v == '[' {
 			return "a list"

@@ -28,6 +28,7 @@ type Config struct {
 	SMS     SMS     `yaml:"sms"`
 	Rules   Rules   `yaml:"policy"`
 	Reports Reports `yaml:"reports"`
+	Backup  Backup  `yaml:"backup"`
 	Brand   Brand   `yaml:"brand"`
 	Log     Log     `yaml:"log"`
 
@@ -105,6 +106,8 @@ type MTLSTLS struct {
 // Storage says what keeps everything.
 type Storage struct {
 	Driver string `yaml:"driver"` // bolt
+	// MarkFile says how far the database has come, so that an older copy is known for one.
+	MarkFile string `yaml:"mark_file" config:"path" example:"/var/lib/postern-mark/postern.mark"`
 }
 
 // Seal says where the key is that seals secrets in the database.
@@ -215,6 +218,7 @@ func Defaults() *Config {
 			Reenroll: p.Reenroll,
 		},
 		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
+		Backup:  Backup{At: "02:30", Keep: 14},
 		Brand:   Brand{Name: "Postern"},
 		Log:     Log{Level: "info", Format: "text"},
 	}
@@ -231,6 +235,9 @@ func (c *Config) complete() {
 	}
 	if c.Seal.KeyFile == "" {
 		c.Seal.KeyFile = filepath.Join(c.Data, "seal.key")
+	}
+	if c.Storage.MarkFile == "" {
+		c.Storage.MarkFile = filepath.Join(c.Data, "postern.mark")
 	}
 	if c.CA.Organization == "" {
 		c.CA.Organization = c.Brand.Name
