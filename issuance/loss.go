@@ -52,15 +52,15 @@ func (e Evidence) Check() error {
 		return nil
 	}
 	for _, issuer := range slices.Sorted(maps.Keys(e.Issuers)) {
-		if slices.ContainsFunc(e.CRLs, func(p Published) bool { return p.Issuer == issuer && p.Number >= e.Base.CRLs[issuer] }) {
+		if slices.ContainsFunc(e.CRLs, func(p Published) bool { return p.Issuer == issuer && p.Number > e.Base.CRLs[issuer] }) {
 			continue
 		}
 		return &Error{
 			Kind: Conflict, Code: CodeState,
 			Message: "what was revoked after " + stamp(e.Base.At) + " is not known: there is no complete high-water mark on this machine, " +
-				"and no CRL of " + issuer + " with number " + utoa(e.Base.CRLs[issuer]) + " or higher",
-			Hint: "give the newest CRL with --crl, for example the bundle of a web service; or put every certificate on hold with --hold-all, " +
-				"and release those that you are sure of",
+				"and no CRL of " + issuer + " that is newer than the copy: with a number above " + utoa(e.Base.CRLs[issuer]),
+			Hint: "give the newest CRL, for example the bundle of a web service, or bring the mark of the machine that served last; " +
+				"or put every certificate on hold, and release those that you are sure of",
 		}
 	}
 	return nil

@@ -99,7 +99,7 @@ func (a *acceptance) put(w *work, r Revocation, done *Loss) error {
 		return err
 	}
 	if c.Status == Revoked && c.Order != "" && len(c.DER) > 0 {
-		if err := w.endDelivery(&c); err != nil {
+		if err := w.endDelivery(&c); ignoreMissing(err) != nil {
 			return err
 		}
 	}
