@@ -24,15 +24,16 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// OpenOptions says where a hierarchy is and what its certificates carry.
+// OpenOptions sets where a hierarchy is and what its certificates contain.
 type OpenOptions struct {
 	Dir         string
 	TrustDomain string
 	Passphrase  issuance.Secret
 	URLs        URLs
 	Now         func() time.Time // nil: time.Now
-	// Shards is in how many parts the CRL is published of which new client
-	// certificates name one, a power of two up to 1,024; 0: they name the full CRL.
+	// Shards is the number of parts of the CRL, of which each new client
+	// certificate names one: a power of two up to 1,024. 0: certificates name the
+	// full CRL.
 	Shards int
 }
 
@@ -60,10 +61,10 @@ type issuing struct {
 	profile profile
 }
 
-// Open reads the hierarchy that [Create] made. The root's key need not be there.
-// It returns an error unless every issuing CA's key opens with the passphrase and
-// belongs to the certificate, and each chain is valid now; an issuing CA
-// that has expired is left out.
+// Open reads the hierarchy that [Create] made. The root's key does not have to
+// exist. It returns an error unless every issuing CA's key opens with the
+// passphrase and belongs to the certificate, and each chain is valid now; an
+// issuing CA that has expired is left out.
 func Open(o OpenOptions) (*Authority, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -238,7 +239,8 @@ func readKey(dir, id string, passphrase issuance.Secret, cert *x509.Certificate)
 // Root returns the root's certificate.
 func (a *Authority) Root() *x509.Certificate { return a.root }
 
-// Issuers returns the issuing CAs with their signers, the one that signs now last.
+// Issuers returns the issuing CAs with their signers; the last one signs new
+// certificates.
 func (a *Authority) Issuers() []Issuer {
 	out := make([]Issuer, len(a.issuing))
 	for i, is := range a.issuing {
@@ -247,8 +249,8 @@ func (a *Authority) Issuers() []Issuer {
 	return out
 }
 
-// ShardCounts returns every number of shards that certificates of a name: what
-// [Publisher] has to publish for as long as they last.
+// ShardCounts returns every number of shards that a's certificates name.
+// [Publisher] has to publish these shards until the certificates expire.
 func (a *Authority) ShardCounts() []int { return slices.Clone(a.shardCounts) }
 
 func (a *Authority) current() *issuing { return a.issuing[len(a.issuing)-1] }

@@ -13,11 +13,11 @@ import (
 // maxCSR is the most bytes of a CSR; an RSA-4096 one with every usual attribute has 3 kB.
 const maxCSR = 64 << 10
 
-// ReadCSR returns the public key of a PKCS #10 request (RFC 2986), in DER or as
-// one PEM block (RFC 7468), whose signature proves that the sender has the
-// private key. Nothing else of the request counts: subject, names, extensions
-// and attributes are not looked at, so that they may be anything. Every refusal
-// is an [*issuance.Error] of kind Invalid and code CodeCSR with a reason of its own.
+// ReadCSR returns the public key of a PKCS #10 request (RFC 2986), in DER or as one
+// PEM block (RFC 7468), whose signature proves that the sender has the private key.
+// Nothing else in the request counts: its subject, names, extensions and attributes
+// are ignored, so they may be anything. Every refusal is an [*issuance.Error] of
+// kind Invalid and code CodeCSR with a reason of its own.
 func ReadCSR(data []byte) (crypto.PublicKey, error) {
 	if len(data) > maxCSR {
 		return nil, refuseCSR("is larger than 64 kB", "send only the CSR; it is about 1 kB")

@@ -28,9 +28,9 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Sign implements [issuance.Signer]. The certificate follows RFC 5280 and carries
-// nothing but p and the addresses of CRL, OCSP and issuer. Nothing is clipped: a
-// NotAfter beyond the issuing CA's is an error of kind Invalid.
+// Sign implements [issuance.Signer]. The certificate follows RFC 5280 and contains
+// only p and the addresses of CRL, OCSP and issuer. Its validity is never
+// shortened: a NotAfter beyond the issuing CA's is an error of kind Invalid.
 func (a *Authority) Sign(ctx context.Context, p issuance.Profile) (issuance.Signed, error) {
 	if err := ctx.Err(); err != nil {
 		return issuance.Signed{}, err

@@ -29,7 +29,7 @@ func ASCIIAddress(address string) (string, error) {
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil || !IsHelloName(ascii) {
 		return "", issuance.Invalidf("email", "has a domain that cannot exist: "+oneLine(domain, quoteLimit),
-			"check its spelling, as in anna@customer.example")
+			"check its spelling, for example anna@customer.example")
 	}
 	return local + "@" + ascii, nil
 }

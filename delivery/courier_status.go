@@ -83,7 +83,7 @@ func (c *Courier) record(d issuance.Dispatch, out issuance.Outcome) {
 	}
 	if c.status.Paused {
 		c.status.Paused, c.status.Reason = false, ""
-		c.Log.Info("channel goes on", "paused_since", c.status.Since)
+		c.Log.Info("channel resumed", "paused_since", c.status.Since)
 	}
 }
 

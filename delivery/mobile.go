@@ -39,7 +39,7 @@ func ReadMobile(allowed []string, region string) func(typed string) (string, err
 	}
 }
 
-const mobileHint = "check it, and write it with country code, as in +41 79 123 45 67"
+const mobileHint = "check it, and write it with country code, for example +41 79 123 45 67"
 
 // parseMobile returns the number that typed is, whatever it is for.
 func parseMobile(typed, region string) (*phonenumbers.PhoneNumber, error) {
@@ -52,7 +52,7 @@ func parseMobile(typed, region string) (*phonenumbers.PhoneNumber, error) {
 	}
 	abroad, fromAmerica := strings.CutPrefix(dialled, "011")
 	if region == "" && !fromAmerica {
-		return nil, issuance.Invalidf("mobile", "has no country code", "write it with one, as in +41 79 123 45 67")
+		return nil, issuance.Invalidf("mobile", "has no country code", "write it with one, for example +41 79 123 45 67")
 	}
 	if region != "" {
 		if n, err := possible(dialled, region); err == nil || !fromAmerica {

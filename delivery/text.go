@@ -117,7 +117,7 @@ func (t *Texts) language(l string) string {
 	return issuance.Languages()[0]
 }
 
-// facts is what the catalogues may speak of. All of it is one line of harmless text.
+// facts is what the catalogues may speak of. All of it is one line of harmless text, or a number.
 type facts struct {
 	Brand, Support, Phone       string
 	Name, Organization, Service string
@@ -126,6 +126,7 @@ type facts struct {
 	Order                       string
 	Expires, When, Lifetime     string
 	Reason                      string
+	More                        int // certificates that are not listed
 	Code, Password              string
 }
 

@@ -117,6 +117,10 @@ func TestGoldens(t *testing.T) {
 			d.Certificate.Status, d.Certificate.Reason = status, ""
 			mails[name] = d
 		}
+		together := sampleDispatch(issuance.RevokedNotice, language)
+		together.Also = []issuance.Certificate{{Serial: "40aa0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", Service: "acme.orders"}, {Serial: "41bb0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", Service: "acme.payments"}}
+		together.More = 7
+		mails["revoked-together"] = together
 		for name, d := range mails {
 			m := mustRender(t, texts, d)
 			golden(t, language+"-"+name+".txt", "Subject: "+m.Subject+"\n\n"+string(m.Text.Reveal()))

@@ -110,7 +110,7 @@ func (c *WebhookConfig) checkBody(escape func(string) string) error {
 	sample := filled(c.Body, escape, Message{ID: "msg-0", To: "+41791234567", Text: issuance.NewSecret([]byte(`one "line"` + "\n& <more>"))})
 	if !wellFormed(contentType, sample) {
 		return issuance.Invalidf("sms.webhook.body", "is not "+oneLine(contentType, 60)+", which its Content-Type says",
-			"put placeholders in quotes where a string is expected, as in {\"to\": \"{{to}}\"}, or set another Content-Type among sms.webhook.headers")
+			"put placeholders in quotes where a string is expected, for example {\"to\": \"{{to}}\"}, or set another Content-Type among sms.webhook.headers")
 	}
 	return nil
 }

@@ -1,5 +1,10 @@
 package issuance
 
+import (
+	"cmp"
+	"strings"
+)
+
 // Role is what an actor may do.
 type Role string
 
@@ -21,6 +26,19 @@ type Actor struct {
 	Role Role   `json:"role"`
 	ID   string `json:"id"`   // token, contact, serial number or part of the system
 	Name string `json:"name"` // as people call it
+	// Owner is the person whom a token belongs to, who answers for what is done with
+	// it; "" of actors without a token, and of records from before tokens had owners.
+	Owner string `json:"owner,omitempty"`
+}
+
+// Person returns who a is, whichever token is used: the owner of a token, or,
+// before tokens had owners, its name.
+func (a Actor) Person() string { return cmp.Or(a.Owner, a.Name) }
+
+// Same reports whether a and other are one person. One token is one person, too,
+// whatever it was called; two tokens of one person are not two.
+func (a Actor) Same(other Actor) bool {
+	return a.ID == other.ID || a.Person() != "" && strings.EqualFold(a.Person(), other.Person())
 }
 
 // System returns the actor of something that Postern does by itself.

@@ -98,6 +98,7 @@ type Certificate struct {
 	NotBefore    time.Time    `json:"not_before,omitzero"`
 	NotAfter     time.Time    `json:"not_after,omitzero"`
 	Key          KeyAlgorithm `json:"key,omitempty"`
+	KeyMark      Digest       `json:"key_mark,omitempty"`    // see MarkOf; of records from before it was kept, Mark reads it
 	Fingerprint  string       `json:"fingerprint,omitempty"` // SHA-256 of DER, hexadecimal
 	DER          []byte       `json:"der,omitempty"`
 	FromCSR      bool         `json:"from_csr,omitempty"`
@@ -110,6 +111,17 @@ type Certificate struct {
 	Comment   string    `json:"comment,omitempty"`
 	ChangedAt time.Time `json:"changed_at,omitzero"`
 	ChangedBy Actor     `json:"changed_by,omitzero"`
+	// RevokedAt is when it was revoked, if its reason was made worse later.
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+}
+
+// Since returns since when c has its status, as CRLs and OCSP give it: a reason that
+// is corrected does not make a revocation any younger.
+func (c Certificate) Since() time.Time {
+	if !c.RevokedAt.IsZero() {
+		return c.RevokedAt
+	}
+	return c.ChangedAt
 }
 
 // Expired reports whether c has expired at now.
@@ -136,12 +148,28 @@ func (c *Certificate) Release(by Actor, comment string, now time.Time) error {
 	return c.change(Active, "", by, comment, now)
 }
 
-// Revoke ends an active or held certificate, for good.
+// Revoke ends an active or held certificate, for good. The reason of one that was
+// revoked can be made worse, and never better: keyCompromise is the worst.
 func (c *Certificate) Revoke(reason Reason, by Actor, comment string, now time.Time) error {
+	if c.Status == Revoked && c.canBe(reason) {
+		c.RevokedAt = c.Since()
+		return c.change(Revoked, reason, by, comment, now)
+	}
 	if err := c.allow(RevokeVerb, Active, Held); err != nil {
 		return err
 	}
 	return c.change(Revoked, reason, by, comment, now)
+}
+
+// canBe reports whether c can still be revoked for reason.
+func (c Certificate) canBe(reason Reason) bool {
+	switch c.Status {
+	case Active, Held:
+		return true
+	case Revoked:
+		return reason == KeyCompromise && c.Reason != KeyCompromise
+	}
+	return false
 }
 
 func (c *Certificate) change(to Status, reason Reason, by Actor, comment string, now time.Time) error {

@@ -21,8 +21,8 @@ type CertificateReader interface {
 	// Usages lists those with a refused use, the last refused first.
 	Usages(UsageQuery) ([]Usage, string, error)
 
-	// Compromised reports whether PutCompromised was called with the digest of a
-	// public key (SHA-256 of its SubjectPublicKeyInfo).
+	// Compromised reports whether PutCompromised was called with the mark of a
+	// public key.
 	Compromised(Digest) (bool, error)
 }
 
@@ -56,6 +56,7 @@ type CertificateQuery struct {
 type CertificateKey struct {
 	SHA256, SHA1 string // of DER, lower-case hexadecimal
 	Ending       string // the last digits of its serial number, lower-case hexadecimal
+	Mark         Digest // of its key
 }
 
 // UsageQuery asks for refused uses, the last of a certificate not before RefusedFrom.

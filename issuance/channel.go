@@ -83,7 +83,7 @@ func (r *Registrar) trouble(ctx context.Context, s ChannelState) (text string, e
 	err = r.view(ctx, func(l reading) error {
 		overdue, err := Overdue(l, s.Channel, l.now)
 		if len(overdue) > 0 {
-			text = name + ": " + itoa(len(overdue)) + " messages wait for longer than 10 minutes: " + sentence(overdue[0].LastError)
+			text = name + ": " + itoa(len(overdue)) + " messages have waited for longer than 10 minutes: " + sentence(overdue[0].LastError)
 		}
 		return err
 	})
@@ -93,7 +93,7 @@ func (r *Registrar) trouble(ctx context.Context, s ChannelState) (text string, e
 // sentence ends s with a full stop, once.
 func sentence(s string) string {
 	if s == "" {
-		s = "nobody has said why"
+		s = "the reason is unknown"
 	}
 	return strings.TrimRight(s, ". ") + "."
 }

@@ -84,6 +84,9 @@ func (l reading) claimView(token, session Secret) (v ClaimView, err error) {
 		return v, err
 	}
 	o := &v.Order
+	if err := (parties{v.Contact, v.Service, v.Organization}).entitled(o); err != nil && !o.ended() {
+		return v, err
+	}
 	mine := o.mine(session)
 	if !mine {
 		if err := o.usable(l.now); err != nil {

@@ -47,6 +47,14 @@ func (c *Contact) check() (err error) {
 	return nil
 }
 
+// reached returns where channel reaches c.
+func (c Contact) reached(channel Channel) string {
+	if channel == SMS {
+		return c.Mobile
+	}
+	return c.Email
+}
+
 // MaskedMobile returns the number as a page may show it: its last two digits.
 func (c Contact) MaskedMobile() string {
 	if len(c.Mobile) < 2 {

@@ -65,6 +65,7 @@ const (
 	CodeSession         Code = "no-session"        // enter the code first
 	CodeBusy            Code = "busy"              // all processors are making keys
 	CodeClock           Code = "clock"             // the clock ran backwards
+	CodeUnapproved      Code = "unapproved"        // what was approved has changed, or the approval has ended
 	CodeFourEyes        Code = "four-eyes"         // the requester may not approve
 	CodeCoolingOff      Code = "cooling-off"       // the phone number changed just now
 	CodeUnauthenticated Code = "unauthenticated"   // no token, or not a valid one
@@ -77,6 +78,7 @@ const (
 	CodeRenewalLate     Code = "renewal-late"      // its life is over
 	CodeDuplicate       Code = "duplicate"         // what is asked for is open, or there, already
 	CodeRenewed         Code = "renewed"           // by a certificate for another key
+	CodeRecounted       Code = "recounted"         // more, or fewer, than whoever asks was told of
 )
 
 // Error is an error that people can act on.

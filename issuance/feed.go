@@ -16,7 +16,7 @@ type Revocation struct {
 // revocation returns the change that c's present status is.
 func (c Certificate) revocation() Revocation {
 	return Revocation{
-		Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.ChangedAt, NotAfter: c.NotAfter,
+		Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.Since(), NotAfter: c.NotAfter,
 	}
 }
 

@@ -98,7 +98,7 @@ func (e Evidence) statuses() []Revocation {
 	last := make(map[Serial]Revocation)
 	if e.Journal != nil {
 		for _, r := range e.Journal.Changes {
-			if old, ok := last[r.Serial]; !ok || old.Status != Revoked {
+			if old, ok := last[r.Serial]; !ok || old.Status != Revoked || worse(r, old) {
 				last[r.Serial] = r
 			}
 		}
@@ -107,7 +107,7 @@ func (e Evidence) statuses() []Revocation {
 		for _, r := range p.Entries {
 			r.Issuer = p.Issuer
 			old, ok := last[r.Serial]
-			if !ok || old.Status == Active || old.Status == Held && r.Status == Revoked {
+			if !ok || worse(r, old) {
 				r.NotAfter = old.NotAfter
 				last[r.Serial] = r
 			}
@@ -115,6 +115,22 @@ func (e Evidence) statuses() []Revocation {
 	}
 	maps.DeleteFunc(last, func(_ Serial, r Revocation) bool { return r.Status == Active })
 	return slices.SortedFunc(maps.Values(last), func(a, b Revocation) int { return compareText(a.Serial, b.Serial) })
+}
+
+// worse reports whether r says something worse of a certificate than old does.
+func worse(r, old Revocation) bool {
+	rank := func(r Revocation) int {
+		switch {
+		case r.Status == Revoked && r.Reason == KeyCompromise:
+			return 3
+		case r.Status == Revoked:
+			return 2
+		case r.Status == Held:
+			return 1
+		}
+		return 0
+	}
+	return rank(r) > rank(old)
 }
 
 // Loss is what became of a copy that was accepted.

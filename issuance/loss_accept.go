@@ -71,7 +71,7 @@ func (a *acceptance) putAll(all []Revocation) error {
 	return nil
 }
 
-// put has one certificate be what r says, unless it is worse already.
+// put has one certificate be what r says, unless it is as bad already.
 func (a *acceptance) put(w *work, r Revocation, done *Loss) error {
 	c, err := w.Certificate(r.Serial)
 	switch {
@@ -80,10 +80,12 @@ func (a *acceptance) put(w *work, r Revocation, done *Loss) error {
 		done.Unknown = append(done.Unknown, c.Serial)
 	case err != nil:
 		return err
-	case c.Status == Revoked || c.Status == Held && r.Status == Held:
+	case !worse(r, Revocation{Status: c.Status, Reason: c.Reason}):
 		return nil
 	case r.Reason == CessationOfOperation && r.Issuer == "":
 		return nil // issued, and the copy has it after all
+	case c.Status == Revoked:
+		c.RevokedAt = c.Since()
 	}
 	verb := HoldVerb
 	if c.Status, c.Reason = r.Status, r.Reason; c.Status == Revoked {
@@ -95,15 +97,24 @@ func (a *acceptance) put(w *work, r Revocation, done *Loss) error {
 		done.Held++
 	}
 	c.Comment, c.ChangedBy, c.ChangedAt = lossComment, System("restore"), r.At.UTC().Truncate(time.Second)
-	if err := w.compromise(&c); err != nil {
+	if err := a.end(w, &c); err != nil {
 		return err
 	}
-	if c.Status == Revoked && c.Order != "" && len(c.DER) > 0 {
-		if err := w.endDelivery(&c); ignoreMissing(err) != nil {
+	return w.changed(c.ChangedBy, verb, c, lossComment, nil)
+}
+
+// end blocks the key of a certificate that others have, and ends the delivery of
+// one that is revoked.
+func (a *acceptance) end(w *work, c *Certificate) error {
+	if mark := c.Mark(); c.Reason == KeyCompromise && mark != "" {
+		if err := w.PutCompromised(mark); err != nil {
 			return err
 		}
 	}
-	return w.changed(c.ChangedBy, verb, c, lossComment)
+	if c.Status != Revoked || c.Order == "" || len(c.DER) == 0 {
+		return nil
+	}
+	return ignoreMissing(w.endDelivery(c))
 }
 
 // unknown is a certificate that only r tells of. It stays in the CRL for as long
@@ -248,7 +259,7 @@ func holdSome(w *work, cursor string) (n int, next string, err error) {
 		if err := c.Hold(System("restore"), "nobody knows whether it was revoked after the backup was made", w.now); err != nil {
 			return 0, "", err
 		}
-		if err := w.changed(c.ChangedBy, HoldVerb, c, c.Comment); err != nil {
+		if err := w.changed(c.ChangedBy, HoldVerb, c, c.Comment, nil); err != nil {
 			return 0, "", err
 		}
 	}

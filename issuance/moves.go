@@ -45,7 +45,12 @@ var moves = []Move{
 	{RequestVerb, "", RequestedState},
 	{ReenrollVerb, "", VerifiedState}, // the certificate that is renewed stands for the code
 	{ApproveVerb, RequestedState, InvitedState},
+	{ApproveVerb, LapsedState, InvitedState},
 	{RejectVerb, RequestedState, RejectedState},
+	{VoidVerb, InvitedState, RequestedState}, // what was approved has changed
+	{VoidVerb, LockedState, RequestedState},
+	{VoidVerb, VerifiedState, RequestedState},
+	{VoidVerb, IssuedState, RequestedState},
 
 	{ResendVerb, InvitedState, InvitedState},
 	{ResendVerb, VerifiedState, InvitedState},

@@ -80,6 +80,7 @@ type Notice struct {
 	// invitation: an order that has moved on does not take an older notice back.
 	Counter   uint64    `json:"counter,omitempty"`
 	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a notice of a status: that status; of a report: its id
+	Also      []Serial  `json:"also,omitempty"` // of a notice that certificates were revoked: the contact's others
 	Attempts  int       `json:"attempts"`
 	NextAt    time.Time `json:"next_at,omitzero"`
 	Leased    bool      `json:"leased,omitempty"`     // a courier has it; NextAt is when the lease ends
@@ -89,4 +90,13 @@ type Notice struct {
 	SettledAt time.Time `json:"settled_at,omitzero"` // accepted, failed or dropped
 	// ProviderID is the provider's name for the message, as Twilio's SID.
 	ProviderID string `json:"provider_id,omitempty"`
+}
+
+// Tells reports whether a notice of kind k tells a contact of a certificate.
+func (k NoticeKind) Tells() bool { return k.TellsStatus() || k == RenewedNotice }
+
+// Opens reports whether a notice of kind k carries what opens something: it is
+// sent to nobody who is not entitled to it at that moment.
+func (k NoticeKind) Opens() bool {
+	return k == InvitationNotice || k == CodeNotice || k == PasswordNotice
 }

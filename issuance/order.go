@@ -19,6 +19,9 @@ type Order struct {
 	DecidedBy    Actor        `json:"decided_by,omitzero"` // who approved, rejected or cancelled
 	DecidedAt    time.Time    `json:"decided_at,omitzero"`
 	Comment      string       `json:"comment,omitempty"`
+	// Approval is what was approved. It is empty before, and of an order that was
+	// approved by a version that did not record it.
+	Approval Digest `json:"approval,omitempty"`
 
 	Link     Link        `json:"link,omitzero"`
 	Code     OneTimeCode `json:"code,omitzero"`
@@ -67,15 +70,16 @@ func (o *Order) Reenroll(now time.Time) error {
 // uninvited reports whether nobody was ever sent a link for o.
 func (o *Order) uninvited() bool { return o.Link.Number == 0 }
 
-// Approve invites the contact with link.
-func (o *Order) Approve(by Actor, link Digest, p Policy, now time.Time) error {
-	if p.FourEyes && by.ID == o.RequestedBy.ID {
+// Approve invites the contact with link. The approval is for what of says, and for
+// nothing else; it ends after Policy.ApprovalLifetime.
+func (o *Order) Approve(by Actor, of, link Digest, p Policy, now time.Time) error {
+	if p.FourEyes && by.Same(o.RequestedBy) {
 		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "you requested this order yourself", Hint: "someone else must approve it (policy.four_eyes is on)"}
 	}
 	if err := o.move(ApproveVerb, InvitedState, now); err != nil {
 		return err
 	}
-	o.DecidedBy, o.DecidedAt = by, now
+	o.DecidedBy, o.DecidedAt, o.Approval = by, now, of
 	o.invite(link, p, now)
 	return nil
 }
@@ -91,6 +95,9 @@ func (o *Order) Reject(by Actor, comment string, now time.Time) error {
 
 // Resend invites again: link replaces the old one, which is void, as are the code and the session.
 func (o *Order) Resend(link Digest, p Policy, now time.Time) error {
+	if !o.DecidedAt.IsZero() && !now.Before(o.approvedUntil(p)) {
+		return o.unapproved("the approval of order " + string(o.ID) + " has ended")
+	}
 	if err := o.move(ResendVerb, InvitedState, now); err != nil {
 		return err
 	}
@@ -99,7 +106,11 @@ func (o *Order) Resend(link Digest, p Policy, now time.Time) error {
 }
 
 func (o *Order) invite(link Digest, p Policy, now time.Time) {
-	o.Link = Link{Digest: link, Number: o.Link.Number + 1, ExpiresAt: now.Add(p.LinkLifetime)}
+	ends := now.Add(p.LinkLifetime)
+	if last := o.approvedUntil(p); last.Before(ends) {
+		ends = last
+	}
+	o.Link = Link{Digest: link, Number: o.Link.Number + 1, ExpiresAt: ends}
 	o.Code.Live, o.Session = false, Session{}
 }
 
@@ -233,6 +244,16 @@ func (o *Order) Wipe(now time.Time) error {
 	return nil
 }
 
+// Close ends the delivery of a completed order before its window does: its browser
+// is shut out, and file and password are gone.
+func (o *Order) Close(now time.Time) error {
+	if err := o.Wipe(now); err != nil {
+		return err
+	}
+	o.Session = Session{}
+	return nil
+}
+
 // Reopen takes o back to invited: its session or claim window ran out. The
 // caller revokes what was issued.
 func (o *Order) Reopen(now time.Time) error {
@@ -249,6 +270,19 @@ func (o *Order) Lapse(now time.Time) error {
 		return err
 	}
 	o.Code.Live = false
+	return nil
+}
+
+// Void takes the approval back, and all that came of it: what was approved is not
+// so any more. The caller revokes what was issued.
+func (o *Order) Void(now time.Time) error {
+	if err := o.move(VoidVerb, RequestedState, now); err != nil {
+		return err
+	}
+	o.DecidedBy, o.DecidedAt, o.Approval = Actor{}, time.Time{}, ""
+	o.Link.Digest, o.Link.ExpiresAt = "", time.Time{}
+	o.Code.Live, o.Session = false, Session{}
+	o.Serial, o.IssuedAt, o.FromCSR, o.Wiped = "", time.Time{}, false, false
 	return nil
 }
 

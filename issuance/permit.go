@@ -64,6 +64,7 @@ var permits = []Permit{
 	{TrialVerb, MessageNoun, daily},
 
 	{AddVerb, TokenNoun, []Role{RoleAdministrator, RoleSystem}}, // the first is made at the first start
+	{ConfirmVerb, TokenNoun, daily},
 	{RevokeVerb, TokenNoun, []Role{RoleAdministrator}},
 
 	{BackupVerb, DatabaseNoun, []Role{RoleAdministrator, RoleSystem}}, // the system's by schedule

@@ -17,10 +17,12 @@ type Policy struct {
 	CodeCooldown  time.Duration // between two codes
 	CodesPerDay   int           // codes in any 24 hours
 	LinkLifetime  time.Duration
-	ClaimWindow   time.Duration // after issue: how long file and password are kept
-	FourEyes      bool          // the requester may not approve
-	Reenroll      time.Duration // in the last part of its life, this long, a certificate may renew itself; 0: never
-	CoolingOff    time.Duration // no code to a number that changed less than this ago
+	// ApprovalLifetime is how long an approval may be used: no link lives longer.
+	ApprovalLifetime time.Duration
+	ClaimWindow      time.Duration // after issue: how long file and password are kept
+	FourEyes         bool          // the requester may not approve
+	Reenroll         time.Duration // in the last part of its life, this long, a certificate may renew itself; 0: never
+	CoolingOff       time.Duration // no code to a number that changed less than this ago
 }
 
 // DefaultPolicy returns the defaults, each with its reason in docs/design.md.
@@ -34,8 +36,10 @@ func DefaultPolicy() Policy {
 		CodeCooldown:  time.Minute,
 		CodesPerDay:   5,
 		LinkLifetime:  7 * 24 * time.Hour,
-		ClaimWindow:   30 * time.Minute,
-		Reenroll:      90 * 24 * time.Hour,
+
+		ApprovalLifetime: 30 * 24 * time.Hour,
+		ClaimWindow:      30 * time.Minute,
+		Reenroll:         90 * 24 * time.Hour,
 	}
 }
 
@@ -58,6 +62,7 @@ func (p Policy) Check() error {
 		{"code_lifetime", p.CodeLifetime, time.Minute, 24 * time.Hour},
 		{"code_cooldown", p.CodeCooldown, 0, time.Hour},
 		{"link_lifetime", p.LinkLifetime, time.Hour, 90 * 24 * time.Hour},
+		{"approval_lifetime", p.ApprovalLifetime, time.Hour, 366 * 24 * time.Hour},
 		{"claim_window", p.ClaimWindow, time.Minute, 24 * time.Hour},
 		{"cooling_off", p.CoolingOff, 0, 30 * 24 * time.Hour},
 		{"reenroll", p.Reenroll, 0, 10 * 366 * 24 * time.Hour},

@@ -56,8 +56,10 @@ type Dispatch struct {
 	Organization Organization
 	Service      Service
 	Order        Order
-	Certificate  Certificate // of a password or revoked notice
-	Document     Document    // of a notice that carries one
+	Certificate  Certificate   // of a password or revoked notice
+	Also         []Certificate // that were revoked with it, up to a hundred
+	More         int           // how many beyond those
+	Document     Document      // of a notice that carries one
 	// Secret is the link token of an invitation, the code, or the password.
 	Secret Secret
 	// CodeLifetime and LinkExpires tell people how long they have.

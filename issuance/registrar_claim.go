@@ -69,38 +69,39 @@ func (r *Registrar) draft(ctx context.Context, token, session Secret) (d draft, 
 }
 
 func (l reading) draft(token, session Secret) (d draft, err error) {
-	if d.order, err = l.claimed(token, session); err != nil || d.order.State != VerifiedState {
+	var c Contact
+	if d.order, c, err = l.claimed(token, session); err != nil || d.order.State != VerifiedState {
 		return d, err
 	}
+	d.actor = c.actor()
 	if err := l.checkClock(); err != nil {
 		return d, err
 	}
 	if d.organization, err = l.Organization(d.order.Organization); err != nil {
 		return d, err
 	}
-	if d.service, err = l.Service(d.order.Service); err != nil {
-		return d, err
-	}
-	c, err := l.entitled(&d.order)
-	d.actor = c.actor()
+	d.service, err = l.Service(d.order.Service)
 	return d, err
 }
 
-// claimed returns the order of token, which session was opened for.
-func (l reading) claimed(token, session Secret) (Order, error) {
-	o, err := linked(l, token)
-	if err != nil {
-		return o, err
+// claimed returns the order of token, which session was opened for, and its
+// contact, who is entitled to it at this moment.
+func (l reading) claimed(token, session Secret) (o Order, c Contact, err error) {
+	if o, err = linked(l, token); err != nil {
+		return o, c, err
+	}
+	if c, err = l.entitled(&o); err != nil && !o.ended() {
+		return o, c, err
 	}
 	// A session that is over ends here, whether the sweep has come round or not.
 	over := o.State == VerifiedState && !l.now.Before(o.due(l.policy))
 	if over || !o.mine(session) {
 		if err := o.usable(l.now); err != nil {
-			return o, err
+			return o, c, err
 		}
-		return o, &Error{Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser", Hint: "enter the code first"}
+		return o, c, &Error{Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser", Hint: "enter the code first"}
 	}
-	return o, nil
+	return o, c, err
 }
 
 // mine reports whether session is the one that was opened for o.
@@ -128,7 +129,7 @@ func (r *Registrar) choose(ctx context.Context, o Order, q ClaimRequest) (c choi
 		if c.key, err = r.cfg.KeyOf(c.public); err != nil {
 			return c, err
 		}
-		return c, r.cfg.Store.View(ctx, func(tx Snapshot) error { return refuseCompromised(tx, c.public) })
+		return c, r.cfg.Store.View(ctx, func(tx Snapshot) error { return refuseKey(tx, c.public, o.Organization) })
 	}
 	if q.Key != "" {
 		if c.key, err = ParseKeyAlgorithm(q.Key); err != nil {
@@ -191,13 +192,14 @@ func (r *Registrar) make(ctx context.Context, d draft, token, session Secret, q 
 // made is what came of signing.
 type made struct {
 	signed   Signed
+	key      crypto.PublicKey
 	pkcs12   Secret // empty for a CSR
 	password Secret // empty for a CSR
 }
 
 // produce makes the certificate for the key that was brought, or key, certificate and file.
 func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err error) {
-	if c.public != nil {
+	if m.key = c.public; c.public != nil {
 		m.signed, err = r.sign(ctx, d, c.public)
 		return m, err
 	}
@@ -205,7 +207,8 @@ func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err
 	if err != nil {
 		return m, err
 	}
-	if m.signed, err = r.sign(ctx, d, key.Public()); err != nil {
+	m.key = key.Public()
+	if m.signed, err = r.sign(ctx, d, m.key); err != nil {
 		return m, err
 	}
 	chain, err := r.cfg.Signer.Chain(m.signed.Issuer)
@@ -244,11 +247,11 @@ func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) (cert 
 		if err != nil {
 			return err
 		}
-		fromCSR := m.pkcs12.Empty()
-		if err := o.Issue(d.order.Reserved, fromCSR, w.now); err != nil {
+		if _, err := w.entitled(&o); err != nil { // meanwhile
 			return err
 		}
-		if _, err := w.entitled(&o); err != nil { // meanwhile
+		fromCSR := m.pkcs12.Empty()
+		if err := o.Issue(d.order.Reserved, fromCSR, w.now); err != nil {
 			return err
 		}
 		o.Target = c.target
@@ -269,10 +272,13 @@ func (w *work) certify(o *Order, d draft, c choice, m made) (Certificate, error)
 	if err := w.unused(o.Serial); err != nil {
 		return Certificate{}, err
 	}
+	if err := refuseKey(w, m.key, o.Organization); err != nil { // meanwhile
+		return Certificate{}, err
+	}
 	cert := Certificate{
 		Serial: o.Serial, Status: Active, Order: o.ID, Organization: o.Organization, Service: o.Service, Contact: o.Contact,
 		Issuer: m.signed.Issuer, IssuedAt: w.now, NotBefore: m.signed.NotBefore, NotAfter: m.signed.NotAfter,
-		Key: c.key, Fingerprint: m.signed.Fingerprint, DER: m.signed.DER, FromCSR: o.FromCSR, Renews: o.Renews,
+		Key: c.key, KeyMark: MarkOf(m.key), Fingerprint: m.signed.Fingerprint, DER: m.signed.DER, FromCSR: o.FromCSR, Renews: o.Renews,
 	}
 	if err := w.PutCertificate(cert); err != nil {
 		return cert, err

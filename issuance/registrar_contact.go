@@ -17,18 +17,22 @@ func linkError() *Error {
 
 // Alive reports whether token opens anything at this moment. It changes nothing.
 func (r *Registrar) Alive(ctx context.Context, token Secret) (bool, error) {
-	o, err := r.byLink(ctx, token)
-	if err != nil {
-		if CodeOf(err) == CodeLink {
-			return false, nil
+	var o Order
+	err := r.view(ctx, func(l reading) (err error) {
+		if o, err = linked(l, token); err == nil {
+			_, err = l.entitled(&o)
 		}
-		return false, err
+		return err
+	})
+	switch CodeOf(err) {
+	case CodeLink, CodeCancelled:
+		return false, nil
 	}
 	switch o.State {
 	case InvitedState, VerifiedState, LockedState:
-		return r.now().Before(o.Link.ExpiresAt), nil
+		return err == nil && r.now().Before(o.Link.ExpiresAt), err
 	}
-	return false, nil
+	return false, err
 }
 
 // byLink finds the order whose present link has token.
@@ -117,23 +121,6 @@ func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
 	return errors.Join(err, refused)
 }
 
-// entitled returns the contact of o, or why nobody may claim it (any more).
-func (l reading) entitled(o *Order) (Contact, error) {
-	c, err := l.contact(o.Contact)
-	if err != nil {
-		return c, err
-	}
-	s, err := l.Service(o.Service)
-	if err != nil {
-		return c, err
-	}
-	org, err := l.Organization(o.Organization)
-	if err == nil && (c.Disabled || !c.MayReceive || s.Disabled || org.Disabled) {
-		err = &Error{Kind: Conflict, Code: CodeCancelled, Message: "the contact or the service of this order is no longer authorised", Hint: "ask the people who sent you the link"}
-	}
-	return c, err
-}
-
 // lock locks an order whose tries are used up, and tells staff. One that is
 // verified stays so until it is invited again.
 func (w *work) lock(o *Order, c Contact) error {
@@ -164,7 +151,7 @@ func (l reading) codeDelayed(o *Order) error {
 		return err
 	}
 	if n.State == Pending && n.LastError != "" {
-		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and its time starts only then", Retry: time.Minute}
+		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and is valid only from then on", Retry: time.Minute}
 	}
 	return nil
 }
@@ -208,6 +195,9 @@ func (r *Registrar) right(ctx context.Context, t try) (Secret, error) {
 	err := r.update(ctx, func(w *work) error {
 		o, err := w.order(t.order.ID)
 		if err != nil {
+			return err
+		}
+		if _, err := w.entitled(&o); err != nil { // meanwhile
 			return err
 		}
 		if refused = o.Verify(t.order.Code.Counter, DigestOf(session), w.policy, w.now); refused != nil {

@@ -111,6 +111,9 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 	if d.Contact, err = w.Contact(n.Contact); err != nil {
 		return d, err
 	}
+	if n.Kind.Opens() || n.Kind.Tells() { // where the contact is to be reached now
+		d.Notice.To = d.Contact.reached(n.Channel)
+	}
 	if d.Service, err = w.Service(d.Order.Service); err != nil {
 		return d, err
 	}
@@ -118,7 +121,7 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 		return d, err
 	}
 	d.LinkExpires = d.Order.Link.ExpiresAt
-	if n.Kind == InvitationNotice || n.Kind == CodeNotice {
+	if n.Kind.Opens() {
 		if _, err := w.entitled(&d.Order); err != nil {
 			return d, overtakenError("the contact or the service is no longer authorised")
 		}
@@ -128,11 +131,27 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 			return d, err
 		}
 	}
+	if d.Also, d.More, err = w.listed(n.Also); err != nil {
+		return d, err
+	}
 	if n.Kind.TellsStatus() && n.Text != "" && n.Text != string(d.Certificate.Status) {
 		return d, overtakenError("the certificate's status has changed since")
 	}
 	d.Secret, err = w.noticeSecret(d.Order, n)
 	return d, err
+}
+
+// listed returns the certificates that a mail lists, and how many it only counts.
+func (w *work) listed(serials []Serial) (out []Certificate, more int, err error) {
+	some := serials[:min(len(serials), mostListed)]
+	for _, s := range some {
+		c, err := w.Certificate(s)
+		if err != nil {
+			return nil, 0, err
+		}
+		out = append(out, c)
+	}
+	return out, len(serials) - len(some), nil
 }
 
 // noticeSecret returns the secret in n's text, or an overtakenError if n has none any more.

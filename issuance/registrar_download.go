@@ -13,7 +13,7 @@ func (r *Registrar) file(ctx context.Context, token, session Secret) (File, erro
 		pkcs12 Secret
 	)
 	err := r.view(ctx, func(l reading) error {
-		o, err := l.claimed(token, session)
+		o, _, err := l.claimed(token, session)
 		if err != nil {
 			return err
 		}
@@ -62,15 +62,11 @@ func windowError() *Error {
 // queued. Again does nothing.
 func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
-		o, err := w.claimed(token, session)
+		o, c, err := w.claimed(token, session)
 		if err != nil {
 			return err
 		}
 		if again, err := o.Download(w.now); again || err != nil {
-			return err
-		}
-		c, err := w.Contact(o.Contact)
-		if err != nil {
 			return err
 		}
 		if err := w.Enqueue(Notice{

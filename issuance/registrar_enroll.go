@@ -38,7 +38,7 @@ func (r *Registrar) Enroll(ctx context.Context, q Enrollment) (session Secret, f
 	}
 	if unusable != nil {
 		f, err = r.enrolled(ctx, o, c)
-		return Secret{}, f, err
+		return Secret{}, f, asStranger(err)
 	}
 	if session, err = r.Verify(ctx, q.Token, q.Code); err != nil {
 		return Secret{}, File{}, asStranger(err)
@@ -53,6 +53,9 @@ func (r *Registrar) enrolled(ctx context.Context, o Order, c choice) (File, erro
 		return File{}, linkError()
 	}
 	cert, err := r.Certificate(ctx, o.Serial)
+	if err == nil {
+		err = r.view(ctx, func(l reading) error { _, err := l.entitled(&o); return err })
+	}
 	if err != nil {
 		return File{}, err
 	}

@@ -24,6 +24,11 @@ func (w *work) drop(id NoticeID, why string) error {
 	if err != nil || n.State != Pending {
 		return err
 	}
+	return w.withdraw(n, why)
+}
+
+// withdraw takes back n, which was not accepted.
+func (w *work) withdraw(n Notice, why string) error {
 	n.State, n.SettledAt, n.LastError, n.NextAt = Dropped, w.now, why, time.Time{}
 	return w.PutNotice(n)
 }
@@ -175,6 +180,11 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 		if n.State == Pending && n.Leased && n.NextAt.After(w.now) {
 			return nil // it is on its way at this moment: it must not go twice
 		}
+		if n.Kind.Opens() {
+			if err := w.mayReceive(n); err != nil {
+				return err
+			}
+		}
 		if n.Contact != "" {
 			c, err := w.contact(n.Contact)
 			if err != nil {
@@ -201,6 +211,15 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 		return nil
 	})
 	return n, err
+}
+
+// mayReceive returns why what n carries is not for its contact any more.
+func (w *work) mayReceive(n Notice) error {
+	o, err := w.order(n.Order)
+	if err == nil {
+		_, err = w.receiver(&o)
+	}
+	return err
 }
 
 // notAgain says that n, which was accepted or dropped, is not sent again, and

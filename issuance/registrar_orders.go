@@ -176,7 +176,11 @@ func (r *Registrar) Approve(ctx context.Context, by Actor, id OrderID, note stri
 		if err := w.checkClock(); err != nil {
 			return err
 		}
-		if err := o.Approve(by, DigestOf(token), w.policy, w.now); err != nil {
+		of, err := w.approvalOf(o)
+		if err != nil {
+			return err
+		}
+		if err := o.Approve(by, of, DigestOf(token), w.policy, w.now); err != nil {
 			return err
 		}
 		return w.invite(o, token)
@@ -201,7 +205,12 @@ func (r *Registrar) Resend(ctx context.Context, by Actor, id OrderID, note strin
 
 // Unlock gives a locked order its tries back.
 func (r *Registrar) Unlock(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
-	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order, _ string) error { return o.Unlock(w.now) })
+	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order, _ string) error {
+		if _, err := w.receiver(o); err != nil {
+			return err
+		}
+		return o.Unlock(w.now)
+	})
 }
 
 // Cancel withdraws an order before the download. What was issued is revoked,
@@ -224,10 +233,8 @@ func (r *Registrar) Cancel(ctx context.Context, by Actor, id OrderID, note strin
 // invite queues the e-mail with the link, and the first code unless it is to be
 // asked for or may not be sent now.
 func (w *work) invite(o *Order, token Secret) error {
-	c, err := w.entitled(o)
-	if CodeOf(err) == CodeCancelled {
-		return Invalidf("contact", "the order's contact or service is disabled or not authorised", "enable them, or cancel the order")
-	} else if err != nil {
+	c, err := w.receiver(o)
+	if err != nil {
 		return err
 	}
 	if err := w.PutSecret(secretOf(o.ID, LinkSecret), token); err != nil {

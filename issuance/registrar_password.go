@@ -26,7 +26,7 @@ const passwordTexts = 4
 // the number that the contact has now.
 func (r *Registrar) ResendPassword(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	return r.onOrder(ctx, by, id, ResendPasswordVerb, note, func(w *work, o *Order, _ string) error {
-		c, err := w.Contact(o.Contact)
+		c, err := w.receiver(o)
 		if err != nil {
 			return err
 		}
@@ -37,11 +37,7 @@ func (r *Registrar) ResendPassword(ctx context.Context, by Actor, id OrderID, no
 // AskPassword is ResendPassword for the contact, in the browser that downloaded the file.
 func (r *Registrar) AskPassword(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
-		o, err := w.claimed(token, session)
-		if err != nil {
-			return err
-		}
-		c, err := w.entitled(&o)
+		o, c, err := w.claimed(token, session)
 		if err != nil {
 			return err
 		}
@@ -146,7 +142,7 @@ func passwordLimit(sent []Notice, p Policy, now time.Time) error {
 		if n.State == Pending {
 			return &Error{
 				Kind: Unavailable, Code: CodePasswordWaits, Message: "the text message with the password is still being sent",
-				Hint: "wait for it; it is tried again until the service takes it", Retry: time.Minute,
+				Hint: "wait for it; it is sent again until the text message service accepts it", Retry: time.Minute,
 			}
 		}
 		if n.State == Accepted && n.SettledAt.After(last) {
@@ -170,7 +166,7 @@ func passwordLimit(sent []Notice, p Policy, now time.Time) error {
 
 func passwordGoneError() *Error {
 	return &Error{
-		Kind: Conflict, Code: CodePasswordGone, Message: "the password is not kept any longer",
+		Kind: Conflict, Code: CodePasswordGone, Message: "the password is no longer kept",
 		Hint: "revoke the certificate if its password is lost, and place a new order",
 	}
 }

@@ -68,7 +68,13 @@ func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, 
 		if err := w.PutOrganization(o); err != nil {
 			return err
 		}
-		w.Audit(by, switched(old.Disabled, o.Disabled), AuditRecord{Organization: o.ID, Subject: string(o.ID), Detail: old.changes(o)})
+		detail := old.changes(o)
+		if o.Disabled && !old.Disabled {
+			if err := w.disabled(by, OrderQuery{Organization: o.ID}, "the organisation was disabled", detail); err != nil {
+				return err
+			}
+		}
+		w.Audit(by, switched(old.Disabled, o.Disabled), AuditRecord{Organization: o.ID, Subject: string(o.ID), Detail: detail})
 		return nil
 	})
 	return o, err
@@ -76,10 +82,11 @@ func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, 
 
 // changes tells what is new.
 func (o Organization) changes(now Organization) map[string]string {
-	if o.Name == now.Name {
-		return nil
+	d := make(map[string]string)
+	if o.Name != now.Name {
+		d["name"] = o.Name + " -> " + now.Name
 	}
-	return map[string]string{"name": o.Name + " -> " + now.Name}
+	return d
 }
 
 // switched is the verb of a change: what it did to whether a record is disabled,
@@ -177,7 +184,18 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 		if err := w.PutContact(c); err != nil {
 			return err
 		}
-		w.Audit(by, switched(old.Disabled, c.Disabled), AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: old.changes(c)})
+		detail := old.changes(c)
+		if c.Disabled && !old.Disabled || !c.MayReceive && old.MayReceive {
+			if err := w.disabled(by, OrderQuery{Contact: c.ID}, "the contact is no longer authorised", detail); err != nil {
+				return err
+			}
+		}
+		if c.Email != old.Email || c.Mobile != old.Mobile {
+			if err := w.voidAll(by, OrderQuery{Contact: c.ID}, "the contact's e-mail or mobile has changed"); err != nil {
+				return err
+			}
+		}
+		w.Audit(by, switched(old.Disabled, c.Disabled), AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: detail})
 		return nil
 	})
 	return c, err

@@ -68,7 +68,7 @@ func (w *work) untaken(s Service) error {
 		return err
 	}
 	e := taken("identifier", "service", string(s.ID))
-	e.Hint = "give another identifier, or use the service that there is"
+	e.Hint = "give another identifier, or use the existing service"
 	return e
 }
 
@@ -102,7 +102,18 @@ func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, c
 		if err := w.PutService(s); err != nil {
 			return err
 		}
-		w.Audit(by, switched(old.Disabled, s.Disabled), AuditRecord{Organization: s.Organization, Subject: string(s.ID), Detail: old.changes(s)})
+		detail := old.changes(s)
+		if s.Disabled && !old.Disabled {
+			if err := w.disabled(by, OrderQuery{Service: s.ID}, "the service was disabled", detail); err != nil {
+				return err
+			}
+		}
+		if s.Name != old.Name || s.ID != old.ID {
+			if err := w.voidAll(by, OrderQuery{Service: s.ID}, "the service has another name"); err != nil {
+				return err
+			}
+		}
+		w.Audit(by, switched(old.Disabled, s.Disabled), AuditRecord{Organization: s.Organization, Subject: string(s.ID), Detail: detail})
 		return nil
 	})
 	return s, err

@@ -21,7 +21,7 @@ func CleanServiceName(name string) (string, error) {
 	case !utf8.ValidString(name):
 		return "", Invalidf("name", "is not valid UTF-8", "save the text as UTF-8 and try again")
 	case clean == "":
-		return "", Invalidf("name", "is empty", "use 1 to "+itoa(maxServiceName)+" characters, as in my page")
+		return "", Invalidf("name", "is empty", "use 1 to "+itoa(maxServiceName)+" characters, for example my page")
 	case utf8.RuneCountInString(clean) > maxServiceName:
 		return "", Invalidf("name", "is longer than "+itoa(maxServiceName)+" characters", "shorten it")
 	}
@@ -33,7 +33,7 @@ func CleanServiceName(name string) (string, error) {
 		named = named || unicode.IsLetter(r) || unicode.IsDigit(r)
 	}
 	if !named {
-		return "", Invalidf("name", "has no letter and no digit", "give the name that people call the application by, as in my page")
+		return "", Invalidf("name", "has no letter and no digit", "give the name that people call the application by, for example my page")
 	}
 	return clean, nil
 }

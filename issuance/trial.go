@@ -40,7 +40,7 @@ func (r *Registrar) trialNumber(s string) (string, error) {
 		about := *e
 		about.Field = "to"
 		if !strings.ContainsFunc(s, unicode.IsDigit) {
-			about.Message, about.Hint = "is neither an e-mail address nor a phone number", "give one, as in anna@customer.example or +41 79 123 45 67"
+			about.Message, about.Hint = "is neither an e-mail address nor a phone number", "give one, for example anna@customer.example or +41 79 123 45 67"
 		}
 		return "", &about
 	}

@@ -61,7 +61,7 @@ func checkShortName(field, s string) error {
 	return nil
 }
 
-const shortNameHint = "1 to 40 of a-z, 0-9 and hyphens, starting and ending with a letter or digit, as in payments-prod"
+const shortNameHint = "1 to 40 of a-z, 0-9 and hyphens, starting and ending with a letter or digit, for example payments-prod"
 
 // cleanEmail returns the bare address of s: "a@b.example", no display name.
 func cleanEmail(field, s string) (string, error) {

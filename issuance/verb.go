@@ -12,6 +12,7 @@ const (
 	RequestVerb  Verb = "request"
 	ApproveVerb  Verb = "approve"
 	RejectVerb   Verb = "reject"
+	VoidVerb     Verb = "void"     // the approval; what was approved has changed
 	ResendVerb   Verb = "resend"   // a new link; the old one is void
 	CodeVerb     Verb = "code"     // a new one-time code
 	AttemptVerb  Verb = "attempt"  // a try at the code was counted
@@ -34,6 +35,7 @@ const (
 	RevokeVerb  Verb = "revoke"
 
 	AddVerb     Verb = "add"
+	ConfirmVerb Verb = "confirm" // what another person proposed
 	ChangeVerb  Verb = "change"
 	DisableVerb Verb = "disable"
 	EnableVerb  Verb = "enable"

@@ -155,7 +155,7 @@ func (h *house) offices() (err error) {
 		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
 		WakePublisher: func() { h.publisher.Wake() },
 	}
-	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff()}
+	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff(), FourEyes: h.cfg.Policy().FourEyes}
 	h.reports = &report.Office{Desk: h.desk, Store: h.store.Reports(), Schedule: schedule, Policy: h.cfg.Policy(), Channels: h.channelStates}
 	if err := errors.Join(h.staff.Check(), h.reports.Check()); err != nil {
 		return err

@@ -153,8 +153,8 @@ make another issuing CA: move DATA/ca/root.key to where no network reaches.`,
 	f.StringVar(&o.data, "data", "./postern-data", "directory for all data")
 	f.StringVar(&o.domain, "domain", "", "a domain of yours: it is part of every certificate's SPIFFE ID")
 	f.StringVar(&o.organization, "organization", "", "operator of the CA: O of its certificates")
-	f.StringVar(&o.url, "url", "", "the address that contacts use, as in https://certs.example.com")
-	f.StringVar(&o.pki, "pki-url", "", "the address of CRLs and OCSP, as in http://pki.example.com")
+	f.StringVar(&o.url, "url", "", "the address that contacts use, for example https://certs.example.com")
+	f.StringVar(&o.pki, "pki-url", "", "the address of CRLs and OCSP, for example http://pki.example.com")
 	for _, name := range []string{"domain", "url", "pki-url"} {
 		if err := c.MarkFlagRequired(name); err != nil {
 			panic(err) // a flag of that name was defined above

@@ -65,7 +65,7 @@ func (p *placing) prepare() error {
 	if err := os.MkdirAll(p.data, 0o700); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
-	if err := private(p.data); err != nil {
+	if err := ownDirectory(p.data); err != nil {
 		return err
 	}
 	database, err := exists(p.at(databaseFile))
@@ -278,8 +278,8 @@ func placeNew(out io.Writer, from, to string) error {
 	return syncDir(filepath.Dir(to))
 }
 
-// private refuses a directory in which others could put something in our way.
-func private(dir string) error {
+// ownDirectory refuses a directory in which others could put something in our way.
+func ownDirectory(dir string) error {
 	info, err := os.Lstat(dir)
 	switch {
 	case err != nil:

@@ -41,7 +41,7 @@ func (r Report) Scope() []string {
 	zone := r.zone()
 	lines := []string{fmt.Sprintf("From %s to %s, time zone %s.", r.when(r.From), r.when(r.To), zoneName(zone))}
 	if r.First != r.Period {
-		lines = append(lines, "No report was sent for some time; this one covers the whole of it.")
+		lines = append(lines, "No report was sent for some time; this one covers all of it.")
 	}
 	if r.At.Before(r.To) {
 		lines = append(lines, "This period is not over yet; the report was written at "+r.when(r.At)+".")
@@ -116,7 +116,7 @@ func (r Report) Parts() []issuance.DocumentPart {
 	if r.Kind == Monthly {
 		parts = append(parts, issuance.DocumentPart{Title: "Organisations", Sections: []issuance.DocumentSection{r.organizations()}})
 	}
-	return append(parts, issuance.DocumentPart{Title: "In all", Sections: []issuance.DocumentSection{{Line: r.inAll()}}})
+	return append(parts, issuance.DocumentPart{Title: "Totals", Sections: []issuance.DocumentSection{{Line: r.inAll()}}})
 }
 
 func (r Report) inAll() string {
@@ -129,7 +129,7 @@ func (r Report) inAll() string {
 func section[V any](l Listed[V], s issuance.DocumentSection, nothing, command string, row func(V) []string) issuance.DocumentSection {
 	if l.Count() == 0 {
 		if l.AtLeast {
-			nothing = "Of the first " + amount(reportReads) + " that were looked at: " + nothing
+			nothing = "Of the first " + amount(reportReads) + " records: " + nothing
 		}
 		return issuance.DocumentSection{Line: nothing}
 	}

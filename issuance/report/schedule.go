@@ -34,7 +34,7 @@ func ParseDailyAt(s string) (Time, error) {
 	}
 	m := clockTime().FindStringSubmatch(s)
 	if m == nil {
-		return Time{}, issuance.Invalidf("daily_at", issuance.Quoted(s)+" is not a time of day", "write it as in 07:00, or off for no daily report")
+		return Time{}, issuance.Invalidf("daily_at", issuance.Quoted(s)+" is not a time of day", "write it like 07:00, or off for no daily report")
 	}
 	hour, _ := strconv.Atoi(m[1])
 	minute, _ := strconv.Atoi(m[2])
@@ -47,7 +47,7 @@ func ParseMonthlyAt(s string) (Time, error) {
 	if s == "off" {
 		return Time{Off: true}, nil
 	}
-	bad := issuance.Invalidf("monthly_at", issuance.Quoted(s)+" is not a day of the month and a time", "write it as in 1 07:00, with a day from 1 to 28, or off for no monthly report")
+	bad := issuance.Invalidf("monthly_at", issuance.Quoted(s)+" is not a day of the month and a time", "write it like 1 07:00, with a day from 1 to 28, or off for no monthly report")
 	day, clock, found := strings.Cut(s, " ")
 	n, err := strconv.Atoi(day)
 	if !found || err != nil || n < 1 || n > 28 || day != strconv.Itoa(n) {
@@ -68,7 +68,7 @@ func ParseZone(s string) (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(s)
 	if err != nil || s == "Local" {
-		return nil, issuance.Invalidf("time_zone", issuance.Quoted(s)+" is not a time zone", "give its name in the IANA database, as in Europe/Berlin or UTC")
+		return nil, issuance.Invalidf("time_zone", issuance.Quoted(s)+" is not a time zone", "give its name in the IANA database, for example Europe/Berlin or UTC")
 	}
 	return zone, nil
 }
@@ -110,12 +110,12 @@ func parsePeriod(kind Kind, s string) (period, error) {
 		if t, err := time.Parse("2006-01", s); err == nil && t.Year() > 0 {
 			return period{kind, t}, nil
 		}
-		return period{}, issuance.Invalidf("month", issuance.Quoted(s)+" is not a month", "write it as in 2026-11")
+		return period{}, issuance.Invalidf("month", issuance.Quoted(s)+" is not a month", "write it like 2026-11")
 	}
 	if t, err := time.Parse(time.DateOnly, s); err == nil && t.Year() > 0 {
 		return period{kind, t}, nil
 	}
-	return period{}, issuance.Invalidf("date", issuance.Quoted(s)+" is not a day", "write it as in 2026-11-25")
+	return period{}, issuance.Invalidf("date", issuance.Quoted(s)+" is not a day", "write it like 2026-11-25")
 }
 
 func (p period) String() string {

@@ -34,7 +34,7 @@ func (r Report) toDo() []issuance.DocumentSection {
 	}
 	ending := section(t.Ending, issuance.DocumentSection{
 		Title: "Certificates that expire soon and have no successor, ordered or issued",
-		Head:  []string{"ENDS", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
+		Head:  []string{"EXPIRES", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
 	}, fmt.Sprintf("No certificate expires in the next %d days without a successor.", horizon),
 		fmt.Sprintf("postern cert list --need successor --expires-from %s --expires-before %s", today, end), cert)
 	if ending.Title != "" {
@@ -54,7 +54,7 @@ func (r Report) toDo() []issuance.DocumentSection {
 		ending,
 		section(t.Superseded, issuance.DocumentSection{
 			Title: "Certificates whose successor is in use: they can be revoked",
-			Head:  []string{"ENDS", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
+			Head:  []string{"EXPIRES", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
 		}, "No certificate waits to be revoked for its successor.", "postern cert list --need revocation --expires-from "+today, func(c CertificateRow) []string {
 			return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
 		}),
@@ -103,7 +103,7 @@ func (r Report) happened() []issuance.DocumentSection {
 func (r Report) events(l Listed[Event], title string, change bool) issuance.DocumentSection {
 	head := []string{"AT", "WHAT", "SERVICE", "BY", "ORDER"}
 	if change {
-		head = []string{"AT", "WHAT", "SERVICE", "BY", "SERIAL", "WHY"}
+		head = []string{"AT", "WHAT", "SERVICE", "BY", "SERIAL", "REASON"}
 	}
 	return section(l, issuance.DocumentSection{Title: title, Head: head}, "", r.command(), func(e Event) []string {
 		row := []string{r.when(e.At), string(e.Verb), string(e.Service), e.By.Name, string(e.Order)}
@@ -123,7 +123,7 @@ func (r Report) used() []issuance.DocumentSection {
 	u := r.Use
 	return []issuance.DocumentSection{
 		section(u.Refused, issuance.DocumentSection{
-			Title: "Refused since " + r.when(r.From), Head: []string{"LAST", "SERVICE", "TIMES", "WHY", "NOW", "SERIAL"},
+			Title: "Refused since " + r.when(r.From), Head: []string{"LAST", "SERVICE", "TIMES", "REASON", "NOW", "SERIAL"},
 			After: []string{"Times are counted since the certificate was issued."},
 		}, "No certificate was refused.", r.command(), func(f Refusal) []string {
 			now := string(f.Status)
@@ -134,7 +134,7 @@ func (r Report) used() []issuance.DocumentSection {
 		}),
 		section(u.Unused, issuance.DocumentSection{
 			Title: fmt.Sprintf("Active certificates never seen in use, issued more than %d days ago", u.UnusedAfterDays),
-			Head:  []string{"ISSUED", "ENDS", "SERVICE", "CONTACT", "SERIAL"},
+			Head:  []string{"ISSUED", "EXPIRES", "SERVICE", "CONTACT", "SERIAL"},
 		}, "Every active certificate is in use.", "postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly), func(c CertificateRow) []string {
 			return []string{day(c.IssuedAt, r.zone()), day(c.NotAfter, r.zone()), string(c.Service), c.ContactName, string(c.Serial)}
 		}),

@@ -27,6 +27,8 @@ type Tx interface {
 type Office struct {
 	Desk  *issuance.Desk
 	Store issuance.Store[Reader, Tx]
+	// FourEyes has tokens for other persons confirmed by somebody else.
+	FourEyes bool
 }
 
 // Check returns an error that names what o lacks.

@@ -9,7 +9,7 @@ import (
 )
 
 // certificateFinders returns the entries by which people find r: its fingerprints,
-// how its serial number ends, and whose it is.
+// how its serial number ends, whose it is, and the mark of its key.
 func certificateFinders(r issuance.Certificate) [][]byte {
 	key, at := []byte(r.Serial), newest(r.IssuedAt, r.Serial)
 	sum := ""
@@ -22,6 +22,7 @@ func certificateFinders(r issuance.Certificate) [][]byte {
 		entry(bySHA1, key, sum),
 		entry[string](byEnding, backwards(string(r.Serial))),
 		entry(byHolder, at, r.Contact),
+		entry(byKey, key, octets(string(r.Mark()))),
 	}
 }
 
@@ -33,6 +34,8 @@ func (t *tx) CertificatesWith(k issuance.CertificateKey, limit int) ([]issuance.
 		q.prefixes = [][]byte{prefix(bySHA256, sha256)}
 	case sha1 != "":
 		q.prefixes = [][]byte{prefix(bySHA1, sha1)}
+	case octets(string(k.Mark)) != "":
+		q.prefixes = [][]byte{prefix(byKey, octets(string(k.Mark)))}
 	case k.Ending != "":
 		q.prefixes, q.first = [][]byte{prefix[string](byEnding)}, backwards(k.Ending)
 		q.before = append(slices.Clone(q.first), 0xff)

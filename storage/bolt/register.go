@@ -101,6 +101,7 @@ const (
 	bySHA1         tag = 19
 	byEnding       tag = 20
 	byHolder       tag = 21
+	byKey          tag = 22 // in the bucket for keys
 )
 
 // The tables of what belongs to orders, in entries beside them.

@@ -156,7 +156,7 @@ func TestAMigrationInPartsBeginsAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := findCertificates(db, o.Log, batch{records: 2, entries: 3}); err != nil {
+	if err := prepared()[0].fill(db, o.Log, batch{records: 2, entries: 3}); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Update(func(b *bbolt.Tx) error {

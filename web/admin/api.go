@@ -133,6 +133,7 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/certificates", a.listCertificates},
 		{get, "/certificates/{serial}", a.showCertificate},
+		{get, "/certificates/{serial}/compromise", a.showCompromise},
 		{post, "/certificates/{serial}/revoke", a.revokeCertificate},
 		{post, "/certificates/{serial}/hold", a.onCertificate(a.opts.Registrar.Hold)},
 		{post, "/certificates/{serial}/release", a.onCertificate(a.opts.Registrar.Release)},
@@ -148,6 +149,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/tokens", a.listTokens},
 		{post, "/tokens", a.addToken},
 		{get, "/tokens/{id}", a.showToken},
+		{post, "/tokens/{id}/confirm", a.confirmToken},
 		{post, "/tokens/{id}/revoke", a.revokeToken},
 
 		{get, "/audit", a.listAudit},

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -52,6 +53,19 @@ func texts(to *[]string) field {
 			*to = append(*to, s)
 		}
 		return ok
+	}}
+}
+
+// count is a member that is a whole number from 1.
+func count(to *int) field {
+	return field{"a whole number from 1", func(v any) bool {
+		n, ok := v.(json.Number)
+		if !ok {
+			return false
+		}
+		i, err := strconv.Atoi(n.String())
+		*to = i
+		return err == nil && i > 0
 	}}
 }
 

@@ -171,7 +171,7 @@ func (q *query) time(name string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, q.text(name))
 	if err != nil {
-		q.refuse(name, "is not a time", "write it as RFC 3339 does, as in 2027-01-31T00:00:00Z")
+		q.refuse(name, "is not a time", "write it as RFC 3339 does, for example 2027-01-31T00:00:00Z")
 	}
 	return t
 }

@@ -85,11 +85,12 @@ func filled(b []byte) []byte {
 
 // holdsPrivateKey reports whether b contains a private key, in PEM or alone in DER.
 func holdsPrivateKey(b []byte) bool {
-	if len(b) == 0 {
-		return false
-	}
 	if bytes.Contains(b, []byte("PRIVATE KEY-----")) {
 		return true
+	}
+	const sequence = 0x30 // every DER structure that can be a key begins with it
+	if len(b) == 0 || b[0] != sequence {
+		return false
 	}
 	_, pkcs8 := x509.ParsePKCS8PrivateKey(b)
 	_, pkcs1 := x509.ParsePKCS1PrivateKey(b)

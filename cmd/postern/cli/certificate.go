@@ -50,7 +50,7 @@ func listCertificates(n *connection) *cobra.Command {
 }
 
 func certificateHead() []string {
-	return []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"}
+	return []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "EXPIRES", "LAST USED", "SERIAL"}
 }
 
 func certificateRow(contact namer, c certificateRecord) []string {
@@ -65,7 +65,7 @@ func readTime(flag string) func(string) (string, error) {
 		}
 		t, err := time.Parse(time.RFC3339, s)
 		if err != nil {
-			return "", issuance.Invalidf(flag, "is not a day or time", "write it as in 2027-01-31 or 2027-01-31T12:00:00Z")
+			return "", issuance.Invalidf(flag, "is not a day or time", "write it like 2027-01-31 or 2027-01-31T12:00:00Z")
 		}
 		return t.Format(time.RFC3339), nil
 	}
@@ -84,6 +84,9 @@ func showCertificate(n *connection) *cobra.Command {
 			if !c.ChangedAt.IsZero() {
 				s.add("since", when(c.ChangedAt)+" by "+who(c.ChangedBy))
 			}
+			if !c.RevokedAt.IsZero() {
+				s.add("revoked", when(c.RevokedAt)+", for another reason then")
+			}
 			s.add("reason", c.Reason)
 			s.add("comment", c.Comment)
 			s.add("service", c.Service)
@@ -97,7 +100,8 @@ func showCertificate(n *connection) *cobra.Command {
 				s.add("from", "a CSR")
 			}
 			s.add("issuer", c.Issuer)
-			s.add("renews", c.Renews)
+			c.ancestry(s)
+			s.add("renewed by", c.RenewedBy)
 			if c.Uses > 0 {
 				s.add("last used", fmt.Sprintf("%s; %d since %s", when(c.LastUsedAt), c.Uses, when(c.FirstUsedAt)))
 			}
@@ -117,6 +121,26 @@ func showCertificate(n *connection) *cobra.Command {
 	})
 	c.Flags().BoolVar(&asPEM, "pem", false, "print the certificate in PEM, and nothing else")
 	return named(c)
+}
+
+// ancestry adds the certificates that c follows, and how it came of each.
+func (c certificateRecord) ancestry(s *sheet) {
+	if len(c.Ancestry) == 0 {
+		s.add("renews", c.Renews)
+	}
+	label := "renews"
+	for _, a := range c.Ancestry {
+		how := "ordered"
+		if a.ByKey {
+			how = "obtained with its key"
+		}
+		status := a.Status
+		if a.Reason != "" {
+			status += ", " + a.Reason
+		}
+		s.add(label, a.Serial+" ("+status+"), "+how)
+		label = "which renews"
+	}
 }
 
 func reasons() (names []string) {

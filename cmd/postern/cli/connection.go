@@ -60,7 +60,7 @@ func (n *connection) client() (*client, error) {
 func serverURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, issuance.Invalidf("server", "is not the address of a server", "write it as in "+DefaultServer)
+		return nil, issuance.Invalidf("server", "is not the address of a server", "write it like "+DefaultServer)
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
 		return nil, issuance.Invalidf("server", "is plain http on another machine: the token would be sent unencrypted", "use https")

@@ -35,7 +35,7 @@ func contacts(n *connection) *cobra.Command {
 		addContact(n), changeContact(n),
 		disableCommand(n, verb[contactRecord]{
 			name: "disable", short: "Stop a contact from ordering and receiving certificates", arg: "contact", path: at("contacts"),
-			ask: "Disable this contact?", about: aboutContact, told: told("disabled"),
+			ask: "Disable this contact? Its open orders are cancelled, and what was not delivered is revoked.", about: aboutContact, told: told("disabled"),
 		}, holder[contactRecord]{"contact", func(p contactRecord) string { return p.ID }, issuance.AffiliationChanged}),
 		verbCommand(n, verb[contactRecord]{name: "enable", short: "Let a contact order and receive certificates again", arg: "contact", path: at("contacts"), told: told("enabled")}))
 }

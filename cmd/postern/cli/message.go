@@ -124,7 +124,7 @@ func sendTest(n *connection, c *cobra.Command, to string) error {
 }
 
 func messageHead() []string {
-	return []string{"KIND", "STATE", "TO", "TRIES", "MADE", "MESSAGE", "LAST ERROR"}
+	return []string{"KIND", "STATE", "TO", "TRIES", "CREATED", "MESSAGE", "LAST ERROR"}
 }
 
 func messageRow(_ namer, m messageRecord) []string {

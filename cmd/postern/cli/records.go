@@ -55,6 +55,18 @@ type (
 		RefusedUses                                                                                                   uint64    `json:"refused_uses"`
 		LastRefusedAt                                                                                                 time.Time `json:"last_refused_at"`
 		LastRefusal                                                                                                   string    `json:"last_refusal"`
+		RenewedBy                                                                                                     string    `json:"renewed_by"`
+		RevokedAt                                                                                                     time.Time `json:"revoked_at"`
+		Ancestry                                                                                                      []ancestorRecord
+		AlsoRevoked                                                                                                   []certificateRecord `json:"also_revoked"`
+	}
+	ancestorRecord struct {
+		Serial, Status, Reason string
+		ByKey                  bool `json:"by_key"`
+	}
+	compromiseRecord struct {
+		Count int
+		Items []certificateRecord
 	}
 	testedRecord struct {
 		Channel, To, Problem string
@@ -72,10 +84,12 @@ type (
 		ChannelPaused                                                        string    `json:"channel_paused"`
 	}
 	tokenRecord struct {
-		ID, Name, Role, Token string
-		CreatedAt             time.Time `json:"created_at"`
-		ExpiresAt             time.Time `json:"expires_at"`
-		RevokedAt             time.Time `json:"revoked_at"`
+		ID, Name, Owner, Role, Token string
+		Waits                        bool
+		AddedBy                      issuance.Actor `json:"added_by"`
+		CreatedAt                    time.Time      `json:"created_at"`
+		ExpiresAt                    time.Time      `json:"expires_at"`
+		RevokedAt                    time.Time      `json:"revoked_at"`
 	}
 	auditRecord struct {
 		Seq                                        uint64

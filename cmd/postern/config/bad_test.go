@@ -103,6 +103,7 @@ func bad(t *testing.T) map[string][]string {
 		"policy.code_cooldown":             duration[:4],
 		"policy.codes_per_day":             count,
 		"policy.link_lifetime":             duration,
+		"policy.approval_lifetime":         duration,
 		"policy.claim_window":              duration,
 		"policy.four_eyes":                 boolean,
 		"policy.cooling_off":               duration[:4],

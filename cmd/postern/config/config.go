@@ -176,11 +176,14 @@ type Rules struct {
 	CodeCooldown  time.Duration `yaml:"code_cooldown"`
 	CodesPerDay   int           `yaml:"codes_per_day"`
 	LinkLifetime  time.Duration `yaml:"link_lifetime"`
-	ClaimWindow   time.Duration `yaml:"claim_window"`
-	FourEyes      bool          `yaml:"four_eyes"`
-	CoolingOff    time.Duration `yaml:"cooling_off"`
-	Reenroll      time.Duration `yaml:"reenroll"`
-	PhoneRegion   string        `yaml:"phone_region" example:"CH"` // ISO 3166-1 alpha-2, of numbers without country code
+
+	ApprovalLifetime time.Duration `yaml:"approval_lifetime"`
+
+	ClaimWindow time.Duration `yaml:"claim_window"`
+	FourEyes    bool          `yaml:"four_eyes"`
+	CoolingOff  time.Duration `yaml:"cooling_off"`
+	Reenroll    time.Duration `yaml:"reenroll"`
+	PhoneRegion string        `yaml:"phone_region" example:"CH"` // ISO 3166-1 alpha-2, of numbers without country code
 }
 
 // Brand is whose name stands on pages and in messages.
@@ -215,7 +218,7 @@ func Defaults() *Config {
 		Rules: Rules{
 			CodeLifetime: p.CodeLifetime, CodeAttempts: p.CodeAttempts, OrderAttempts: p.OrderAttempts,
 			CodeCooldown: p.CodeCooldown, CodesPerDay: p.CodesPerDay, LinkLifetime: p.LinkLifetime, ClaimWindow: p.ClaimWindow,
-			Reenroll: p.Reenroll,
+			Reenroll: p.Reenroll, ApprovalLifetime: p.ApprovalLifetime,
 		},
 		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
 		Backup:  Backup{At: "02:30", Keep: 14},
@@ -295,7 +298,7 @@ func (c *Config) Policy() issuance.Policy {
 	p.CodeLifetime, p.CodeOnRequest, p.CodeAttempts = r.CodeLifetime, r.CodeOnRequest, r.CodeAttempts
 	p.OrderAttempts, p.CodeCooldown, p.CodesPerDay = r.OrderAttempts, r.CodeCooldown, r.CodesPerDay
 	p.LinkLifetime, p.ClaimWindow, p.FourEyes, p.CoolingOff = r.LinkLifetime, r.ClaimWindow, r.FourEyes, r.CoolingOff
-	p.Reenroll = r.Reenroll
+	p.Reenroll, p.ApprovalLifetime = r.Reenroll, r.ApprovalLifetime
 	if r.Strict {
 		p = p.Strict()
 	}

@@ -64,7 +64,7 @@ func examples(t *testing.T) map[string]string {
 			section = append(section, m[3])
 			continue
 		}
-		if before, example, ok := strings.Cut(value, "# as in "); ok {
+		if before, example, ok := strings.Cut(value, "# for example "); ok {
 			if before = strings.TrimSpace(before); before != "" && before != "[]" {
 				t.Errorf("%s has a default, %s, and an example", key, before)
 			}
