@@ -17,7 +17,7 @@ import (
 // Backup says when backups are made by themselves, and where they are kept.
 type Backup struct {
 	Directory  string   `yaml:"directory" config:"path" example:"/srv/backup/postern"` // empty: none are made
-	At         string   `yaml:"at"`                                                    // as in 02:30, in reports.time_zone; or off
+	At         string   `yaml:"at"`                                                    // for example 02:30, in reports.time_zone; or off
 	Keep       int      `yaml:"keep"`                                                  // the newest so many
 	Recipients []string `yaml:"recipients" example:"[age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]"`
 }
@@ -35,7 +35,7 @@ func (c *Config) BackupSchedule() (report.Schedule, error) {
 func (k checker) backup() {
 	b := k.Backup
 	if _, err := report.ParseDailyAt(b.At); err != nil {
-		k.say("backup.at", quoted(b.At)+" is not a time of day", "write it as in 02:30, or off for no backups by themselves")
+		k.say("backup.at", quoted(b.At)+" is not a time of day", "write it like 02:30, or off for no scheduled backups")
 	}
 	k.between("backup.keep", b.Keep, 1, 10_000)
 	if len(b.Recipients) == 0 {
