@@ -196,7 +196,8 @@ func (a *Authority) checkChain(cert *x509.Certificate, now time.Time) error {
 	}
 	for _, u := range cert.URIs {
 		if u.Scheme == "spiffe" && u.Host != a.trustDomain {
-			return issuance.Invalidf("ca.trust_domain", "differs from the one that the CA was created for, "+u.Host, "set it to "+u.Host+", or create a CA for the other trust domain in another directory")
+			return issuance.Invalidf("ca.trust_domain", "differs from the one that the CA was created for, "+u.Host,
+				"set it to "+u.Host+", or create a CA for the other trust domain in another directory")
 		}
 	}
 	return nil
@@ -227,7 +228,9 @@ func readKey(dir, id string, passphrase issuance.Secret, cert *x509.Certificate)
 	// What the parser says stays here: it may hold parts of a badly decrypted key.
 	parsed, err := pemutil.ParseKey(data, pemutil.WithPassword(passphrase.Reveal()))
 	if err != nil {
-		return nil, issuance.Invalidf("passphrase", "does not open "+name, "use the passphrase that the CA was created with; if it is the right one, the file is damaged: restore it from a backup")
+		return nil, issuance.Invalidf("passphrase", "does not open "+name,
+			"use the passphrase that the CA was created with; if it is the right one, the file is damaged: restore "+
+				"it from a backup")
 	}
 	key, ok := parsed.(crypto.Signer)
 	if !ok || !keyutil.Equal(key.Public(), cert.PublicKey) {

@@ -208,7 +208,8 @@ func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.
 	case known.Status == issuance.Revoked:
 		return refuseClient(CodeRevoked, "the certificate was revoked on "+known.ChangedAt.UTC().Format(time.DateOnly), "ask for a new certificate")
 	case known.Status == issuance.Held:
-		return refuseClient(CodeHeld, "the certificate has been on hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
+		return refuseClient(CodeHeld, "the certificate has been on "+
+			"hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
 	case known.Status != issuance.Active:
 		return errUnknown()
 	}

@@ -100,7 +100,8 @@ func checkTrustDomain(domain string) error {
 		}
 	}
 	if !ok || label == 0 || labels < 2 || domain[len(domain)-1] == '-' {
-		return issuance.Invalidf("ca.trust_domain", "is not a domain name", "use a domain of yours in lower case, for example example.com; it is part of every certificate")
+		return issuance.Invalidf("ca.trust_domain", "is not a domain name",
+			"use a domain of yours in lower case, for example example.com; it is part of every certificate")
 	}
 	return nil
 }

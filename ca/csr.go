@@ -57,12 +57,15 @@ func refuseCSR(message, hint string) *issuance.Error {
 func checkCSRSignature(csr *x509.CertificateRequest) error {
 	switch csr.SignatureAlgorithm {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-		return refuseCSR("is signed with an insecure hash, "+csr.SignatureAlgorithm.String(), "make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
+		return refuseCSR("is signed with an insecure hash, "+csr.SignatureAlgorithm.String(),
+			"make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
 	case x509.UnknownSignatureAlgorithm:
 		return refuseCSR("is signed with an unknown algorithm", "make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
 	}
 	if err := csr.CheckSignature(); err != nil {
-		return refuseCSR("its signature is wrong, so it does not prove that you have the private key", "make the CSR again with the key that the certificate is for; if you copied it by hand, copy the whole file")
+		return refuseCSR("its signature is wrong, so it does not prove that you have the private key",
+			"make the CSR again with the key that the certificate is for; if you copied it by hand, copy the "+
+				"whole file")
 	}
 	return nil
 }

@@ -61,4 +61,5 @@ func unfit(reason string) error {
 	return issuance.Invalidf("key", "the key cannot be certified: "+reason, keyHint)
 }
 
-const keyHint = "create a new key: P-256 (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256), P-384, RSA of 2048, 3072 or 4096 bits, or Ed25519"
+const keyHint = "create a new key: P-256 (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256), P-384, " +
+	"RSA of 2048, 3072 or 4096 bits, or Ed25519"

@@ -96,7 +96,7 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 	if !there {
 		return &issuance.Error{
 			Kind: issuance.Unavailable, Code: issuance.CodeState,
-			Message: "the root's CRL expires on " + list.NextUpdate.Format(time.DateOnly) + ",,,, and the root's key is not here to renew it",
+			Message: "the root's CRL expires on " + list.NextUpdate.Format(time.DateOnly) + ", and the root's key is not here to renew it",
 			Hint:    "put " + rootKeyFile + " back into " + a.dir + " for a moment, or sign a new CRL where the key is and copy it to " + rootCRLFile,
 		}
 	}

@@ -34,9 +34,12 @@ func (u URLs) check() error {
 	p, err := url.Parse(u.Base)
 	switch {
 	case err != nil, p.Host == "", p.User != nil, p.RawQuery != "", p.Fragment != "", strings.ContainsAny(u.Base, " ?#"):
-		return issuance.Invalidf("plain.url", "is not a URL that certificates can contain", "use scheme and host, for example http://pki.example.com")
+		return issuance.Invalidf("plain.url", "is not a URL that certificates can contain",
+			"use scheme and host, for example http://pki.example.com")
 	case p.Scheme != "http":
-		return issuance.Invalidf("plain.url", "is not an http URL", "use a URL like http://pki.example.com: what it serves is signed, and RFC 5280, section 8, advises against https here")
+		return issuance.Invalidf("plain.url", "is not an http URL",
+			"use a URL like http://pki.example.com: what it serves is signed, and RFC 5280, section 8, advises "+
+				"against https here")
 	}
 	for _, r := range u.Base {
 		if r <= ' ' || r > '~' {

@@ -377,6 +377,18 @@ func TestAnAlertBySMSFitsOneSegment(t *testing.T) {
 			t.Errorf("%d characters: %q", n, text)
 		}
 	}
+	// What does not fit ends behind a word, however many letters are before it.
+	const reason = "E-mail is paused since 09:00 UTC: mail server mail.bank.example answered 535 to AUTH; check mail.smtp.username, " +
+		"mail.smtp.password and mail.smtp.tls, then send the messages that wait again."
+	for n := range 20 {
+		d.Notice.Text = strings.Repeat("x", n) + reason
+		text, cut := strings.CutSuffix(string(mustRender(t, texts, d).Text.Reveal()), "...")
+		_, said, _ := strings.Cut(text, ": ")
+		rest := strings.TrimPrefix(d.Notice.Text, said)
+		if !cut || said == "" || rest == d.Notice.Text || !strings.ContainsRune(" ,;:.", rune(rest[0])) || len(text) < 120 {
+			t.Errorf("it ends %q, before %.10q", text, rest)
+		}
+	}
 }
 
 // Notices of the kind revoked told of holds and releases too: those that wait since

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Status is where a certificate stands. That it has expired is what the clock
-// says, and never stored.
+// Status is the status of a certificate. Expiry is never stored: it follows from
+// the clock.
 type Status string
 
 // The states of a certificate's life. Abandoned is the state of a serial number
-// that was reserved and came to nothing.
+// that was reserved but never used.
 const (
 	Abandoned Status = "abandoned" // never used again
 	Active    Status = "active"
@@ -33,7 +33,7 @@ const (
 	PrivilegeWithdrawn   Reason = "privilegeWithdrawn"
 )
 
-// Reasons returns those that a revocation may give.
+// Reasons returns the reasons that a revocation may give.
 func Reasons() []Reason {
 	return []Reason{Unspecified, KeyCompromise, AffiliationChanged, Superseded, CessationOfOperation, PrivilegeWithdrawn}
 }
@@ -68,8 +68,8 @@ func ReasonOf(number int) Reason {
 	return Unspecified
 }
 
-// ParseReason reads the name of a reason that a revocation may give; it must be
-// said. Case, hyphens, underscores and blanks do not matter: keyCompromise,
+// ParseReason reads the name of a reason that a revocation may give; it must not be
+// empty. Case, hyphens, underscores and blanks do not matter: keyCompromise,
 // KEY_COMPROMISE and key-compromise are the same.
 func ParseReason(s string) (Reason, error) {
 	bare := strings.NewReplacer("-", "", "_", "", " ", "").Replace(Typed(s))
@@ -85,7 +85,7 @@ func (r Reason) unknown() *Error {
 	return Invalidf("reason", Quoted(string(r))+" is not a revocation reason", "choose one of "+list(Reasons()))
 }
 
-// Certificate is what the store knows of a serial number.
+// Certificate is the store's record of a serial number.
 type Certificate struct {
 	Serial       Serial       `json:"serial"`
 	Status       Status       `json:"status"`
@@ -106,7 +106,8 @@ type Certificate struct {
 	RenewedBy    Serial       `json:"renewed_by,omitempty"` // the last successor
 	Succession   Succession   `json:"succession,omitempty"` // how far that one has come
 	Used         bool         `json:"used,omitempty"`       // it was seen in use
-	// Reason, Comment, ChangedAt and ChangedBy tell of the last hold, release or revocation.
+	// Reason, Comment, ChangedAt and ChangedBy describe the last hold, release or
+	// revocation.
 	Reason    Reason    `json:"reason,omitempty"`
 	Comment   string    `json:"comment,omitempty"`
 	ChangedAt time.Time `json:"changed_at,omitzero"`
@@ -127,12 +128,12 @@ func (c Certificate) Since() time.Time {
 // Expired reports whether c has expired at now.
 func (c Certificate) Expired(now time.Time) bool { return now.After(c.NotAfter) }
 
-// Stands reports whether a service may trust c at now: active, and in its time.
+// Stands reports whether c is valid at now: active, and within its validity period.
 func (c Certificate) Stands(now time.Time) bool {
 	return c.Status == Active && !now.Before(c.NotBefore) && !c.Expired(now)
 }
 
-// Hold suspends an active certificate, until it is released or revoked.
+// Hold puts an active certificate on hold, until it is released or revoked.
 func (c *Certificate) Hold(by Actor, comment string, now time.Time) error {
 	if err := c.allow(HoldVerb, Active); err != nil {
 		return err
@@ -148,8 +149,9 @@ func (c *Certificate) Release(by Actor, comment string, now time.Time) error {
 	return c.change(Active, "", by, comment, now)
 }
 
-// Revoke ends an active or held certificate, for good. The reason of one that was
-// revoked can be made worse, and never better: keyCompromise is the worst.
+// Revoke revokes an active or held certificate permanently. The reason of a revoked
+// certificate can be changed only to a more serious one: keyCompromise is the most
+// serious.
 func (c *Certificate) Revoke(reason Reason, by Actor, comment string, now time.Time) error {
 	if c.Status == Revoked && c.canBe(reason) {
 		c.RevokedAt = c.Since()
@@ -189,7 +191,8 @@ func (c *Certificate) allow(verb Verb, from ...Status) error {
 		return NoSuch(CertificateNoun, string(c.Serial))
 	}
 	return &Error{
-		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) + ", so it cannot be " + verb.done(),
+		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) +
+			", so it cannot be " + verb.done(),
 		Hint: "see its history", Next: Next{ListVerb, AuditNoun, string(c.Serial)},
 	}
 }

@@ -24,7 +24,8 @@ type Contact struct {
 	MobileChangedAt time.Time `json:"mobile_changed_at,omitzero"`
 }
 
-// Languages returns what pages, mails and SMS are written in; the first is the default.
+// Languages returns the languages of pages, mails and SMS; the first is the
+// default.
 func Languages() []string { return []string{"en", "de", "fr"} }
 
 // check cleans c's fields but the mobile number, or says which one cannot stand.
@@ -39,7 +40,8 @@ func (c *Contact) check() (err error) {
 		c.Language = Languages()[0]
 	}
 	if !slices.Contains(Languages(), c.Language) {
-		return Invalidf("language", "is not one of "+strings.Join(Languages(), ", "), "choose one of them: it is the language of the contact's pages and messages")
+		return Invalidf("language", "is not one of "+strings.Join(Languages(), ", "),
+			"choose one of them: it is the language of the contact's pages and messages")
 	}
 	if !c.MayOrder && !c.MayReceive {
 		return Invalidf("may_receive", "the contact may neither order nor receive", "set may_order, may_receive or both")

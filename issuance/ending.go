@@ -68,7 +68,10 @@ func (w *work) void(by Actor, o *Order, why string) error {
 // underWay returns the orders of q that have a link, a code, a session, a file or
 // a password, or may have them (again).
 func (w *work) underWay(q OrderQuery) (all []Order, err error) {
-	for _, q.State = range []OrderState{RequestedState, InvitedState, LockedState, LapsedState, VerifiedState, IssuedState, DownloadedState, CompletedState} {
+	for _, q.State = range []OrderState{
+		RequestedState, InvitedState, LockedState, LapsedState, VerifiedState,
+		IssuedState, DownloadedState, CompletedState,
+	} {
 		for q.Page = (Page{Limit: MaxPage}); ; {
 			var some []Order
 			if some, q.After, err = w.Orders(q); err != nil {

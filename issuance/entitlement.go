@@ -78,7 +78,8 @@ func (l reading) receiver(o *Order) (Contact, error) {
 	case err != nil:
 		return p.contact, err
 	case !p.enabled():
-		return p.contact, Invalidf("contact", "the order's contact, service or organisation is disabled or not authorised", "enable them, or cancel the order")
+		return p.contact, Invalidf("contact", "the order's contact, service or organisation is disabled or not "+
+			"authorised", "enable them, or cancel the order")
 	case !p.approved(o):
 		return p.contact, o.unapproved("what was approved has changed: the service of order " + string(o.ID) + ", its contact's e-mail or mobile")
 	}

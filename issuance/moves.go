@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// OrderState is where an order stands.
+// OrderState is the state of an order.
 type OrderState string
 
 // The states of an order, in the order of its life, then the side states.

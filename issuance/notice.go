@@ -2,7 +2,7 @@ package issuance
 
 import "time"
 
-// Channel is how a notice travels.
+// Channel is how a notice is sent.
 type Channel string
 
 // The channels. Link and code, file and password never share one.
@@ -47,25 +47,25 @@ func statusNotice(s Status) NoticeKind {
 	return RevokedNotice
 }
 
-// TellsStatus reports whether a notice of kind k tells of a certificate's status,
-// which its text is.
+// TellsStatus reports whether a notice of kind k is about a certificate's status,
+// which its Text is.
 func (k NoticeKind) TellsStatus() bool {
 	return k == RevokedNotice || k == HeldNotice || k == ReleasedNotice
 }
 
-// NoticeState is where a notice stands.
+// NoticeState is the state of a notice.
 type NoticeState string
 
 // The states of a notice.
 const (
 	Pending  NoticeState = "pending"  // will be sent, or sent again, at NextAt
 	Accepted NoticeState = "accepted" // the provider took it
-	Failed   NoticeState = "failed"   // hopeless, or given up: a person must look
+	Failed   NoticeState = "failed"   // failed permanently, or given up: staff must act
 	Dropped  NoticeState = "dropped"  // overtaken by events: a newer code, a cancelled order
 )
 
-// Notice is a message to a person, kept until its provider has accepted it.
-// It holds no text: that is rendered when it is sent, because it has secrets.
+// Notice is a message to a person, kept until its provider has accepted it. It has
+// no text: the text is rendered when it is sent, because it contains secrets.
 type Notice struct {
 	ID       NoticeID    `json:"id"`
 	Kind     NoticeKind  `json:"kind"`
@@ -76,8 +76,9 @@ type Notice struct {
 	Contact  ContactID   `json:"contact,omitempty"`
 	To       string      `json:"to"` // address or number, as when it was queued
 	Language string      `json:"language"`
-	// Counter is the HOTP counter of a code, and the number of the link of an
-	// invitation: an order that has moved on does not take an older notice back.
+	// Counter is the HOTP counter of a code, or the number of the link of an
+	// invitation. It keeps an older notice from affecting an order that has moved
+	// on.
 	Counter   uint64    `json:"counter,omitempty"`
 	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a notice of a status: that status; of a report: its id
 	Also      []Serial  `json:"also,omitempty"` // of a notice that certificates were revoked: the contact's others
@@ -88,7 +89,7 @@ type Notice struct {
 	LastError string    `json:"last_error,omitempty"` // for staff; no secrets, no bodies
 	CreatedAt time.Time `json:"created_at"`
 	SettledAt time.Time `json:"settled_at,omitzero"` // accepted, failed or dropped
-	// ProviderID is the provider's name for the message, as Twilio's SID.
+	// ProviderID is the provider's id for the message, such as Twilio's SID.
 	ProviderID string `json:"provider_id,omitempty"`
 }
 

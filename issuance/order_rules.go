@@ -25,7 +25,10 @@ func (o *Order) left(p Policy) int {
 }
 
 func lockedError() *Error {
-	return &Error{Kind: Denied, Code: CodeLocked, Message: "too many wrong codes have been entered", Hint: "ask the people who sent you the link to unlock the order"}
+	return &Error{
+		Kind: Denied, Code: CodeLocked, Message: "too many wrong codes have been entered",
+		Hint: "ask the people who sent you the link to unlock the order",
+	}
 }
 
 // giveBack takes a counted try back: the code was right, and refused for another reason.

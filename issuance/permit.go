@@ -2,8 +2,8 @@ package issuance
 
 import "strings"
 
-// Noun is what verbs are done to: what a page, a command and a path of the API
-// are about.
+// Noun is the object of a verb: what a page, a command or a path of the API is
+// about.
 type Noun string
 
 // The nouns of the house.

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// Policy is the numbers of the house. The zero value is refused; begin with DefaultPolicy.
+// Policy holds the limits and times that the operator can set. The zero value is
+// not valid; begin with DefaultPolicy.
 type Policy struct {
 	Validity      Period        // of a client certificate
-	Backdate      time.Duration // notBefore lies this far back: clients' clocks are off
-	CodeLifetime  time.Duration // from the moment the provider took the code
+	Backdate      time.Duration // notBefore is this far in the past, because clients' clocks are off
+	CodeLifetime  time.Duration // from the moment when the provider accepted the code
 	CodeOnRequest bool          // the first code goes out when the contact asks, not with the invitation
 	CodeAttempts  int           // wrong tries a code
 	OrderAttempts int           // wrong tries an order, then it is locked
@@ -43,8 +44,9 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// Strict returns p as ASVS 6.5.5 and NIST SP 800-63B ask for it: ten minutes a
-// code, on request alone, four eyes, and a day's wait after a number changed.
+// Strict returns p as ASVS 6.5.5 and NIST SP 800-63B require it: codes valid for
+// ten minutes and sent only on request, four eyes, and a day's wait after a change
+// of number.
 func (p Policy) Strict() Policy {
 	p.CodeLifetime = min(p.CodeLifetime, 10*time.Minute)
 	p.CodeOnRequest, p.FourEyes = true, true
@@ -52,7 +54,8 @@ func (p Policy) Strict() Policy {
 	return p
 }
 
-// Check returns an error of kind Invalid that names the first number that cannot stand.
+// Check returns an error of kind Invalid that names the first value that is out of
+// range.
 func (p Policy) Check() error {
 	durations := []struct {
 		field    string

@@ -20,7 +20,8 @@ type Register interface {
 	PutOrganization(Organization) error
 	PutContact(Contact) error
 	PutService(Service) error
-	// DeleteService forgets a service. Of one that is not there, it does nothing.
+	// DeleteService deletes a service. If there is none with that id, it does
+	// nothing.
 	DeleteService(ServiceID) error
 }
 
@@ -34,7 +35,7 @@ type (
 	}
 	ServiceQuery struct {
 		Organization OrgID
-		Name         string // exact, in any case
+		Name         string // or the identifier, exact, in any case
 		Page
 	}
 )

@@ -5,14 +5,14 @@ import (
 	"errors"
 )
 
-// Hold suspends a certificate until it is released or revoked.
+// Hold puts a certificate on hold until it is released or revoked.
 func (r *Registrar) Hold(ctx context.Context, by Actor, serial Serial, note string) (Certificate, error) {
 	return r.onCertificate(ctx, by, serial, HoldVerb, note, func(w *work, c *Certificate, note string) error {
 		return c.Hold(by, note, w.now)
 	})
 }
 
-// Release makes a held certificate stand again.
+// Release makes a held certificate valid again.
 func (r *Registrar) Release(ctx context.Context, by Actor, serial Serial, note string) (Certificate, error) {
 	return r.onCertificate(ctx, by, serial, ReleaseVerb, note, func(w *work, c *Certificate, note string) error {
 		if err := w.served(c); err != nil {
@@ -22,9 +22,9 @@ func (r *Registrar) Release(ctx context.Context, by Actor, serial Serial, note s
 	})
 }
 
-// Renew places an order for the successor of a certificate: the same service
-// and contact, and the same process as the first time. The old one goes on as
-// it is; one that was revoked may have a successor too, with a new key.
+// Renew places an order for the successor of a certificate: the same service and
+// contact, and the same process as the first time. The old certificate does not
+// change. A revoked certificate can also have a successor, with a new key.
 func (r *Registrar) Renew(ctx context.Context, by Actor, serial Serial, note string, once Once) (Order, error) {
 	c, err := r.Certificate(ctx, serial)
 	if err != nil {
@@ -33,7 +33,7 @@ func (r *Registrar) Renew(ctx context.Context, by Actor, serial Serial, note str
 	return r.Request(ctx, by, OrderRequest{Service: c.Service, Contact: c.Contact, Renews: serial, Comment: note, Once: once})
 }
 
-// Certificate returns what is known of serial, with an error that people can act on.
+// Certificate returns the record of serial, or an error that people can act on.
 func (r *Registrar) Certificate(ctx context.Context, serial Serial) (c Certificate, err error) {
 	err = r.cfg.Store.View(ctx, func(tx Snapshot) error {
 		c, err = issued(tx, serial)
@@ -71,7 +71,8 @@ func (r *Registrar) onCertificate(ctx context.Context, by Actor, serial Serial, 
 			return err
 		}
 		if err := w.Enqueue(Notice{
-			Kind: statusNotice(c.Status), Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(c.Status),
+			Kind: statusNotice(c.Status), Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email,
+			Language: to.Language, Text: string(c.Status),
 		}); err != nil {
 			return err
 		}

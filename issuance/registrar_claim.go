@@ -11,13 +11,13 @@ import (
 type ClaimRequest struct {
 	Key    string // "" for the order's preference
 	Target string // "" for the order's preference
-	// CSR is in PEM or DER; then the key stays where it is, and Key and Target do not
-	// matter. Nil: none was sent. One that is empty is refused: whoever sends a CSR
-	// wants no key that is made here.
+	// CSR is in PEM or DER, or nil if none was sent. With a CSR, the key stays
+	// where it is, and Key and Target are ignored. An empty CSR is refused: whoever
+	// sends a CSR does not want a key that is created here.
 	CSR []byte
 }
 
-// File is what a claim makes: a PKCS#12 file, or a chain for a CSR.
+// File is the result of a claim: a PKCS#12 file, or a chain for a CSR.
 type File struct {
 	Certificate Certificate
 	PKCS12      []byte   // nil for a CSR
@@ -25,10 +25,10 @@ type File struct {
 	Target      Target
 }
 
-// Claim makes the certificate of the order that session was opened for, or
-// returns the file that was made before: whoever claims again in the claim
-// window gets the same bytes, whatever they ask for. One certificate comes of
-// any number of claims.
+// Claim creates the certificate of the order for which session was opened, or
+// returns the file that was created before: another claim within the claim window
+// gets the same bytes, whatever it asks for. Any number of claims results in one
+// certificate.
 func (r *Registrar) Claim(ctx context.Context, token, session Secret, q ClaimRequest) (f File, err error) {
 	d, err := r.draft(ctx, token, session)
 	if err != nil {
@@ -99,7 +99,10 @@ func (l reading) claimed(token, session Secret) (o Order, c Contact, err error) 
 		if err := o.usable(l.now); err != nil {
 			return o, c, err
 		}
-		return o, c, &Error{Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser", Hint: "enter the code first"}
+		return o, c, &Error{
+			Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser",
+			Hint: "enter the code first",
+		}
 	}
 	return o, c, err
 }

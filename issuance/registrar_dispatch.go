@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// TakeNotices leases up to limit due notices of channel to the caller, which
-// sends each and tells the outcome to Settle. One that is not settled within
-// lease is handed out again: a crash in between sends it twice, the same both
-// times. Notices that events have overtaken are dropped.
+// TakeNotices leases up to limit due notices of channel to the caller, which sends
+// each of them and reports the outcome to Settle. A notice that is not settled
+// within lease is handed out again: after a crash in between, the same message is
+// sent twice. Notices that are no longer needed are dropped.
 func (r *Registrar) TakeNotices(ctx context.Context, channel Channel, limit int, lease time.Duration) ([]Dispatch, error) {
 	var idle bool
 	err := r.view(ctx, func(l reading) error {
@@ -64,9 +64,14 @@ func (w *work) lease(n Notice, lease time.Duration) (Dispatch, error) {
 	return d, w.PutNotice(d.Notice)
 }
 
-// unreadable puts n off: what it carries does not open.
+// unreadable puts n off, as long as its time is not over: what it carries does not
+// open. One whose document is no more has failed.
 func (w *work) unreadable(n Notice, err error) error {
 	w.r.cfg.Desk.Log.Error("preparing a message", "order", n.Order, "message", n.ID, "error", err)
+	if gone := errors.Is(err, ErrNotFound); gone || w.now.After(n.GiveUpAt) {
+		n.LastError = map[bool]string{true: "what it should carry is not kept any more", false: "its contents cannot be read; see the log"}[gone]
+		return w.failed(n)
+	}
 	n.LastError, n.NextAt, n.Leased = "its contents cannot be read; see the log", w.now.Add(unreadableWait), false
 	return w.PutNotice(n)
 }

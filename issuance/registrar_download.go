@@ -55,11 +55,13 @@ func (r *Registrar) filed(c Certificate, t Target, pkcs12 []byte) (File, error) 
 }
 
 func windowError() *Error {
-	return &Error{Kind: Conflict, Code: CodeWindow, Message: "the download period has ended; the file has been deleted", Hint: "open the link again; if it is no longer valid, ask the people who sent it to you for a new one"}
+	return &Error{Kind: Conflict, Code: CodeWindow, Message: "the download period has ended; the file has " +
+		"been deleted", Hint: "open the link again; if it is no longer valid, ask the people who sent it to you for " +
+		"a new one"}
 }
 
-// Download records that the last byte of the file arrived: the password SMS is
-// queued. Again does nothing.
+// Download records that the last byte of the file has arrived, and queues the
+// password SMS. Repeating it does nothing.
 func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
 		o, c, err := w.claimed(token, session)

@@ -11,10 +11,10 @@ type Enrollment struct {
 }
 
 // Enroll is a claim in one step, for a program that has the link's token, the
-// one-time code and, over EST, a CSR (RFC 7030, section 4.2.1): the code is
-// checked as by Verify, then the certificate made as by Claim. A choice that
-// cannot stand is refused before the code is used up for it. The session that the
-// code opens is returned with an error, too: with it the caller may try again.
+// one-time code and, over EST, a CSR (RFC 7030, section 4.2.1): the code is checked
+// as in Verify, then the certificate is created as in Claim. Invalid choices are
+// refused before the code is used. The session that the code opens is returned even
+// with an error: with it, the caller may try again.
 //
 // Whoever asks again in the claim window with the token and a CSR of the same
 // key, because the answer was lost, gets the same certificate; the code is not

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// OrderRequest asks for a certificate for a service, to be received by a contact.
+// OrderRequest asks for a certificate for a service, which a contact is to receive.
 type OrderRequest struct {
 	Service ServiceID
 	Contact ContactID
@@ -17,7 +17,7 @@ type OrderRequest struct {
 	Once    Once
 }
 
-// Request places an order. Nothing is made in the CA before it is claimed.
+// Request places an order. The CA creates nothing before the claim.
 func (r *Registrar) Request(ctx context.Context, by Actor, q OrderRequest) (Order, error) {
 	note, err := cleanComment("comment", q.Comment)
 	if err := errors.Join(by.May(RequestVerb, OrderNoun), err); err != nil {
@@ -168,8 +168,8 @@ func inField(field string, e *Error) *Error {
 	return e
 }
 
-// Approve invites the contact: the e-mail with the URL and, unless codes go out
-// on request alone, the SMS with the one-time code are queued.
+// Approve invites the contact: it queues the e-mail with the URL and, unless codes
+// are sent only on request, the SMS with the one-time code.
 func (r *Registrar) Approve(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	token := NewToken()
 	return r.onOrder(ctx, by, id, ApproveVerb, note, func(w *work, o *Order, _ string) error {
@@ -192,10 +192,16 @@ func (r *Registrar) Reject(ctx context.Context, by Actor, id OrderID, note strin
 	return r.onOrder(ctx, by, id, RejectVerb, note, func(w *work, o *Order, note string) error { return o.Reject(by, note, w.now) })
 }
 
-// Resend sends a new link, which voids the old one, and a new code if one may be sent.
+// Resend sends a new link, which invalidates the old one, and a new code if one may
+// be sent.
 func (r *Registrar) Resend(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	token := NewToken()
 	return r.onOrder(ctx, by, id, ResendVerb, note, func(w *work, o *Order, _ string) error {
+		if o.State == LapsedState && o.Renews != "" { // another may renew it by now
+			if err := w.onlyRenewal(o.Renews, Service{ID: o.Service}); err != nil {
+				return err
+			}
+		}
 		if err := o.Resend(DigestOf(token), w.policy, w.now); err != nil {
 			return err
 		}
@@ -203,7 +209,7 @@ func (r *Registrar) Resend(ctx context.Context, by Actor, id OrderID, note strin
 	})
 }
 
-// Unlock gives a locked order its tries back.
+// Unlock restores the tries of a locked order.
 func (r *Registrar) Unlock(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order, _ string) error {
 		if _, err := w.receiver(o); err != nil {
@@ -213,8 +219,8 @@ func (r *Registrar) Unlock(ctx context.Context, by Actor, id OrderID, note strin
 	})
 }
 
-// Cancel withdraws an order before the download. What was issued is revoked,
-// and the file and its password are wiped.
+// Cancel cancels an order before the download. It revokes what was issued, and
+// wipes the file and its password.
 func (r *Registrar) Cancel(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	return r.onOrder(ctx, by, id, CancelVerb, note, func(w *work, o *Order, note string) error {
 		issued := o.State == IssuedState
@@ -240,7 +246,10 @@ func (w *work) invite(o *Order, token Secret) error {
 	if err := w.PutSecret(secretOf(o.ID, LinkSecret), token); err != nil {
 		return err
 	}
-	if err := w.Enqueue(Notice{Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language, Counter: o.Link.Number}); err != nil {
+	if err := w.Enqueue(Notice{
+		Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language,
+		Counter: o.Link.Number,
+	}); err != nil {
 		return err
 	}
 	if w.policy.CodeOnRequest {
@@ -278,7 +287,10 @@ func (w *work) code(o *Order, c Contact, p Policy) error {
 	if err := w.drop(old, "a newer code was sent"); err != nil {
 		return err
 	}
-	n := Notice{ID: NoticeID(NewID("msg-", w.now)), Kind: CodeNotice, Order: o.ID, Contact: c.ID, To: c.Mobile, Language: c.Language, Counter: o.Code.Counter}
+	n := Notice{
+		ID: NoticeID(NewID("msg-", w.now)), Kind: CodeNotice, Order: o.ID, Contact: c.ID, To: c.Mobile,
+		Language: c.Language, Counter: o.Code.Counter,
+	}
 	o.Code.Notice = n.ID
 	return w.Enqueue(n)
 }

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// OrganizationRequest and ContactRequest add to the register. Ids, and times of their own, are given by the registrar.
+// OrganizationRequest and ContactRequest add to the register. The registrar sets
+// the ids and times.
 type (
 	OrganizationRequest struct {
 		Organization
@@ -46,8 +47,8 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 	return o, err
 }
 
-// ChangeOrganization replaces an organisation's name, which the certificates that
-// are issued from then on carry, and whether it is disabled; its id stays.
+// ChangeOrganization replaces an organisation's name, which certificates contain
+// from then on, and whether it is disabled. The id does not change.
 func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, change func(*Organization)) (Organization, error) {
 	if err := by.May(ChangeVerb, OrganizationNoun); err != nil {
 		return Organization{}, err
@@ -155,8 +156,25 @@ func (r *Registrar) checkContact(c *Contact) (err error) {
 	return err
 }
 
-// ChangeContact replaces what is known of a contact; its id and organisation
-// stay. A new mobile number begins the cooling-off time.
+// checkChanged checks and cleans what is new in c: what was good when it was added
+// must not keep a contact from being disabled.
+func (r *Registrar) checkChanged(c *Contact, old Contact) (err error) {
+	if c.Email != old.Email {
+		if c.Email, err = r.cfg.ASCIIAddress(c.Email); err != nil {
+			return err
+		}
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if c.Mobile != old.Mobile {
+		c.Mobile, err = r.cfg.ReadMobile(c.Mobile)
+	}
+	return err
+}
+
+// ChangeContact replaces the data of a contact, except the id and the organisation.
+// A new mobile number starts the cooling-off period.
 func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, change func(*Contact)) (Contact, error) {
 	if err := by.May(ChangeVerb, ContactNoun); err != nil {
 		return Contact{}, err
@@ -172,11 +190,13 @@ func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, c
 		old := c
 		change(&c)
 		c.ID, c.Organization, c.CreatedAt, c.MobileChangedAt = old.ID, old.Organization, old.CreatedAt, old.MobileChangedAt
-		if err := r.checkContact(&c); err != nil {
+		if err := r.checkChanged(&c, old); err != nil {
 			return err
 		}
-		if err := w.onlyContact(c); err != nil {
-			return err
+		if c.Email != old.Email {
+			if err := w.onlyContact(c); err != nil {
+				return err
+			}
 		}
 		if c.Mobile != old.Mobile {
 			c.MobileChangedAt = w.now
@@ -247,5 +267,8 @@ func (w *work) added(by Actor, once Once, org OrgID, id string) error {
 }
 
 func taken(field, what, id string) *Error {
-	return &Error{Kind: Conflict, Code: CodeState, Field: field, Message: what + " " + Quoted(id) + " already exists", Hint: "choose another, or use the existing one"}
+	return &Error{
+		Kind: Conflict, Code: CodeState, Field: field, Message: what + " " + Quoted(id) + " already exists",
+		Hint: "choose another, or use the existing one",
+	}
 }

@@ -80,8 +80,9 @@ func (w *work) revokeAll(by Actor, first Certificate, q RevokeRequest) (named Ce
 
 func recounted(serial Serial, now int) error {
 	return &Error{
-		Kind: Conflict, Code: CodeRecounted, Field: "count", Message: fmt.Sprintf("revoking it would now revoke %d certificates; nothing was revoked", now),
-		Hint: "look at what it takes along again", Next: Next{ShowVerb, CertificateNoun, string(serial)},
+		Kind: Conflict, Code: CodeRecounted, Field: "count",
+		Message: fmt.Sprintf("revoking it would now revoke %d certificates; nothing was revoked", now),
+		Hint:    "look at what it takes along again", Next: Next{ShowVerb, CertificateNoun, string(serial)},
 	}
 }
 
@@ -125,7 +126,8 @@ func (w *work) tellRevoked(named Certificate, also, all []Certificate) error {
 		}
 		first := mine[id][0]
 		n := Notice{
-			Kind: RevokedNotice, Order: first.Order, Serial: first.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(Revoked),
+			Kind: RevokedNotice, Order: first.Order, Serial: first.Serial, Contact: to.ID, To: to.Email,
+			Language: to.Language, Text: string(Revoked),
 		}
 		for _, c := range mine[id][1:] {
 			n.Also = append(n.Also, c.Serial)
@@ -145,7 +147,8 @@ const mostListed = 100
 
 func takenAlong(named Certificate, also []Certificate) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "The key of certificate %s of %s was compromised. Revoked with it, because they are for the same key or were obtained with it: %d.\n",
+	fmt.Fprintf(&b, "The key of certificate %s of %s was compromised. Revoked with it, because they are for the "+
+		"same key or were obtained with it: %d.\n",
 		named.Serial, named.Service, len(also))
 	for i, c := range also {
 		if i == mostListed {

@@ -5,11 +5,11 @@ import (
 	"errors"
 )
 
-// ServiceRequest adds a service to the register, or changes one. Its id is given by
-// the registrar: it is made of organisation and identifier.
+// ServiceRequest adds a service to the register, or changes one. The registrar sets
+// the id, which consists of organisation and identifier.
 type ServiceRequest struct {
 	Service
-	Identifier string // short name; "": made from the name
+	Identifier string // short name; "": derived from the name
 	Once       Once   // of an addition
 }
 
@@ -73,8 +73,9 @@ func (w *work) untaken(s Service) error {
 }
 
 // ChangeService replaces a service's environment, preferences and whether it is
-// disabled. Its name and identifier are replaced until its first certificate,
-// which carries them: then its orders go with it, and the old id is free.
+// disabled. Its name and identifier can be replaced only before its first
+// certificate, which contains them. Its orders move to the new id, and the old id
+// becomes free.
 func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, change func(*ServiceRequest)) (Service, error) {
 	if err := by.May(ChangeVerb, ServiceNoun); err != nil {
 		return Service{}, err

@@ -31,7 +31,8 @@ func (w *work) renamable(s Service) error {
 	}
 	if len(certs) > 0 {
 		return &Error{
-			Kind: Conflict, Code: CodeState, Message: "certificates carry the name and the identifier of service " + string(s.ID) + ", which cannot change",
+			Kind: Conflict, Code: CodeState, Message: "certificates carry the name and the identifier of service " +
+				string(s.ID) + ", which cannot change",
 			Hint: "add another service under the new name, and order certificates for that",
 		}
 	}
@@ -84,7 +85,8 @@ func (w *work) moveAbandoned(from, to ServiceID) error {
 
 func tooMany(id ServiceID) *Error {
 	return &Error{
-		Kind: Conflict, Code: CodeState, Field: "identifier", Message: "more than " + itoa(MaxPage) + " orders or claims of service " + string(id) + " name it",
+		Kind: Conflict, Code: CodeState, Field: "identifier", Message: "more than " + itoa(MaxPage) +
+			" orders or claims of service " + string(id) + " name it",
 		Hint: "keep the identifier, or add another service",
 	}
 }

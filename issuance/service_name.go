@@ -12,9 +12,9 @@ const maxServiceName = 64
 
 // CleanServiceName returns a service's name without surrounding space and with
 // single spaces, or an error of kind Invalid. A name is what people call the
-// application, in letters and digits of any script; of signs it has those alone that
-// have no meaning in the ways that programs write a certificate's subject
-// (RFC 4514, OpenSSL's one line, Envoy's header).
+// application, in letters and digits of any script. Other characters are allowed
+// only if they have no meaning in the forms in which programs write a certificate's
+// subject (RFC 4514, OpenSSL's one line, Envoy's header).
 func CleanServiceName(name string) (string, error) {
 	clean := strings.Join(strings.FieldsFunc(name, func(r rune) bool { return unicode.Is(unicode.Zs, r) }), " ")
 	switch {

@@ -21,7 +21,8 @@ type Store[R, T any] interface {
 	Update(ctx context.Context, f func(T) error) error
 }
 
-// Reader looks up and lists: what everybody may be given. It has no Put, and no secret.
+// Reader looks up and lists records. It has no Put and no secrets, so it may be
+// given to everybody.
 type Reader interface {
 	RegisterReader
 	OrderReader
@@ -30,7 +31,7 @@ type Reader interface {
 	LedgerReader
 }
 
-// Snapshot is what the registrar reads in a View.
+// Snapshot is what the registrar can read in a View.
 type Snapshot interface {
 	Reader
 	VaultReader
@@ -60,7 +61,7 @@ type Page struct {
 	Limit int
 }
 
-// MaxPage is the most records that one part of a listing has.
+// MaxPage is the maximum number of records in one part of a listing.
 const MaxPage = 500
 
 // Size returns the number of records that p asks for.

@@ -68,7 +68,10 @@ func problemOf(err error) problem {
 	case CodeNotAllowed:
 		return forbidden("not-allowed", "you are not allowed to use this service")
 	case CodeUnavailable:
-		return problem{http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable, "status-unavailable", "the certificate cannot be checked right now: try again later"}
+		return problem{
+			http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable,
+			"status-unavailable", "the certificate cannot be checked right now: try again later",
+		}
 	}
 	return forbidden("certificate-refused", "use the certificate that was issued to you for this service")
 }

@@ -238,4 +238,3 @@ func (m *machine) bring(from *machine) {
 		must(m.t, os.WriteFile(m.file(name), data, 0o600))
 	}
 }
-

@@ -235,4 +235,3 @@ func TestAnInterruptedRestoreBeginsAgain(t *testing.T) {
 		t.Errorf("it left %v", left)
 	}
 }
-

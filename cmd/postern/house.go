@@ -129,7 +129,10 @@ func (h *house) close() error {
 
 // revocation wires CRLs and OCSP and loads them.
 func (h *house) revocation(ctx context.Context) error {
-	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.now, Log: h.log}
+	h.responder = &ca.Responder{
+		Store: h.store.Feed(), Issuers: h.authority.Issuers(),
+		Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.now, Log: h.log,
+	}
 	if err := h.responder.Load(); err != nil {
 		return err
 	}

@@ -169,7 +169,10 @@ func (o initOptions) run(cmd *cobra.Command) error {
 	if found, err := exists(o.file); err != nil {
 		return err
 	} else if found {
-		return &issuance.Error{Kind: issuance.Conflict, Message: o.file + " already exists; it was not changed", Hint: "choose another with --config, or run `postern config check`"}
+		return &issuance.Error{
+			Kind: issuance.Conflict, Message: o.file + " already exists; it was not changed",
+			Hint: "choose another with --config, or run `postern config check`",
+		}
 	}
 	cfg := config.Defaults()
 	cfg.Data, cfg.Public.URL, cfg.Plain.URL, cfg.CA.TrustDomain = o.data, o.url, o.pki, o.domain

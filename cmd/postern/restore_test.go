@@ -188,4 +188,3 @@ func (l lost) restored(t *testing.T) *machine {
 	m.bring(l.machine)
 	return m
 }
-

@@ -8,7 +8,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// ChannelRow is a channel that is paused or whose messages wait for too long.
+// ChannelRow is a channel that is paused, or whose messages have waited too long.
 type ChannelRow struct {
 	Channel issuance.Channel `json:"channel"`
 	Paused  bool             `json:"paused"`
@@ -88,8 +88,11 @@ func (r Report) nowhere() []issuance.DocumentSection {
 	t := r.ToDo
 	channels := Listed[ChannelRow]{Items: t.Channels}
 	return []issuance.DocumentSection{
-		section(channels, issuance.DocumentSection{Title: "Channels that are paused or slow", Head: []string{"CHANNEL", "STATE", "SINCE", "WAITING", "REASON"}},
-			"Mail and SMS are sent as usual.", "", func(c ChannelRow) []string {
+		section(channels, issuance.DocumentSection{
+			Title: "Channels that are paused or slow",
+			Head:  []string{"CHANNEL", "STATE", "SINCE", "WAITING", "REASON"},
+		},
+			"No channel is paused or slow.", "", func(c ChannelRow) []string {
 				state := "slow"
 				if c.Paused {
 					state = "paused"
@@ -100,7 +103,10 @@ func (r Report) nowhere() []issuance.DocumentSection {
 				}
 				return []string{string(c.Channel), state, r.when(c.Since), waiting, c.Reason}
 			}),
-		section(t.Delayed, issuance.DocumentSection{Title: "Messages that have waited for longer than ten minutes", Head: []string{"SINCE", "MESSAGE", "BY", "ID", "REASON"}},
+		section(t.Delayed, issuance.DocumentSection{
+			Title: "Messages that have waited for longer than ten minutes",
+			Head:  []string{"SINCE", "MESSAGE", "BY", "ID", "REASON"},
+		},
 			"No message has waited for longer than ten minutes.", "postern message list --state pending", func(m MessageRow) []string {
 				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
 			}),

@@ -41,11 +41,20 @@ func (r Report) toDo() []issuance.DocumentSection {
 		ending.Title += " (" + strings.Join(within, ", ") + ")"
 	}
 	out := append(r.nowhere(),
-		section(t.Waiting, issuance.DocumentSection{Title: "Orders that wait for approval", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
+		section(t.Waiting, issuance.DocumentSection{Title: "Orders that wait for approval", Head: []string{
+			"SINCE",
+			"SERVICE", "CONTACT", "ORDER",
+		}},
 			"Nothing waits for approval.", "postern order list --state requested", order),
-		section(t.Locked, issuance.DocumentSection{Title: "Orders locked after too many wrong codes", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
+		section(t.Locked, issuance.DocumentSection{
+			Title: "Orders locked after too many wrong codes",
+			Head:  []string{"SINCE", "SERVICE", "CONTACT", "ORDER"},
+		},
 			"No order is locked.", "postern order list --state locked", order),
-		section(t.Failed, issuance.DocumentSection{Title: "Messages that failed permanently in the last 30 days", Head: []string{"AT", "MESSAGE", "BY", "ID", "REASON"}},
+		section(t.Failed, issuance.DocumentSection{
+			Title: "Messages that failed permanently in the last 30 days",
+			Head:  []string{"AT", "MESSAGE", "BY", "ID", "REASON"},
+		},
 			"No message failed.", "postern message list --state failed", func(m MessageRow) []string {
 				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
 			}))
@@ -55,10 +64,14 @@ func (r Report) toDo() []issuance.DocumentSection {
 		section(t.Superseded, issuance.DocumentSection{
 			Title: "Certificates whose successor is in use: they can be revoked",
 			Head:  []string{"EXPIRES", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
-		}, "No certificate waits to be revoked for its successor.", "postern cert list --need revocation --expires-from "+today, func(c CertificateRow) []string {
-			return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
-		}),
-		section(t.Held, issuance.DocumentSection{Title: "Certificates on hold: release or revoke them", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
+		}, "No certificate waits to be revoked for its successor.",
+			"postern cert list --need revocation --expires-from "+today, func(c CertificateRow) []string {
+				return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
+			}),
+		section(t.Held, issuance.DocumentSection{
+			Title: "Certificates on hold: release or revoke them",
+			Head:  []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"},
+		},
 			"No certificate is on hold.", "postern cert list --need decision --expires-from "+today, func(c CertificateRow) []string {
 				return []string{r.when(c.Since), string(c.Service), c.By, string(c.Serial), c.Comment}
 			}))
@@ -135,15 +148,20 @@ func (r Report) used() []issuance.DocumentSection {
 		section(u.Unused, issuance.DocumentSection{
 			Title: fmt.Sprintf("Active certificates never seen in use, issued more than %d days ago", u.UnusedAfterDays),
 			Head:  []string{"ISSUED", "EXPIRES", "SERVICE", "CONTACT", "SERIAL"},
-		}, "Every active certificate is in use.", "postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly), func(c CertificateRow) []string {
-			return []string{day(c.IssuedAt, r.zone()), day(c.NotAfter, r.zone()), string(c.Service), c.ContactName, string(c.Serial)}
-		}),
+		}, "Every active certificate is in use.",
+			"postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly),
+			func(c CertificateRow) []string {
+				return []string{day(c.IssuedAt, r.zone()), day(c.NotAfter, r.zone()), string(c.Service), c.ContactName, string(c.Serial)}
+			}),
 	}
 }
 
 func (r Report) organizations() issuance.DocumentSection {
 	return section(r.Organizations, issuance.DocumentSection{
-		Title: "Organisations with activity", Head: []string{"ORGANISATION", "REQUESTED", "COMPLETED", "ISSUED", "HELD", "RELEASED", "REVOKED", "NAME"},
+		Title: "Organisations with activity", Head: []string{
+			"ORGANISATION", "REQUESTED", "COMPLETED", "ISSUED",
+			"HELD", "RELEASED", "REVOKED", "NAME",
+		},
 	}, "No organisation had any activity.", r.command(), func(o OrganizationRow) []string {
 		c := o.Counts
 		return []string{

@@ -69,9 +69,15 @@ func (o *Office) ConfirmToken(ctx context.Context, by issuance.Actor, id TokenID
 func (t Token) confirmable(by issuance.Actor, now time.Time) error {
 	switch {
 	case !t.Waits(), !t.RevokedAt.IsZero():
-		return &issuance.Error{Kind: issuance.Conflict, Code: issuance.CodeState, Message: "the token does not wait for anybody", Hint: "there is nothing to confirm"}
+		return &issuance.Error{
+			Kind: issuance.Conflict, Code: issuance.CodeState,
+			Message: "the token does not wait for anybody", Hint: "there is nothing to confirm",
+		}
 	case by.Same(t.AddedBy):
-		return &issuance.Error{Kind: issuance.Denied, Code: issuance.CodeFourEyes, Message: "you added this token yourself", Hint: "someone else must confirm it (policy.four_eyes is on)"}
+		return &issuance.Error{
+			Kind: issuance.Denied, Code: issuance.CodeFourEyes,
+			Message: "you added this token yourself", Hint: "someone else must confirm it (policy.four_eyes is on)",
+		}
 	case !now.Before(t.CreatedAt.Add(waitsFor)):
 		return &issuance.Error{
 			Kind: issuance.Conflict, Code: issuance.CodeState, Message: "the token was to be confirmed within a week", Hint: "add it again",

@@ -10,8 +10,8 @@ import (
 // TokenID names a token.
 type TokenID string
 
-// Token is a bearer token of the admin API. The token itself is shown once, when
-// it is added; the store has its digest.
+// Token is a bearer token of the admin API. The token itself is shown only once,
+// when it is added; the store has its digest.
 type Token struct {
 	ID   TokenID `json:"id"`
 	Name string  `json:"name"`

@@ -26,9 +26,9 @@ func (q TokenRequest) owner(by issuance.Actor) string {
 	return cmp.Or(q.Owner, by.Person(), q.Name)
 }
 
-// AddToken makes a bearer token for the admin API. The secret is returned once
-// and cannot be shown again. If another person has to confirm the token, it is the
-// first half of the secret: [Office.ConfirmToken] gives the other.
+// AddToken creates a bearer token for the admin API. The secret is returned once
+// and cannot be shown again. If another person has to confirm the token, it is only
+// the first half of the secret: [Office.ConfirmToken] returns the other.
 func (o *Office) AddToken(ctx context.Context, by issuance.Actor, q TokenRequest) (Token, issuance.Secret, error) {
 	secret := issuance.NewSecret([]byte("pst_" + string(issuance.NewToken().Reveal())))
 	t := Token{Name: q.Name, Owner: q.owner(by), Role: q.Role, AddedBy: by}
@@ -36,7 +36,8 @@ func (o *Office) AddToken(ctx context.Context, by issuance.Actor, q TokenRequest
 		return Token{}, issuance.Secret{}, err
 	}
 	if q.Lifetime < 0 {
-		return Token{}, issuance.Secret{}, issuance.Invalidf("lifetime", "is negative", "use a duration such as 2160h, or 0 for a token that never expires")
+		return Token{}, issuance.Secret{}, issuance.Invalidf("lifetime", "is negative",
+			"use a duration such as 2160h, or 0 for a token that never expires")
 	}
 	err := issuance.Do(ctx, o.Desk, o.Store, func(tx Tx, e *issuance.Entry) error {
 		t.ID, t.CreatedAt = TokenID(issuance.NewID("tok-", e.Now)), e.Now
@@ -58,7 +59,7 @@ func (o *Office) AddToken(ctx context.Context, by issuance.Actor, q TokenRequest
 	return t, secret, err
 }
 
-// RevokeToken ends a token at once. Ending it again does nothing.
+// RevokeToken revokes a token at once. Revoking it again does nothing.
 func (o *Office) RevokeToken(ctx context.Context, by issuance.Actor, id TokenID) (t Token, err error) {
 	if err := by.May(issuance.RevokeVerb, issuance.TokenNoun); err != nil {
 		return Token{}, err
@@ -115,7 +116,7 @@ func liveAdministrators(tx Reader, now time.Time) (n int, err error) {
 	}
 }
 
-// HasAdministrator reports whether anybody holds an administrator's token that is live.
+// HasAdministrator reports whether there is a valid administrator's token.
 func (o *Office) HasAdministrator(ctx context.Context) (bool, error) {
 	var n int
 	err := o.Store.View(ctx, func(tx Reader) (err error) {

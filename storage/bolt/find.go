@@ -45,7 +45,7 @@ func (t *tx) CertificatesWith(k issuance.CertificateKey, limit int) ([]issuance.
 	return t.s.tables.certificates.take(t, q, limit)
 }
 
-// bytes returns what s is in hexadecimal, "" if it is not.
+// octets returns what s is in hexadecimal, "" if it is not.
 func octets(s string) string {
 	b, err := hex.DecodeString(s)
 	if err != nil {

@@ -192,5 +192,6 @@ func placeOf(listing, cursor string) ([]byte, error) {
 			return after(place), nil
 		}
 	}
-	return nil, issuance.Invalidf("cursor", "this cursor is not from this list", "start without a cursor, then use the one returned with the previous page")
+	return nil, issuance.Invalidf("cursor", "this cursor is not from this list",
+		"start without a cursor, then use the one returned with the previous page")
 }

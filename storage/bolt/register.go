@@ -40,14 +40,9 @@ func newTables() tables {
 			index: contactIndex,
 		},
 		services: table[issuance.Service]{
-			name: "services",
-			key:  func(r issuance.Service) []byte { return []byte(r.ID) },
-			index: func(r issuance.Service) [][]byte {
-				return [][]byte{
-					entry(byOrganization, []byte(r.ID), string(r.Organization)),
-					entry(byName, []byte(r.ID), strings.ToLower(r.Name)),
-				}
-			},
+			name:  "services",
+			key:   func(r issuance.Service) []byte { return []byte(r.ID) },
+			index: serviceIndex,
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
@@ -118,6 +113,20 @@ func contactIndex(r issuance.Contact) [][]byte {
 		entry(byOrganization, []byte(r.ID), r.Organization),
 		entry(byEmail, []byte(r.ID), strings.ToLower(r.Email)),
 		entry(byMobile, []byte(r.ID), r.Mobile),
+	}
+}
+
+// serviceIndex has the identifier and, where it is another, the name that it was
+// made of. The identifier is part of the key: its entry stays whatever the name becomes.
+func serviceIndex(r issuance.Service) [][]byte {
+	name, identifier := strings.ToLower(r.Name), r.ID.Identifier()
+	if name == identifier {
+		name = "" // and no entry: one is enough
+	}
+	return [][]byte{
+		entry(byOrganization, []byte(r.ID), string(r.Organization)),
+		entry(byName, []byte(r.ID), name),
+		entry(byName, []byte(r.ID), identifier),
 	}
 }
 

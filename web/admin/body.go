@@ -226,5 +226,8 @@ func checkMediaType(header string) error {
 	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") && (!given || strings.EqualFold(charset, "utf-8")) {
 		return nil
 	}
-	return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "the Content-Type is not JSON", Hint: "send it with Content-Type: application/json"}
+	return &issuance.Error{
+		Kind: issuance.Invalid, Code: server.CodeMediaType,
+		Message: "the Content-Type is not JSON", Hint: "send it with Content-Type: application/json",
+	}
 }

@@ -86,12 +86,14 @@ func (a *API) viewCertificate(c issuance.Certificate) certificate {
 		Serial: c.Serial, Status: c.Status, Expired: !c.NotAfter.IsZero() && c.Expired(a.opts.Now()), Order: c.Order,
 		Organization: c.Organization, Service: c.Service, Contact: c.Contact, Issuer: c.Issuer, IssuedAt: c.IssuedAt,
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Key: c.Key, Fingerprint: c.Fingerprint, FromCSR: c.FromCSR,
-		Renews: c.Renews, RenewedBy: c.RenewedBy, Reason: c.Reason, Comment: c.Comment, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, RevokedAt: c.RevokedAt,
+		Renews: c.Renews, RenewedBy: c.RenewedBy, Reason: c.Reason, Comment: c.Comment, ChangedAt: c.ChangedAt,
+		ChangedBy: c.ChangedBy, RevokedAt: c.RevokedAt,
 	}
 }
 
 func (a *API) listCertificates(c *call) (any, error) {
-	q := c.listing("status", "organization", "service", "contact", "order", "issued_from", "issued_before", "expires_from", "expires_before", "need")
+	q := c.listing("status", "organization", "service", "contact", "order", "issued_from", "issued_before",
+		"expires_from", "expires_before", "need")
 	find := issuance.CertificateQuery{
 		Status:     oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned),
 		IssuedFrom: q.time("issued_from"), IssuedBefore: q.time("issued_before"),

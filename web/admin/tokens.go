@@ -50,7 +50,10 @@ func (a *API) showToken(c *call) (any, error) {
 func (a *API) addToken(c *call) (any, error) {
 	var q staff.TokenRequest
 	var lifetime string
-	if _, err := c.read(fields{"name": text(&q.Name), "owner": text(&q.Owner), "role": text(&q.Role), "lifetime": text(&lifetime)}); err != nil {
+	if _, err := c.read(fields{
+		"name": text(&q.Name), "owner": text(&q.Owner), "role": text(&q.Role),
+		"lifetime": text(&lifetime),
+	}); err != nil {
 		return nil, err
 	}
 	if lifetime != "" {

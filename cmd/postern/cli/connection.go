@@ -90,9 +90,12 @@ func (n *connection) bearer() (issuance.Secret, error) {
 	token = strings.TrimSpace(token)
 	switch {
 	case token == "":
-		return issuance.Secret{}, issuance.Invalidf("token", "is missing", "set POSTERN_TOKEN or POSTERN_TOKEN_FILE, or give --token-file; an administrator creates one with `postern token add`")
+		return issuance.Secret{}, issuance.Invalidf("token", "is missing",
+			"set POSTERN_TOKEN or POSTERN_TOKEN_FILE, or give --token-file; an administrator creates one with "+
+				"`postern token add`")
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return issuance.Secret{}, issuance.Invalidf("token", "contains characters that are not part of a token", "copy the whole token again, and nothing else")
+		return issuance.Secret{}, issuance.Invalidf("token", "contains characters that are not part of a token",
+			"copy the whole token again, and nothing else")
 	}
 	return issuance.NewSecret([]byte(token)), nil
 }

@@ -35,9 +35,14 @@ func contacts(n *connection) *cobra.Command {
 		addContact(n), changeContact(n),
 		disableCommand(n, verb[contactRecord]{
 			name: "disable", short: "Stop a contact from ordering and receiving certificates", arg: "contact", path: at("contacts"),
-			ask: "Disable this contact? Its open orders are cancelled, and what was not delivered is revoked.", about: aboutContact, told: told("disabled"),
+			ask:   "Disable this contact? Its open orders are cancelled, and what was not delivered is revoked.",
+			about: aboutContact, told: told("disabled"),
 		}, holder[contactRecord]{"contact", func(p contactRecord) string { return p.ID }, issuance.AffiliationChanged}),
-		verbCommand(n, verb[contactRecord]{name: "enable", short: "Let a contact order and receive certificates again", arg: "contact", path: at("contacts"), told: told("enabled")}))
+		verbCommand(n, verb[contactRecord]{
+			name:  "enable",
+			short: "Let a contact order and receive certificates again", arg: "contact", path: at("contacts"),
+			told: told("enabled"),
+		}))
 }
 
 func aboutContact(_ namer, p contactRecord, s *sheet) {
@@ -76,7 +81,8 @@ func (p contactRecord) understood() string {
 func contactFlags(c *cobra.Command) {
 	c.Flags().String("name", "", "first and last name")
 	c.Flags().String("email", "", "where the link is sent")
-	c.Flags().String("mobile", "", "where codes and passwords are sent, for example +41 79 123 45 67; without a country code it is one of the server's policy.phone_region")
+	c.Flags().String("mobile", "", "where codes and passwords are sent, for example +41 79 123 45 67; without a "+
+		"country code it is one of the server's policy.phone_region")
 	c.Flags().String("language", "", "of pages and messages: en, de or fr (default en)")
 	complete(c, "language", issuance.Languages()...)
 	c.Flags().Bool("may-order", true, "may order certificates; staff may order for a contact either way")

@@ -53,7 +53,11 @@ func health(o Options) *cobra.Command {
 				return unreachable(u, err)
 			}
 			if answer.StatusCode != http.StatusOK {
-				return &issuance.Error{Kind: issuance.Unavailable, Message: "not ready: " + strconv.Itoa(answer.StatusCode) + " " + strings.TrimSpace(string(text)), Hint: "see the server's log"}
+				return &issuance.Error{
+					Kind: issuance.Unavailable, Message: "not ready: " +
+						strconv.Itoa(answer.StatusCode) + " " + strings.TrimSpace(string(text)),
+					Hint: "see the server's log",
+				}
 			}
 			say(c.OutOrStdout(), "ready")
 			return nil

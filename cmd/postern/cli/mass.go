@@ -177,7 +177,8 @@ func typed(c *cobra.Command, ask, want string) error {
 // tell says what came of it, on standard output.
 func (m mass) tell(c *cobra.Command, done []string, passed int, err error) error {
 	if m.asJSON {
-		if e := printJSON(c.OutOrStdout(), map[string]any{"revoked": done, "revoked_before": passed, "left": max(0, len(m.certificates)-len(done))}); e != nil {
+		if e := printJSON(c.OutOrStdout(), map[string]any{"revoked": done, "revoked_before": passed, "left": max(0,
+			len(m.certificates)-len(done))}); e != nil {
 			return e
 		}
 	} else if err == nil || len(done) > 0 {

@@ -34,7 +34,8 @@ func tokens(n *connection) *cobra.Command {
 		addToken(n),
 		confirmToken(n),
 		verbCommand(n, verb[tokenRecord]{
-			name: "revoke", short: "Revoke a token at once", arg: "token", path: at("tokens"), ask: "Revoke this token? This cannot be undone.", about: aboutToken,
+			name: "revoke", short: "Revoke a token at once", arg: "token", path: at("tokens"),
+			ask: "Revoke this token? This cannot be undone.", about: aboutToken,
 			told: func(t tokenRecord) string { return "revoked token " + t.ID + ", " + t.Name },
 		}))
 }
@@ -68,7 +69,8 @@ token is both, one after the other. To refuse it, revoke it.`,
 		Args: args("TOKEN"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return n.printToken(c, "api/v1/tokens/"+url.PathEscape(args[0])+"/confirm", map[string]string{}, func(t tokenRecord) string {
-				return "confirmed token " + t.ID + ", " + t.Name + ", of " + t.Owner + "; give its owner this second half now, it will not be shown again:"
+				return "confirmed token " + t.ID + ", " + t.Name + ", of " + t.Owner +
+					"; give its owner this second half now, it will not be shown again:"
 			})
 		},
 	}
@@ -78,7 +80,8 @@ token is both, one after the other. To refuse it, revoke it.`,
 func added(t tokenRecord) string {
 	s := "created token " + t.ID + ", " + t.Name + ", " + t.Role
 	if t.Waits {
-		return s + ", of " + t.Owner + "; another person must confirm it: `postern token confirm " + word(t.ID) + "`; give its owner this first half now, it will not be shown again:"
+		return s + ", of " + t.Owner + "; another person must confirm it: `postern token confirm " + word(t.ID) +
+			"`; give its owner this first half now, it will not be shown again:"
 	}
 	return s + "; save it now, it will not be shown again:"
 }

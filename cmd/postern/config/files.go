@@ -57,6 +57,7 @@ func (k checker) certificate(section, cert, key string) {
 		return
 	}
 	if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
-		k.say(section+".cert", "does not match "+section+".key: "+err.Error(), "use the certificate with its chain in PEM, and the matching key, unencrypted")
+		k.say(section+".cert", "does not match "+section+".key: "+err.Error(),
+			"use the certificate with its chain in PEM, and the matching key, unencrypted")
 	}
 }

@@ -65,7 +65,10 @@ func read(o Options) (*Config, *problems, error) {
 			return c, p, nil
 		}
 	case must || !errors.Is(err, fs.ErrNotExist):
-		return nil, p, &Error{[]Problem{{Where: path, Message: "the file cannot be read: " + reason(err), Hint: "choose another file with --config, or create one with `postern init`"}}}
+		return nil, p, &Error{[]Problem{{
+			Where: path, Message: "the file cannot be read: " + reason(err),
+			Hint: "choose another file with --config, or create one with `postern init`",
+		}}}
 	case !slices.ContainsFunc(slices.Collect(maps.Keys(env)), func(name string) bool { return !foreign(name) }):
 		return nil, p, nothing(path)
 	}

@@ -20,7 +20,8 @@ func (r reader) table(n *yaml.Node, v reflect.Value, key string) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		r.p.add(Problem{r.at(n), key, "must be a list", "start each entry with a hyphen, and write its keys below: " + strings.Join(names(reflect.New(v.Type().Elem()).Elem()), ", ")})
+		r.p.add(Problem{r.at(n), key, "must be a list", "start each entry with a hyphen, and write its keys below: " +
+			strings.Join(names(reflect.New(v.Type().Elem()).Elem()), ", ")})
 		return
 	}
 	r.origins[key] = r.at(n)
