@@ -20,6 +20,11 @@ func makeFindable(b *bbolt.Tx) error {
 			return err
 		}
 	}
+	for _, name := range []string{cluesBucket, runsBucket} {
+		if _, err := b.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
+	}
 	tables := newTables()
 	return first(findable(b, tables.organizations), findable(b, tables.contacts), findable(b, tables.services))
 }
@@ -77,7 +82,7 @@ func putEntries(b *bbolt.Tx, bucket string, entries []pair) error {
 
 // batch is how much of the migration is done at a time: what is held in memory,
 // and what one transaction writes, are bounded by it.
-type batch struct{ records, entries int }
+type batch struct{ records, entries, run int }
 
 // prepare makes, for a file that has not seen makeFindable, the entries of its
 // certificates in many transactions: one for a million would take a gigabyte of
@@ -95,7 +100,11 @@ func prepare(db *bbolt.DB, log *slog.Logger, steps []migration) error {
 	if err != nil || have == 0 || have >= findSchema || len(steps) < findSchema {
 		return err
 	}
-	if err := findCertificates(db, log, batch{records: 200_000, entries: 50_000}); err != nil {
+	size := batch{records: 200_000, entries: 50_000, run: runLength}
+	if err = findCertificates(db, log, size); err == nil {
+		err = findByClues(db, size)
+	}
+	if err != nil {
 		return fmt.Errorf("preparing the database for schema version %d: %w", findSchema, err)
 	}
 	return nil
