@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -444,7 +445,7 @@ func TestNewRefusesWhatCannotBe(t *testing.T) {
 // meanwhile, with a memory that is too small for them; the race detector looks on.
 func TestManyAtOnce(t *testing.T) {
 	d := newDesk(t, nil)
-	d.handler.parsed = newRecent(1)
+	d.handler.parsed = newRecent[[sha256.Size]byte](1)
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {

@@ -8,11 +8,16 @@ import (
 
 // Route names the route of a request for its log event and its measurements: a
 // template such as /c/{token}, never the path itself, which may hold a secret.
-func Route(w http.ResponseWriter, template string) {
+func Route(w http.ResponseWriter, template string) { named(w, template, false) }
+
+// Often is Route for what programs ask by the thousand: its log event has level debug, unless the status is that of an error.
+func Often(w http.ResponseWriter, template string) { named(w, template, true) }
+
+func named(w http.ResponseWriter, template string, often bool) {
 	for {
 		switch t := w.(type) {
 		case *recorder:
-			t.route = template
+			t.route, t.often = template, often
 			return
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = t.Unwrap()
