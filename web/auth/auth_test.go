@@ -343,7 +343,7 @@ func TestTheRegisterIsAskedEachTime(t *testing.T) {
 	if a := get(); a.status != 200 {
 		t.Fatalf("got %d %s", a.status, a.body)
 	}
-	if len(d.handler.parsed.young) != 1 {
+	if len(d.handler.parsed.young) != 1 || len(d.handler.shown.young) != 1 {
 		t.Fatal("it is not remembered: this test tests nothing")
 	}
 	for _, code := range []issuance.Code{"certificate-revoked", "certificate-held", "certificate-expired"} {
@@ -370,8 +370,8 @@ func TestStrangersAreNotSeen(t *testing.T) {
 		t.Errorf("got %d %s", a.status, a.refusal)
 	}
 	d.ask("GET", "/auth?upstream=payments", fromEdge(nil), nil)
-	if len(d.seen) != 0 || len(d.handler.parsed.young) != 0 {
-		t.Errorf("seen: %q, remembered: %d", d.seen, len(d.handler.parsed.young))
+	if len(d.seen) != 0 || len(d.handler.parsed.young)+len(d.handler.shown.young) != 0 {
+		t.Errorf("seen: %q, remembered: %d, %d", d.seen, len(d.handler.parsed.young), len(d.handler.shown.young))
 	}
 	d.ask("GET", "/auth?upstream=payments", fromEdge(d.issued["globex.orders"]), nil)
 	if diff := cmp.Diff([]string{"4 organization-refused"}, d.seen); diff != "" {

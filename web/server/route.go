@@ -10,7 +10,8 @@ import (
 // template such as /c/{token}, never the path itself, which may hold a secret.
 func Route(w http.ResponseWriter, template string) { named(w, template, false) }
 
-// Often is Route for what programs ask by the thousand: its log event has level debug, unless the status is that of an error.
+// Often is Route for what programs ask by the thousand: the log event of an answer
+// that is no error has level debug.
 func Often(w http.ResponseWriter, template string) { named(w, template, true) }
 
 func named(w http.ResponseWriter, template string, often bool) {
