@@ -24,15 +24,16 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// OpenOptions says where a hierarchy is and what its certificates carry.
+// OpenOptions sets where a hierarchy is and what its certificates contain.
 type OpenOptions struct {
 	Dir         string
 	TrustDomain string
 	Passphrase  issuance.Secret
 	URLs        URLs
 	Now         func() time.Time // nil: time.Now
-	// Shards is in how many parts the CRL is published of which new client
-	// certificates name one, a power of two up to 1,024; 0: they name the full CRL.
+	// Shards is the number of parts of the CRL, of which each new client
+	// certificate names one: a power of two up to 1,024. 0: certificates name the
+	// full CRL.
 	Shards int
 }
 
@@ -60,10 +61,10 @@ type issuing struct {
 	profile profile
 }
 
-// Open reads the hierarchy that [Create] made. The root's key need not be there.
-// It returns an error unless every issuing CA's key opens with the passphrase and
-// belongs to the certificate, and each chain is valid now; an issuing CA
-// that has expired is left out.
+// Open reads the hierarchy that [Create] made. The root's key does not have to
+// exist. It returns an error unless every issuing CA's key opens with the
+// passphrase and belongs to the certificate, and each chain is valid now; an
+// issuing CA that has expired is left out.
 func Open(o OpenOptions) (*Authority, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -195,7 +196,8 @@ func (a *Authority) checkChain(cert *x509.Certificate, now time.Time) error {
 	}
 	for _, u := range cert.URIs {
 		if u.Scheme == "spiffe" && u.Host != a.trustDomain {
-			return issuance.Invalidf("ca.trust_domain", "differs from the one that the CA was created for, "+u.Host, "set it to "+u.Host+", or create a CA for the other trust domain in another directory")
+			return issuance.Invalidf("ca.trust_domain", "differs from the one that the CA was created for, "+u.Host,
+				"set it to "+u.Host+", or create a CA for the other trust domain in another directory")
 		}
 	}
 	return nil
@@ -226,7 +228,9 @@ func readKey(dir, id string, passphrase issuance.Secret, cert *x509.Certificate)
 	// What the parser says stays here: it may hold parts of a badly decrypted key.
 	parsed, err := pemutil.ParseKey(data, pemutil.WithPassword(passphrase.Reveal()))
 	if err != nil {
-		return nil, issuance.Invalidf("passphrase", "does not open "+name, "use the passphrase that the CA was created with; if it is the right one, the file is damaged: restore it from a backup")
+		return nil, issuance.Invalidf("passphrase", "does not open "+name,
+			"use the passphrase that the CA was created with; if it is the right one, the file is damaged: restore "+
+				"it from a backup")
 	}
 	key, ok := parsed.(crypto.Signer)
 	if !ok || !keyutil.Equal(key.Public(), cert.PublicKey) {
@@ -238,7 +242,8 @@ func readKey(dir, id string, passphrase issuance.Secret, cert *x509.Certificate)
 // Root returns the root's certificate.
 func (a *Authority) Root() *x509.Certificate { return a.root }
 
-// Issuers returns the issuing CAs with their signers, the one that signs now last.
+// Issuers returns the issuing CAs with their signers; the last one signs new
+// certificates.
 func (a *Authority) Issuers() []Issuer {
 	out := make([]Issuer, len(a.issuing))
 	for i, is := range a.issuing {
@@ -247,8 +252,8 @@ func (a *Authority) Issuers() []Issuer {
 	return out
 }
 
-// ShardCounts returns every number of shards that certificates of a name: what
-// [Publisher] has to publish for as long as they last.
+// ShardCounts returns every number of shards that a's certificates name.
+// [Publisher] has to publish these shards until the certificates expire.
 func (a *Authority) ShardCounts() []int { return slices.Clone(a.shardCounts) }
 
 func (a *Authority) current() *issuing { return a.issuing[len(a.issuing)-1] }

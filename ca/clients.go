@@ -24,8 +24,8 @@ const (
 	CodeNotYetValid issuance.Code = "certificate-early"   // it is not valid yet
 	CodeExpired     issuance.Code = "certificate-expired" // it has expired
 	CodeHeld        issuance.Code = "certificate-held"    // on hold; may be released
-	CodeRevoked     issuance.Code = "certificate-revoked" // for good
-	CodeDisabled    issuance.Code = "service-disabled"    // it stands; its service may come back
+	CodeRevoked     issuance.Code = "certificate-revoked" // permanently
+	CodeDisabled    issuance.Code = "service-disabled"    // it is valid; its service may be enabled again
 )
 
 // lookUpLimit bounds one look-up in the register during a handshake.
@@ -35,25 +35,27 @@ const lookUpLimit = 5 * time.Second
 // register: at each handshake, full or resumed, and again at each request.
 type Clients struct {
 	Authority *Authority
-	// Certificate looks a serial number up; an error that is not issuance.ErrNotFound refuses the client.
+	// Certificate looks up a serial number. Any error refuses the client;
+	// issuance.ErrNotFound means that the certificate is unknown.
 	Certificate func(context.Context, issuance.Serial) (issuance.Certificate, error)
-	// Service looks up whose certificate it is, to refuse one of a disabled service; an
-	// error refuses the client. Nil: the caller of Check looks itself.
+	// Service looks up the service of a certificate, so that a disabled service is
+	// refused; an error refuses the client. If it is nil, the caller of Check must
+	// look up the service.
 	Service func(context.Context, issuance.ServiceID) (issuance.Service, error)
-	// Refused is told of each handshake that is refused because a certificate of ours
-	// does not stand. It shows that somebody has the certificate; whether they have
-	// the key is not proven yet. It must return without waiting for anything. Nil:
-	// nobody is told.
+	// Refused is called for each handshake that is refused because a certificate of
+	// ours is not valid. This only shows that somebody has the certificate, not
+	// that they have the key. It must return without waiting for anything. It may
+	// be nil.
 	Refused func(issuance.Serial, issuance.Code)
 	Now     func() time.Time // nil: time.Now
 
 	cas atomic.Pointer[trustedCAs]
 }
 
-// TLSConfig returns a copy of base that demands a client certificate and lets
-// [Clients.VerifyConnection] decide. The names of our issuing CAs are sent, so
-// that a browser offers the right certificates. base's own ways of accepting
-// clients (ClientAuth, VerifyPeerCertificate, GetConfigForClient) are dropped.
+// TLSConfig returns a copy of base that requires a client certificate and lets
+// [Clients.VerifyConnection] decide. The server sends the names of our issuing CAs,
+// so that a browser offers the right certificates. What base sets to accept clients
+// (ClientAuth, VerifyPeerCertificate, GetConfigForClient) is dropped.
 func (c *Clients) TLSConfig(base *tls.Config) *tls.Config {
 	config := base.Clone()
 	config.ClientCAs = x509.NewCertPool()
@@ -67,9 +69,9 @@ func (c *Clients) TLSConfig(base *tls.Config) *tls.Config {
 	return config
 }
 
-// VerifyConnection is [Clients.Check] for tls.Config. It belongs there and not
-// into VerifyPeerCertificate, which is not called when a session is resumed: a
-// revoked client would come back with its old session.
+// VerifyConnection is [Clients.Check] for tls.Config. VerifyPeerCertificate would
+// not do: it is not called when a session is resumed, so a revoked client could
+// come back with its old session.
 func (c *Clients) VerifyConnection(state tls.ConnectionState) error {
 	known, err := c.connection(state)
 	c.refused(known, err)
@@ -94,13 +96,14 @@ func (c *Clients) refused(known issuance.Certificate, err error) {
 	}
 }
 
-// Check returns what the register knows of a client certificate whose key the
-// client has proven to have, if it stands now: signed by one of our issuing CAs
-// for clientAuth, not a CA, with a key as strong as we certify, in its time, and
-// known, byte for byte, as active. It returns an error of kind Denied with one of
-// this package's codes otherwise, with what the register knows if the certificate
-// is one of ours that does not stand, and any other error if the register could
-// not be asked. Call it for each request: a connection outlives a revocation.
+// Check returns the register's record of a client certificate that is valid now:
+// signed by one of our issuing CAs for clientAuth, not a CA's, with a key that we
+// would certify, within its validity period, and registered as active, byte for
+// byte. The client must have proven that it has the key. For any other certificate,
+// Check returns an error of kind Denied with one of this package's codes, together
+// with the record if the certificate is ours. It returns another error if the
+// register is not available. Call it for each request, because a connection
+// outlives a revocation.
 func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.Certificate, error) {
 	now := time.Now()
 	if c.Now != nil {
@@ -205,7 +208,8 @@ func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.
 	case known.Status == issuance.Revoked:
 		return refuseClient(CodeRevoked, "the certificate was revoked on "+known.ChangedAt.UTC().Format(time.DateOnly), "ask for a new certificate")
 	case known.Status == issuance.Held:
-		return refuseClient(CodeHeld, "the certificate has been on hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
+		return refuseClient(CodeHeld, "the certificate has been on "+
+			"hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
 	case known.Status != issuance.Active:
 		return errUnknown()
 	}

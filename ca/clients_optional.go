@@ -6,11 +6,11 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// OptionalTLSConfig is [Clients.TLSConfig] for a listener some of whose requests
-// need no certificate: those of clients that come for their first one. A client
-// may come with none, or with one that would stand if it had not expired; any
-// other that does not stand ends the handshake. The caller must [Clients.Check]
-// the certificate at each request that needs one, which refuses these two.
+// OptionalTLSConfig is [Clients.TLSConfig] for a listener that also serves clients
+// without a certificate, which come for their first one. A client may present no
+// certificate, or one whose only fault is that it has expired; with any other
+// invalid certificate, the handshake fails. The caller must call [Clients.Check] at
+// each request that needs a certificate; it refuses both of these.
 func (c *Clients) OptionalTLSConfig(base *tls.Config) *tls.Config {
 	config := c.TLSConfig(base)
 	config.ClientAuth = tls.RequestClientCert

@@ -42,10 +42,10 @@ const (
 	caBackdate = 24 * time.Hour
 )
 
-// CreateOptions says which hierarchy to make.
+// CreateOptions describes the hierarchy to create.
 type CreateOptions struct {
-	Dir              string // made if it is not there, readable by its owner alone
-	TrustDomain      string // of the SPIFFE IDs: a domain name, as in example.com
+	Dir              string // created if it does not exist, readable only by its owner
+	TrustDomain      string // of the SPIFFE IDs: a domain name, for example example.com
 	OrganizationName string // O of the CAs: who runs them
 	Passphrase       issuance.Secret
 	URLs             URLs
@@ -100,16 +100,17 @@ func checkTrustDomain(domain string) error {
 		}
 	}
 	if !ok || label == 0 || labels < 2 || domain[len(domain)-1] == '-' {
-		return issuance.Invalidf("ca.trust_domain", "is not a domain name", "use a domain of yours in lower case, as in example.com; it is part of every certificate")
+		return issuance.Invalidf("ca.trust_domain", "is not a domain name",
+			"use a domain of yours in lower case, for example example.com; it is part of every certificate")
 	}
 	return nil
 }
 
-// Create makes a root and the issuing CA issuing-1 under it, and writes both with
-// their keys, encrypted, and the root's first CRL into o.Dir. It never replaces a
-// hierarchy; an error of kind Conflict says that there is one. After a crash,
-// [Open] refuses what is there and Create begins anew: nothing can have been
-// signed by it.
+// Create creates a root and the issuing CA issuing-1 below it. It writes both to
+// o.Dir, with their encrypted keys and the root's first CRL. It never replaces a
+// hierarchy: if there is one, it returns an error of kind Conflict. After a crash,
+// [Open] refuses an incomplete hierarchy and Create begins again, since nothing can
+// have been signed with it.
 func Create(o CreateOptions) error {
 	if o.Now == nil {
 		o.Now = time.Now

@@ -25,7 +25,7 @@ type CRL struct {
 
 	head, tail []byte
 	chunks     [][]byte
-	version    uint64 // of the entries it was made of
+	version    uint64 // of the entries from which it was made
 }
 
 // etag returns the entity tag of what is signed with value.
@@ -50,7 +50,7 @@ func readCRL(issuer string, der []byte) (*CRL, error) {
 	return c, nil
 }
 
-// Expired reports whether c says nothing any more at now.
+// Expired reports whether c has expired at now.
 func (c *CRL) Expired(now time.Time) bool { return now.After(c.NextUpdate) }
 
 // WriteTo writes c in DER, without ever holding it in one piece.
@@ -90,8 +90,9 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Bundle is the CRLs of every level of the chain, the issuing CAs' first, the
-// root's last, in PEM: what nginx and HAProxy want in one file. It never changes.
+// Bundle contains the CRLs of every level of the chain in PEM, the issuing CAs'
+// first and the root's last, as nginx and HAProxy need them in one file. It never
+// changes.
 type Bundle struct {
 	ETag string // a strong entity tag, with its quotes
 	Size int64  // bytes of PEM

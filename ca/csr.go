@@ -7,18 +7,28 @@ import (
 	"encoding/pem"
 	"strings"
 
+	"github.com/postern-ca/postern/ca/badkeys"
 	"github.com/postern-ca/postern/issuance"
 )
 
 // maxCSR is the most bytes of a CSR; an RSA-4096 one with every usual attribute has 3 kB.
 const maxCSR = 64 << 10
 
-// ReadCSR returns the public key of a PKCS #10 request (RFC 2986), in DER or as
-// one PEM block (RFC 7468), whose signature proves that the sender has the
-// private key. Nothing else of the request counts: subject, names, extensions
-// and attributes are not looked at, so that they may be anything. Every refusal
-// is an [*issuance.Error] of kind Invalid and code CodeCSR with a reason of its own.
-func ReadCSR(data []byte) (crypto.PublicKey, error) {
+// ReadCSR returns the public key of a PKCS #10 request (RFC 2986), in DER or as one
+// PEM block (RFC 7468), whose signature proves that the sender has the private key.
+// Nothing else in the request counts: its subject, names, extensions and attributes
+// are ignored, so they may be anything. Every refusal is an [*issuance.Error] of
+// kind Invalid and code CodeCSR with a reason of its own. A key is refused, too,
+// whose private half is known to [badkeys.Problem].
+func ReadCSR(data []byte) (crypto.PublicKey, error) { return readCSR(data, badkeys.Problem) }
+
+// CSRReader returns ReadCSR with another answer to which keys are known not to be
+// secret: blocked says why a key is not certified, "" for nothing.
+func CSRReader(blocked func(crypto.PublicKey) string) func([]byte) (crypto.PublicKey, error) {
+	return func(data []byte) (crypto.PublicKey, error) { return readCSR(data, blocked) }
+}
+
+func readCSR(data []byte, blocked func(crypto.PublicKey) string) (crypto.PublicKey, error) {
 	if len(data) > maxCSR {
 		return nil, refuseCSR("is larger than 64 kB", "send only the CSR; it is about 1 kB")
 	}
@@ -39,6 +49,9 @@ func ReadCSR(data []byte) (crypto.PublicKey, error) {
 	if err != nil {
 		return nil, refuseCSR("cannot be read: "+strings.TrimPrefix(err.Error(), "x509: "), csrHint)
 	}
+	if problem := blocked(csr.PublicKey); problem != "" {
+		return nil, refuseCSR("the key cannot be certified: "+problem, keyHint)
+	}
 	if err := checkCSRSignature(csr); err != nil {
 		return nil, err
 	}
@@ -57,12 +70,15 @@ func refuseCSR(message, hint string) *issuance.Error {
 func checkCSRSignature(csr *x509.CertificateRequest) error {
 	switch csr.SignatureAlgorithm {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-		return refuseCSR("is signed with an insecure hash, "+csr.SignatureAlgorithm.String(), "make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
+		return refuseCSR("is signed with an insecure hash, "+csr.SignatureAlgorithm.String(),
+			"make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
 	case x509.UnknownSignatureAlgorithm:
 		return refuseCSR("is signed with an unknown algorithm", "make the CSR again with SHA-256 (openssl req -new -sha256 ...)")
 	}
 	if err := csr.CheckSignature(); err != nil {
-		return refuseCSR("its signature is wrong, so it does not prove that you have the private key", "make the CSR again with the key that the certificate is for; if you copied it by hand, copy the whole file")
+		return refuseCSR("its signature is wrong, so it does not prove that you have the private key",
+			"make the CSR again with the key that the certificate is for; if you copied it by hand, copy the "+
+				"whole file")
 	}
 	return nil
 }

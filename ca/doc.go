@@ -2,7 +2,7 @@
 // answers. It holds the hierarchy (root and issuing CAs), reads CSRs, and checks
 // the client certificates of two-way TLS connections.
 //
-// It refuses to decide who gets a certificate or whether one stands: that is
-// package issuance's, and the store is the truth of it. It is the only package that imports
-// smallstep's CA.
+// It does not decide who gets a certificate, or whether one is valid: package
+// issuance does that, and the store is the authority. It is the only package that
+// imports smallstep's CA.
 package ca

@@ -13,6 +13,7 @@ const RootID = "root"
 type Issuer struct {
 	ID          string
 	Certificate *x509.Certificate
-	// Signer is the CA's key; nil if it is kept elsewhere, as an offline root's is.
+	// Signer is the CA's key; nil if it is kept elsewhere, like that of an offline
+	// root.
 	Signer crypto.Signer
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// NewKey makes a private key. RSA takes up to seconds of processor time: the
-// caller bounds how many are made at once.
+// NewKey creates a private key. RSA can take seconds of processor time: the caller
+// limits how many are created at once.
 func NewKey(algorithm issuance.KeyAlgorithm) (crypto.Signer, error) {
 	var kty, curve string
 	var bits int
@@ -40,9 +40,9 @@ func NewKey(algorithm issuance.KeyAlgorithm) (crypto.Signer, error) {
 	return key, nil
 }
 
-// KeyAlgorithmOf returns the algorithm of a public key. Its error, of kind
-// Invalid, says which key cannot be certified and why: another algorithm, curve
-// or size than [issuance.KeyAlgorithms], or an RSA exponent below 65537.
+// KeyAlgorithmOf returns the algorithm of a public key. Its error, of kind Invalid,
+// says why a key cannot be certified: its algorithm, curve or size is not among
+// [issuance.KeyAlgorithms], or it has an RSA exponent below 65537.
 func KeyAlgorithmOf(key crypto.PublicKey) (issuance.KeyAlgorithm, error) {
 	if problem := mtls.KeyProblem(key); problem != "" {
 		return "", unfit(problem)
@@ -61,4 +61,5 @@ func unfit(reason string) error {
 	return issuance.Invalidf("key", "the key cannot be certified: "+reason, keyHint)
 }
 
-const keyHint = "create a new key: P-256 (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256), P-384, RSA of 2048, 3072 or 4096 bits, or Ed25519"
+const keyHint = "create a new key: P-256 (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256), P-384, " +
+	"RSA of 2048, 3072 or 4096 bits, or Ed25519"

@@ -22,20 +22,20 @@ const (
 // issuing CAs, with the status that the store has. Each issuer has a delegated
 // responder certificate whose key never leaves memory.
 //
-// Signed answers are kept until the status changes, a [Publisher] that has this
-// Responder has not heard from the store for a second, or half of their life is
-// over. Without a Publisher nothing is kept. They are signed when they are first
-// asked for, or, while [Responder.Presign] runs, in advance. Answers about several
-// certificates are not kept.
+// Signed answers are kept until the status changes, half of their lifetime has
+// passed, or the [Publisher] that has this Responder has not heard from the store
+// for a second. Without a Publisher nothing is kept. Answers are signed when they
+// are first requested, or in advance while [Responder.Presign] runs. Answers about
+// several certificates are not kept.
 //
-// The caller sets the fields and calls Load once.
+// Set the fields, and call Load once.
 type Responder struct {
 	Store    issuance.Store[issuance.FeedReader, issuance.Feed]
 	Issuers  []Issuer      // the issuing CAs, each with its signer
-	Lifetime time.Duration // of an answer; 0: 5 minutes. Proxies keep it that long: it is the delay of a revocation
+	Lifetime time.Duration // of an answer; 0: 5 minutes. Proxies cache it for that long, which delays a revocation
 	MaxKept  int           // signed answers in memory; 0: 100,000
-	// Nonce has the nonce of a request, if there is one, repeated in the answer (RFC
-	// 9654). Each of these is signed when it is asked for and kept by nobody.
+	// Nonce makes an answer repeat the nonce of its request (RFC 9654). Such
+	// answers are signed on request and never cached.
 	Nonce bool
 	Now   func() time.Time
 	Log   *slog.Logger
@@ -48,12 +48,12 @@ type Responder struct {
 
 // OCSPStats counts answers since the process began.
 type OCSPStats struct {
-	Kept      uint64 // given as they were kept
-	Signed    uint64 // signed when they were asked for
+	Kept      uint64 // served from memory
+	Signed    uint64 // signed on request
 	Presigned uint64 // signed in advance
 }
 
-// Stats returns how the answers came about.
+// Stats returns the counts of answers so far.
 func (r *Responder) Stats() OCSPStats {
 	return OCSPStats{r.kept.Load(), r.signed.Load(), r.presigned.Load()}
 }
@@ -62,15 +62,15 @@ func (r *Responder) Stats() OCSPStats {
 type Answer struct {
 	DER    []byte
 	Status string // good, revoked, unknown, several; or malformed, unauthorized, try-later, which are not signed
-	// Cacheable is true for an answer that anybody may keep until NextUpdate.
-	// The fields below are set with it.
+	// Cacheable is true for an answer that may be cached until NextUpdate. Only
+	// then are the fields below set.
 	Cacheable  bool
 	ThisUpdate time.Time
 	NextUpdate time.Time
 	ETag       string // a strong entity tag, with its quotes
 }
 
-// Load makes the responder certificates. It returns an error if a field is not
+// Load creates the responder certificates. It returns an error if a field is not
 // set or a signer fails.
 func (r *Responder) Load() error {
 	switch {
@@ -100,11 +100,11 @@ func (r *Responder) Load() error {
 	return nil
 }
 
-// Respond answers a request in DER. It always has an answer: for a request that
-// cannot be read, is about too many certificates, or about those of a CA that is
-// not ours, and when the store fails, it is the error that RFC 6960, section 2.3,
-// has for it. Nobody may sign for two issuing CAs (section 4.2.2.2), so a request
-// about certificates of both is not answered either.
+// Respond answers a request in DER. It always has an answer: if a request cannot be
+// read, asks about too many certificates or about those of another CA, or if the
+// store fails, the answer is the corresponding error of RFC 6960, section 2.3. The
+// same applies to a request about certificates of two issuing CAs, because nobody
+// may sign for both (section 4.2.2.2).
 func (r *Responder) Respond(ctx context.Context, request []byte) *Answer {
 	asked, ok := parseOCSPRequest(request)
 	var nonce []byte
@@ -239,7 +239,7 @@ func (i *ocspIssuer) single(about ocspKey, c issuance.Certificate) ocspSingle {
 	case issuance.Held:
 		s.status, s.revokedAt, s.reason = statusRevoked, c.ChangedAt, issuance.CertificateHold.CRLReason()
 	case issuance.Revoked:
-		s.status, s.revokedAt, s.reason = statusRevoked, c.ChangedAt, c.Reason.CRLReason()
+		s.status, s.revokedAt, s.reason = statusRevoked, c.Since(), c.Reason.CRLReason()
 	}
 	return s
 }

@@ -27,9 +27,9 @@ type presigner struct {
 
 // Presign signs answers in advance, renews them in time, and makes those about a
 // certificate anew as soon as its status changes, until ctx ends; then it returns
-// nil. What fails is logged, and made when it is asked for. It is for those who
-// want the first question answered as fast as the second: each certificate costs
-// a signature every quarter of [Responder.Lifetime], and 1.3 kB of memory.
+// nil. Failures are logged, and the answers are then signed on request. It makes
+// the first request for an answer as fast as the second. Each certificate costs a
+// signature every quarter of [Responder.Lifetime], and 1.3 kB of memory.
 func (r *Responder) Presign(ctx context.Context) error {
 	p := &presigner{r: r, known: make(map[ocspKey]time.Time)}
 	trouble := trouble{what: "signing OCSP answers in advance", log: r.Log}

@@ -125,9 +125,9 @@ func (q *ocspQuestion) setSerial(content []byte) bool {
 var standardBase64 = strings.NewReplacer(" ", "+", "-", "+", "_", "/")
 
 // RequestFromPath returns the request in the address of an OCSP request by GET:
-// what follows the responder's own path, escaped or not (RFC 6960, appendix
-// A.1). It forgives what clients and proxies do to base64: the alphabet for
-// URLs, a plus that became a space, slashes before it, padding that is missing.
+// what follows the responder's own path, escaped or not (RFC 6960, appendix A.1).
+// It tolerates what clients and proxies do to base64: the URL alphabet, a plus sign
+// that became a space, leading slashes, and missing padding.
 func RequestFromPath(path string) ([]byte, error) {
 	if len(path) > 3*maxOCSPRequest {
 		return nil, errors.New("the OCSP request is too long")

@@ -28,34 +28,35 @@ const (
 	logAgain     = time.Minute // while a failure lasts
 )
 
-// CodeCRLExpired is the code of the error for a CRL that could not be made anew in time.
+// CodeCRLExpired is the error code for a CRL that could not be renewed in time.
 const CodeCRLExpired issuance.Code = "crl-expired"
 
-// Publisher keeps the CRLs of the issuing CAs as the store has them: each change
-// of a certificate's status is in a CRL within a second, several changes share
-// one, and CRLs stay fresh though nothing changes. It alone takes CRL numbers
-// from the store.
+// Publisher keeps the CRLs of the issuing CAs up to date with the store: each
+// change of a certificate's status is in a CRL within a second, several changes
+// share one, and CRLs are renewed even if nothing changes. Nothing else takes CRL
+// numbers from the store.
 //
-// The caller sets the fields, calls Load once, then Run in a goroutine. The
-// other methods may be called from any goroutine once Load has returned nil.
+// Set the fields, call Load once, then Run in a goroutine. The other methods may be
+// called from any goroutine once Load has returned nil.
 type Publisher struct {
 	Store   issuance.Store[issuance.FeedReader, issuance.Feed]
 	Issuers []Issuer // the issuing CAs, each with its signer
-	// RootCRL returns the root's own CRL in DER. It is asked once a minute, and
-	// what it returns is published if it has changed; nil if there is to be none.
+	// RootCRL returns the root's own CRL in DER. It is called once a minute, and
+	// its result is published if it has changed. If it is nil, no root CRL is
+	// published.
 	RootCRL func() ([]byte, error)
-	// Responder is told of each change before its CRL is made; may be nil.
+	// Responder is told of each change before the CRL is made. It may be nil.
 	Responder *Responder
 	Lifetime  time.Duration // from thisUpdate to nextUpdate; 0: 24 hours
-	Refresh   time.Duration // after which an unchanged CRL is made anew; 0: an hour, but at most a quarter of Lifetime
+	Refresh   time.Duration // after which an unchanged CRL is renewed; 0: an hour, but at most a quarter of Lifetime
 	Now       func() time.Time
 	Log       *slog.Logger
-	// DropReasons leaves the reasons out of the CRLs, which makes them 28 % smaller.
+	// DropReasons omits the reasons from the CRLs, which makes them 28 % smaller.
 	DropReasons bool
 	// Shards are numbers of shards, powers of two up to 1,024: for each of them,
 	// the CRL of each issuer is also published in so many parts.
 	Shards []int
-	// Delta has the changes since a full CRL published beside it.
+	// Delta also publishes the changes since a full CRL.
 	Delta bool
 	URLs  URLs // for shards and deltas: CRLs name the addresses of themselves and each other
 
@@ -172,7 +173,7 @@ func (p *Publisher) readLists(tx issuance.FeedReader) (map[string]*issuerLists, 
 	return lists, nil
 }
 
-// Wake tells that a certificate's status has changed in the store.
+// Wake tells the Publisher that a certificate's status has changed in the store.
 func (p *Publisher) Wake() { signal(p.wake) }
 
 func signal(c chan struct{}) {
@@ -182,10 +183,10 @@ func signal(c chan struct{}) {
 	}
 }
 
-// CRL returns the list of that name: the id of an issuer or [RootID], or a shard
-// or delta of an issuer. Its error is an [*issuance.Error]: NotFound for a list
-// that there is not, Unavailable if it has expired, because no newer one could
-// be made.
+// CRL returns the list with that name: the id of an issuer or [RootID], or a shard
+// or delta of an issuer. Its error is an [*issuance.Error] of kind NotFound if
+// there is no such list, or Unavailable if the list has expired because no newer
+// one could be made.
 func (p *Publisher) CRL(name string) (*CRL, error) {
 	c, ok := p.published.Load().crls[name]
 	if !ok {
@@ -222,8 +223,8 @@ func (p *Publisher) checkBundle(now *published) (*Bundle, error) {
 	return now.bundle, nil
 }
 
-// WaitBundle returns the bundle as soon as its entity tag is not etag; the
-// present one, whatever its tag, when ctx ends.
+// WaitBundle returns the bundle as soon as its entity tag is not etag. When ctx
+// ends, it returns the current bundle, whatever its tag.
 func (p *Publisher) WaitBundle(ctx context.Context, etag string) (*Bundle, error) {
 	for {
 		now := p.published.Load()
@@ -239,15 +240,15 @@ func (p *Publisher) WaitBundle(ctx context.Context, etag string) (*Bundle, error
 	}
 }
 
-// Age returns for how long the published CRLs may have been behind the store.
+// Age returns how long the published CRLs may have been behind the store.
 func (p *Publisher) Age() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return max(p.Now().Sub(p.currentAt), 0)
 }
 
-// Healthy returns nil if the CRLs follow the store and none has expired, or else
-// an error that says what is wrong.
+// Healthy returns nil if the CRLs are up to date and none has expired; otherwise it
+// returns an error that says what is wrong.
 func (p *Publisher) Healthy() error {
 	now := p.published.Load()
 	if now == nil {

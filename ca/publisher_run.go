@@ -13,8 +13,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Run follows the store and publishes until ctx ends; then it returns nil. What
-// fails is logged and tried again.
+// Run follows the store and publishes until ctx ends; then it returns nil. Failures
+// are logged and tried again.
 func (p *Publisher) Run(ctx context.Context) error {
 	if p.published.Load() == nil {
 		return errors.New("publisher: Load must succeed before Run")

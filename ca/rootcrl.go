@@ -43,9 +43,9 @@ func signRootCRL(root *x509.Certificate, key crypto.Signer, list *x509.Revocatio
 	return signed.CRL, nil
 }
 
-// RootCRL returns the root's CRL in DER. It reads the file each time, so that a
-// CRL which was signed beside an offline root and copied here takes effect at
-// once; it returns an error for one that is not the root's.
+// RootCRL returns the root's CRL in DER. It reads the file each time, so a CRL that
+// was signed with an offline root and copied here takes effect at once. It returns
+// an error if the CRL is not the root's.
 func (a *Authority) RootCRL() ([]byte, error) {
 	list, err := a.readRootCRL()
 	if err != nil {
@@ -75,10 +75,10 @@ func (a *Authority) readRootCRL() (*x509.RevocationList, error) {
 	return list, nil
 }
 
-// RenewRootCRL signs the root's CRL again, under the next number, if less than
-// half of its life is left at now. The root's key is read for that, and forgotten.
-// It returns an error of kind Unavailable if the CRL is due and the key is kept
-// elsewhere: until the CRL ends, that is a reminder and nothing more.
+// RenewRootCRL signs the root's CRL again, under the next number, if less than half
+// of its lifetime is left at now. The root's key is read for this, and then
+// forgotten. It returns an error of kind Unavailable if the CRL is due and the key
+// is kept elsewhere. Until the CRL expires, this error is only a reminder.
 func (a *Authority) RenewRootCRL(now time.Time) error {
 	a.renewal.Lock()
 	defer a.renewal.Unlock()
@@ -96,7 +96,7 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 	if !there {
 		return &issuance.Error{
 			Kind: issuance.Unavailable, Code: issuance.CodeState,
-			Message: "the root's CRL expires on " + list.NextUpdate.Format(time.DateOnly) + ",,,, and the root's key is not here to renew it",
+			Message: "the root's CRL expires on " + list.NextUpdate.Format(time.DateOnly) + ", and the root's key is not here to renew it",
 			Hint:    "put " + rootKeyFile + " back into " + a.dir + " for a moment, or sign a new CRL where the key is and copy it to " + rootCRLFile,
 		}
 	}

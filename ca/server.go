@@ -15,11 +15,11 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// ServerProfile is what a server certificate is for.
+// ServerProfile describes a server certificate.
 type ServerProfile struct {
-	Names    []string // DNS names in ASCII; the first is the CN as well
+	Names    []string // DNS names in ASCII; the first is also the CN
 	IPs      []net.IP
-	Validity time.Duration // from the present moment
+	Validity time.Duration // from now on
 }
 
 func (p ServerProfile) check() error {
@@ -58,8 +58,9 @@ func isHostName(s string) bool {
 	return true
 }
 
-// ServerCertificate makes a P-256 key and a certificate for TLS servers, with the
-// chain but for the root. It is not in the register: OCSP does not know it.
+// ServerCertificate creates a P-256 key and a certificate for TLS servers, with the
+// chain except the root. The certificate is not in the register, so OCSP does not
+// know it.
 func (a *Authority) ServerCertificate(ctx context.Context, p ServerProfile) (tls.Certificate, error) {
 	if err := errors.Join(ctx.Err(), p.check()); err != nil {
 		return tls.Certificate{}, err
@@ -87,8 +88,8 @@ func (a *Authority) ServerCertificate(ctx context.Context, p ServerProfile) (tls
 	return tls.Certificate{Certificate: [][]byte{cert.Raw, is.Certificate.Raw}, PrivateKey: key, Leaf: cert}, nil
 }
 
-// ServerKeys holds a server's key and certificate in memory, and makes new ones
-// when a third of their life is left.
+// ServerKeys holds a server's key and certificate in memory, and creates new ones
+// when a third of their lifetime is left.
 type ServerKeys struct {
 	Authority *Authority
 	Profile   ServerProfile
@@ -98,8 +99,8 @@ type ServerKeys struct {
 	current *tls.Certificate
 }
 
-// GetCertificate is for tls.Config. If a new certificate cannot be made, it goes
-// on with the one it has until that expires.
+// GetCertificate is for tls.Config. If a new certificate cannot be created, it
+// returns the current one until that expires.
 func (s *ServerKeys) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,7 +27,8 @@ func checkShards(n int) error {
 	if n == 0 || n >= 2 && n <= maxShards && n&(n-1) == 0 {
 		return nil
 	}
-	return issuance.Invalidf("ca.crl_shards", strconv.Itoa(n)+" is not a valid number of shards", "use a power of two between 2 and "+strconv.Itoa(maxShards)+", or 0 for none")
+	return issuance.Invalidf("ca.crl_shards", strconv.Itoa(n)+" is not a valid number of shards",
+		"use a power of two between 2 and "+strconv.Itoa(maxShards)+", or 0 for none")
 }
 
 // shardName is the name of shard n of the CRL of issuer in its address. It says

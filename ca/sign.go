@@ -28,9 +28,9 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Sign implements [issuance.Signer]. The certificate follows RFC 5280 and carries
-// nothing but p and the addresses of CRL, OCSP and issuer. Nothing is clipped: a
-// NotAfter beyond the issuing CA's is an error of kind Invalid.
+// Sign implements [issuance.Signer]. The certificate follows RFC 5280 and contains
+// only p and the addresses of CRL, OCSP and issuer. Its validity is never
+// shortened: a NotAfter beyond the issuing CA's is an error of kind Invalid.
 func (a *Authority) Sign(ctx context.Context, p issuance.Profile) (issuance.Signed, error) {
 	if err := ctx.Err(); err != nil {
 		return issuance.Signed{}, err
@@ -107,7 +107,9 @@ func (is *issuing) sign(l leaf) (*x509.Certificate, error) {
 		return nil, issuance.Invalidf("not_after", "is not after not_before", "choose a longer validity")
 	}
 	if end := is.Certificate.NotAfter; l.notAfter.After(end) {
-		return nil, issuance.Invalidf("not_after", "is after the expiry of the issuing CA, "+end.Format(time.DateOnly), "choose a shorter validity, or create a new issuing CA with `postern ca rotate`")
+		return nil, issuance.Invalidf("not_after",
+			"is after the expiry of the issuing CA, "+end.Format(time.DateOnly),
+			"choose a shorter validity, or create a new issuing CA with `postern ca rotate`")
 	}
 	// The service gets a list of its own: l must stay what was asked for.
 	answer, err := is.service.CreateCertificate(&casapi.CreateCertificateRequest{

@@ -7,15 +7,16 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// URLs is where CRLs, OCSP answers and CA certificates are found. The addresses
-// stand in every certificate for as long as it lasts, so Base must stay true.
+// URLs gives the addresses of CRLs, OCSP answers and CA certificates. Every
+// certificate contains them until it expires, so Base must remain reachable.
 type URLs struct {
-	// Base is a plain http URL, as in http://pki.example.com. It is not https:
-	// who fetches a CRL over TLS may need that CRL to do so (RFC 5280, section 8).
+	// Base is a plain http URL, for example http://pki.example.com. It is not
+	// https, because a client that downloads a CRL over TLS may need that CRL to do
+	// so (RFC 5280, section 8).
 	Base string
 }
 
-// CRL returns the address of the CRL of that name: an issuer's id, or the name of
+// CRL returns the address of the CRL with that name: an issuer's id, or the name of
 // a shard or delta (RFC 5280, section 4.2.1.13).
 func (u URLs) CRL(name string) string { return u.base() + "/pki/crl/" + name + ".crl" }
 
@@ -33,13 +34,16 @@ func (u URLs) check() error {
 	p, err := url.Parse(u.Base)
 	switch {
 	case err != nil, p.Host == "", p.User != nil, p.RawQuery != "", p.Fragment != "", strings.ContainsAny(u.Base, " ?#"):
-		return issuance.Invalidf("plain.url", "is not a URL that certificates can contain", "use scheme and host, as in http://pki.example.com")
+		return issuance.Invalidf("plain.url", "is not a URL that certificates can contain",
+			"use scheme and host, for example http://pki.example.com")
 	case p.Scheme != "http":
-		return issuance.Invalidf("plain.url", "is not an http URL", "use a URL as in http://pki.example.com: what it serves is signed, and RFC 5280, section 8, advises against https here")
+		return issuance.Invalidf("plain.url", "is not an http URL",
+			"use a URL like http://pki.example.com: what it serves is signed, and RFC 5280, section 8, advises "+
+				"against https here")
 	}
 	for _, r := range u.Base {
 		if r <= ' ' || r > '~' {
-			return issuance.Invalidf("plain.url", "is not ASCII", "write the host name in its ASCII form, as in http://xn--pki-dma.example")
+			return issuance.Invalidf("plain.url", "is not ASCII", "write the host name in its ASCII form, for example http://xn--pki-dma.example")
 		}
 	}
 	return nil

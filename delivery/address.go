@@ -9,12 +9,12 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// ASCIIAddress returns an e-mail address whose domain is written in ASCII, as
-// mail servers know it (RFC 5890): anna@müller.example becomes
+// ASCIIAddress returns an e-mail address whose domain is written in ASCII, as mail
+// servers know it (RFC 5890): anna@müller.example becomes
 // anna@xn--mller-kva.example. It returns an error of kind [issuance.Invalid] on
-// field "email" if the domain has no such form, or if what stands before the @
-// needs SMTPUTF8 (RFC 6531), which many servers do not have. It looks at nothing
-// else: what is no address at all comes back as it is.
+// field "email" if the domain has no such form, or if the part before the @ needs
+// SMTPUTF8 (RFC 6531), which many servers do not support. It checks nothing else:
+// text that is not an address is returned unchanged.
 func ASCIIAddress(address string) (string, error) {
 	address = strings.TrimSpace(address)
 	at := strings.LastIndexByte(address, '@')
@@ -29,7 +29,7 @@ func ASCIIAddress(address string) (string, error) {
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil || !IsHelloName(ascii) {
 		return "", issuance.Invalidf("email", "has a domain that cannot exist: "+oneLine(domain, quoteLimit),
-			"check its spelling, as in anna@customer.example")
+			"check its spelling, for example anna@customer.example")
 	}
 	return local + "@" + ascii, nil
 }

@@ -16,8 +16,8 @@ import (
 // RFC 4226, section 4 (R6) recommends it for SHA-1.
 const seedLength = 32
 
-// NewSeed returns a new random seed of one-time codes, 256 bits in base 32.
-// Each order has its own.
+// NewSeed returns a new random seed for one-time codes, 256 bits in base 32. Each
+// order has its own.
 func NewSeed() issuance.Secret {
 	random := make([]byte, seedLength)
 	rand.Read(random) // never fails: it ends the program instead
@@ -39,9 +39,9 @@ func Code(seed issuance.Secret, counter uint64) (issuance.Secret, error) {
 	return issuance.NewSecret([]byte(code)), nil
 }
 
-// CheckCode reports whether code is that of seed at counter, at no other, and
-// compares in constant time. The caller must have counted the attempt, durably,
-// before; whatever is not eight characters is simply not the code.
+// CheckCode reports whether code is the code of seed at exactly this counter. It
+// compares in constant time. The caller must have counted the attempt durably
+// before. Input that is not eight characters is simply a wrong code.
 func CheckCode(seed issuance.Secret, counter uint64, code string) (bool, error) {
 	if err := checkSeed(seed); err != nil {
 		return false, err

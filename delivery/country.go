@@ -6,9 +6,9 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// CheckCountry refuses, with an error of kind [issuance.Invalid], what is not the
-// code of a country that has phone numbers (ISO 3166-1 alpha-2, in capitals). Two
-// that people take for such codes are answered with the right one.
+// CheckCountry returns an error of kind [issuance.Invalid] unless its argument is
+// the code of a country that has phone numbers (ISO 3166-1 alpha-2, in capitals).
+// For two common mistakes, the error names the right code.
 func CheckCountry(code string) error {
 	if phonenumbers.GetSupportedRegions()[code] {
 		return nil

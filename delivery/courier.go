@@ -12,9 +12,9 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// CourierConfig is what a Courier needs. Registrar, Channel, Sender, Texts, Now
-// and Log must be set; zero durations and numbers take the defaults. Sender is
-// the first one: [Courier.SetSender] gives another.
+// CourierConfig is what a Courier needs. Registrar, Channel, Sender, Texts, Now and
+// Log must be set; zero durations and numbers take the defaults. Sender can be
+// replaced later with [Courier.SetSender].
 type CourierConfig struct {
 	Registrar *issuance.Registrar
 	Channel   issuance.Channel
@@ -25,13 +25,13 @@ type CourierConfig struct {
 
 	Workers int           // messages sent at the same time; 0 for 4
 	Timeout time.Duration // of one try to send; 0 for 45 seconds
-	Lease   time.Duration // after this a notice that nobody settled is sent again; 0 for Timeout and 90 seconds, in which it is settled
+	Lease   time.Duration // after this a notice that was not settled is sent again; 0 for Timeout plus 90 seconds, in which it is settled
 	Probe   time.Duration // between two tries while the channel is paused; 0 for a minute
-	Drain   time.Duration // for which Run waits for what is on its way when it must end; 0 for 15 seconds
+	Drain   time.Duration // how long Run waits at its end for messages that are being sent; 0 for 15 seconds
 }
 
-// Courier takes the notices of one channel as they fall due, sends each, and
-// tells the registrar what became of it: at least once, and the same each time.
+// Courier takes the notices of one channel when they are due, sends each at least
+// once, and always unchanged, and reports the outcome to the registrar.
 type Courier struct {
 	CourierConfig
 	wake  chan struct{}
@@ -43,8 +43,8 @@ type Courier struct {
 	followers map[chan struct{}]issuance.NoticeID // told once the notice was tried
 }
 
-// NewCourier returns a courier that does nothing until it is Run, or an error
-// that names what c lacks.
+// NewCourier returns a courier that does nothing until it is Run, or an error that
+// names what is missing in c.
 func NewCourier(c CourierConfig) (*Courier, error) {
 	if c.Registrar == nil || c.Channel == "" || c.Sender == nil || c.Texts == nil || c.Now == nil || c.Log == nil {
 		return nil, errors.New("delivery: a field of the courier's configuration is not set")
@@ -70,9 +70,9 @@ func (c *Courier) Wake() {
 	}
 }
 
-// Run delivers until ctx is done. Then it takes no more, waits for what is on
-// its way for as long as Drain, cuts off the rest, which is sent again after the
-// next start, and returns nil.
+// Run delivers until ctx is done. Then it takes no more notices, waits up to Drain
+// for those being sent, cuts off the rest, which is sent again after the next
+// start, and returns nil.
 func (c *Courier) Run(ctx context.Context) error {
 	sending, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()

@@ -6,8 +6,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// SetSender has what is sent from now on go by s: the settings were changed. What
-// is on its way stays with the sender before. The caller should then Hurry.
+// SetSender makes c use s from now on, after a change of settings. Messages that
+// are being sent stay with the previous sender. The caller should then call Hurry.
 func (c *Courier) SetSender(s Sender) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -21,8 +21,8 @@ func (c *Courier) via() Sender {
 	return c.sender
 }
 
-// Hurry is Wake that does not let a paused channel rest either: what was wrong
-// may be fixed. It never blocks.
+// Hurry is like Wake, but also makes a paused channel try at once, because the
+// problem may be fixed. It never blocks.
 func (c *Courier) Hurry() {
 	select {
 	case c.hurry <- struct{}{}:
@@ -31,10 +31,10 @@ func (c *Courier) Hurry() {
 	c.Wake()
 }
 
-// Follow begins to watch the notice with id, and returns a function that waits
-// until it was tried and settled since, or until the channel was found paused, in
-// which case it may not have been tried; at most until ctx ends. The caller must
-// call the function once.
+// Follow begins to watch the notice with id. It returns a function that waits until
+// the notice has been tried and settled, or until the channel is paused (then it
+// may not have been tried), or until ctx ends. The caller must call the function
+// once.
 func (c *Courier) Follow(id issuance.NoticeID) (wait func(ctx context.Context)) {
 	tried := make(chan struct{})
 	c.mu.Lock()

@@ -22,7 +22,7 @@ func TestHurryEndsTheRestOfAPausedChannel(t *testing.T) {
 		h := runCourier(t, p, func(s *memory) {
 			s.queue(t, issuance.CodeNotice, time.Now())
 			s.queue(t, issuance.PasswordNotice, time.Now())
-		}, func(c *CourierConfig) { c.Workers, c.Probe = 1, time.Hour })
+		}, func(c *CourierConfig) { c.Workers, c.Probe = 1, 30*time.Minute })
 		time.Sleep(time.Second)
 		if got := h.courier.Status(); !got.Paused || got.FailingSince.IsZero() || got.LastError == "" {
 			t.Fatalf("status %+v, want a paused channel", got)
@@ -38,7 +38,7 @@ func TestHurryEndsTheRestOfAPausedChannel(t *testing.T) {
 		if took := time.Since(began); took > time.Second || !h.courier.Status().Paused {
 			t.Errorf("told after %v, status %+v", took, h.courier.Status())
 		}
-		// Mended: a new sender, and what waits goes out without an hour's rest.
+		// Mended: a new sender, and what waits goes out without half an hour's rest.
 		good := &provider{answer: accepts}
 		h.courier.SetSender(good)
 		if err := h.courier.Registrar.Hasten(t.Context(), issuance.SMS); err != nil {

@@ -2,41 +2,42 @@ package delivery
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Status is how a channel is doing.
+// Status is the status of a channel.
 type Status struct {
 	Paused       bool      // the account or settings must be fixed; notices wait, none is lost
 	Since        time.Time // when it was paused
 	Reason       string    // for staff: what to fix; no secrets
-	FailingSince time.Time // zero, or when the first of the tries failed that were not followed by an acceptance
+	FailingSince time.Time // when the first try since the last acceptance failed, or zero
 	LastError    string    // of the last of those tries; no secrets
-	LastAccepted time.Time // zero if none was since the start
-	Accepted     uint64    // messages that the provider took, since the start
-	Retried      uint64    // tries that will be made again
+	LastAccepted time.Time // zero if there was none since the start
+	Accepted     uint64    // messages that the provider has accepted since the start
+	Retried      uint64    // failed tries that will be repeated
 	Failed       uint64    // messages that were given up at once
 }
 
-// State is a channel's status with what waits for it.
+// State is a channel's status, with the messages that wait.
 type State struct {
 	Status
 	Waiting int // messages that wait, up to 500
-	// Oldest is the one of them that was queued first: its zero value if none waits.
+	// Oldest is the one that was queued first, or the zero value if none waits.
 	Oldest issuance.Notice
 }
 
-// Status returns how the channel is doing at this moment. It asks no store.
+// Status returns the current status of the channel. It does not read the store.
 func (c *Courier) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.status
 }
 
-// State returns how the channel is doing and what waits. A message that is on its
-// way at this moment waits too.
+// State returns the channel's status and the messages that wait, including those
+// that are being sent.
 func (c *Courier) State(ctx context.Context) (State, error) {
 	s := State{Status: c.Status()}
 	err := c.Registrar.Read(ctx, func(tx issuance.Reader) error {
@@ -81,9 +82,21 @@ func (c *Courier) record(d issuance.Dispatch, out issuance.Outcome) {
 		log.Warn("message not accepted yet", "error", out.Err, "again_in", out.RetryAfter)
 		return // whether the account is in order again is not known
 	}
-	if c.status.Paused {
-		c.status.Paused, c.status.Reason = false, ""
-		c.Log.Info("channel goes on", "paused_since", c.status.Since)
+	c.status.resume(c.Log)
+}
+
+// resume ends a pause, and failures: the account and its settings are in order again.
+func (c *Courier) resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.failing(issuance.Outcome{}, c.Now())
+	c.status.resume(c.Log)
+}
+
+func (s *Status) resume(log *slog.Logger) {
+	if s.Paused {
+		s.Paused, s.Reason = false, ""
+		log.Info("channel resumed", "paused_since", s.Since)
 	}
 }
 

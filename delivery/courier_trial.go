@@ -11,9 +11,9 @@ import (
 // Check signs in at the provider and sends nothing, as [Sender] says.
 func (c *Courier) Check(ctx context.Context) (seen string, err error) { return c.via().Check(ctx) }
 
-// Trial sends a test message to an address or number at once, beside what waits,
-// and returns the provider's name for it. Nothing is sent again; a test message
-// holds no secret and is kept nowhere. That it was accepted ends a pause.
+// Trial sends a test message to an address or number at once, independently of the
+// queue, and returns the provider's id for it. It is never sent again. It contains
+// no secret and is not stored. Its acceptance ends a pause.
 func (c *Courier) Trial(ctx context.Context, to, language string) (providerID string, err error) {
 	m, err := c.Texts.trial(c.Channel, to, language)
 	if err != nil {
@@ -28,6 +28,7 @@ func (c *Courier) Trial(ctx context.Context, to, language string) (providerID st
 		return "", err
 	}
 	c.Log.Info("test message accepted", "provider_id", id)
+	c.resume()
 	c.Hurry()
 	return id, nil
 }

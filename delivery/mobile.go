@@ -10,17 +10,18 @@ import (
 )
 
 // ReadMobile returns a reader of mobile numbers as people write them: "+41 (0)79
-// 123 45 67", "0041...", "011 41...", with digits of any script. A number without
-// a country code is one of region (an ISO 3166-1 code; "" for none, and such a
-// number is refused). What it returns is E.164 (ITU-T E.164): "+41791234567".
+// 123 45 67", "0041...", "011 41...", with digits of any script. A number without a
+// country code belongs to region (an ISO 3166-1 code; if it is "", such a number is
+// refused). The result is in E.164 (ITU-T E.164): "+41791234567".
 //
-// Its errors are of kind [issuance.Invalid] on field "mobile". It refuses what no
-// SMS should go to: numbers of a length that their country does not have, fixed
-// lines, premium, toll-free, satellite and internet numbers, and those of
-// countries that are not among allowed (none allows all). Where a country's
-// numbers do not tell mobile from fixed, as in the United States, they pass. So do
-// numbers of ranges that the tables do not know: countries open new ones faster
-// than tables learn of them, and the provider says if there is no such number.
+// Its errors are of kind [issuance.Invalid] on field "mobile". It refuses numbers
+// that should not get an SMS: those with a length that their country does not have,
+// fixed lines, premium, toll-free, satellite and internet numbers, and those of
+// countries that are not in allowed (if allowed is empty, all are). It accepts
+// numbers of countries where mobile and fixed numbers look the same, such as the
+// United States, and numbers of ranges that are missing in the tables: countries
+// open new ones faster than tables learn of them, and the provider says if there is
+// no such number.
 func ReadMobile(allowed []string, region string) func(typed string) (string, error) {
 	countries := make([]string, len(allowed))
 	for i, country := range allowed {
@@ -39,7 +40,7 @@ func ReadMobile(allowed []string, region string) func(typed string) (string, err
 	}
 }
 
-const mobileHint = "check it, and write it with country code, as in +41 79 123 45 67"
+const mobileHint = "check it, and write it with country code, for example +41 79 123 45 67"
 
 // parseMobile returns the number that typed is, whatever it is for.
 func parseMobile(typed, region string) (*phonenumbers.PhoneNumber, error) {
@@ -52,7 +53,7 @@ func parseMobile(typed, region string) (*phonenumbers.PhoneNumber, error) {
 	}
 	abroad, fromAmerica := strings.CutPrefix(dialled, "011")
 	if region == "" && !fromAmerica {
-		return nil, issuance.Invalidf("mobile", "has no country code", "write it with one, as in +41 79 123 45 67")
+		return nil, issuance.Invalidf("mobile", "has no country code", "write it with one, for example +41 79 123 45 67")
 	}
 	if region != "" {
 		if n, err := possible(dialled, region); err == nil || !fromAmerica {
@@ -114,7 +115,8 @@ func reachable(n *phonenumbers.PhoneNumber, countries []string) error {
 		return issuance.Invalidf("mobile", "belongs to a satellite or international network", "use the mobile number of a country")
 	}
 	if len(countries) > 0 && !slices.Contains(countries, region) {
-		return issuance.Invalidf("mobile", "is a number of "+region+", to which no SMS are sent", "use a number of one of: "+strings.Join(countries, ", "))
+		return issuance.Invalidf("mobile", "is a number of "+region+", to which no SMS are sent",
+			"use a number of one of: "+strings.Join(countries, ", "))
 	}
 	return nil
 }

@@ -9,9 +9,9 @@ import (
 // outboxSize is how many messages an Outbox keeps.
 const outboxSize = 200
 
-// Outbox is a Sender for trying the product out: it accepts every message and
-// keeps the last 200, in memory alone, for a page that shows them. Whoever sees
-// that page holds every secret; production has no place for it.
+// Outbox is a Sender for trying out Postern: it accepts every message and keeps the
+// last 200, only in memory, for a page that shows them. Anyone who sees that page
+// knows every secret, so it must not be used in production.
 type Outbox struct {
 	mu       sync.Mutex
 	messages []Message // the oldest first
@@ -28,12 +28,12 @@ func (o *Outbox) Send(_ context.Context, m Message) (string, error) {
 	return "", nil
 }
 
-// Check returns that there is nobody to sign in at.
+// Check reports that there is no provider to sign in to.
 func (o *Outbox) Check(context.Context) (string, error) {
 	return "messages are shown on the outbox page", nil
 }
 
-// Messages returns what was sent, the newest first.
+// Messages returns the sent messages, the newest first.
 func (o *Outbox) Messages() []Message {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -17,14 +17,14 @@ const (
 	passwordGroupLength = 4
 )
 
-// NewPassword returns a new password for a PKCS#12 file: 24 random symbols of
-// 32, which are 120 bits, in six groups of four joined by hyphens, as in
+// NewPassword returns a new password for a PKCS#12 file: 24 random symbols of 32,
+// which are 120 bits, in six groups of four joined by hyphens, for example
 // "h7kd-2mqx-9e4r-vt3a-bzn8-6wyc".
 //
-// The hyphens belong to the password: what opens the file is, character for
-// character, what the SMS shows, and nobody has to know a rule for typing it.
-// All of it is in the GSM 7-bit default alphabet (3GPP TS 23.038, section 6.2.1)
-// and in ASCII, one septet and one byte a character, 29 in all.
+// The hyphens are part of the password: people type exactly what the SMS shows, and
+// need no rule for it. All of it is in the GSM 7-bit default alphabet (3GPP TS
+// 23.038, section 6.2.1) and in ASCII, one septet and one byte a character, 29 in
+// all.
 func NewPassword() issuance.Secret {
 	random := make([]byte, passwordGroups*passwordGroupLength)
 	rand.Read(random) // never fails: it ends the program instead

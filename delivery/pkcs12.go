@@ -24,8 +24,8 @@ import (
 //
 // Every key derivation has 100,000 iterations. Ed25519 keys do not open in NSS.
 //
-// It returns an error, and no file, if the key is not the certificate's, a
-// certificate does not parse, the chain does not lead up from the certificate,
+// It returns an error and no file if the key does not belong to the certificate, if
+// a certificate does not parse, the chain does not lead up from the certificate,
 // the friendly name is empty or longer than 255 characters (RFC 2985, section
 // 5.5.1), or the password is empty or not printable ASCII: Java opens no other.
 func Pack(b issuance.Bundle) ([]byte, error) {
@@ -67,7 +67,8 @@ func checkPassword(password []byte) error {
 	}
 	for _, c := range password {
 		if c < ' ' || c > '~' {
-			return issuance.Invalidf("password", "has a character that is not printable ASCII", "use letters, digits and punctuation of an English keyboard: Java accepts no others")
+			return issuance.Invalidf("password", "has a character that is not printable ASCII",
+				"use letters, digits and punctuation of an English keyboard: Java accepts no others")
 		}
 	}
 	return nil

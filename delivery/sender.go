@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -27,30 +28,31 @@ type Message struct {
 	Lifetime time.Duration
 }
 
-// Sender hands a message to a provider: a mail server, an SMS gateway.
+// Sender passes a message to a provider: a mail server or an SMS gateway.
 //
-// Send returns once the provider has accepted m for delivery, with the
-// provider's name for it if it has one. Its error is a [*SendError]. It may be
-// called by several goroutines, and must give up when ctx is done.
+// Send returns once the provider has accepted m for delivery, with the provider's
+// id for it, if any. Its error is a [*SendError]. It may be called by several
+// goroutines, and must give up when ctx is done.
 type Sender interface {
 	Send(ctx context.Context, m Message) (providerID string, err error)
 
-	// Check connects and signs in as Send does, as far as that goes without sending
-	// anything, and returns what it saw, for staff. Its error is a [*SendError].
+	// Check connects and signs in like Send, as far as that is possible without
+	// sending anything, and returns what it found, for staff. Its error is a
+	// [*SendError].
 	Check(ctx context.Context) (seen string, err error)
 }
 
-// SendError says why a provider did not accept a message, and what that means
-// for sending it again. With neither Permanent nor Pause it will pass.
+// SendError says why a provider did not accept a message, and whether to send it
+// again. With neither Permanent nor Pause, the failure is temporary.
 type SendError struct {
-	// Message says what happened and what to do. Staff read it: it holds no
-	// secret and nothing of the text of the message.
+	// Message says what happened and what to do. Staff read it: it contains no
+	// secret, and nothing from the text of the message.
 	Message    string
-	Permanent  bool          // of this message: trying again is hopeless
-	Pause      bool          // of the whole channel: its account or settings must be fixed
-	RetryAfter time.Duration // what the provider asks for; 0: nothing
-	// Unknown says that the provider had the whole message and gave no answer: it
-	// may well have been delivered, so that it is sent again, but rarely.
+	Permanent  bool          // for this message: trying again is useless
+	Pause      bool          // for the whole channel: its account or settings must be fixed
+	RetryAfter time.Duration // the wait that the provider asks for; 0: none
+	// Unknown says that the provider received the whole message but did not answer.
+	// It may well have been delivered, so it is sent again only rarely.
 	Unknown bool
 }
 
@@ -66,7 +68,19 @@ func (m Message) quote(answer string) string {
 	if m.leaks(answer) {
 		return "its answer is not shown because it repeats the message"
 	}
-	return oneLine(answer, quoteLimit)
+	return oneLine(m.nameless(answer), quoteLimit)
+}
+
+// anAddress is what looks like a mail address.
+var anAddress = regexp.MustCompile(`[^\s<>"'(),:;]+@[^\s<>"'(),:;]+`)
+
+// nameless returns a provider's answer without mail addresses and without the
+// number that it is about: errors are in logs, reports and pages.
+func (m Message) nameless(answer string) string {
+	if number := strings.TrimPrefix(m.To, "+"); m.Channel == issuance.SMS && number != "" {
+		answer = strings.ReplaceAll(strings.ReplaceAll(answer, m.To, "the number"), number, "the number")
+	}
+	return anAddress.ReplaceAllString(answer, "the address")
 }
 
 // leakWindow is how many symbols of a secret in a row give too much of it away.

@@ -16,30 +16,30 @@ import (
 // TLSMode is how the connection to a mail server is protected.
 type TLSMode string
 
-// The modes. With StartTLS a server that does not offer it gets nothing: there
-// is no falling back.
+// The modes. With StartTLS, nothing is sent to a server that does not offer it:
+// there is no fallback.
 const (
 	StartTLS    TLSMode = "starttls" // RFC 3207, usually port 587
 	ImplicitTLS TLSMode = "implicit" // RFC 8314, section 3.3, usually port 465
-	NoTLS       TLSMode = "none"     // for a relay on this host alone
+	NoTLS       TLSMode = "none"     // only for a relay on this host
 )
 
-// AuthMode is how Postern signs in at a mail server.
+// AuthMode is how Postern signs in to a mail server.
 type AuthMode string
 
-// The modes. With PasswordAuth the best mechanism that the server offers is
-// taken: SCRAM-SHA-256, PLAIN or LOGIN.
+// The modes. PasswordAuth uses the best mechanism that the server offers:
+// SCRAM-SHA-256, PLAIN or LOGIN.
 const (
 	PasswordAuth AuthMode = "password"
-	XOAUTH2      AuthMode = "xoauth2" // an access token, as Exchange Online and Gmail want it
+	XOAUTH2      AuthMode = "xoauth2" // an access token, for Exchange Online and Gmail
 )
 
-// SMTPConfig is a mail server and who writes by it.
+// SMTPConfig is a mail server and the sender of the mails.
 type SMTPConfig struct {
 	Host     string
 	Port     int // 0: 587, 465 or 25, as TLS says
 	TLS      TLSMode
-	Hello    string   // the name that EHLO gives; "" for the address literal of this end
+	Hello    string   // the name sent in EHLO; "" for the local address as a literal
 	Auth     AuthMode // "" for PasswordAuth
 	Username string   // "" for no AUTH
 	Password issuance.Secret
@@ -49,12 +49,14 @@ type SMTPConfig struct {
 	Roots    *x509.CertPool // nil for the system's
 }
 
-// TokenSource returns an access token. refused says that the server did not take
-// the last one: the same again is of no use. Its error is a [*SendError], or one
-// that names neither token nor secret. It may be called by several goroutines.
+// TokenSource returns an access token. refused says that the server did not accept
+// the last one, so the same token would be useless. Its error is a [*SendError], or
+// one that contains neither a token nor a secret. It may be called by several
+// goroutines.
 type TokenSource func(ctx context.Context, refused bool) (issuance.Secret, error)
 
-// SMTP sends mail by a mail server (RFC 5321), one connection a message.
+// SMTP sends mail through a mail server (RFC 5321), with one connection per
+// message.
 type SMTP struct {
 	config  SMTPConfig
 	from    *mail.Address
@@ -64,8 +66,8 @@ type SMTP struct {
 	refused atomic.Bool // the last access token was
 }
 
-// NewSMTP returns an error of kind [issuance.Invalid] that names the setting
-// that is missing or cannot be right.
+// NewSMTP returns an error of kind [issuance.Invalid] that names the setting that
+// is missing or invalid.
 func NewSMTP(c SMTPConfig) (*SMTP, error) {
 	if err := c.checkServer(); err != nil {
 		return nil, err
@@ -153,8 +155,8 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// IsHelloName reports whether EHLO may give s (RFC 5321, section 4.1.1.1): a full
-// host name in ASCII, or the literal of an address in square brackets.
+// IsHelloName reports whether s may be sent in EHLO (RFC 5321, section 4.1.1.1): a
+// full host name in ASCII, or the literal of an address in square brackets.
 func IsHelloName(s string) bool {
 	if literal, ok := strings.CutPrefix(s, "["); ok {
 		literal, ok = strings.CutSuffix(literal, "]")

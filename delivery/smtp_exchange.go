@@ -41,8 +41,8 @@ func phaseLimits() map[phase]time.Duration {
 	}
 }
 
-// SMTPTimeout is longer than any exchange lasts whose every phase keeps to its
-// limit: what a courier gives one try.
+// SMTPTimeout is the time that a courier allows for one try. It is longer than any
+// exchange in which every phase keeps to its limit.
 func SMTPTimeout() (sum time.Duration) {
 	limits := phaseLimits()
 	for _, limit := range limits {

@@ -15,9 +15,9 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// OAuth2 says how access tokens are got for XOAUTH2: with a refresh token (RFC
-// 6749, section 6), as Gmail wants it, or without one by the client's own
-// credentials (section 4.4), as Exchange Online does.
+// OAuth2 says how to get access tokens for XOAUTH2: with a refresh token (RFC 6749,
+// section 6), for Gmail, or without one, by the client's own credentials (section
+// 4.4), for Exchange Online.
 type OAuth2 struct {
 	TokenURL     string
 	ClientID     string
@@ -29,7 +29,8 @@ type OAuth2 struct {
 // tokenTimeout is how long the token endpoint may take.
 const tokenTimeout = 30 * time.Second
 
-// Tokens returns a source of tokens by o. One is used until shortly before it expires.
+// Tokens returns a source of tokens according to o. A token is used until shortly
+// before it expires.
 func (o OAuth2) Tokens() TokenSource {
 	t := &tokens{OAuth2: o}
 	return t.token

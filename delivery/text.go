@@ -21,16 +21,16 @@ import (
 //go:embed texts
 var textFiles embed.FS
 
-// Brand is who writes.
+// Brand is the sender of the messages.
 type Brand struct {
-	Name         string // of the organisation whose services demand the certificates
+	Name         string // of the organisation whose services require the certificates
 	SupportEmail string // whom to ask; "" if nobody
 	SupportPhone string // whom to call, as people write the number; "" if nobody
-	// URL is where contacts find the site, as configured and never as a request
-	// says it: every link begins with it, and its host is the origin to which
-	// phones bind the code of an SMS.
+	// URL is the address of the contacts' site. It comes from the configuration,
+	// never from a request: every link begins with it, and its host is the origin
+	// to which phones bind the code in an SMS.
 	URL  string
-	Zone *time.Location // in which times are written; nil for UTC
+	Zone *time.Location // the time zone for times; nil for UTC
 }
 
 // Texts writes the notices in the languages of [issuance.Languages].
@@ -42,8 +42,8 @@ type Texts struct {
 	html   *htmltemplate.Template
 }
 
-// NewTexts returns an error of kind [issuance.Invalid] if something of the brand
-// cannot stand in a message.
+// NewTexts returns an error of kind [issuance.Invalid] if a field of the brand
+// cannot be used in a message.
 func NewTexts(b Brand) (*Texts, error) {
 	b.Name = oneLine(b.Name, 100)
 	if b.Name == "" {
@@ -51,7 +51,8 @@ func NewTexts(b Brand) (*Texts, error) {
 	}
 	u, err := url.Parse(b.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, issuance.Invalidf("public.url", "is not an http or https URL", "use the address at which contacts reach this server, for example https://certs.example.com")
+		return nil, issuance.Invalidf("public.url", "is not an http or https URL",
+			"use the address at which contacts reach this server, for example https://certs.example.com")
 	}
 	b.URL = strings.TrimSuffix(u.String(), "/")
 	if b.Zone == nil {
@@ -72,7 +73,8 @@ func NewTexts(b Brand) (*Texts, error) {
 	return t, err
 }
 
-// Render writes d's notice: the same each time as long as what d tells of stays the same.
+// Render writes d's notice. The result is the same each time, as long as the data
+// in d is the same.
 func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 	m := Message{
 		ID: d.Notice.ID, Kind: d.Notice.Kind, Channel: d.Notice.Channel, Language: t.language(d.Notice.Language),
@@ -92,6 +94,10 @@ func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 		err = w.mail(&m, w.status(d))
 	case issuance.RenewedNotice:
 		err = w.mail(&m, w.renewed(d))
+	case issuance.ChangeMailNotice:
+		err = w.mail(&m, w.change(d))
+	case issuance.ChangeSMSNotice:
+		err = w.sms(&m, func(string) string { return w.changeSMS(d) })
 	case issuance.AlertNotice:
 		err = w.mail(&m, w.alert(d))
 	case issuance.AlertSMSNotice:
@@ -117,15 +123,17 @@ func (t *Texts) language(l string) string {
 	return issuance.Languages()[0]
 }
 
-// facts is what the catalogues may speak of. All of it is one line of harmless text.
+// facts is what the catalogues may speak of. All of it is one line of harmless text, or a number.
 type facts struct {
 	Brand, Support, Phone       string
 	Name, Organization, Service string
 	Mobile                      string // masked
+	Was, Wanted, Link           string // of a change, masked, and what stops it
 	Serial, SerialEnd           string
 	Order                       string
 	Expires, When, Lifetime     string
 	Reason                      string
+	More                        int // certificates that are not listed
 	Code, Password              string
 }
 

@@ -59,7 +59,7 @@ func (w *writer) invitation(d issuance.Dispatch) letter {
 // status tells that a certificate was revoked, held or released: the status is
 // the one that it has when the mail is written.
 func (w *writer) status(d issuance.Dispatch) letter {
-	w.facts.When = w.at(d.Certificate.ChangedAt)
+	w.facts.When = w.at(d.Certificate.Since())
 	kind := "released"
 	switch d.Certificate.Status {
 	case issuance.Revoked:
@@ -73,9 +73,25 @@ func (w *writer) status(d issuance.Dispatch) letter {
 		kind = "held"
 	}
 	l := w.letter(kind)
-	l.Opening = []string{w.say(kind + ".what"), w.say("certificate.serial"), w.say(kind + ".next")}
+	l.Opening = append([]string{w.say(kind + ".what"), w.say("certificate.serial")}, w.also(d)...)
+	l.Opening = append(l.Opening, w.say(kind+".next"))
 	w.support(&l)
 	return l
+}
+
+// also lists the contact's certificates that were revoked with the one of d.
+func (w *writer) also(d issuance.Dispatch) (lines []string) {
+	if len(d.Also) == 0 {
+		return nil
+	}
+	lines = []string{w.say("revoked.also")}
+	for _, c := range d.Also {
+		lines = append(lines, oneLine(string(c.Serial)+" ("+string(c.Service)+")", 2*nameLimit))
+	}
+	if w.facts.More = d.More; d.More > 0 {
+		lines = append(lines, w.say("revoked.more"))
+	}
+	return lines
 }
 
 // renewed tells that a service has renewed its certificate without anybody.

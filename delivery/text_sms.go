@@ -89,12 +89,15 @@ func (w *writer) password(secret string) string {
 const gsm = "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
 	"¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 
-// toGSM returns s in the GSM 7-bit default alphabet: what is not in it is
-// written as people without the letter would, or left out. One line, one septet
-// a character: nothing makes the SMS a longer one in UCS-2.
-func toGSM(s string) string {
+// toGSM returns a name in the GSM 7-bit default alphabet.
+func toGSM(name string) string { return inGSM(oneLine(name, nameLimit)) }
+
+// inGSM returns a line in the GSM 7-bit default alphabet: what is not in it is
+// written as people without the letter would, or left out. One septet a character:
+// nothing makes the SMS a longer one in UCS-2.
+func inGSM(line string) string {
 	var b strings.Builder
-	for _, r := range norm.NFC.String(oneLine(s, nameLimit)) {
+	for _, r := range norm.NFC.String(line) {
 		switch {
 		case strings.ContainsRune(gsm, r):
 			b.WriteRune(r)
@@ -155,13 +158,25 @@ func gsmSpelling(r rune) string {
 // alertSMS tells staff that mail does not get out: what happened, as much of it as
 // one segment has room for.
 func (w *writer) alertSMS(m *Message, d issuance.Dispatch) error {
-	what := []rune(toGSM(oneLine(d.Notice.Text, segment)))
+	what := inGSM(oneLine(d.Notice.Text, 2*segment))
 	return w.sms(m, func(string) string {
 		head := toGSM(w.facts.Brand) + ": "
-		room := max(0, segment-len([]rune(head)))
-		if len(what) <= room {
-			return head + string(what)
-		}
-		return head + string(what[:room-3]) + "..."
+		return head + cutAtWord(what, max(0, segment-len([]rune(head))))
 	})
+}
+
+// cutAtWord returns s if it has at most room characters; otherwise as many of its
+// words as fit, and an ellipsis. A word that is longer than half of it is cut.
+func cutAtWord(s string, room int) string {
+	const more = "..."
+	runes := []rune(s)
+	if len(runes) <= room {
+		return s
+	}
+	room = max(0, room-len(more))
+	fits := string(runes[:room])
+	if i := strings.LastIndexByte(string(runes[:room+1]), ' '); i > len(fits)/2 {
+		fits = fits[:i]
+	}
+	return strings.TrimRight(fits, " ,;:.-(") + more
 }

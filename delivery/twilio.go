@@ -16,38 +16,41 @@ import (
 )
 
 // TwilioConfig is an account at Twilio. AuthToken must be set, or APIKey and
-// APIKeySecret; and From or MessagingServiceSID. Nothing is taken from TWILIO_*
-// environment variables.
+// APIKeySecret; and From or MessagingServiceSID. TWILIO_* environment variables are
+// ignored.
 type TwilioConfig struct {
 	AccountSID          string
 	AuthToken           issuance.Secret
-	APIKey              string // SID of an API key, which can be revoked by itself; instead of AuthToken
+	APIKey              string // SID of an API key, which can be revoked separately; instead of AuthToken
 	APIKeySecret        issuance.Secret
 	From                string            // number in E.164, short code or alphanumeric sender
 	MessagingServiceSID string            // chooses the sender at Twilio
 	BaseURL             string            // "" for https://api.twilio.com
 	Timeout             time.Duration     // of one request; 0 for 20 seconds
 	Roots               *x509.CertPool    // nil for the system's
-	Transport           http.RoundTripper // nil for one with Roots that heeds the usual proxy variables
+	Transport           http.RoundTripper // nil for one with Roots that uses the usual proxy variables
 }
 
-// Twilio sends SMS by Twilio's Messages resource, version 2010-04-01.
+// Twilio sends SMS through Twilio's Messages resource, version 2010-04-01.
 //
-// Creating a message has no idempotency key there: after a timeout nobody knows
-// whether it was accepted. What is sent again is the same, parameter for parameter.
+// The resource has no idempotency key: after a timeout, it is unknown whether the
+// message was accepted. When a message is sent again, all its parameters are the
+// same.
 type Twilio struct {
 	config TwilioConfig
 	base   *url.URL
 }
 
-// NewTwilio returns an error of kind [issuance.Invalid] that names the setting
-// that is missing or cannot be right.
+// NewTwilio returns an error of kind [issuance.Invalid] that names the setting that
+// is missing or invalid.
 func NewTwilio(c TwilioConfig) (*Twilio, error) {
 	if err := c.checkCredentials(); err != nil {
 		return nil, err
 	}
 	if c.From == "" && c.MessagingServiceSID == "" {
-		return nil, issuance.Invalidf("sms.twilio.from", "is not set, and neither is sms.twilio.messaging_service_sid", "set the sender's number, or the SID of a messaging service")
+		return nil, issuance.Invalidf("sms.twilio.from",
+			"is not set, and neither is sms.twilio.messaging_service_sid",
+			"set the sender's number, or the SID of a messaging service")
 	}
 	if c.BaseURL == "" {
 		c.BaseURL = "https://api.twilio.com"
@@ -75,7 +78,8 @@ func (c TwilioConfig) checkCredentials() error {
 	case !alphanumeric(c.APIKey):
 		return issuance.Invalidf("sms.twilio.api_key", "is not the SID of an API key", "find it on console.twilio.com, under API keys")
 	case c.APIKey != "" && (c.APIKeySecret.Empty() || !alphanumeric(string(c.APIKeySecret.Reveal()))):
-		return issuance.Invalidf("sms.twilio.api_key_secret", "is not the secret of an API key", "the console shows it once, when the key is created: create another key")
+		return issuance.Invalidf("sms.twilio.api_key_secret", "is not the secret of an API key",
+			"the console shows it once, when the key is created: create another key")
 	}
 	return nil
 }
@@ -124,8 +128,8 @@ func (t *Twilio) parameters(m Message) *twilio.CreateMessageParams {
 	return p
 }
 
-// Check signs in and asks for the messages of a day before Twilio's first: a
-// list that is empty, and that every credential for sending may read.
+// Check signs in and asks for the messages of a day before Twilio existed: an empty
+// list that every credential for sending may read.
 func (t *Twilio) Check(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.config.Timeout)
 	defer cancel()

@@ -93,7 +93,8 @@ func (t *twilioTransport) refusal(m Message, asked string, answer twilioError) *
 	default:
 		e.Permanent = true
 	}
-	e.Message = "Twilio refused " + asked + " (status " + strconv.Itoa(t.status) + ", code " + strconv.Itoa(answer.Code) + "): " + m.quote(answer.Message)
+	e.Message = "Twilio refused " + asked + " (status " + strconv.Itoa(t.status) + ", code " +
+		strconv.Itoa(answer.Code) + "): " + m.quote(answer.Message)
 	if advice != "" {
 		e.Message = strings.TrimSuffix(e.Message, ".") + "; " + advice
 	}

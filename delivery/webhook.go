@@ -17,11 +17,11 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// WebhookConfig is an SMS gateway that is asked over HTTP.
+// WebhookConfig is an SMS gateway that is called over HTTP.
 //
-// Body has the placeholders {{to}}, {{text}} and {{id}}, which are escaped as
-// the Content-Type among Headers demands: JSON (a string's inside), a form or
-// XML. For example:
+// Body has the placeholders {{to}}, {{text}} and {{id}}, which are escaped
+// according to the Content-Type in Headers: JSON (inside a string), a form or XML.
+// For example:
 //
 //	{"recipient": "{{to}}", "message": "{{text}}", "reference": "{{id}}"}
 type WebhookConfig struct {
@@ -31,11 +31,11 @@ type WebhookConfig struct {
 	Body      string
 	Timeout   time.Duration     // of one request; 0 for 20 seconds
 	Roots     *x509.CertPool    // nil for the system's
-	Transport http.RoundTripper // nil for one with Roots that heeds the usual proxy variables
+	Transport http.RoundTripper // nil for one with Roots that uses the usual proxy variables
 }
 
-// Webhook sends SMS by any gateway that takes a request and answers 2xx. Each
-// request has the notice's id as its Idempotency-Key.
+// Webhook sends SMS through any gateway that accepts a request and answers 2xx.
+// Each request has the notice's id as its Idempotency-Key.
 type Webhook struct {
 	config WebhookConfig
 	escape func(string) string
@@ -43,17 +43,19 @@ type Webhook struct {
 }
 
 // NewWebhook returns an error of kind [issuance.Invalid] that names the setting
-// that is missing or cannot be right.
+// that is missing or invalid.
 func NewWebhook(c WebhookConfig) (*Webhook, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return nil, issuance.Invalidf("sms.webhook.url", "is not an http or https URL", "set the gateway's address, for example https://sms.example.com/send")
+		return nil, issuance.Invalidf("sms.webhook.url", "is not an http or https URL",
+			"set the gateway's address, for example https://sms.example.com/send")
 	}
 	if c.Method == "" {
 		c.Method = http.MethodPost
 	}
 	if c.Method != http.MethodPost && c.Method != http.MethodPut {
-		return nil, issuance.Invalidf("sms.webhook.method", "is neither POST nor PUT", "use one of them: a text must not be in a URL, where it would be logged")
+		return nil, issuance.Invalidf("sms.webhook.method", "is neither POST nor PUT",
+			"use one of them: a text must not be in a URL, where it would be logged")
 	}
 	escape, err := c.readHeaders()
 	if err != nil {
@@ -82,7 +84,8 @@ func (c *WebhookConfig) readHeaders() (escape func(string) string, err error) {
 	contentType := "application/json"
 	for name, value := range c.Headers {
 		if strings.ContainsAny(string(value.Reveal()), "\r\n\x00") || !headerName().MatchString(name) {
-			return nil, issuance.Invalidf("sms.webhook.headers", "contains something that is not an HTTP header", "write it like Authorization: Bearer ...")
+			return nil, issuance.Invalidf("sms.webhook.headers", "contains something that is not an HTTP header",
+				"write it like Authorization: Bearer ...")
 		}
 		if strings.EqualFold(name, "Content-Type") {
 			contentType = string(value.Reveal())
@@ -100,7 +103,8 @@ func (c *WebhookConfig) readHeaders() (escape func(string) string, err error) {
 func (c *WebhookConfig) checkBody(escape func(string) string) error {
 	for _, name := range placeholder().FindAllString(c.Body, -1) {
 		if name != "{{to}}" && name != "{{text}}" && name != "{{id}}" {
-			return issuance.Invalidf("sms.webhook.body", "has an unknown placeholder, "+oneLine(name, 40), "the placeholders are {{to}}, {{text}} and {{id}}")
+			return issuance.Invalidf("sms.webhook.body", "has an unknown placeholder, "+oneLine(name, 40),
+				"the placeholders are {{to}}, {{text}} and {{id}}")
 		}
 	}
 	if !strings.Contains(c.Body, "{{to}}") || !strings.Contains(c.Body, "{{text}}") {
@@ -110,7 +114,8 @@ func (c *WebhookConfig) checkBody(escape func(string) string) error {
 	sample := filled(c.Body, escape, Message{ID: "msg-0", To: "+41791234567", Text: issuance.NewSecret([]byte(`one "line"` + "\n& <more>"))})
 	if !wellFormed(contentType, sample) {
 		return issuance.Invalidf("sms.webhook.body", "is not "+oneLine(contentType, 60)+", which its Content-Type says",
-			"put placeholders in quotes where a string is expected, as in {\"to\": \"{{to}}\"}, or set another Content-Type among sms.webhook.headers")
+			"put placeholders in quotes where a string is expected, for example {\"to\": \"{{to}}\"}, or set "+
+				"another Content-Type among sms.webhook.headers")
 	}
 	return nil
 }

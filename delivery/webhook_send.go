@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Send makes one request. It returns no id: gateways have no common name for one.
+// Send makes one request. It returns no id, because gateways have no common field
+// for one.
 func (w *Webhook) Send(ctx context.Context, m Message) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
@@ -21,8 +22,8 @@ func (w *Webhook) Send(ctx context.Context, m Message) (string, error) {
 	return "", webhookRefusal(resp)
 }
 
-// Check asks with HEAD, which changes nothing (RFC 9110, section 9.2.1), and with
-// the headers that a message has. Gateways have no common way to sign in.
+// Check sends a HEAD request, which changes nothing (RFC 9110, section 9.2.1), with
+// the headers of a message, because gateways have no common way to sign in.
 func (w *Webhook) Check(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
@@ -34,7 +35,8 @@ func (w *Webhook) Check(ctx context.Context) (string, error) {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return "", webhookRefusal(resp)
 	}
-	return "the SMS gateway is reachable and answered " + strconv.Itoa(resp.StatusCode) + " to HEAD; only a test message shows whether it accepts messages", nil
+	return "the SMS gateway is reachable and answered " + strconv.Itoa(resp.StatusCode) +
+		" to HEAD; only a test message shows whether it accepts messages", nil
 }
 
 // ask makes one request and reads the answer to its end, which lets the
@@ -73,7 +75,8 @@ func webhookRefusal(resp *http.Response) error {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
 		e.Pause, e.Message = true, e.Message+"; check sms.webhook.headers, and HTTPS_PROXY in the server's environment"
 	case media == "text/html":
-		e.Pause, e.Message = true, e.Message+" with an HTML page: a proxy may have sent it; check sms.webhook.url, and HTTPS_PROXY in the server's environment"
+		e.Pause, e.Message = true, e.Message+" with an HTML page: a proxy may have sent it; check sms.webhook.url, "+
+			"and HTTPS_PROXY in the server's environment"
 	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
 		e.Permanent, e.Message = true, e.Message+"; check the contact's mobile number, and sms.webhook.body"
 	default:

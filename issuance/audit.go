@@ -2,10 +2,10 @@ package issuance
 
 import "time"
 
-// AuditRecord tells one thing that was done. It is written in the transaction
+// AuditRecord records one thing that was done. It is written in the transaction
 // that did it, and never changed.
 type AuditRecord struct {
-	Seq          uint64            `json:"seq"` // given by the store, rising by one
+	Seq          uint64            `json:"seq"` // assigned by the store, rising by one
 	At           time.Time         `json:"at"`
 	Actor        Actor             `json:"actor"`
 	Verb         Verb              `json:"verb"`
@@ -16,8 +16,8 @@ type AuditRecord struct {
 	Detail       map[string]string `json:"detail,omitempty"`  // no secrets
 }
 
-// Tally is how often something was done to what belongs to an organisation, ""
-// for what belongs to none.
+// Tally is how often something was done to the records of an organisation; ""
+// stands for those of none.
 type Tally struct {
 	Verb         Verb
 	Organization OrgID

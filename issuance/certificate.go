@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Status is where a certificate stands. That it has expired is what the clock
-// says, and never stored.
+// Status is the status of a certificate. Expiry is never stored: it follows from
+// the clock.
 type Status string
 
 // The states of a certificate's life. Abandoned is the state of a serial number
-// that was reserved and came to nothing.
+// that was reserved but never used.
 const (
 	Abandoned Status = "abandoned" // never used again
 	Active    Status = "active"
@@ -33,7 +33,7 @@ const (
 	PrivilegeWithdrawn   Reason = "privilegeWithdrawn"
 )
 
-// Reasons returns those that a revocation may give.
+// Reasons returns the reasons that a revocation may give.
 func Reasons() []Reason {
 	return []Reason{Unspecified, KeyCompromise, AffiliationChanged, Superseded, CessationOfOperation, PrivilegeWithdrawn}
 }
@@ -57,8 +57,8 @@ func (r Reason) CRLReason() int {
 	return 0
 }
 
-// ParseReason reads the name of a reason that a revocation may give; it must be
-// said. Case, hyphens, underscores and blanks do not matter: keyCompromise,
+// ParseReason reads the name of a reason that a revocation may give; it must not be
+// empty. Case, hyphens, underscores and blanks do not matter: keyCompromise,
 // KEY_COMPROMISE and key-compromise are the same.
 func ParseReason(s string) (Reason, error) {
 	bare := strings.NewReplacer("-", "", "_", "", " ", "").Replace(Typed(s))
@@ -74,7 +74,7 @@ func (r Reason) unknown() *Error {
 	return Invalidf("reason", Quoted(string(r))+" is not a revocation reason", "choose one of "+list(Reasons()))
 }
 
-// Certificate is what the store knows of a serial number.
+// Certificate is the store's record of a serial number.
 type Certificate struct {
 	Serial       Serial       `json:"serial"`
 	Status       Status       `json:"status"`
@@ -87,6 +87,7 @@ type Certificate struct {
 	NotBefore    time.Time    `json:"not_before,omitzero"`
 	NotAfter     time.Time    `json:"not_after,omitzero"`
 	Key          KeyAlgorithm `json:"key,omitempty"`
+	KeyMark      Digest       `json:"key_mark,omitempty"`    // see MarkOf; of records from before it was kept, Mark reads it
 	Fingerprint  string       `json:"fingerprint,omitempty"` // SHA-256 of DER, hexadecimal
 	DER          []byte       `json:"der,omitempty"`
 	FromCSR      bool         `json:"from_csr,omitempty"`
@@ -94,22 +95,34 @@ type Certificate struct {
 	RenewedBy    Serial       `json:"renewed_by,omitempty"` // the last successor
 	Succession   Succession   `json:"succession,omitempty"` // how far that one has come
 	Used         bool         `json:"used,omitempty"`       // it was seen in use
-	// Reason, Comment, ChangedAt and ChangedBy tell of the last hold, release or revocation.
+	// Reason, Comment, ChangedAt and ChangedBy describe the last hold, release or
+	// revocation.
 	Reason    Reason    `json:"reason,omitempty"`
 	Comment   string    `json:"comment,omitempty"`
 	ChangedAt time.Time `json:"changed_at,omitzero"`
 	ChangedBy Actor     `json:"changed_by,omitzero"`
+	// RevokedAt is when it was revoked, if its reason was made worse later.
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+}
+
+// Since returns since when c has its status, as CRLs and OCSP give it: a reason that
+// is corrected does not make a revocation any younger.
+func (c Certificate) Since() time.Time {
+	if !c.RevokedAt.IsZero() {
+		return c.RevokedAt
+	}
+	return c.ChangedAt
 }
 
 // Expired reports whether c has expired at now.
 func (c Certificate) Expired(now time.Time) bool { return now.After(c.NotAfter) }
 
-// Stands reports whether a service may trust c at now: active, and in its time.
+// Stands reports whether c is valid at now: active, and within its validity period.
 func (c Certificate) Stands(now time.Time) bool {
 	return c.Status == Active && !now.Before(c.NotBefore) && !c.Expired(now)
 }
 
-// Hold suspends an active certificate, until it is released or revoked.
+// Hold puts an active certificate on hold, until it is released or revoked.
 func (c *Certificate) Hold(by Actor, comment string, now time.Time) error {
 	if err := c.allow(HoldVerb, Active); err != nil {
 		return err
@@ -125,12 +138,29 @@ func (c *Certificate) Release(by Actor, comment string, now time.Time) error {
 	return c.change(Active, "", by, comment, now)
 }
 
-// Revoke ends an active or held certificate, for good.
+// Revoke revokes an active or held certificate permanently. The reason of a revoked
+// certificate can be changed only to a more serious one: keyCompromise is the most
+// serious.
 func (c *Certificate) Revoke(reason Reason, by Actor, comment string, now time.Time) error {
+	if c.Status == Revoked && c.canBe(reason) {
+		c.RevokedAt = c.Since()
+		return c.change(Revoked, reason, by, comment, now)
+	}
 	if err := c.allow(RevokeVerb, Active, Held); err != nil {
 		return err
 	}
 	return c.change(Revoked, reason, by, comment, now)
+}
+
+// canBe reports whether c can still be revoked for reason.
+func (c Certificate) canBe(reason Reason) bool {
+	switch c.Status {
+	case Active, Held:
+		return true
+	case Revoked:
+		return reason == KeyCompromise && c.Reason != KeyCompromise
+	}
+	return false
 }
 
 func (c *Certificate) change(to Status, reason Reason, by Actor, comment string, now time.Time) error {
@@ -150,7 +180,8 @@ func (c *Certificate) allow(verb Verb, from ...Status) error {
 		return NoSuch(CertificateNoun, string(c.Serial))
 	}
 	return &Error{
-		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) + ", so it cannot be " + verb.done(),
+		Kind: Conflict, Code: CodeState, Message: "certificate " + string(c.Serial) + " is " + string(c.Status) +
+			", so it cannot be " + verb.done(),
 		Hint: "see its history", Next: Next{ListVerb, AuditNoun, string(c.Serial)},
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ChannelState is how a channel is doing at this moment, as its courier knows it.
+// ChannelState is the current state of a channel, as its courier knows it.
 type ChannelState struct {
 	Channel Channel
 	Paused  bool      // the account or its settings need a person; messages wait, none is lost
@@ -17,14 +17,14 @@ type ChannelState struct {
 // overdueAfter is how long a message may wait before somebody should look.
 const overdueAfter = 10 * time.Minute
 
-// Overdue returns the messages of channel that have waited for longer than ten
-// minutes, up to MaxPage, the one that is due first at the head. A message that
-// waits on purpose, as for a cooling-off time, is not among them.
+// Overdue returns up to MaxPage messages of channel that have waited for longer
+// than ten minutes, in the order in which they are due. It omits messages that wait
+// on purpose, for example for a cooling-off period.
 func Overdue(tx NoticeReader, channel Channel, now time.Time) ([]Notice, error) {
 	return waitingFor(tx, channel, now, overdueAfter)
 }
 
-// Waiting returns the messages of channel that wait, however short, as Overdue does.
+// Waiting is Overdue for messages that have waited for any time.
 func Waiting(tx NoticeReader, channel Channel, now time.Time) ([]Notice, error) {
 	return waitingFor(tx, channel, now, -time.Second)
 }
@@ -36,19 +36,24 @@ func waitingFor(tx NoticeReader, channel Channel, now time.Time, longer time.Dur
 	var out []Notice
 	for _, n := range waiting {
 		tried := n.Attempts > 0 || n.LastError != "" || !n.NextAt.After(now)
-		if tried && now.Sub(n.CreatedAt) > longer {
+		onItsWay := n.Leased && n.Attempts <= 1
+		if tried && !onItsWay && now.Sub(n.dueSince()) > longer {
 			out = append(out, n)
 		}
 	}
 	return out, err
 }
 
+// dueSince returns when n was first to be sent, or sent again by staff.
+func (n Notice) dueSince() time.Time { return n.GiveUpAt.Add(-noticeLifetime(n.Kind)) }
+
 // watchAgain is how long staff are not told again of a channel that goes on failing.
 const watchAgain = 6 * time.Hour
 
-// WatchChannels tells staff of channels that are paused or whose messages wait for
-// too long: of each by the other one, since what fails cannot tell of itself. It
-// is called now and then, and tells of the same channel again after six hours.
+// WatchChannels alerts staff about channels that are paused or whose messages have
+// waited too long. It uses the other channel, since a failing one cannot report on
+// itself. It is called regularly, and repeats the alert about a channel after six
+// hours.
 func (r *Registrar) WatchChannels(ctx context.Context, states []ChannelState) error {
 	for _, s := range states {
 		text, err := r.trouble(ctx, s)
@@ -83,7 +88,7 @@ func (r *Registrar) trouble(ctx context.Context, s ChannelState) (text string, e
 	err = r.view(ctx, func(l reading) error {
 		overdue, err := Overdue(l, s.Channel, l.now)
 		if len(overdue) > 0 {
-			text = name + ": " + itoa(len(overdue)) + " messages wait for longer than 10 minutes: " + sentence(overdue[0].LastError)
+			text = name + ": " + itoa(len(overdue)) + " messages have waited for longer than 10 minutes: " + sentence(overdue[0].LastError)
 		}
 		return err
 	})
@@ -93,13 +98,13 @@ func (r *Registrar) trouble(ctx context.Context, s ChannelState) (text string, e
 // sentence ends s with a full stop, once.
 func sentence(s string) string {
 	if s == "" {
-		s = "nobody has said why"
+		s = "the reason is unknown"
 	}
 	return strings.TrimRight(s, ". ") + "."
 }
 
-// CodesUsedUp reports whether the contact of o cannot go on without staff, or not
-// today: all tries at the code are used and no more codes may be sent.
+// CodesUsedUp reports whether the contact of o cannot continue today without help
+// from staff: all tries at the code are used, and no more codes may be sent.
 func (o *Order) CodesUsedUp(p Policy, now time.Time) bool {
 	if o.State != InvitedState || o.Code.Counter == 0 {
 		return false

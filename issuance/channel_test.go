@@ -98,7 +98,7 @@ func TestTheReportBeginsWithWhatDoesNotLeave(t *testing.T) {
 		t.Errorf("stuck: %+v, want %s", r.ToDo.Stuck, spent)
 	}
 	text := r.Text()
-	if i, j := strings.Index(text, "Channels that messages do not leave by"), strings.Index(text, "Nothing waits for approval"); i < 0 || i > j {
+	if i, j := strings.Index(text, "Channels that are paused or slow"), strings.Index(text, "Nothing waits for approval"); i < 0 || i > j {
 		t.Errorf("channels do not come first:\n%s", text)
 	}
 	h.advance(48 * time.Hour)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Stage is where a contact stands: each has one thing to do.
+// Stage is how far a contact has come: in each stage there is one thing to do.
 type Stage string
 
 // The stages of a claim.
@@ -17,13 +17,13 @@ const (
 	DoneStage     Stage = "done"     // the password SMS was accepted, or none was needed
 )
 
-// ClaimView is what a contact's page shows. It is made without changing anything.
+// ClaimView is what a contact's page shows. Making it changes nothing.
 type ClaimView struct {
 	Stage        Stage
 	Order        Order
 	Organization Organization
 	Service      Service
-	Contact      Contact // pages show MaskedMobile and MaskedEmail alone
+	Contact      Contact // pages show only MaskedMobile and MaskedEmail
 	Code         CodeView
 	Certificate  Certificate // from DownloadStage on
 	Chain        [][]byte    // DER of the certificate and its issuers, from DownloadStage on
@@ -31,8 +31,9 @@ type ClaimView struct {
 	WindowEnds time.Time
 	// PasswordState is that of the password SMS, from PasswordStage on; "" for a CSR.
 	PasswordState NoticeState
-	// PasswordSent is how many messages carried the password; PasswordMore reports
-	// whether another may, now or, if PasswordNextAt is not zero, from then on.
+	// PasswordSent is how many messages with the password were sent; PasswordMore
+	// reports whether another may be sent, now or, if it is not zero, from
+	// PasswordNextAt on.
 	PasswordSent   int
 	PasswordMore   bool
 	PasswordNextAt time.Time
@@ -40,12 +41,12 @@ type ClaimView struct {
 	SessionEnds time.Time
 }
 
-// CodeView is where the one-time code stands.
+// CodeView is the state of the one-time code.
 type CodeView struct {
 	Made    bool      // one was made since the link was sent
 	Live    bool      // it can be entered
 	Spent   bool      // too many wrong tries
-	Waiting bool      // the provider has not taken it yet
+	Waiting bool      // the provider has not accepted it yet
 	Delayed bool      // and has refused it at least once
 	Failed  bool      // it could not be delivered; staff know
 	EndsAt  time.Time // zero while Waiting
@@ -55,9 +56,9 @@ type CodeView struct {
 }
 
 // Look returns what the page shows to the browser that holds token and session
-// (which may be empty). Its error says, by its code, why there is nothing to do;
-// with it come the names alone, for a page that says what has ended: they are not
-// for strangers, and there are none of a link that is not known.
+// (which may be empty). The code of its error says why there is nothing to do. With
+// an error, the view has only names, for a page that says what has ended; they must
+// not be shown to strangers, and there are none for an unknown link.
 func (r *Registrar) Look(ctx context.Context, token, session Secret) (v ClaimView, err error) {
 	err = r.view(ctx, func(l reading) (err error) {
 		v, err = l.claimView(token, session)
@@ -84,6 +85,9 @@ func (l reading) claimView(token, session Secret) (v ClaimView, err error) {
 		return v, err
 	}
 	o := &v.Order
+	if err := (parties{v.Contact, v.Service, v.Organization}).entitled(o); err != nil && !o.ended() {
+		return v, err
+	}
 	mine := o.mine(session)
 	if !mine {
 		if err := o.usable(l.now); err != nil {

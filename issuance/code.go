@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// OneTimeCode is where a one-time code stands, whatever it opens; the code itself
-// is computed from its owner's seed and Counter (HOTP, RFC 4226) when it is needed.
+// OneTimeCode is the state of a one-time code, whatever it opens. The code itself
+// is computed when it is needed, from its owner's seed and Counter (HOTP, RFC
+// 4226).
 type OneTimeCode struct {
 	Counter    uint64      `json:"counter"`              // 0: none was made yet
 	Live       bool        `json:"live"`                 // made, and not used, spent or void
 	Notice     NoticeID    `json:"notice,omitempty"`     // that carries it
-	AcceptedAt time.Time   `json:"accepted_at,omitzero"` // when the provider took it; its time runs from here
+	AcceptedAt time.Time   `json:"accepted_at,omitzero"` // when the provider accepted it; its lifetime begins here
 	Attempts   int         `json:"attempts"`             // counted tries at this code
 	MadeAt     []time.Time `json:"made_at,omitempty"`    // of the codes of the last 24 hours, oldest first
 }

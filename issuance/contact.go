@@ -19,12 +19,17 @@ type Contact struct {
 	MayReceive   bool      `json:"may_receive"`
 	Disabled     bool      `json:"disabled"`
 	CreatedAt    time.Time `json:"created_at"`
-	// MobileChangedAt is when the number was last changed, zero if never:
-	// strict mode waits for Policy.CoolingOff after it.
+	// MobileChangedAt and EmailChangedAt are when number and address were last
+	// changed, zero if never: Policy.CoolingOff begins there.
 	MobileChangedAt time.Time `json:"mobile_changed_at,omitzero"`
+	EmailChangedAt  time.Time `json:"email_changed_at,omitzero"`
+	// LostAt is when phone or mailbox were reported to be in other hands, zero once
+	// the contact is enabled again: until then nothing is sent there.
+	LostAt time.Time `json:"lost_at,omitzero"`
 }
 
-// Languages returns what pages, mails and SMS are written in; the first is the default.
+// Languages returns the languages of pages, mails and SMS; the first is the
+// default.
 func Languages() []string { return []string{"en", "de", "fr"} }
 
 // check cleans c's fields but the mobile number, or says which one cannot stand.
@@ -39,12 +44,21 @@ func (c *Contact) check() (err error) {
 		c.Language = Languages()[0]
 	}
 	if !slices.Contains(Languages(), c.Language) {
-		return Invalidf("language", "is not one of "+strings.Join(Languages(), ", "), "choose one of them: it is the language of the contact's pages and messages")
+		return Invalidf("language", "is not one of "+strings.Join(Languages(), ", "),
+			"choose one of them: it is the language of the contact's pages and messages")
 	}
 	if !c.MayOrder && !c.MayReceive {
 		return Invalidf("may_receive", "the contact may neither order nor receive", "set may_order, may_receive or both")
 	}
 	return nil
+}
+
+// reached returns where channel reaches c.
+func (c Contact) reached(channel Channel) string {
+	if channel == SMS {
+		return c.Mobile
+	}
+	return c.Email
 }
 
 // MaskedMobile returns the number as a page may show it: its last two digits.

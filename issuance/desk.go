@@ -7,20 +7,21 @@ import (
 	"time"
 )
 
-// Desk is what the verbs of every room share. The caller makes one for the whole
-// house and changes nothing of it afterwards. Now and Log must be set.
+// Desk is what the verbs of all rooms share. The caller makes one for the whole
+// program, and does not change it afterwards. Now and Log must be set.
 type Desk struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Alerts []string // e-mail addresses of staff who are told what needs a person
-	// Mobiles are their numbers, in E.164, that are told when mail does not get out.
+	// Mobiles are their numbers, in E.164, which get an SMS when e-mail cannot be
+	// sent.
 	Mobiles []string
 
 	WakeCourier   func(Channel) // a notice is waiting
 	WakePublisher func()        // a certificate's status changed
 }
 
-// Check returns an error that names what d lacks.
+// Check returns an error that names what is missing in d.
 func (d *Desk) Check() error {
 	if d == nil || d.Now == nil || d.Log == nil {
 		return errors.New("issuance: the desk lacks Now or Log")
@@ -28,9 +29,10 @@ func (d *Desk) Check() error {
 	return nil
 }
 
-// Do does one verb in one transaction of store: f loads, makes the transition,
-// puts, enqueues and audits, or changes nothing and returns an error. What f
-// audits is appended last. Whom it concerns is woken once it has committed.
+// Do runs one verb in one transaction of store: f loads, makes the transition,
+// puts, enqueues and audits, or changes nothing and returns an error. The audit
+// records of f are appended last. After the commit, Do wakes the courier and the
+// publisher as needed.
 func Do[R any, T Ledger](ctx context.Context, d *Desk, store Store[R, T], f func(T, *Entry) error) error {
 	var done *Entry
 	err := store.Update(ctx, func(tx T) error {

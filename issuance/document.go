@@ -1,7 +1,7 @@
 package issuance
 
-// Document is what a mail to staff carries as text and tables, as a report does.
-// Each cell and line is printable and short.
+// Document is text and tables in a mail to staff, for example a report. Each cell
+// and line is printable and short.
 type Document struct {
 	Title   string // the subject
 	Summary string // in one line, what needs doing first
@@ -16,8 +16,8 @@ type DocumentPart struct {
 	Sections []DocumentSection
 }
 
-// DocumentSection is a table with a title, or one line that says what is not
-// there or how much there is.
+// DocumentSection is a table with a title, or one line that says that there is
+// nothing, or how much there is.
 type DocumentSection struct {
 	Line  string // instead of all others
 	Title string

@@ -1,7 +1,9 @@
 package issuance_test
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,8 +49,17 @@ func TestACertificateHasOneSuccessorAtATime(t *testing.T) {
 	h.wantCode(err, issuance.CodeDuplicate) // it has one that stands
 	_, err = h.Revoke(ctx, h.staff, next, issuance.Superseded, "")
 	h.ok(err)
+	lapsed, err := renew(old)
+	h.ok(err)
+	_, err = h.Approve(ctx, h.staff, lapsed.ID, "")
+	h.ok(err)
+	h.advance(h.cfg.Policy.LinkLifetime)
+	h.ok(h.Sweep(ctx))
+	h.wantState(lapsed.ID, issuance.LapsedState)
 	_, err = renew(old)
 	h.ok(err)
+	_, err = h.Resend(ctx, h.staff, lapsed.ID, "") // another renews it by now
+	h.wantCode(err, issuance.CodeDuplicate)
 }
 
 func TestWhatIsUnusualAboutAnOrder(t *testing.T) {
@@ -77,6 +88,9 @@ func (h *house) wantUnusual(o issuance.Order, want ...issuance.UnusualCode) {
 		found, err := issuance.UnusualOf(tx, o, h.now())
 		for _, u := range found {
 			got = append(got, u.Code)
+			if strings.Contains(u.Text, "recently") && !regexp.MustCompile(` 20\d\d-\d\d-\d\d \d\d:\d\dZ$`).MatchString(u.Text) {
+				h.t.Errorf("%q has a time that is written unlike all others", u.Text)
+			}
 		}
 		return err
 	}))

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Entry is what one verb leaves in its transaction beside the records it changes:
-// notices, the audit records and its receipt.
+// Entry is what one verb writes in its transaction in addition to the records that
+// it changes: notices, audit records and its receipt.
 type Entry struct {
 	Now time.Time // the one time of the verb, in UTC
 
@@ -17,14 +17,14 @@ type Entry struct {
 	status bool // a certificate's status changed
 }
 
-// Audit records that by did verb, in the transaction that does it. It is the only
-// way to an audit record: r says to what it was done, and its detail.
+// Audit records that by did verb, in the transaction that does it; r says to what
+// it was done, and the details. There is no other way to write an audit record.
 func (e *Entry) Audit(by Actor, verb Verb, r AuditRecord) {
 	r.At, r.Actor, r.Verb = e.Now, by, verb
 	e.audits = append(e.audits, r)
 }
 
-// Enqueue keeps n to be sent as soon as its transaction has committed.
+// Enqueue queues n, to be sent as soon as the transaction has committed.
 func (e *Entry) Enqueue(n Notice) error {
 	if n.ID == "" {
 		n.ID = NoticeID(NewID("msg-", e.Now))
@@ -67,8 +67,8 @@ func (e *Entry) AlertBySMS(text string) error {
 	return nil
 }
 
-// Noted reports whether what was noted less than within ago; if it was not, it is
-// noted now. Notes are kept for a day.
+// Noted reports whether what was noted less than within ago. If it was not, Noted
+// notes it now. Notes are kept for a day.
 func (e *Entry) Noted(what string, within time.Duration) (bool, error) {
 	key := "system/" + what
 	r, err := e.ledger.Receipt(key)
@@ -81,17 +81,17 @@ func (e *Entry) Noted(what string, within time.Duration) (bool, error) {
 	return false, e.ledger.PutReceipt(Receipt{Key: key, Made: what, At: e.Now})
 }
 
-// StatusChanged has CRL and OCSP follow once the transaction has committed.
+// StatusChanged makes CRL and OCSP follow once the transaction has committed.
 func (e *Entry) StatusChanged() { e.status = true }
 
-// Once makes a creating request safe to repeat: the same key makes one thing.
-// The zero value makes a new thing each time.
+// Once makes a creating request safe to repeat: requests with the same key create
+// one record. The zero value creates a new one each time.
 type Once struct {
 	Key     string // the caller's idempotency key
 	Request Digest // of the whole request
 }
 
-// Once returns the id of what by already made under o, "" if nothing.
+// Once returns the id of what by has already created under o, "" if nothing.
 func (e *Entry) Once(by Actor, o Once) (made string, err error) {
 	if o.Key == "" {
 		return "", nil
@@ -109,7 +109,7 @@ func (e *Entry) Once(by Actor, o Once) (made string, err error) {
 	return r.Made, err
 }
 
-// Made records that by made something under o.
+// Made records that by created something under o.
 func (e *Entry) Made(by Actor, o Once, made string) error {
 	if o.Key == "" {
 		return nil

@@ -9,8 +9,8 @@ import (
 // Kind is what a caller can do about an error.
 type Kind int
 
-// The kinds of error. Whatever is not an [*Error] is internal: people are told
-// so, and the log has the rest.
+// The kinds of error. Any error that is not an [*Error] is internal: users are only
+// told that, and the log has the details.
 const (
 	Internal    Kind = iota // nothing; it is ours
 	Invalid                 // correct the input
@@ -18,7 +18,7 @@ const (
 	Conflict                // the state does not allow it
 	Denied                  // not with these credentials
 	Limited                 // later: too many tries
-	Unavailable             // later: a part that is needed is not there
+	Unavailable             // try later: a part that is needed is not available
 )
 
 func (k Kind) String() string {
@@ -39,8 +39,8 @@ func (k Kind) String() string {
 	return "internal"
 }
 
-// Code is a stable name of what went wrong: the key of the message that people
-// read in their language, and the last part of a problem document's type.
+// Code is a stable name for what went wrong. It is the key of the message that
+// people read in their language, and the last part of a problem document's type.
 type Code string
 
 // The codes that callers tell apart. Input errors all have CodeInvalid and a Field.
@@ -49,10 +49,10 @@ const (
 	CodeNotFound        Code = "not-found"
 	CodeState           Code = "state"             // the verb is not allowed in this state
 	CodeLink            Code = "link"              // unknown, expired or used: the same to a stranger
-	CodeLinkExpired     Code = "link-expired"      // to the browser that opened it while it was alive
+	CodeLinkExpired     Code = "link-expired"      // to the browser that opened it while it was valid
 	CodeWrongCode       Code = "wrong-code"        // counted
 	CodeMalformed       Code = "malformed-code"    // not eight digits; not counted
-	CodeExpired         Code = "code-expired"      // it was right, but too late
+	CodeExpired         Code = "code-expired"      // it was correct, but has expired
 	CodeSpent           Code = "code-spent"        // five wrong tries: ask for a new one
 	CodeNone            Code = "no-code"           // none was sent yet
 	CodeLocked          Code = "locked"            // ten wrong tries: staff unlock it
@@ -61,22 +61,24 @@ const (
 	CodeDelayed         Code = "provider-down"     // the last code is still on its way
 	CodeClaimed         Code = "already-claimed"   // from another browser
 	CodeCancelled       Code = "cancelled"         // cancelled by staff
-	CodeWindow          Code = "window-closed"     // the claim window ran out
+	CodeWindow          Code = "window-closed"     // the claim window has closed
 	CodeSession         Code = "no-session"        // enter the code first
 	CodeBusy            Code = "busy"              // all processors are making keys
 	CodeClock           Code = "clock"             // the clock ran backwards
+	CodeUnapproved      Code = "unapproved"        // what was approved has changed, or the approval has ended
 	CodeFourEyes        Code = "four-eyes"         // the requester may not approve
-	CodeCoolingOff      Code = "cooling-off"       // the phone number changed just now
+	CodeCoolingOff      Code = "cooling-off"       // the phone number has changed recently
 	CodeUnauthenticated Code = "unauthenticated"   // no token, or not a valid one
 	CodeRole            Code = "role"              // the token's role does not allow it
-	CodeSeveral         Code = "several"           // what was written means more than one record
+	CodeSeveral         Code = "several"           // the input matches more than one record
 	CodeReused          Code = "idempotency-reuse" // same key, other request
 	CodeCSR             Code = "csr"               // the CSR is refused
 	CodeRenewalOff      Code = "renewal-off"       // certificates do not renew themselves
-	CodeRenewalEarly    Code = "renewal-early"     // not in this part of its life
-	CodeRenewalLate     Code = "renewal-late"      // its life is over
-	CodeDuplicate       Code = "duplicate"         // what is asked for is open, or there, already
+	CodeRenewalEarly    Code = "renewal-early"     // not yet
+	CodeRenewalLate     Code = "renewal-late"      // it has expired
+	CodeDuplicate       Code = "duplicate"         // it is already open, or already exists
 	CodeRenewed         Code = "renewed"           // by a certificate for another key
+	CodeRecounted       Code = "recounted"         // more, or fewer, than whoever asks was told of
 )
 
 // Error is an error that people can act on.
@@ -88,7 +90,7 @@ type Error struct {
 	Hint    string        // what to do next, in words
 	Next    Next          // the verb that does it, if there is one
 	Retry   time.Duration // when to try again, if Kind is Limited or Unavailable; 0 if unknown
-	Left    int           // tries that are left, if Code is CodeWrongCode
+	Left    int           // tries left, if Code is CodeWrongCode
 }
 
 func (e *Error) Error() string {
@@ -105,7 +107,8 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Kind == e.Kind && (t.Code == "" || t.Code == e.Code)
 }
 
-// ErrNotFound is what a Store's look-ups return, wrapped or not, for a record that is not there.
+// ErrNotFound is what a Store's look-ups return, wrapped or not, for a record that
+// does not exist.
 var ErrNotFound = &Error{Kind: NotFound, Code: CodeNotFound, Message: "no such record", Hint: "check the spelling, or list the records"}
 
 // Invalidf returns an input error for field: what is wrong, and what to do.
@@ -113,8 +116,8 @@ func Invalidf(field, message, hint string) *Error {
 	return &Error{Kind: Invalid, Code: CodeInvalid, Field: field, Message: message, Hint: hint}
 }
 
-// Next is what can be done about an error, as a verb and what it is done to. The
-// outermost layer words it: the command line as a command, a page as a link, the
+// Next is what can be done about an error: a verb and its object. The outermost
+// layer puts it into words: the command line as a command, a page as a link, the
 // API as a request.
 type Next struct {
 	Verb Verb

@@ -2,7 +2,7 @@ package issuance
 
 import "time"
 
-// Revocation is a change of a certificate's status as CRL and OCSP need it.
+// Revocation is a change of a certificate's status, for CRL and OCSP.
 type Revocation struct {
 	Seq      uint64    `json:"seq"` // given by the store, rising
 	Serial   Serial    `json:"serial"`
@@ -16,33 +16,34 @@ type Revocation struct {
 // revocation returns the change that c's present status is.
 func (c Certificate) revocation() Revocation {
 	return Revocation{
-		Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.ChangedAt, NotAfter: c.NotAfter,
+		Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.Since(), NotAfter: c.NotAfter,
 	}
 }
 
-// FeedReader is what CRLs and OCSP answers are made from: where certificates
-// stand, and which of them changed since.
+// FeedReader is what CRLs and OCSP answers are made from: the status of
+// certificates, and which of them changed since.
 type FeedReader interface {
 	Certificate(Serial) (Certificate, error)
 	Certificates(CertificateQuery) ([]Certificate, string, error)
-	// Revocations calls f with the present revocation of every serial number of
-	// issuer that is held or revoked, by serial number, until f returns an error.
+	// Revocations calls f with the current revocation of every held or revoked
+	// serial number of issuer, in the order of the numbers, until f returns an
+	// error.
 	Revocations(issuer string, f func(Revocation) error) error
 	// Changes returns up to limit changes with a Seq above after, rising.
 	Changes(after uint64, limit int) ([]Revocation, error)
-	// LastChange returns the highest Seq given out, 0 if none.
+	// LastChange returns the highest Seq assigned so far, 0 if none.
 	LastChange() (uint64, error)
 }
 
-// Feed keeps the changes, and the numbers of what is published of them.
+// Feed keeps the changes, and the numbers of the CRLs that are made from them.
 type Feed interface {
 	FeedReader
-	// AppendRevocation gives r the next Seq, appends it to the changes and makes
-	// it the present status of its serial number.
+	// AppendRevocation assigns r the next Seq, appends it to the changes and makes
+	// it the current status of its serial number.
 	AppendRevocation(r Revocation) error
-	// ForgetRevocations takes up to limit revocations of certificates that
-	// expired before the given time out of what Revocations returns, appends a
-	// change with status Active for each, and returns how many it took.
+	// ForgetRevocations removes up to limit revocations of certificates that
+	// expired before the given time from those that Revocations returns. It appends
+	// a change with status Active for each, and returns how many it removed.
 	ForgetRevocations(before time.Time, limit int) (int, error)
 	// NextCRLNumber returns a number that is higher than any before for issuer,
 	// beginning with 1.

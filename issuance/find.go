@@ -8,8 +8,8 @@ import (
 // mostFound is how many records of each kind are found at most.
 const mostFound = 50
 
-// Found is what there is under something that people have in hand, and what belongs
-// to it; of each kind at most fifty, the newest first where they have a time.
+// Found is what matches something that people look for, and what belongs to it: at
+// most fifty records of each kind, the newest first if they have a time.
 type Found struct {
 	Organizations []Organization
 	Contacts      []Contact
@@ -20,11 +20,11 @@ type Found struct {
 	More          []Noun // there are more of these
 }
 
-// Find looks for what is typed as everything that it may be: a certificate's serial
+// Find looks up the input as everything that it may be: a certificate's serial
 // number or its last digits, fingerprint, CN or SPIFFE ID, a service, a contact's
-// address or number, an organisation, an order, a message. With it come the
-// certificates and orders of each, and what an organisation has. Nothing found is
-// no error.
+// address or number, an organisation, an order, a message. It also returns the
+// certificates and orders of each match, and the records of an organisation. It is
+// not an error if nothing is found.
 func (v Resolver) Find(typed string) (Found, error) {
 	f := finding{v: v}
 	for _, look := range []func() error{
@@ -40,7 +40,7 @@ func (v Resolver) Find(typed string) (Found, error) {
 	return f.Found, nil
 }
 
-// Certificates looks for certificates alone, and not for those of organisations.
+// Certificates looks only for certificates, but not for those of organisations.
 func (v Resolver) Certificates(typed string) (found []Certificate, more bool, err error) {
 	f := finding{v: v}
 	err = f.find(typed)
@@ -60,6 +60,12 @@ func (f *finding) find(typed string) error {
 	}
 	services, err := f.v.services(typed, "")
 	contacts, err2 := f.v.contacts(typed, "")
+	if len(services) == mostFound {
+		f.More = append(f.More, ServiceNoun)
+	}
+	if len(contacts) == mostFound {
+		f.More = append(f.More, ContactNoun)
+	}
 	order, err3 := f.v.tx.Order(OrderID(word(typed)))
 	if err := errors.Join(f.numbered(typed), err, err2, ignoreNotFound(err3)); err != nil {
 		return err

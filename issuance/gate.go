@@ -28,7 +28,10 @@ func newGate(workers int) gate {
 func (g gate) enter(ctx context.Context) error {
 	if g.waiting.Add(1) > int64(cap(g.slots)*(1+waitersPerWorker)) {
 		g.waiting.Add(-1)
-		return &Error{Kind: Unavailable, Code: CodeBusy, Message: "too many certificates are being created right now", Hint: "try again in a few seconds", Retry: 5 * time.Second}
+		return &Error{
+			Kind: Unavailable, Code: CodeBusy, Message: "too many certificates are being created right now",
+			Hint: "try again in a few seconds", Retry: 5 * time.Second,
+		}
 	}
 	select {
 	case g.slots <- struct{}{}:

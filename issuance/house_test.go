@@ -59,7 +59,6 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 	h := &house{t: t, store: store, clock: new(atomic.Int64), signer: &paperSigner{}, compared: new(atomic.Int64), staff: issuance.Actor{Role: issuance.RoleOfficer, ID: "tok-1", Name: "Olga"}}
 	h.set(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
 	desk := &issuance.Desk{Now: h.now, Log: log, Alerts: []string{"duty@postern.example"}, Mobiles: []string{"+41790000001"}}
-	h.tokens = &staff.Office{Desk: desk, Store: store.Staff()}
 	h.clerk = &report.Office{Desk: desk, Store: store.Reports(), Schedule: report.Schedule{Monthly: report.Time{Day: 1}}, Policy: issuance.DefaultPolicy()}
 	c := issuance.Config{
 		Desk: desk, Store: store, Signer: h.signer, Policy: issuance.DefaultPolicy(),
@@ -90,6 +89,7 @@ func newHouse(t *testing.T, change ...func(*issuance.Config)) *house {
 		t.Fatal(err)
 	}
 	h.cfg = c
+	h.tokens = &staff.Office{Desk: desk, Store: store.Staff(), FourEyes: c.Policy.FourEyes}
 	h.register()
 	return h
 }

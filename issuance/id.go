@@ -20,14 +20,14 @@ type OrgID string
 // organisation's short name and the service's identifier.
 type ServiceID string
 
-// Identifier returns the part of s that tells the organisation's services apart.
+// Identifier returns the part of s that distinguishes the organisation's services.
 func (s ServiceID) Identifier() string {
 	_, identifier, _ := strings.Cut(string(s), ".")
 	return identifier
 }
 
-// ContactID, OrderID and NoticeID are made by NewID: they sort by the
-// time they were made, and nobody can guess one.
+// ContactID, OrderID and NoticeID come from NewID: they sort by the time of their
+// creation, and cannot be guessed.
 type (
 	ContactID string
 	OrderID   string
@@ -48,13 +48,13 @@ func NewID(prefix string, now time.Time) string {
 	return prefix + base32.NewEncoding(idAlphabet).WithPadding(base32.NoPadding).EncodeToString(b[:])
 }
 
-// Serial is a certificate's serial number as 34 lower-case hexadecimal digits:
-// 17 bytes with more than 128 random bits (RFC 5280, section 4.1.2.2, asks for
-// a positive number of at most 20 bytes).
+// Serial is a certificate's serial number as 34 lower-case hexadecimal digits: 17
+// bytes with more than 128 random bits (RFC 5280, section 4.1.2.2, requires a
+// positive number of at most 20 bytes).
 type Serial string
 
 // NewSerial returns a random serial number. Its first byte is between 0x10 and
-// 0x7f, so that it is positive and every program prints it in the same length.
+// 0x7f, so that it is positive and all programs print it with the same length.
 func NewSerial() Serial {
 	var b [17]byte
 	for {
@@ -77,8 +77,8 @@ func (s Serial) Int() *big.Int {
 	return n
 }
 
-// Digest is the SHA-256 of a secret that somebody else keeps, in hexadecimal.
-// It is what the store holds of a link, a session or an API token.
+// Digest is the SHA-256 of a secret that somebody else keeps, in hexadecimal. The
+// store keeps only the digest of a link, a session or an API token.
 type Digest string
 
 // DigestOf returns the digest of secret; the empty digest for an empty secret.

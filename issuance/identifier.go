@@ -9,10 +9,10 @@ import (
 // maxShortName is the length of a short name in bytes.
 const maxShortName = 40
 
-// MakeIdentifier returns the short name that is made from a service's name: lower
-// case, letters with marks as people write them without (ä is ae, ø oe, é e), and a
-// hyphen for all the rest. A name with nothing to make one from, as one in another
-// script, is an error that asks for an identifier.
+// MakeIdentifier derives a short name from a service's name: in lower case, with
+// the usual replacements for letters with marks (ae for ä, oe for ø, e for é), and
+// a hyphen for everything else. If nothing can be derived, for example from a name
+// in another script, its error asks for an identifier.
 func MakeIdentifier(name string) (string, error) {
 	var b strings.Builder
 	for i, r := range name {

@@ -2,7 +2,7 @@ package issuance
 
 import "time"
 
-// LedgerReader looks up what was done.
+// LedgerReader looks up audit records.
 type LedgerReader interface {
 	Audit(AuditQuery) ([]AuditRecord, string, error)
 	// Tally counts the records with from <= At < to, by verb and organisation,
@@ -12,16 +12,16 @@ type LedgerReader interface {
 	Clock() (time.Time, error)
 }
 
-// Ledger is what every verb needs of its transaction, whichever room it is of.
+// Ledger is what every verb needs of its transaction, in every room.
 type Ledger interface {
-	// AppendAudit gives the record the next Seq and keeps it for good.
+	// AppendAudit assigns the next Seq to the record and keeps it permanently.
 	AppendAudit(AuditRecord) error
 	PutNotice(Notice) error
 
-	// Receipt returns what was made under an idempotency key.
+	// Receipt returns what was created under an idempotency key.
 	Receipt(key string) (Receipt, error)
 	PutReceipt(Receipt) error
-	// ForgetReceipts deletes up to limit receipts made before the given time.
+	// ForgetReceipts deletes up to limit receipts from before the given time.
 	ForgetReceipts(before time.Time, limit int) (int, error)
 
 	Clock() (time.Time, error)
@@ -32,14 +32,14 @@ type Ledger interface {
 type AuditQuery struct {
 	Order  OrderID
 	Serial Serial // of a certificate, or of a number reserved for one: a record has its order, too
-	// Verb lists by At instead, the earliest first; From and Before, which need
-	// it, say from when on and until when.
+	// Verb lists by At instead, the earliest first; From and Before, which need it,
+	// limit the time.
 	Verb         Verb
 	From, Before time.Time
 	Page
 }
 
-// Receipt is what a creating request made under its idempotency key (IETF
+// Receipt is what a request created under its idempotency key (IETF
 // draft-ietf-httpapi-idempotency-key-header).
 type Receipt struct {
 	Key     string    `json:"key"`     // the caller's, with the caller's name before it

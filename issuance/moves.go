@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// OrderState is where an order stands.
+// OrderState is the state of an order.
 type OrderState string
 
 // The states of an order, in the order of its life, then the side states.
@@ -45,7 +45,12 @@ var moves = []Move{
 	{RequestVerb, "", RequestedState},
 	{ReenrollVerb, "", VerifiedState}, // the certificate that is renewed stands for the code
 	{ApproveVerb, RequestedState, InvitedState},
+	{ApproveVerb, LapsedState, InvitedState},
 	{RejectVerb, RequestedState, RejectedState},
+	{VoidVerb, InvitedState, RequestedState}, // what was approved has changed
+	{VoidVerb, LockedState, RequestedState},
+	{VoidVerb, VerifiedState, RequestedState},
+	{VoidVerb, IssuedState, RequestedState},
 
 	{ResendVerb, InvitedState, InvitedState},
 	{ResendVerb, VerifiedState, InvitedState},

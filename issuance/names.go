@@ -16,7 +16,7 @@ import (
 func sameNames(csr, cert []byte) error {
 	have, err := x509.ParseCertificate(cert)
 	if err != nil {
-		return fmt.Errorf("reading the certificate that is renewed: %w", err)
+		return fmt.Errorf("reading the certificate to renew: %w", err)
 	}
 	asked, err := x509.ParseCertificateRequest(csr)
 	if err != nil {

@@ -7,7 +7,8 @@ type NoticeReader interface {
 	Notice(NoticeID) (Notice, error)
 	Notices(NoticeQuery) ([]Notice, string, error)
 	// DueNotices returns up to limit pending notices of channel with a NextAt not
-	// after now, the earliest first. In an Update no two transactions get the same.
+	// after now, the earliest first. In an Update, no two transactions get the same
+	// notice.
 	DueNotices(channel Channel, now time.Time, limit int) ([]Notice, error)
 	// NextNotice returns the earliest NextAt of the pending notices of channel,
 	// zero if there is none.

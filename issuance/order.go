@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Order is a contact's way to one certificate for one service.
+// Order leads a contact to one certificate for one service.
 type Order struct {
 	ID           OrderID      `json:"id"`
 	State        OrderState   `json:"state"`
@@ -19,13 +19,16 @@ type Order struct {
 	DecidedBy    Actor        `json:"decided_by,omitzero"` // who approved, rejected or cancelled
 	DecidedAt    time.Time    `json:"decided_at,omitzero"`
 	Comment      string       `json:"comment,omitempty"`
+	// Approval is what was approved. It is empty before, and of an order that was
+	// approved by a version that did not record it.
+	Approval Digest `json:"approval,omitempty"`
 
 	Link     Link        `json:"link,omitzero"`
 	Code     OneTimeCode `json:"code,omitzero"`
 	Attempts int         `json:"attempts,omitempty"` // wrong tries since the last unlock
 	Session  Session     `json:"session,omitzero"`
 	// Reserved is the serial number that is set aside for the certificate, from the
-	// right code on until there is one.
+	// correct code until the certificate exists.
 	Reserved Serial `json:"reserved,omitempty"`
 
 	Serial       Serial    `json:"serial,omitempty"` // of the certificate, from issue on
@@ -33,7 +36,7 @@ type Order struct {
 	IssuedAt     time.Time `json:"issued_at,omitzero"`
 	DownloadedAt time.Time `json:"downloaded_at,omitzero"`
 	CompletedAt  time.Time `json:"completed_at,omitzero"`
-	// Wiped says that neither file nor password are still in the store.
+	// Wiped says that the store no longer has the file and the password.
 	Wiped bool `json:"wiped,omitempty"`
 	// DueAt is when the sweep must look at the order next, zero for never; the
 	// registrar sets it from due each time it puts the order.
@@ -41,7 +44,7 @@ type Order struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// Link is the e-mailed URL; of its token only the digest is kept.
+// Link is the e-mailed URL. Only the digest of its token is kept.
 type Link struct {
 	Digest    Digest    `json:"digest"`
 	Number    uint64    `json:"number"` // 1 for the first; a resend makes the next
@@ -54,8 +57,9 @@ type Session struct {
 	OpenedAt time.Time `json:"opened_at"`
 }
 
-// Reenroll begins an order that a certificate makes for its successor: its key is
-// the proof, so nobody is invited and no browser has a session.
+// Reenroll begins an order that a certificate places for its successor. The
+// certificate's key is the proof, so nobody is invited and no browser has a
+// session.
 func (o *Order) Reenroll(now time.Time) error {
 	if err := o.move(ReenrollVerb, VerifiedState, now); err != nil {
 		return err
@@ -67,15 +71,19 @@ func (o *Order) Reenroll(now time.Time) error {
 // uninvited reports whether nobody was ever sent a link for o.
 func (o *Order) uninvited() bool { return o.Link.Number == 0 }
 
-// Approve invites the contact with link.
-func (o *Order) Approve(by Actor, link Digest, p Policy, now time.Time) error {
-	if p.FourEyes && by.ID == o.RequestedBy.ID {
-		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "you requested this order yourself", Hint: "someone else must approve it (policy.four_eyes is on)"}
+// Approve invites the contact with link. The approval is for what of says, and for
+// nothing else; it ends after Policy.ApprovalLifetime.
+func (o *Order) Approve(by Actor, of, link Digest, p Policy, now time.Time) error {
+	if p.FourEyes && by.Same(o.RequestedBy) {
+		return &Error{
+			Kind: Denied, Code: CodeFourEyes, Message: "you requested this order yourself",
+			Hint: "someone else must approve it (policy.four_eyes is on)",
+		}
 	}
 	if err := o.move(ApproveVerb, InvitedState, now); err != nil {
 		return err
 	}
-	o.DecidedBy, o.DecidedAt = by, now
+	o.DecidedBy, o.DecidedAt, o.Approval = by, now, of
 	o.invite(link, p, now)
 	return nil
 }
@@ -89,8 +97,12 @@ func (o *Order) Reject(by Actor, comment string, now time.Time) error {
 	return nil
 }
 
-// Resend invites again: link replaces the old one, which is void, as are the code and the session.
+// Resend invites again: link replaces the old link and invalidates it, together
+// with the code and the session.
 func (o *Order) Resend(link Digest, p Policy, now time.Time) error {
+	if !o.DecidedAt.IsZero() && !now.Before(o.approvedUntil(p)) {
+		return o.unapproved("the approval of order " + string(o.ID) + " has ended")
+	}
 	if err := o.move(ResendVerb, InvitedState, now); err != nil {
 		return err
 	}
@@ -99,12 +111,25 @@ func (o *Order) Resend(link Digest, p Policy, now time.Time) error {
 }
 
 func (o *Order) invite(link Digest, p Policy, now time.Time) {
-	o.Link = Link{Digest: link, Number: o.Link.Number + 1, ExpiresAt: now.Add(p.LinkLifetime)}
+	ends := now.Add(p.LinkLifetime)
+	if last := o.approvedUntil(p); last.Before(ends) {
+		ends = last
+	}
+	o.Link = Link{Digest: link, Number: o.Link.Number + 1, ExpiresAt: ends}
 	o.Code.Live, o.Session = false, Session{}
 }
 
-// NewCode voids the old code and makes the next one. Cool-down and daily limit
-// are checked first, so that a refusal leaves the old code as it was.
+// delayLink gives the link that was just made the time that its mail waits for.
+func (o *Order) delayLink(wait time.Duration, p Policy) {
+	ends := o.Link.ExpiresAt.Add(wait)
+	if last := o.approvedUntil(p); last.Before(ends) {
+		ends = last
+	}
+	o.Link.ExpiresAt = ends
+}
+
+// NewCode invalidates the old code and makes the next one. Cool-down and daily
+// limit are checked first, so a refusal leaves the old code unchanged.
 func (o *Order) NewCode(p Policy, now time.Time) error {
 	next, err := o.Code.next(p, now)
 	if err != nil {
@@ -117,7 +142,8 @@ func (o *Order) NewCode(p Policy, now time.Time) error {
 	return nil
 }
 
-// CodeTaken starts the code's time: the provider has taken the SMS with counter.
+// CodeTaken starts the code's lifetime: the provider has accepted the SMS with
+// counter.
 func (o *Order) CodeTaken(counter uint64, now time.Time) {
 	if o.Code.taken(counter, now) {
 		o.UpdatedAt = now
@@ -148,9 +174,9 @@ func (o *Order) Attempt(p Policy, now time.Time) error {
 	return nil
 }
 
-// Lock stops an invited order whose tries are all used. Who entered the right
-// code before is not thrown out by what others try: a verified order is locked
-// when it is invited again.
+// Lock locks an invited order whose tries are all used. Somebody who has already
+// entered the correct code is not thrown out by the tries of others: a verified
+// order is locked only when it is invited again.
 func (o *Order) Lock(now time.Time) error {
 	if err := o.move(LockVerb, LockedState, now); err != nil {
 		return err
@@ -159,9 +185,9 @@ func (o *Order) Lock(now time.Time) error {
 	return nil
 }
 
-// Verify opens session: the code with counter was right. A code that is right
-// but too old is refused as expired; its time ends CodeLifetime after the
-// provider took it, and has not begun before.
+// Verify opens session: the code with counter was correct. A correct code that is
+// too old is refused as expired: its lifetime begins when the provider accepts it,
+// and lasts CodeLifetime.
 func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) error {
 	if err := o.Code.stands(counter, p, now); err != nil {
 		return err
@@ -176,7 +202,8 @@ func (o *Order) Verify(counter uint64, session Digest, p Policy, now time.Time) 
 }
 
 // Reserve sets serial aside for this order's certificate: the intent to sign,
-// recorded before anything is signed. The caller gives up one that was set aside before.
+// recorded before anything is signed. The caller must give up a number that was set
+// aside before.
 func (o *Order) Reserve(serial Serial, now time.Time) error {
 	if err := o.move(ReserveVerb, VerifiedState, now); err != nil {
 		return err
@@ -185,8 +212,8 @@ func (o *Order) Reserve(serial Serial, now time.Time) error {
 	return nil
 }
 
-// Issue records the certificate that was signed under serial: one winner, because
-// it must be the number that is reserved at this moment.
+// Issue records the certificate that was signed under serial. There is one winner,
+// because serial must be the number that is reserved at this moment.
 func (o *Order) Issue(serial Serial, fromCSR bool, now time.Time) error {
 	if o.State == VerifiedState && o.Reserved != serial {
 		return o.busy()
@@ -211,8 +238,8 @@ func (o *Order) Download(now time.Time) (again bool, err error) {
 	return false, nil
 }
 
-// Complete ends the order: the password SMS was accepted, or none is needed,
-// because the key was brought.
+// Complete ends the order: the password SMS was accepted, or none is needed because
+// the client has its own key.
 func (o *Order) Complete(now time.Time) error {
 	if o.State == IssuedState && !o.FromCSR {
 		return o.refuse(CompleteVerb)
@@ -233,8 +260,18 @@ func (o *Order) Wipe(now time.Time) error {
 	return nil
 }
 
-// Reopen takes o back to invited: its session or claim window ran out. The
-// caller revokes what was issued.
+// Close ends the delivery of a completed order before its claim window closes: its
+// browser has no more access, and file and password are gone.
+func (o *Order) Close(now time.Time) error {
+	if err := o.Wipe(now); err != nil {
+		return err
+	}
+	o.Session = Session{}
+	return nil
+}
+
+// Reopen returns o to invited after its session or claim window has expired. The
+// caller must revoke what was issued.
 func (o *Order) Reopen(now time.Time) error {
 	if err := o.move(ReopenVerb, InvitedState, now); err != nil {
 		return err
@@ -252,7 +289,21 @@ func (o *Order) Lapse(now time.Time) error {
 	return nil
 }
 
-// Unlock gives a locked order its tries back; the contact asks for a new code.
+// Void cancels the approval and everything that followed from it, because what was
+// approved has changed. The caller must revoke what was issued.
+func (o *Order) Void(now time.Time) error {
+	if err := o.move(VoidVerb, RequestedState, now); err != nil {
+		return err
+	}
+	o.DecidedBy, o.DecidedAt, o.Approval = Actor{}, time.Time{}, ""
+	o.Link.Digest, o.Link.ExpiresAt = "", time.Time{}
+	o.Code.Live, o.Session = false, Session{}
+	o.Serial, o.IssuedAt, o.FromCSR, o.Wiped = "", time.Time{}, false, false
+	return nil
+}
+
+// Unlock restores the tries of a locked order; the contact must then ask for a new
+// code.
 func (o *Order) Unlock(now time.Time) error {
 	if err := o.move(UnlockVerb, InvitedState, now); err != nil {
 		return err
@@ -261,7 +312,7 @@ func (o *Order) Unlock(now time.Time) error {
 	return nil
 }
 
-// Cancel withdraws o before the download; the caller revokes what was issued.
+// Cancel cancels o before the download. The caller must revoke what was issued.
 func (o *Order) Cancel(by Actor, comment string, now time.Time) error {
 	if err := o.move(CancelVerb, CancelledState, now); err != nil {
 		return err
@@ -271,8 +322,8 @@ func (o *Order) Cancel(by Actor, comment string, now time.Time) error {
 	return nil
 }
 
-// Revoked ends an order whose certificate was revoked while its delivery was
-// under way, and leaves one that is completed as it is.
+// Revoked ends an order whose certificate was revoked during its delivery. It does
+// not change a completed order.
 func (o *Order) Revoked(now time.Time) error {
 	if o.State == CompletedState {
 		o.Wiped, o.UpdatedAt = true, now

@@ -25,7 +25,10 @@ func (o *Order) left(p Policy) int {
 }
 
 func lockedError() *Error {
-	return &Error{Kind: Denied, Code: CodeLocked, Message: "too many wrong codes have been entered", Hint: "ask the people who sent you the link to unlock the order"}
+	return &Error{
+		Kind: Denied, Code: CodeLocked, Message: "too many wrong codes have been entered",
+		Hint: "ask the people who sent you the link to unlock the order",
+	}
 }
 
 // giveBack takes a counted try back: the code was right, and refused for another reason.
@@ -49,6 +52,22 @@ func (o *Order) due(p Policy) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// ended reports whether o came to nothing: its contact is told so before anything else.
+func (o *Order) ended() bool {
+	return o.State == CancelledState || o.State == RejectedState || o.State == LapsedState
+}
+
+// approvedUntil returns when o's approval ends.
+func (o *Order) approvedUntil(p Policy) time.Time { return o.DecidedAt.Add(p.ApprovalLifetime) }
+
+// unapproved says, with the reason, that o must be approved again.
+func (o *Order) unapproved(why string) *Error {
+	return &Error{
+		Kind: Conflict, Code: CodeUnapproved, Message: why, Hint: "approve it again",
+		Next: Next{ApproveVerb, OrderNoun, string(o.ID)},
+	}
 }
 
 // windowEnds returns the end of the claim window.

@@ -17,9 +17,10 @@ func verbs(p Policy, now time.Time) map[Verb]func(*Order) error {
 	return map[Verb]func(*Order) error{
 		RequestVerb:  func(o *Order) error { return o.move(RequestVerb, RequestedState, now) },
 		ReenrollVerb: func(o *Order) error { return o.Reenroll(now) },
-		ApproveVerb:  func(o *Order) error { return o.Approve(other, "d2", p, now) },
+		ApproveVerb:  func(o *Order) error { return o.Approve(other, "of", "d2", p, now) },
 		RejectVerb:   func(o *Order) error { return o.Reject(staff, "no", now) },
 		ResendVerb:   func(o *Order) error { return o.Resend("d3", p, now) },
+		VoidVerb:     func(o *Order) error { return o.Void(now) },
 		CodeVerb:     func(o *Order) error { return o.NewCode(p, now) },
 		AttemptVerb: func(o *Order) error {
 			o.Code = OneTimeCode{Counter: 1, Live: true}
@@ -104,10 +105,21 @@ func TestFourEyes(t *testing.T) {
 	requester := Actor{Role: RoleOfficer, ID: "tok-1", Name: "then"}
 	o := Order{State: RequestedState, RequestedBy: requester}
 	// A token that was renamed is still the same person's.
-	if err := o.Approve(Actor{Role: RoleAdministrator, ID: "tok-1", Name: "now"}, "d", p, clock()); CodeOf(err) != CodeFourEyes {
+	if err := o.Approve(Actor{Role: RoleAdministrator, ID: "tok-1", Name: "now"}, "of", "d", p, clock()); CodeOf(err) != CodeFourEyes {
 		t.Errorf("the requester approved: %v", err)
 	}
-	if err := o.Approve(Actor{Role: RoleOfficer, ID: "tok-2"}, "d", p, clock()); err != nil {
+	// Two tokens of one person are not two persons; nor is one that had no owner when it requested.
+	requester.Owner = "olga@postern.example"
+	for _, second := range []Actor{
+		{Role: RoleAdministrator, ID: "tok-2", Name: "ci", Owner: "Olga@postern.example"},
+		{Role: RoleAdministrator, ID: "tok-2", Name: "olga@postern.example"},
+	} {
+		o := Order{State: RequestedState, RequestedBy: requester}
+		if err := o.Approve(second, "of", "d", p, clock()); CodeOf(err) != CodeFourEyes {
+			t.Errorf("the requester approved with another token: %v", err)
+		}
+	}
+	if err := o.Approve(Actor{Role: RoleOfficer, ID: "tok-2"}, "of", "d", p, clock()); err != nil {
 		t.Errorf("another officer could not approve: %v", err)
 	}
 }

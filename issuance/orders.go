@@ -5,12 +5,12 @@ import "time"
 // OrderReader looks up orders.
 type OrderReader interface {
 	Order(OrderID) (Order, error)
-	// OrderByLink finds an order by the digest of its present link alone: a
-	// digest that was replaced is not found.
+	// OrderByLink finds an order by the digest of its current link; a digest that
+	// was replaced is not found.
 	OrderByLink(Digest) (Order, error)
 	Orders(OrderQuery) ([]Order, string, error)
-	// DueOrders returns up to limit orders with a DueAt that is set and not
-	// after now, the earliest first.
+	// DueOrders returns up to limit orders whose DueAt is set and not after now,
+	// the earliest first.
 	DueOrders(now time.Time, limit int) ([]Order, error)
 }
 

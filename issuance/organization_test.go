@@ -20,6 +20,9 @@ func TestADisabledOrganizationGetsNothing(t *testing.T) {
 	_, err = h.Claim(ctx, token, session, issuance.ClaimRequest{})
 	h.wantCode(err, issuance.CodeCancelled)
 	disable(false)
+	_, err = h.Claim(ctx, token, session, issuance.ClaimRequest{}) // what was under way is over
+	h.wantCode(err, issuance.CodeCancelled)
+	_, token, session = h.verified()
 	_, err = h.Claim(ctx, token, session, issuance.ClaimRequest{})
 	h.ok(err)
 }

@@ -2,14 +2,15 @@ package issuance
 
 import "strings"
 
-// Noun is what verbs are done to: what a page, a command and a path of the API
-// are about.
+// Noun is the object of a verb: what a page, a command or a path of the API is
+// about.
 type Noun string
 
 // The nouns of the house.
 const (
 	OrganizationNoun Noun = "organization"
 	ContactNoun      Noun = "contact"
+	ProposalNoun     Noun = "proposal"
 	ServiceNoun      Noun = "service"
 	OrderNoun        Noun = "order"
 	CertificateNoun  Noun = "certificate"
@@ -44,6 +45,9 @@ var permits = []Permit{
 	{ChangeVerb, OrganizationNoun, daily},
 	{AddVerb, ContactNoun, daily},
 	{ChangeVerb, ContactNoun, daily},
+	{ReportLossVerb, ContactNoun, daily},
+	{ConfirmVerb, ProposalNoun, daily},
+	{RejectVerb, ProposalNoun, daily},
 	{AddVerb, ServiceNoun, daily},
 	{ChangeVerb, ServiceNoun, daily},
 
@@ -63,6 +67,7 @@ var permits = []Permit{
 	{TrialVerb, MessageNoun, daily},
 
 	{AddVerb, TokenNoun, []Role{RoleAdministrator, RoleSystem}}, // the first is made at the first start
+	{ConfirmVerb, TokenNoun, daily},
 	{RevokeVerb, TokenNoun, []Role{RoleAdministrator}},
 }
 

@@ -6,21 +6,24 @@ import (
 	"time"
 )
 
-// Policy is the numbers of the house. The zero value is refused; begin with DefaultPolicy.
+// Policy holds the limits and times that the operator can set. The zero value is
+// not valid; begin with DefaultPolicy.
 type Policy struct {
 	Validity      Period        // of a client certificate
-	Backdate      time.Duration // notBefore lies this far back: clients' clocks are off
-	CodeLifetime  time.Duration // from the moment the provider took the code
+	Backdate      time.Duration // notBefore is this far in the past, because clients' clocks are off
+	CodeLifetime  time.Duration // from the moment when the provider accepted the code
 	CodeOnRequest bool          // the first code goes out when the contact asks, not with the invitation
 	CodeAttempts  int           // wrong tries a code
 	OrderAttempts int           // wrong tries an order, then it is locked
 	CodeCooldown  time.Duration // between two codes
 	CodesPerDay   int           // codes in any 24 hours
 	LinkLifetime  time.Duration
-	ClaimWindow   time.Duration // after issue: how long file and password are kept
-	FourEyes      bool          // the requester may not approve
-	Reenroll      time.Duration // in the last part of its life, this long, a certificate may renew itself; 0: never
-	CoolingOff    time.Duration // no code to a number that changed less than this ago
+	// ApprovalLifetime is how long an approval may be used: no link lives longer.
+	ApprovalLifetime time.Duration
+	ClaimWindow      time.Duration // after issue: how long file and password are kept
+	FourEyes         bool          // the requester may not approve
+	Reenroll         time.Duration // in the last part of its life, this long, a certificate may renew itself; 0: never
+	CoolingOff       time.Duration // no code to a number that changed less than this ago
 }
 
 // DefaultPolicy returns the defaults, each with its reason in docs/design.md.
@@ -34,13 +37,16 @@ func DefaultPolicy() Policy {
 		CodeCooldown:  time.Minute,
 		CodesPerDay:   5,
 		LinkLifetime:  7 * 24 * time.Hour,
-		ClaimWindow:   30 * time.Minute,
-		Reenroll:      90 * 24 * time.Hour,
+
+		ApprovalLifetime: 30 * 24 * time.Hour,
+		ClaimWindow:      30 * time.Minute,
+		Reenroll:         90 * 24 * time.Hour,
 	}
 }
 
-// Strict returns p as ASVS 6.5.5 and NIST SP 800-63B ask for it: ten minutes a
-// code, on request alone, four eyes, and a day's wait after a number changed.
+// Strict returns p as ASVS 6.5.5 and NIST SP 800-63B require it: codes valid for
+// ten minutes and sent only on request, four eyes, and a day's wait after a change
+// of number.
 func (p Policy) Strict() Policy {
 	p.CodeLifetime = min(p.CodeLifetime, 10*time.Minute)
 	p.CodeOnRequest, p.FourEyes = true, true
@@ -48,7 +54,8 @@ func (p Policy) Strict() Policy {
 	return p
 }
 
-// Check returns an error of kind Invalid that names the first number that cannot stand.
+// Check returns an error of kind Invalid that names the first value that is out of
+// range.
 func (p Policy) Check() error {
 	durations := []struct {
 		field    string
@@ -58,6 +65,7 @@ func (p Policy) Check() error {
 		{"code_lifetime", p.CodeLifetime, time.Minute, 24 * time.Hour},
 		{"code_cooldown", p.CodeCooldown, 0, time.Hour},
 		{"link_lifetime", p.LinkLifetime, time.Hour, 90 * 24 * time.Hour},
+		{"approval_lifetime", p.ApprovalLifetime, time.Hour, 366 * 24 * time.Hour},
 		{"claim_window", p.ClaimWindow, time.Minute, 24 * time.Hour},
 		{"cooling_off", p.CoolingOff, 0, 30 * 24 * time.Hour},
 		{"reenroll", p.Reenroll, 0, 10 * 366 * 24 * time.Hour},

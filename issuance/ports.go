@@ -8,17 +8,18 @@ import (
 
 // Signer is the issuing CA as the registrar sees it.
 type Signer interface {
-	// Sign makes a client certificate. It returns an error, and no certificate,
-	// if what was signed differs from the profile.
+	// Sign creates a client certificate. It returns an error and no certificate if
+	// the signed certificate differs from the profile.
 	Sign(ctx context.Context, p Profile) (Signed, error)
-	// Issuer returns the id of the CA that signs now, and when it ends: no
-	// certificate may last longer.
+	// Issuer returns the id of the CA that signs now, and when it expires: no
+	// certificate may be valid for longer.
 	Issuer() (id string, notAfter time.Time)
 	// Chain returns the certificates (DER) above a leaf of issuer: the issuing CA, then the root.
 	Chain(issuer string) ([][]byte, error)
 }
 
-// Profile is everything that goes into a client certificate: nothing of it is a CSR's.
+// Profile is everything that goes into a client certificate. None of it comes from
+// a CSR.
 type Profile struct {
 	Serial           Serial
 	Organization     OrgID  // for the SPIFFE ID
@@ -49,23 +50,27 @@ type Bundle struct {
 	Target       Target
 }
 
-// Dispatch is a notice that is to be sent now, with all that its text needs.
+// Dispatch is a notice to send now, with everything that its text needs.
 type Dispatch struct {
 	Notice       Notice
 	Contact      Contact // zero for an alert
 	Organization Organization
 	Service      Service
 	Order        Order
-	Certificate  Certificate // of a password or revoked notice
-	Document     Document    // of a notice that carries one
-	// Secret is the link token of an invitation, the code, or the password.
+	Certificate  Certificate   // of a password or revoked notice
+	Also         []Certificate // that were revoked with it, up to a hundred
+	More         int           // how many beyond those
+	Document     Document      // of a notice that carries one
+	Proposal     Proposal      // of a notice that tells of one
+	// Secret is the token of an invitation's link or of one that stops a change, the
+	// code, or the password.
 	Secret Secret
-	// CodeLifetime and LinkExpires tell people how long they have.
+	// CodeLifetime and LinkExpires are shown to people.
 	CodeLifetime time.Duration
 	LinkExpires  time.Time
 }
 
-// Outcome is what became of one try to send a notice.
+// Outcome is the result of one try to send a notice.
 type Outcome struct {
 	ProviderID string        // of an accepted notice
 	Err        error         // nil: accepted. Its text is shown to staff: no secrets, no bodies

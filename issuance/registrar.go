@@ -23,13 +23,14 @@ type Config struct {
 	Code        func(seed Secret, counter uint64) (Secret, error) // HOTP, RFC 4226
 	CheckCode   func(Secret, uint64, string) (bool, error)        // in constant time
 	ReadMobile  func(typed string) (string, error)                // E.164, of a mobile that SMS may go to
-	// ASCIIAddress returns a mail address with its domain in ASCII, or says why it cannot be.
+	// ASCIIAddress returns a mail address with its domain in ASCII, or an error
+	// that says why that is not possible.
 	ASCIIAddress func(address string) (string, error)
 
-	Workers int // keys made and derived at the same time
+	Workers int // how many keys are made or derived at the same time
 
-	// Documents returns the documents that notices of a kind carry, each by the id
-	// that its notice names.
+	// Documents returns, for each kind of notice, the function that returns the
+	// document with the id in the notice.
 	Documents map[NoticeKind]func(ctx context.Context, id string) (Document, error)
 }
 
@@ -44,7 +45,7 @@ func (c Config) check() error {
 	return errors.Join(c.Desk.Check(), c.Policy.Check())
 }
 
-// Registrar does the verbs of orders, certificates and the register: each loads,
+// Registrar has the verbs of orders, certificates and the register. Each loads,
 // makes the transition, puts, enqueues and audits in one transaction, or changes
 // nothing and returns an error.
 type Registrar struct {
@@ -54,7 +55,7 @@ type Registrar struct {
 	reserved reservations
 }
 
-// New returns a registrar, or an error that names what c lacks.
+// New returns a registrar, or an error that names what is missing in c.
 func New(c Config) (*Registrar, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -163,7 +164,9 @@ func comment(s string) map[string]string {
 
 // onOrder does verb to the order with id: load, transition, put, audit, commit.
 // The transition gets the comment as it is kept.
-func (r *Registrar) onOrder(ctx context.Context, by Actor, id OrderID, verb Verb, note string, transition func(*work, *Order, string) error) (Order, error) {
+func (r *Registrar) onOrder(ctx context.Context, by Actor, id OrderID, verb Verb, note string, transition func(*work,
+	*Order, string) error,
+) (Order, error) {
 	note, err := cleanComment("comment", note)
 	if err := errors.Join(by.May(verb, OrderNoun), err); err != nil {
 		return Order{}, err

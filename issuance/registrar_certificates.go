@@ -3,43 +3,28 @@ package issuance
 import (
 	"context"
 	"errors"
-	"slices"
 )
 
-// Revoke ends a certificate, for good. Every view of it (CRL, OCSP, checks)
-// follows within a second.
-func (r *Registrar) Revoke(ctx context.Context, by Actor, serial Serial, reason Reason, note string) (Certificate, error) {
-	if !slices.Contains(Reasons(), reason) {
-		return Certificate{}, reason.unknown()
-	}
-	return r.onCertificate(ctx, by, serial, RevokeVerb, note, func(w *work, c *Certificate, note string) error {
-		if err := c.Revoke(reason, by, note, w.now); err != nil {
-			return err
-		}
-		if err := w.compromise(c); err != nil {
-			return err
-		}
-		return w.endDelivery(c)
-	})
-}
-
-// Hold suspends a certificate until it is released or revoked.
+// Hold puts a certificate on hold until it is released or revoked.
 func (r *Registrar) Hold(ctx context.Context, by Actor, serial Serial, note string) (Certificate, error) {
 	return r.onCertificate(ctx, by, serial, HoldVerb, note, func(w *work, c *Certificate, note string) error {
 		return c.Hold(by, note, w.now)
 	})
 }
 
-// Release makes a held certificate stand again.
+// Release makes a held certificate valid again.
 func (r *Registrar) Release(ctx context.Context, by Actor, serial Serial, note string) (Certificate, error) {
 	return r.onCertificate(ctx, by, serial, ReleaseVerb, note, func(w *work, c *Certificate, note string) error {
+		if err := w.served(c); err != nil {
+			return err
+		}
 		return c.Release(by, note, w.now)
 	})
 }
 
-// Renew places an order for the successor of a certificate: the same service
-// and contact, and the same process as the first time. The old one goes on as
-// it is; one that was revoked may have a successor too, with a new key.
+// Renew places an order for the successor of a certificate: the same service and
+// contact, and the same process as the first time. The old certificate does not
+// change. A revoked certificate can also have a successor, with a new key.
 func (r *Registrar) Renew(ctx context.Context, by Actor, serial Serial, note string, once Once) (Order, error) {
 	c, err := r.Certificate(ctx, serial)
 	if err != nil {
@@ -48,7 +33,7 @@ func (r *Registrar) Renew(ctx context.Context, by Actor, serial Serial, note str
 	return r.Request(ctx, by, OrderRequest{Service: c.Service, Contact: c.Contact, Renews: serial, Comment: note, Once: once})
 }
 
-// Certificate returns what is known of serial, with an error that people can act on.
+// Certificate returns the record of serial, or an error that people can act on.
 func (r *Registrar) Certificate(ctx context.Context, serial Serial) (c Certificate, err error) {
 	err = r.cfg.Store.View(ctx, func(tx Snapshot) error {
 		c, err = issued(tx, serial)
@@ -86,62 +71,12 @@ func (r *Registrar) onCertificate(ctx context.Context, by Actor, serial Serial, 
 			return err
 		}
 		if err := w.Enqueue(Notice{
-			Kind: statusNotice(c.Status), Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email, Language: to.Language, Text: string(c.Status),
+			Kind: statusNotice(c.Status), Order: c.Order, Serial: c.Serial, Contact: to.ID, To: to.Email,
+			Language: to.Language, Text: string(c.Status),
 		}); err != nil {
 			return err
 		}
-		return w.changed(by, verb, c, note)
+		return w.changed(by, verb, c, note, nil)
 	})
 	return c, err
-}
-
-// changed stores c after a change of its status, for CRL and OCSP too.
-func (w *work) changed(by Actor, verb Verb, c Certificate, note string) error {
-	if err := w.PutCertificate(c); err != nil {
-		return err
-	}
-	if err := w.AppendRevocation(c.revocation()); err != nil {
-		return err
-	}
-	if err := w.successorGone(c); err != nil {
-		return err
-	}
-	detail := comment(note)
-	if c.Reason != "" {
-		detail = map[string]string{"reason": string(c.Reason), "comment": note}
-	}
-	w.StatusChanged()
-	w.Audit(by, verb, AuditRecord{Organization: c.Organization, Order: c.Order, Serial: c.Serial, Detail: detail})
-	return nil
-}
-
-// revoke revokes what was issued for an order that does not go on.
-func (w *work) revoke(by Actor, serial Serial, reason Reason, why string) error {
-	c, err := w.Certificate(serial)
-	if err != nil || c.Status == Revoked {
-		return err
-	}
-	if err := c.Revoke(reason, by, why, w.now); err != nil {
-		return err
-	}
-	return w.changed(by, RevokeVerb, c, why)
-}
-
-// endDelivery ends the order of a certificate that was revoked: file and
-// password are wiped, whether they were delivered or not.
-func (w *work) endDelivery(c *Certificate) error {
-	o, err := w.order(c.Order)
-	if err != nil || o.Serial != c.Serial {
-		return err
-	}
-	if o.State == CompletedState && o.Wiped {
-		return w.forget(o.ID, PasswordSecret) // which a message that is sent again may still wait for
-	}
-	if err := o.Revoked(w.now); err != nil {
-		return err
-	}
-	if err := w.forget(o.ID, SeedSecret, PKCS12Secret, PasswordSecret); err != nil {
-		return err
-	}
-	return w.put(&o)
 }

@@ -11,13 +11,13 @@ import (
 type ClaimRequest struct {
 	Key    string // "" for the order's preference
 	Target string // "" for the order's preference
-	// CSR is in PEM or DER; then the key stays where it is, and Key and Target do not
-	// matter. Nil: none was sent. One that is empty is refused: whoever sends a CSR
-	// wants no key that is made here.
+	// CSR is in PEM or DER, or nil if none was sent. With a CSR, the key stays
+	// where it is, and Key and Target are ignored. An empty CSR is refused: whoever
+	// sends a CSR does not want a key that is created here.
 	CSR []byte
 }
 
-// File is what a claim makes: a PKCS#12 file, or a chain for a CSR.
+// File is the result of a claim: a PKCS#12 file, or a chain for a CSR.
 type File struct {
 	Certificate Certificate
 	PKCS12      []byte   // nil for a CSR
@@ -25,10 +25,10 @@ type File struct {
 	Target      Target
 }
 
-// Claim makes the certificate of the order that session was opened for, or
-// returns the file that was made before: whoever claims again in the claim
-// window gets the same bytes, whatever they ask for. One certificate comes of
-// any number of claims.
+// Claim creates the certificate of the order for which session was opened, or
+// returns the file that was created before: another claim within the claim window
+// gets the same bytes, whatever it asks for. Any number of claims results in one
+// certificate.
 func (r *Registrar) Claim(ctx context.Context, token, session Secret, q ClaimRequest) (f File, err error) {
 	d, err := r.draft(ctx, token, session)
 	if err != nil {
@@ -69,38 +69,42 @@ func (r *Registrar) draft(ctx context.Context, token, session Secret) (d draft, 
 }
 
 func (l reading) draft(token, session Secret) (d draft, err error) {
-	if d.order, err = l.claimed(token, session); err != nil || d.order.State != VerifiedState {
+	var c Contact
+	if d.order, c, err = l.claimed(token, session); err != nil || d.order.State != VerifiedState {
 		return d, err
 	}
+	d.actor = c.actor()
 	if err := l.checkClock(); err != nil {
 		return d, err
 	}
 	if d.organization, err = l.Organization(d.order.Organization); err != nil {
 		return d, err
 	}
-	if d.service, err = l.Service(d.order.Service); err != nil {
-		return d, err
-	}
-	c, err := l.entitled(&d.order)
-	d.actor = c.actor()
+	d.service, err = l.Service(d.order.Service)
 	return d, err
 }
 
-// claimed returns the order of token, which session was opened for.
-func (l reading) claimed(token, session Secret) (Order, error) {
-	o, err := linked(l, token)
-	if err != nil {
-		return o, err
+// claimed returns the order of token, which session was opened for, and its
+// contact, who is entitled to it at this moment.
+func (l reading) claimed(token, session Secret) (o Order, c Contact, err error) {
+	if o, err = linked(l, token); err != nil {
+		return o, c, err
+	}
+	if c, err = l.entitled(&o); err != nil && !o.ended() {
+		return o, c, err
 	}
 	// A session that is over ends here, whether the sweep has come round or not.
 	over := o.State == VerifiedState && !l.now.Before(o.due(l.policy))
 	if over || !o.mine(session) {
 		if err := o.usable(l.now); err != nil {
-			return o, err
+			return o, c, err
 		}
-		return o, &Error{Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser", Hint: "enter the code first"}
+		return o, c, &Error{
+			Kind: Denied, Code: CodeSession, Message: "the code has not been entered in this browser",
+			Hint: "enter the code first",
+		}
 	}
-	return o, nil
+	return o, c, err
 }
 
 // mine reports whether session is the one that was opened for o.
@@ -128,7 +132,7 @@ func (r *Registrar) choose(ctx context.Context, o Order, q ClaimRequest) (c choi
 		if c.key, err = r.cfg.KeyOf(c.public); err != nil {
 			return c, err
 		}
-		return c, r.cfg.Store.View(ctx, func(tx Snapshot) error { return refuseCompromised(tx, c.public) })
+		return c, r.cfg.Store.View(ctx, func(tx Snapshot) error { return r.refuseKey(tx, c.public, o) })
 	}
 	if q.Key != "" {
 		if c.key, err = ParseKeyAlgorithm(q.Key); err != nil {
@@ -191,13 +195,14 @@ func (r *Registrar) make(ctx context.Context, d draft, token, session Secret, q 
 // made is what came of signing.
 type made struct {
 	signed   Signed
+	key      crypto.PublicKey
 	pkcs12   Secret // empty for a CSR
 	password Secret // empty for a CSR
 }
 
 // produce makes the certificate for the key that was brought, or key, certificate and file.
 func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err error) {
-	if c.public != nil {
+	if m.key = c.public; c.public != nil {
 		m.signed, err = r.sign(ctx, d, c.public)
 		return m, err
 	}
@@ -205,7 +210,8 @@ func (r *Registrar) produce(ctx context.Context, d draft, c choice) (m made, err
 	if err != nil {
 		return m, err
 	}
-	if m.signed, err = r.sign(ctx, d, key.Public()); err != nil {
+	m.key = key.Public()
+	if m.signed, err = r.sign(ctx, d, m.key); err != nil {
 		return m, err
 	}
 	chain, err := r.cfg.Signer.Chain(m.signed.Issuer)
@@ -244,11 +250,11 @@ func (r *Registrar) store(ctx context.Context, d draft, c choice, m made) (cert 
 		if err != nil {
 			return err
 		}
-		fromCSR := m.pkcs12.Empty()
-		if err := o.Issue(d.order.Reserved, fromCSR, w.now); err != nil {
+		if _, err := w.entitled(&o); err != nil { // meanwhile
 			return err
 		}
-		if _, err := w.entitled(&o); err != nil { // meanwhile
+		fromCSR := m.pkcs12.Empty()
+		if err := o.Issue(d.order.Reserved, fromCSR, w.now); err != nil {
 			return err
 		}
 		o.Target = c.target
@@ -269,10 +275,13 @@ func (w *work) certify(o *Order, d draft, c choice, m made) (Certificate, error)
 	if err := w.unused(o.Serial); err != nil {
 		return Certificate{}, err
 	}
+	if err := w.r.refuseKey(w, m.key, *o); err != nil { // meanwhile
+		return Certificate{}, err
+	}
 	cert := Certificate{
 		Serial: o.Serial, Status: Active, Order: o.ID, Organization: o.Organization, Service: o.Service, Contact: o.Contact,
 		Issuer: m.signed.Issuer, IssuedAt: w.now, NotBefore: m.signed.NotBefore, NotAfter: m.signed.NotAfter,
-		Key: c.key, Fingerprint: m.signed.Fingerprint, DER: m.signed.DER, FromCSR: o.FromCSR, Renews: o.Renews,
+		Key: c.key, KeyMark: MarkOf(m.key), Fingerprint: m.signed.Fingerprint, DER: m.signed.DER, FromCSR: o.FromCSR, Renews: o.Renews,
 	}
 	if err := w.PutCertificate(cert); err != nil {
 		return cert, err

@@ -15,20 +15,25 @@ func linkError() *Error {
 	}
 }
 
-// Alive reports whether token opens anything at this moment. It changes nothing.
+// Alive reports whether token is the token of a valid link at this moment. It
+// changes nothing.
 func (r *Registrar) Alive(ctx context.Context, token Secret) (bool, error) {
-	o, err := r.byLink(ctx, token)
-	if err != nil {
-		if CodeOf(err) == CodeLink {
-			return false, nil
+	var o Order
+	err := r.view(ctx, func(l reading) (err error) {
+		if o, err = linked(l, token); err == nil {
+			_, err = l.entitled(&o)
 		}
-		return false, err
+		return err
+	})
+	switch CodeOf(err) {
+	case CodeLink, CodeCancelled:
+		return false, nil
 	}
 	switch o.State {
 	case InvitedState, VerifiedState, LockedState:
-		return r.now().Before(o.Link.ExpiresAt), nil
+		return err == nil && r.now().Before(o.Link.ExpiresAt), err
 	}
-	return false, nil
+	return false, err
 }
 
 // byLink finds the order whose present link has token.
@@ -62,11 +67,16 @@ func (o *Order) usable(now time.Time) error {
 				Hint: "delete the file and its password; ask the people who sent you the link for a new certificate if you need one",
 			}
 		}
-		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order was cancelled by the people who sent you the link", Hint: "if you did not expect this, ask them"}
+		return &Error{Kind: Conflict, Code: CodeCancelled, Message: "this order was cancelled by the people who " +
+			"sent you the link", Hint: "if you did not expect this, ask them"}
 	case LapsedState:
 		return expiredError()
 	case IssuedState, DownloadedState, CompletedState:
-		return &Error{Kind: Conflict, Code: CodeClaimed, Message: "this certificate was claimed already, in another browser", Hint: "continue there; if it was not you, tell the people who sent you the link at once"}
+		return &Error{
+			Kind: Conflict, Code: CodeClaimed,
+			Message: "this certificate was claimed already, in another browser",
+			Hint:    "continue there; if it was not you, tell the people who sent you the link at once",
+		}
 	case LockedState:
 		return lockedError()
 	}
@@ -77,12 +87,15 @@ func (o *Order) usable(now time.Time) error {
 }
 
 func expiredError() *Error {
-	return &Error{Kind: Conflict, Code: CodeLinkExpired, Message: "this link has expired", Hint: "ask the people who sent you the link for a new one"}
+	return &Error{
+		Kind: Conflict, Code: CodeLinkExpired, Message: "this link has expired",
+		Hint: "ask the people who sent you the link for a new one",
+	}
 }
 
-// SendCode voids the old code and sends a new one. Cool-down and daily limit are
-// checked before the old code is touched; while the last code is still on its
-// way to the provider, that one is kept.
+// SendCode invalidates the old code and sends a new one. Cool-down and daily limit
+// are checked before the old code is changed; as long as the last code is still on
+// its way to the provider, it is kept.
 func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
 	var refused error
 	err := r.update(ctx, func(w *work) error {
@@ -117,23 +130,6 @@ func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
 	return errors.Join(err, refused)
 }
 
-// entitled returns the contact of o, or why nobody may claim it (any more).
-func (l reading) entitled(o *Order) (Contact, error) {
-	c, err := l.contact(o.Contact)
-	if err != nil {
-		return c, err
-	}
-	s, err := l.Service(o.Service)
-	if err != nil {
-		return c, err
-	}
-	org, err := l.Organization(o.Organization)
-	if err == nil && (c.Disabled || !c.MayReceive || s.Disabled || org.Disabled) {
-		err = &Error{Kind: Conflict, Code: CodeCancelled, Message: "the contact or the service of this order is no longer authorised", Hint: "ask the people who sent you the link"}
-	}
-	return c, err
-}
-
 // lock locks an order whose tries are used up, and tells staff. One that is
 // verified stays so until it is invited again.
 func (w *work) lock(o *Order, c Contact) error {
@@ -146,7 +142,8 @@ func (w *work) lock(o *Order, c Contact) error {
 	if err := w.put(o); err != nil {
 		return err
 	}
-	if err := w.Alert(o.ID, "Too many wrong codes were entered: "+w.about(o)+" is locked. Unlock it once you have spoken to the contact."); err != nil {
+	if err := w.Alert(o.ID, "Too many wrong codes were entered: "+w.about(o)+" is locked. Unlock it once you have "+
+		"spoken to the contact."); err != nil {
 		return err
 	}
 	w.audit(c.actor(), LockVerb, o, nil)
@@ -164,16 +161,18 @@ func (l reading) codeDelayed(o *Order) error {
 		return err
 	}
 	if n.State == Pending && n.LastError != "" {
-		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and its time starts only then", Retry: time.Minute}
+		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; " +
+			"your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and is valid only " +
+			"from then on", Retry: time.Minute}
 	}
 	return nil
 }
 
 func (c Contact) actor() Actor { return Actor{Role: RoleContact, ID: string(c.ID), Name: c.Name} }
 
-// Verify checks a one-time code. The attempt is counted durably before
-// anything is compared; what is not eight digits is not an attempt. Success
-// opens a claim session and returns its secret, for one browser alone.
+// Verify checks a one-time code. The attempt is counted durably before anything is
+// compared; input that is not eight digits does not count as an attempt. Success
+// opens a claim session for a single browser and returns its secret.
 func (r *Registrar) Verify(ctx context.Context, token Secret, code string) (Secret, error) {
 	digits, err := cleanCode(code)
 	if err != nil {
@@ -208,6 +207,9 @@ func (r *Registrar) right(ctx context.Context, t try) (Secret, error) {
 	err := r.update(ctx, func(w *work) error {
 		o, err := w.order(t.order.ID)
 		if err != nil {
+			return err
+		}
+		if _, err := w.entitled(&o); err != nil { // meanwhile
 			return err
 		}
 		if refused = o.Verify(t.order.Code.Counter, DigestOf(session), w.policy, w.now); refused != nil {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// TakeNotices leases up to limit due notices of channel to the caller, which
-// sends each and tells the outcome to Settle. One that is not settled within
-// lease is handed out again: a crash in between sends it twice, the same both
-// times. Notices that events have overtaken are dropped.
+// TakeNotices leases up to limit due notices of channel to the caller, which sends
+// each of them and reports the outcome to Settle. A notice that is not settled
+// within lease is handed out again: after a crash in between, the same message is
+// sent twice. Notices that are no longer needed are dropped.
 func (r *Registrar) TakeNotices(ctx context.Context, channel Channel, limit int, lease time.Duration) ([]Dispatch, error) {
 	var idle bool
 	err := r.view(ctx, func(l reading) error {
@@ -64,9 +64,14 @@ func (w *work) lease(n Notice, lease time.Duration) (Dispatch, error) {
 	return d, w.PutNotice(d.Notice)
 }
 
-// unreadable puts n off: what it carries does not open.
+// unreadable puts n off, as long as its time is not over: what it carries does not
+// open. One whose document is no more has failed.
 func (w *work) unreadable(n Notice, err error) error {
 	w.r.cfg.Desk.Log.Error("preparing a message", "order", n.Order, "message", n.ID, "error", err)
+	if gone := errors.Is(err, ErrNotFound); gone || w.now.After(n.GiveUpAt) {
+		n.LastError = map[bool]string{true: "what it should carry is not kept any more", false: "its contents cannot be read; see the log"}[gone]
+		return w.failed(n)
+	}
 	n.LastError, n.NextAt, n.Leased = "its contents cannot be read; see the log", w.now.Add(unreadableWait), false
 	return w.PutNotice(n)
 }
@@ -102,6 +107,9 @@ func (e overtakenError) Error() string { return string(e) }
 // dispatch gathers what the text of n needs, or says why n is overtaken.
 func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 	d = Dispatch{Notice: n, CodeLifetime: w.policy.CodeLifetime}
+	if n.Kind.TellsChange() {
+		return d, w.tellsOf(&d)
+	}
 	if n.Kind == AlertNotice || n.Order == "" {
 		return d, nil
 	}
@@ -111,6 +119,12 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 	if d.Contact, err = w.Contact(n.Contact); err != nil {
 		return d, err
 	}
+	if n.Kind.Opens() || n.Kind.Tells() { // where the contact is to be reached now
+		if d.Contact.lost() {
+			return d, overtakenError("the contact's phone or mailbox was reported lost")
+		}
+		d.Notice.To = d.Contact.reached(n.Channel)
+	}
 	if d.Service, err = w.Service(d.Order.Service); err != nil {
 		return d, err
 	}
@@ -118,7 +132,7 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 		return d, err
 	}
 	d.LinkExpires = d.Order.Link.ExpiresAt
-	if n.Kind == InvitationNotice || n.Kind == CodeNotice {
+	if n.Kind.Opens() {
 		if _, err := w.entitled(&d.Order); err != nil {
 			return d, overtakenError("the contact or the service is no longer authorised")
 		}
@@ -128,11 +142,27 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 			return d, err
 		}
 	}
+	if d.Also, d.More, err = w.listed(n.Also); err != nil {
+		return d, err
+	}
 	if n.Kind.TellsStatus() && n.Text != "" && n.Text != string(d.Certificate.Status) {
 		return d, overtakenError("the certificate's status has changed since")
 	}
 	d.Secret, err = w.noticeSecret(d.Order, n)
 	return d, err
+}
+
+// listed returns the certificates that a mail lists, and how many it only counts.
+func (w *work) listed(serials []Serial) (out []Certificate, more int, err error) {
+	some := serials[:min(len(serials), mostListed)]
+	for _, s := range some {
+		c, err := w.Certificate(s)
+		if err != nil {
+			return nil, 0, err
+		}
+		out = append(out, c)
+	}
+	return out, len(serials) - len(some), nil
 }
 
 // noticeSecret returns the secret in n's text, or an overtakenError if n has none any more.

@@ -13,7 +13,7 @@ func (r *Registrar) file(ctx context.Context, token, session Secret) (File, erro
 		pkcs12 Secret
 	)
 	err := r.view(ctx, func(l reading) error {
-		o, err := l.claimed(token, session)
+		o, _, err := l.claimed(token, session)
 		if err != nil {
 			return err
 		}
@@ -55,22 +55,20 @@ func (r *Registrar) filed(c Certificate, t Target, pkcs12 []byte) (File, error) 
 }
 
 func windowError() *Error {
-	return &Error{Kind: Conflict, Code: CodeWindow, Message: "the download period has ended; the file has been deleted", Hint: "open the link again; if it is no longer valid, ask the people who sent it to you for a new one"}
+	return &Error{Kind: Conflict, Code: CodeWindow, Message: "the download period has ended; the file has " +
+		"been deleted", Hint: "open the link again; if it is no longer valid, ask the people who sent it to you for " +
+		"a new one"}
 }
 
-// Download records that the last byte of the file arrived: the password SMS is
-// queued. Again does nothing.
+// Download records that the last byte of the file has arrived, and queues the
+// password SMS. Repeating it does nothing.
 func (r *Registrar) Download(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
-		o, err := w.claimed(token, session)
+		o, c, err := w.claimed(token, session)
 		if err != nil {
 			return err
 		}
 		if again, err := o.Download(w.now); again || err != nil {
-			return err
-		}
-		c, err := w.Contact(o.Contact)
-		if err != nil {
 			return err
 		}
 		if err := w.Enqueue(Notice{

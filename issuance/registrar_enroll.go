@@ -11,10 +11,10 @@ type Enrollment struct {
 }
 
 // Enroll is a claim in one step, for a program that has the link's token, the
-// one-time code and, over EST, a CSR (RFC 7030, section 4.2.1): the code is
-// checked as by Verify, then the certificate made as by Claim. A choice that
-// cannot stand is refused before the code is used up for it. The session that the
-// code opens is returned with an error, too: with it the caller may try again.
+// one-time code and, over EST, a CSR (RFC 7030, section 4.2.1): the code is checked
+// as in Verify, then the certificate is created as in Claim. Invalid choices are
+// refused before the code is used. The session that the code opens is returned even
+// with an error: with it, the caller may try again.
 //
 // Whoever asks again in the claim window with the token and a CSR of the same
 // key, because the answer was lost, gets the same certificate; the code is not
@@ -38,7 +38,7 @@ func (r *Registrar) Enroll(ctx context.Context, q Enrollment) (session Secret, f
 	}
 	if unusable != nil {
 		f, err = r.enrolled(ctx, o, c)
-		return Secret{}, f, err
+		return Secret{}, f, asStranger(err)
 	}
 	if session, err = r.Verify(ctx, q.Token, q.Code); err != nil {
 		return Secret{}, File{}, asStranger(err)
@@ -53,6 +53,9 @@ func (r *Registrar) enrolled(ctx context.Context, o Order, c choice) (File, erro
 		return File{}, linkError()
 	}
 	cert, err := r.Certificate(ctx, o.Serial)
+	if err == nil {
+		err = r.view(ctx, func(l reading) error { _, err := l.entitled(&o); return err })
+	}
 	if err != nil {
 		return File{}, err
 	}

@@ -24,13 +24,23 @@ func (w *work) drop(id NoticeID, why string) error {
 	if err != nil || n.State != Pending {
 		return err
 	}
+	return w.withdraw(n, why)
+}
+
+// withdraw takes back n, which was not accepted.
+func (w *work) withdraw(n Notice, why string) error {
 	n.State, n.SettledAt, n.LastError, n.NextAt = Dropped, w.now, why, time.Time{}
+	if n.Kind.TellsChange() {
+		if err := w.DeleteSecret(stopSecret(n.ID)); err != nil {
+			return err
+		}
+	}
 	return w.PutNotice(n)
 }
 
-// Settle records what became of one try to send a notice. On acceptance the
-// notice is done and the order moves, in one transaction. A notice that was
-// settled before stays as it is.
+// Settle records the outcome of one try to send a notice. On acceptance, the notice
+// is done and the order moves, in one transaction. A notice that was settled before
+// does not change.
 func (r *Registrar) Settle(ctx context.Context, id NoticeID, out Outcome) error {
 	return r.update(ctx, func(w *work) error {
 		n, err := w.Notice(id)
@@ -67,6 +77,9 @@ func (w *work) accepted(n Notice, out Outcome) error {
 	n.State, n.SettledAt, n.NextAt, n.LastError, n.ProviderID = Accepted, w.now, time.Time{}, "", out.ProviderID
 	if err := w.PutNotice(n); err != nil {
 		return err
+	}
+	if n.Kind.TellsChange() {
+		return w.DeleteSecret(stopSecret(n.ID))
 	}
 	if n.Order == "" || n.Kind == AlertNotice {
 		return nil
@@ -133,6 +146,9 @@ func (w *work) failed(n Notice) error {
 	if err := w.PutNotice(n); err != nil {
 		return err
 	}
+	if n.Kind.TellsChange() { // sent again, it has no link
+		return w.DeleteSecret(stopSecret(n.ID))
+	}
 	if n.Kind == AlertNotice || n.Order == "" {
 		return nil
 	}
@@ -152,12 +168,27 @@ func (w *work) failed(n Notice) error {
 		n.LastError+". Fix the cause, then retry message "+string(n.ID)+"."); err != nil {
 		return err
 	}
+	if err := w.forgetFailed(n, &o); err != nil {
+		return err
+	}
 	w.audit(System("courier"), FailVerb, &o, map[string]string{"notice": string(n.Kind), "message": string(n.ID), "reason": n.LastError})
 	return nil
 }
 
-// RetryNotice sends a notice again that failed, or at once one that waits. It
-// goes to the address or number that the contact has now.
+// forgetFailed wipes the password that n would have carried if the claim window of o
+// is over and no other message waits for it: nobody may send it again then.
+func (w *work) forgetFailed(n Notice, o *Order) error {
+	if n.Kind != PasswordNotice || o.State != CompletedState || !o.Wiped {
+		return nil
+	}
+	if waits, err := w.passwordWaits(o); err != nil || waits {
+		return err
+	}
+	return w.forget(o.ID, PasswordSecret)
+}
+
+// RetryNotice sends a failed notice again, or a waiting one at once. It goes to the
+// contact's current address or number.
 func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Notice, error) {
 	if err := by.May(RetryVerb, MessageNoun); err != nil {
 		return Notice{}, err
@@ -175,15 +206,21 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 		if n.State == Pending && n.Leased && n.NextAt.After(w.now) {
 			return nil // it is on its way at this moment: it must not go twice
 		}
-		if n.Contact != "" {
+		if n.Kind.Opens() {
+			if err := w.mayReceive(n); err != nil {
+				return err
+			}
+		}
+		if n.Contact != "" && !n.Kind.TellsChange() {
 			c, err := w.contact(n.Contact)
 			if err != nil {
 				return err
 			}
-			if n.To = c.Email; n.Channel == SMS {
-				n.To = c.Mobile
-				if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < w.policy.CoolingOff {
-					return &Error{Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number has changed recently", Hint: "wait until the cooling-off period is over (policy.cooling_off)", Retry: w.policy.CoolingOff - since}
+			n.To = c.reached(n.Channel)
+			if wait := w.cooling(c, n.Channel); wait > 0 && n.Kind.Opens() {
+				return &Error{
+					Kind: Limited, Code: CodeCoolingOff, Message: "where this message goes has changed recently",
+					Hint: "wait until the cooling-off period is over (policy.cooling_off)", Retry: wait,
 				}
 			}
 		}
@@ -203,10 +240,20 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 	return n, err
 }
 
+// mayReceive returns why what n carries is not for its contact any more.
+func (w *work) mayReceive(n Notice) error {
+	o, err := w.order(n.Order)
+	if err == nil {
+		_, err = w.receiver(&o)
+	}
+	return err
+}
+
 // notAgain says that n, which was accepted or dropped, is not sent again, and
 // which verb sends what it carried.
 func notAgain(n Notice) error {
-	e := &Error{Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) + "; it is not sent again", Hint: "there is nothing more to do"}
+	e := &Error{Kind: Conflict, Code: CodeState, Message: "the message is " + string(n.State) +
+		"; it is not sent again", Hint: "there is nothing more to do"}
 	switch n.Kind {
 	case InvitationNotice, CodeNotice:
 		e.Hint, e.Next = "resend the order, for a new link and code", Next{ResendVerb, OrderNoun, string(n.Order)}

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// OrderRequest asks for a certificate for a service, to be received by a contact.
+// OrderRequest asks for a certificate for a service, which a contact is to receive.
 type OrderRequest struct {
 	Service ServiceID
 	Contact ContactID
@@ -17,7 +17,7 @@ type OrderRequest struct {
 	Once    Once
 }
 
-// Request places an order. Nothing is made in the CA before it is claimed.
+// Request places an order. The CA creates nothing before the claim.
 func (r *Registrar) Request(ctx context.Context, by Actor, q OrderRequest) (Order, error) {
 	note, err := cleanComment("comment", q.Comment)
 	if err := errors.Join(by.May(RequestVerb, OrderNoun), err); err != nil {
@@ -168,15 +168,19 @@ func inField(field string, e *Error) *Error {
 	return e
 }
 
-// Approve invites the contact: the e-mail with the URL and, unless codes go out
-// on request alone, the SMS with the one-time code are queued.
+// Approve invites the contact: it queues the e-mail with the URL and, unless codes
+// are sent only on request, the SMS with the one-time code.
 func (r *Registrar) Approve(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	token := NewToken()
 	return r.onOrder(ctx, by, id, ApproveVerb, note, func(w *work, o *Order, _ string) error {
 		if err := w.checkClock(); err != nil {
 			return err
 		}
-		if err := o.Approve(by, DigestOf(token), w.policy, w.now); err != nil {
+		of, err := w.approvalOf(o)
+		if err != nil {
+			return err
+		}
+		if err := o.Approve(by, of, DigestOf(token), w.policy, w.now); err != nil {
 			return err
 		}
 		return w.invite(o, token)
@@ -188,10 +192,16 @@ func (r *Registrar) Reject(ctx context.Context, by Actor, id OrderID, note strin
 	return r.onOrder(ctx, by, id, RejectVerb, note, func(w *work, o *Order, note string) error { return o.Reject(by, note, w.now) })
 }
 
-// Resend sends a new link, which voids the old one, and a new code if one may be sent.
+// Resend sends a new link, which invalidates the old one, and a new code if one may
+// be sent.
 func (r *Registrar) Resend(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	token := NewToken()
 	return r.onOrder(ctx, by, id, ResendVerb, note, func(w *work, o *Order, _ string) error {
+		if o.State == LapsedState && o.Renews != "" { // another may renew it by now
+			if err := w.onlyRenewal(o.Renews, Service{ID: o.Service}); err != nil {
+				return err
+			}
+		}
 		if err := o.Resend(DigestOf(token), w.policy, w.now); err != nil {
 			return err
 		}
@@ -199,13 +209,18 @@ func (r *Registrar) Resend(ctx context.Context, by Actor, id OrderID, note strin
 	})
 }
 
-// Unlock gives a locked order its tries back.
+// Unlock restores the tries of a locked order.
 func (r *Registrar) Unlock(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
-	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order, _ string) error { return o.Unlock(w.now) })
+	return r.onOrder(ctx, by, id, UnlockVerb, note, func(w *work, o *Order, _ string) error {
+		if _, err := w.receiver(o); err != nil {
+			return err
+		}
+		return o.Unlock(w.now)
+	})
 }
 
-// Cancel withdraws an order before the download. What was issued is revoked,
-// and the file and its password are wiped.
+// Cancel cancels an order before the download. It revokes what was issued, and
+// wipes the file and its password.
 func (r *Registrar) Cancel(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	return r.onOrder(ctx, by, id, CancelVerb, note, func(w *work, o *Order, note string) error {
 		issued := o.State == IssuedState
@@ -224,19 +239,22 @@ func (r *Registrar) Cancel(ctx context.Context, by Actor, id OrderID, note strin
 // invite queues the e-mail with the link, and the first code unless it is to be
 // asked for or may not be sent now.
 func (w *work) invite(o *Order, token Secret) error {
-	c, err := w.entitled(o)
-	if CodeOf(err) == CodeCancelled {
-		return Invalidf("contact", "the order's contact or service is disabled or not authorised", "enable them, or cancel the order")
-	} else if err != nil {
+	c, err := w.receiver(o)
+	if err != nil {
 		return err
 	}
 	if err := w.PutSecret(secretOf(o.ID, LinkSecret), token); err != nil {
 		return err
 	}
-	if err := w.Enqueue(Notice{Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language, Counter: o.Link.Number}); err != nil {
+	wait := max(0, w.cooling(c, Mail))
+	o.delayLink(wait, w.policy)
+	if err := w.Enqueue(Notice{
+		Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language,
+		Counter: o.Link.Number, NextAt: w.now.Add(wait),
+	}); err != nil {
 		return err
 	}
-	if w.policy.CodeOnRequest {
+	if w.policy.CodeOnRequest || wait > 0 { // a code would not outlive the wait
 		return nil
 	}
 	// Staff need not wait as contacts must: a new link comes with a new code.
@@ -250,10 +268,10 @@ func (w *work) invite(o *Order, token Secret) error {
 
 // code makes the next code and queues its SMS. A refusal changes nothing.
 func (w *work) code(o *Order, c Contact, p Policy) error {
-	if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < w.policy.CoolingOff {
+	if wait := w.cooling(c, SMS); wait > 0 {
 		return &Error{
 			Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number has changed recently",
-			Hint: "for your safety, codes are sent to a new number only after a waiting period", Retry: w.policy.CoolingOff - since,
+			Hint: "for your safety, codes are sent to a new number only after a waiting period", Retry: wait,
 		}
 	}
 	old := o.Code.Notice
@@ -271,7 +289,10 @@ func (w *work) code(o *Order, c Contact, p Policy) error {
 	if err := w.drop(old, "a newer code was sent"); err != nil {
 		return err
 	}
-	n := Notice{ID: NoticeID(NewID("msg-", w.now)), Kind: CodeNotice, Order: o.ID, Contact: c.ID, To: c.Mobile, Language: c.Language, Counter: o.Code.Counter}
+	n := Notice{
+		ID: NoticeID(NewID("msg-", w.now)), Kind: CodeNotice, Order: o.ID, Contact: c.ID, To: c.Mobile,
+		Language: c.Language, Counter: o.Code.Counter,
+	}
 	o.Code.Notice = n.ID
 	return w.Enqueue(n)
 }

@@ -10,8 +10,8 @@ import (
 const (
 	CodePasswordWaits Code = "password-waiting"  // the last one is still on its way to the provider
 	CodePasswordSoon  Code = "password-cooldown" // it was sent just now
-	CodePasswordLimit Code = "password-limit"    // it was sent as often as it may be
-	CodePasswordGone  Code = "password-gone"     // the claim window ran out, or there never was one
+	CodePasswordLimit Code = "password-limit"    // it was sent as often as allowed
+	CodePasswordGone  Code = "password-gone"     // the claim window has closed, or there never was one
 
 	CodeRevoked Code = "revoked" // the certificate was revoked before its delivery was complete
 )
@@ -20,13 +20,13 @@ const (
 // first, and three more.
 const passwordTexts = 4
 
-// ResendPassword sends the password of an order's file again, the same one, for a
-// contact who did not get it or has lost it. It is possible until the claim window
-// ends, and after that for as long as no message with it was accepted. It goes to
-// the number that the contact has now.
+// ResendPassword sends the same password of an order's file again, for a contact
+// who did not get it or has lost it. It is possible until the claim window closes,
+// and after that for as long as no message with the password was accepted. It goes
+// to the contact's current number.
 func (r *Registrar) ResendPassword(ctx context.Context, by Actor, id OrderID, note string) (Order, error) {
 	return r.onOrder(ctx, by, id, ResendPasswordVerb, note, func(w *work, o *Order, _ string) error {
-		c, err := w.Contact(o.Contact)
+		c, err := w.receiver(o)
 		if err != nil {
 			return err
 		}
@@ -37,11 +37,7 @@ func (r *Registrar) ResendPassword(ctx context.Context, by Actor, id OrderID, no
 // AskPassword is ResendPassword for the contact, in the browser that downloaded the file.
 func (r *Registrar) AskPassword(ctx context.Context, token, session Secret) error {
 	return r.update(ctx, func(w *work) error {
-		o, err := w.claimed(token, session)
-		if err != nil {
-			return err
-		}
-		c, err := w.entitled(&o)
+		o, c, err := w.claimed(token, session)
 		if err != nil {
 			return err
 		}
@@ -56,7 +52,7 @@ func (r *Registrar) AskPassword(ctx context.Context, token, session Secret) erro
 	})
 }
 
-// ResendPassword leaves o where it is: the password that it has is sent again.
+// ResendPassword does not change the state of o: the same password is sent again.
 func (o *Order) ResendPassword(now time.Time) error { return o.move(ResendPasswordVerb, o.State, now) }
 
 // resendPassword queues the password of o's file again. A refusal changes nothing.
@@ -146,7 +142,7 @@ func passwordLimit(sent []Notice, p Policy, now time.Time) error {
 		if n.State == Pending {
 			return &Error{
 				Kind: Unavailable, Code: CodePasswordWaits, Message: "the text message with the password is still being sent",
-				Hint: "wait for it; it is tried again until the service takes it", Retry: time.Minute,
+				Hint: "wait for it; it is sent again until the text message service accepts it", Retry: time.Minute,
 			}
 		}
 		if n.State == Accepted && n.SettledAt.After(last) {
@@ -170,7 +166,7 @@ func passwordLimit(sent []Notice, p Policy, now time.Time) error {
 
 func passwordGoneError() *Error {
 	return &Error{
-		Kind: Conflict, Code: CodePasswordGone, Message: "the password is not kept any longer",
+		Kind: Conflict, Code: CodePasswordGone, Message: "the password is no longer kept",
 		Hint: "revoke the certificate if its password is lost, and place a new order",
 	}
 }

@@ -9,13 +9,14 @@ import (
 )
 
 // Reenroll renews the certificate with serial for whoever has proven to have its
-// key: the successor has the same names and the key of csr, a PKCS #10 request
-// in DER that asks for exactly these names (RFC 7030, section 4.2.2). It makes an
-// order that nobody is invited for, under Policy.Reenroll, and tells the contact.
+// key: the successor has the same names and the key of csr, a PKCS #10 request in
+// DER that asks for exactly these names (RFC 7030, section 4.2.2). It places an
+// order without an invitation, within the limits of Policy.Reenroll, and informs
+// the contact.
 //
-// A certificate has one successor that stands. Whoever asks again with the same
-// key, because the answer was lost, gets that one again; another key is refused
-// with CodeRenewed until staff have revoked it.
+// A certificate can have one valid successor. A client that asks again with the
+// same key, because the answer was lost, gets that one again; another key is
+// refused with CodeRenewed until staff have revoked the successor.
 func (r *Registrar) Reenroll(ctx context.Context, serial Serial, csr []byte) (f File, err error) {
 	if len(csr) == 0 {
 		return File{}, emptyCSR()
@@ -25,7 +26,7 @@ func (r *Registrar) Reenroll(ctx context.Context, serial Serial, csr []byte) (f 
 		return File{}, err
 	}
 	// 1. Check what is asked for.
-	c, err := r.choose(ctx, Order{}, ClaimRequest{CSR: csr})
+	c, err := r.choose(ctx, Order{Organization: old.Organization}, ClaimRequest{CSR: csr})
 	if err != nil {
 		return File{}, err
 	}
@@ -117,18 +118,24 @@ func (r *Registrar) reserveRenewal(ctx context.Context, serial Serial, key crypt
 func (w *work) renewable(o *Order, old Certificate) error {
 	switch {
 	case w.policy.Reenroll == 0:
-		return &Error{Kind: Denied, Code: CodeRenewalOff, Message: "automatic renewal is switched off", Hint: "order a new certificate (policy.reenroll is off)"}
+		return &Error{
+			Kind: Denied, Code: CodeRenewalOff, Message: "automatic renewal is turned off",
+			Hint: "order a new certificate (policy.reenroll is off)",
+		}
 	case w.policy.FourEyes:
-		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "every certificate must be approved, so automatic renewal is not possible", Hint: "order a new certificate (policy.four_eyes is on)"}
+		return &Error{Kind: Denied, Code: CodeFourEyes, Message: "every certificate must be approved, so automatic " +
+			"renewal is not possible", Hint: "order a new certificate (policy.four_eyes is on)"}
 	}
 	if err := old.allow(ReenrollVerb, Active); err != nil {
 		return err
 	}
 	if !old.Stands(w.now) {
-		return &Error{Kind: Denied, Code: CodeRenewalLate, Message: "the time of certificate " + string(old.Serial) + " is over", Hint: "order a new certificate"}
+		return &Error{Kind: Denied, Code: CodeRenewalLate, Message: "certificate " + string(old.Serial) +
+			" has expired", Hint: "order a new certificate"}
 	}
 	if from := old.NotAfter.Add(-w.policy.Reenroll); w.now.Before(from) {
-		return &Error{Kind: Denied, Code: CodeRenewalEarly, Message: "the certificate can be renewed from " + from.UTC().Format(time.RFC3339) + " on", Hint: "keep using the current certificate and try again then"}
+		return &Error{Kind: Denied, Code: CodeRenewalEarly, Message: "the certificate can be renewed from " +
+			from.UTC().Format(time.RFC3339) + " on", Hint: "keep using the current certificate and try again then"}
 	}
 	_, err := w.entitled(o)
 	return err
@@ -155,23 +162,31 @@ func (l reading) successor(old Certificate, key crypto.PublicKey) (Certificate, 
 
 // refuseWorn refuses a key that has served two certificates already.
 func (w *work) refuseWorn(old Certificate, key crypto.PublicKey) error {
-	if old.Renews == "" || !old.has(key) {
+	mark := MarkOf(key)
+	if old.Renews == "" || mark == "" || old.Mark() != mark {
 		return nil
 	}
 	before, err := w.Certificate(old.Renews)
-	if errors.Is(err, ErrNotFound) || err == nil && !before.has(key) {
+	if errors.Is(err, ErrNotFound) || err == nil && before.Mark() != mark {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	return &Error{Kind: Invalid, Code: CodeCSR, Field: "csr", Message: "its key has already been used for two certificates", Hint: "create a new key and make the CSR with it"}
+	return &Error{
+		Kind: Invalid, Code: CodeCSR, Field: "csr",
+		Message: "its key has already been used for two certificates",
+		Hint:    "create a new key and make the CSR with it",
+	}
 }
 
-// has reports whether c is for key.
+// has reports whether c is for key, exponent and sign included.
 func (c Certificate) has(key crypto.PublicKey) bool {
 	cert, err := x509.ParseCertificate(c.DER)
-	d := keyDigest(key)
-	return err == nil && d != "" && keyDigest(cert.PublicKey) == d
+	if err != nil {
+		return false
+	}
+	own, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && own.Equal(key)
 }
 
 // renewed returns what another request has made beside this one.
@@ -186,7 +201,10 @@ func (r *Registrar) renewed(ctx context.Context, serial Serial, key crypto.Publi
 		return err
 	})
 	if err == nil && made.Serial == "" {
-		err = &Error{Kind: Unavailable, Code: CodeBusy, Message: "the certificate is being renewed right now", Hint: "try again in a moment", Retry: time.Second}
+		err = &Error{
+			Kind: Unavailable, Code: CodeBusy, Message: "the certificate is being renewed right now",
+			Hint: "try again in a moment", Retry: time.Second,
+		}
 	}
 	if err != nil {
 		return File{}, err

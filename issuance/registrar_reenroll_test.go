@@ -189,7 +189,7 @@ func TestWhenACertificateMayRenewItself(t *testing.T) {
 			})
 			by := h.staff
 			if h.cfg.Policy.FourEyes { // the first one is approved by somebody else
-				h.staff.ID = "tok-2"
+				h.staff.ID, h.staff.Name = "tok-2", "Otto"
 				o, err := h.Request(t.Context(), by, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Another: true})
 				h.ok(err)
 				_, err = h.Approve(t.Context(), h.staff, o.ID, "")
@@ -225,6 +225,10 @@ func TestWhoMayNotRenew(t *testing.T) {
 		}, issuance.CodeState},
 		"service disabled": {func(h inkHouse, c issuance.Certificate) error {
 			_, err := h.ChangeService(h.t.Context(), h.staff, c.Service, func(s *issuance.ServiceRequest) { s.Disabled = true })
+			return err
+		}, issuance.CodeCancelled},
+		"organisation disabled": {func(h inkHouse, c issuance.Certificate) error {
+			_, err := h.ChangeOrganization(h.t.Context(), h.staff, c.Organization, func(o *issuance.Organization) { o.Disabled = true })
 			return err
 		}, issuance.CodeCancelled},
 		"contact disabled": {func(h inkHouse, c issuance.Certificate) error {

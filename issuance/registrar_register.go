@@ -3,11 +3,11 @@ package issuance
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 )
 
-// OrganizationRequest and ContactRequest add to the register. Ids, and times of their own, are given by the registrar.
+// OrganizationRequest and ContactRequest add to the register. The registrar sets
+// the ids and times.
 type (
 	OrganizationRequest struct {
 		Organization
@@ -46,8 +46,8 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 	return o, err
 }
 
-// ChangeOrganization replaces an organisation's name, which the certificates that
-// are issued from then on carry, and whether it is disabled; its id stays.
+// ChangeOrganization replaces an organisation's name, which certificates contain
+// from then on, and whether it is disabled. The id does not change.
 func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, change func(*Organization)) (Organization, error) {
 	if err := by.May(ChangeVerb, OrganizationNoun); err != nil {
 		return Organization{}, err
@@ -68,7 +68,13 @@ func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, 
 		if err := w.PutOrganization(o); err != nil {
 			return err
 		}
-		w.Audit(by, switched(old.Disabled, o.Disabled), AuditRecord{Organization: o.ID, Subject: string(o.ID), Detail: old.changes(o)})
+		detail := old.changes(o)
+		if o.Disabled && !old.Disabled {
+			if err := w.disabled(by, OrderQuery{Organization: o.ID}, "the organisation was disabled", detail); err != nil {
+				return err
+			}
+		}
+		w.Audit(by, switched(old.Disabled, o.Disabled), AuditRecord{Organization: o.ID, Subject: string(o.ID), Detail: detail})
 		return nil
 	})
 	return o, err
@@ -76,10 +82,11 @@ func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, 
 
 // changes tells what is new.
 func (o Organization) changes(now Organization) map[string]string {
-	if o.Name == now.Name {
-		return nil
+	d := make(map[string]string)
+	if o.Name != now.Name {
+		d["name"] = o.Name + " -> " + now.Name
 	}
-	return map[string]string{"name": o.Name + " -> " + now.Name}
+	return d
 }
 
 // switched is the verb of a change: what it did to whether a record is disabled,
@@ -114,7 +121,8 @@ func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) 
 		if err := w.onlyContact(c); err != nil {
 			return err
 		}
-		c.ID, c.CreatedAt, c.MobileChangedAt, c.Disabled = ContactID(NewID("con-", w.now)), w.now, time.Time{}, false
+		c.ID, c.CreatedAt, c.Disabled = ContactID(NewID("con-", w.now)), w.now, false
+		c.MobileChangedAt, c.EmailChangedAt, c.LostAt = time.Time{}, time.Time{}, time.Time{}
 		if err := w.PutContact(c); err != nil {
 			return err
 		}
@@ -148,69 +156,21 @@ func (r *Registrar) checkContact(c *Contact) (err error) {
 	return err
 }
 
-// ChangeContact replaces what is known of a contact; its id and organisation
-// stay. A new mobile number begins the cooling-off time.
-func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, change func(*Contact)) (Contact, error) {
-	if err := by.May(ChangeVerb, ContactNoun); err != nil {
-		return Contact{}, err
-	}
-	var c Contact
-	err := r.update(ctx, func(w *work) (err error) {
-		if id, err = r.Resolver(w).Contact(string(id), ""); err != nil {
+// checkChanged checks and cleans what is new in c: what was good when it was added
+// must not keep a contact from being disabled.
+func (r *Registrar) checkChanged(c *Contact, old Contact) (err error) {
+	if c.Email != old.Email {
+		if c.Email, err = r.cfg.ASCIIAddress(c.Email); err != nil {
 			return err
 		}
-		if c, err = w.contact(id); err != nil {
-			return err
-		}
-		old := c
-		change(&c)
-		c.ID, c.Organization, c.CreatedAt, c.MobileChangedAt = old.ID, old.Organization, old.CreatedAt, old.MobileChangedAt
-		if err := r.checkContact(&c); err != nil {
-			return err
-		}
-		if err := w.onlyContact(c); err != nil {
-			return err
-		}
-		if c.Mobile != old.Mobile {
-			c.MobileChangedAt = w.now
-		}
-		if err := w.PutContact(c); err != nil {
-			return err
-		}
-		w.Audit(by, switched(old.Disabled, c.Disabled), AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: old.changes(c)})
-		return nil
-	})
-	return c, err
-}
-
-// changes tells which fields of a contact are new, with addresses and numbers as
-// pages show them.
-func (c Contact) changes(now Contact) map[string]string {
-	d := make(map[string]string)
-	for field, v := range map[string][2]string{
-		"name": {c.Name, now.Name}, "language": {c.Language, now.Language},
-		"may_order": {strconv.FormatBool(c.MayOrder), strconv.FormatBool(now.MayOrder)}, "may_receive": {strconv.FormatBool(c.MayReceive), strconv.FormatBool(now.MayReceive)},
-	} {
-		if v[0] != v[1] {
-			d[field] = v[0] + " -> " + v[1]
-		}
 	}
-	if c.Email != now.Email {
-		d["email"] = masked(c.MaskedEmail(), now.MaskedEmail(), "another name before the @")
+	if err := c.check(); err != nil {
+		return err
 	}
-	if c.Mobile != now.Mobile {
-		d["mobile"] = masked(c.MaskedMobile(), now.MaskedMobile(), "other digits before these")
+	if c.Mobile != old.Mobile {
+		c.Mobile, err = r.cfg.ReadMobile(c.Mobile)
 	}
-	return d
-}
-
-// masked tells of a change between two values of which only a part may be shown;
-// if these parts are the same, hidden says where the difference is.
-func masked(old, now, hidden string) string {
-	if old == now {
-		return now + " (" + hidden + ")"
-	}
-	return old + " -> " + now
+	return err
 }
 
 // contact is Contact with an error that people can act on.
@@ -229,5 +189,8 @@ func (w *work) added(by Actor, once Once, org OrgID, id string) error {
 }
 
 func taken(field, what, id string) *Error {
-	return &Error{Kind: Conflict, Code: CodeState, Field: field, Message: what + " " + Quoted(id) + " already exists", Hint: "choose another, or use the existing one"}
+	return &Error{
+		Kind: Conflict, Code: CodeState, Field: field, Message: what + " " + Quoted(id) + " already exists",
+		Hint: "choose another, or use the existing one",
+	}
 }

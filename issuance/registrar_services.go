@@ -5,11 +5,11 @@ import (
 	"errors"
 )
 
-// ServiceRequest adds a service to the register, or changes one. Its id is given by
-// the registrar: it is made of organisation and identifier.
+// ServiceRequest adds a service to the register, or changes one. The registrar sets
+// the id, which consists of organisation and identifier.
 type ServiceRequest struct {
 	Service
-	Identifier string // short name; "": made from the name
+	Identifier string // short name; "": derived from the name
 	Once       Once   // of an addition
 }
 
@@ -68,13 +68,14 @@ func (w *work) untaken(s Service) error {
 		return err
 	}
 	e := taken("identifier", "service", string(s.ID))
-	e.Hint = "give another identifier, or use the service that there is"
+	e.Hint = "give another identifier, or use the existing service"
 	return e
 }
 
 // ChangeService replaces a service's environment, preferences and whether it is
-// disabled. Its name and identifier are replaced until its first certificate,
-// which carries them: then its orders go with it, and the old id is free.
+// disabled. Its name and identifier can be replaced only before its first
+// certificate, which contains them. Its orders move to the new id, and the old id
+// becomes free.
 func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, change func(*ServiceRequest)) (Service, error) {
 	if err := by.May(ChangeVerb, ServiceNoun); err != nil {
 		return Service{}, err
@@ -102,7 +103,18 @@ func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, c
 		if err := w.PutService(s); err != nil {
 			return err
 		}
-		w.Audit(by, switched(old.Disabled, s.Disabled), AuditRecord{Organization: s.Organization, Subject: string(s.ID), Detail: old.changes(s)})
+		detail := old.changes(s)
+		if s.Disabled && !old.Disabled {
+			if err := w.disabled(by, OrderQuery{Service: s.ID}, "the service was disabled", detail); err != nil {
+				return err
+			}
+		}
+		if s.Name != old.Name || s.ID != old.ID {
+			if err := w.voidAll(by, OrderQuery{Service: s.ID}, "the service has another name"); err != nil {
+				return err
+			}
+		}
+		w.Audit(by, switched(old.Disabled, s.Disabled), AuditRecord{Organization: s.Organization, Subject: string(s.ID), Detail: detail})
 		return nil
 	})
 	return s, err

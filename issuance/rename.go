@@ -31,7 +31,8 @@ func (w *work) renamable(s Service) error {
 	}
 	if len(certs) > 0 {
 		return &Error{
-			Kind: Conflict, Code: CodeState, Message: "certificates carry the name and the identifier of service " + string(s.ID) + ", which stay",
+			Kind: Conflict, Code: CodeState, Message: "certificates carry the name and the identifier of service " +
+				string(s.ID) + ", which cannot change",
 			Hint: "add another service under the new name, and order certificates for that",
 		}
 	}
@@ -40,7 +41,7 @@ func (w *work) renamable(s Service) error {
 		return err
 	}
 	return &Error{
-		Kind: Conflict, Code: CodeState, Message: "the certificate of order " + string(claims[0].ID) + " is being claimed under the present name",
+		Kind: Conflict, Code: CodeState, Message: "the certificate of order " + string(claims[0].ID) + " is being claimed under the current name",
 		Hint: "cancel that order, or keep the name", Next: Next{ShowVerb, OrderNoun, string(claims[0].ID)},
 	}
 }
@@ -84,7 +85,8 @@ func (w *work) moveAbandoned(from, to ServiceID) error {
 
 func tooMany(id ServiceID) *Error {
 	return &Error{
-		Kind: Conflict, Code: CodeState, Field: "identifier", Message: "more than " + itoa(MaxPage) + " orders or claims of service " + string(id) + " name it",
+		Kind: Conflict, Code: CodeState, Field: "identifier", Message: "more than " + itoa(MaxPage) +
+			" orders or claims of service " + string(id) + " name it",
 		Hint: "keep the identifier, or add another service",
 	}
 }

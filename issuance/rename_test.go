@@ -79,6 +79,14 @@ func TestServicesAreRenamedUntilTheirFirstCertificate(t *testing.T) {
 		t.Errorf("audit: got %q, %v, want %v", last.Subject, last.Detail, want)
 	}
 
+	// What was approved was the old name: it is approved again, and has a new link.
+	h.wantState(id, issuance.RequestedState)
+	_, err = h.Verify(t.Context(), token, code)
+	h.wantCode(err, issuance.CodeLink)
+	_, err = h.Approve(t.Context(), h.staff, id, "")
+	h.ok(err)
+	token, code = h.delivered()
+
 	// While it is claimed, and for good once there is a certificate, nothing of it changes.
 	session, err := h.Verify(t.Context(), token, code)
 	h.ok(err)

@@ -135,7 +135,7 @@ func TestDaysWithoutTheHouse(t *testing.T) {
 	}
 	r := h.reports()[len(h.reports())-1]
 	text := r.Text()
-	for _, want := range []string{"Daily report, Friday 20 November 2026 to Tuesday 24 November 2026\n", "No report was sent for some time; this one covers the whole of it.\n", string(o)} {
+	for _, want := range []string{"Daily report, Friday 20 November 2026 to Tuesday 24 November 2026\n", "No report was sent for some time; this one covers all of it.\n", string(o)} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report has no %q:\n%s", want, text)
 		}

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Resolver finds the one record that is meant by what people write: an id, a mail
-// address, a phone number, a name. Its errors are of kind NotFound for none and
-// Conflict for several: it guesses nothing.
+// Resolver finds the one record that matches what people write: an id, a mail
+// address, a phone number, a name. It never guesses: its errors are of kind
+// NotFound if there is no match and Conflict if there are several.
 type Resolver struct {
 	tx     resolvable
 	mobile func(typed string) (string, error) // E.164
@@ -21,10 +21,10 @@ type resolvable interface {
 	NoticeReader
 }
 
-// Resolver returns the resolver of the transaction tx.
+// Resolver returns the resolver for the transaction tx.
 func (r *Registrar) Resolver(tx resolvable) Resolver { return Resolver{tx, r.cfg.ReadMobile} }
 
-// Party says to whom records belong, "" for anybody.
+// Party says to whom records belong; "" stands for anybody.
 type Party struct {
 	Organization OrgID
 	Service      ServiceID
@@ -32,9 +32,9 @@ type Party struct {
 	Order        OrderID
 }
 
-// Party returns p, in whose fields something is typed, with ids. An error names the
-// field. What is not an id is looked for in the organisation that p names, or that
-// its service belongs to.
+// Party returns p with ids in place of what was typed in its fields. An error names
+// the field. What is not an id is looked up in the organisation that p names, or to
+// which its service belongs.
 func (v Resolver) Party(p Party) (Party, error) {
 	if p.Organization != "" {
 		if err := resolve("organization", &p.Organization, v.Organization); err != nil {
@@ -82,15 +82,16 @@ func (v Resolver) Organization(typed string) (OrgID, error) {
 	return one(OrganizationNoun, typed, found, err, func(o Organization) (OrgID, OrgID) { return o.ID, "" })
 }
 
-// Service returns the id of the service with the id, name (CN) or SPIFFE ID typed;
-// one that has no such id is looked for in an organisation, "" for all.
+// Service returns the id of the service with the id, name (CN) or SPIFFE ID typed.
+// If it is not an id, it is looked up in an organisation, or in all if that is "".
 func (v Resolver) Service(typed string, in OrgID) (ServiceID, error) {
 	found, err := v.services(typed, in)
 	return one(ServiceNoun, typed, found, err, func(s Service) (ServiceID, OrgID) { return s.ID, s.Organization })
 }
 
 // Contact returns the id of the contact with the id, mail address or phone number
-// typed; one that has no such id is looked for in an organisation, "" for all.
+// typed. If it is not an id, it is looked up in an organisation, or in all if that
+// is "".
 func (v Resolver) Contact(typed string, in OrgID) (ContactID, error) {
 	found, err := v.contacts(typed, in)
 	if err == nil && len(found) == 0 && in != "" {

@@ -6,9 +6,9 @@ import (
 	"log/slog"
 )
 
-// Secret is something that opens something: a token, a code, a password, a key.
-// It prints as [redacted] in every format, in JSON and in logs; only Reveal
-// gives it away, so that every place that does can be found by its name.
+// Secret is a token, a code, a password or a key. It prints as [redacted] in every
+// format, in JSON and in logs. Only Reveal discloses it, so every place that does
+// so can be found by that name.
 type Secret struct{ bytes []byte }
 
 // NewSecret returns a Secret of b, which the caller must not change afterwards.
@@ -16,8 +16,8 @@ func NewSecret(b []byte) Secret { return Secret{b} }
 
 const redacted = "[redacted]"
 
-// Reveal returns the secret itself. The caller must not log, store in the clear
-// or put into an error what it returns.
+// Reveal returns the secret itself. The caller must not log the result, store it
+// unencrypted or put it into an error.
 func (s Secret) Reveal() []byte { return s.bytes }
 
 // Empty reports whether there is nothing to keep secret.

@@ -8,9 +8,9 @@ import (
 // SerialHint says how a serial number is written.
 const SerialHint = "give all of it, in hexadecimal or decimal, as the list of certificates or openssl prints it"
 
-// ParseSerial reads a serial number as people have it in hand: hexadecimal in
-// either case, with or without 0x, with colons, blanks or dashes of any kind, and
-// with the label that programs print before it ("serial=7F3A..." of openssl).
+// ParseSerial reads a serial number in any usual notation: hexadecimal in either
+// case, with or without 0x, with colons, blanks or dashes of any kind, and with the
+// label that programs print before it (openssl's "serial=7F3A...").
 //
 // Decimal is read too. It cannot be taken for hexadecimal: the numbers that
 // [NewSerial] makes have 34 digits in hexadecimal and 40 or 41 in decimal. So 40

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Service is a customer's client application: the thing that gets a certificate.
+// Service is a customer's client application, which gets certificates.
 type Service struct {
-	ID           ServiceID    `json:"id"` // "<organisation>.<identifier>", for good once there is a certificate
+	ID           ServiceID    `json:"id"` // "<organisation>.<identifier>", permanent once there is a certificate
 	Organization OrgID        `json:"organization"`
 	Name         string       `json:"name"` // what people call it: CN of the certificates
 	Environment  Environment  `json:"environment"`
@@ -45,7 +45,7 @@ func (s *Service) check() (err error) {
 	return err
 }
 
-// KeyAlgorithm is an algorithm with its size, as the field's documents write it.
+// KeyAlgorithm is an algorithm with its size, in the usual spelling.
 type KeyAlgorithm string
 
 // The algorithms of a client's key.
@@ -81,7 +81,7 @@ func ParseKeyAlgorithm(s string) (KeyAlgorithm, error) {
 // Target is where a PKCS#12 file will be opened; it decides the file's encryption.
 type Target string
 
-// The two kinds of PKCS#12 file, and the places a contact is asked for.
+// The two kinds of PKCS#12 file, and the places that a contact can choose.
 const (
 	Modern     Target = "modern"     // AES-256, SHA-256
 	Compatible Target = "compatible" // 3DES, SHA-1
@@ -100,7 +100,7 @@ func Targets() []Target {
 	return []Target{Modern, Compatible, WindowsTarget, WindowsOldTarget, JavaTarget, OpenSSLTarget, DotNetTarget, AppleTarget, OtherTarget}
 }
 
-// Format returns Modern or Compatible: which kind of file opens at t.
+// Format returns Modern or Compatible: the kind of file that can be opened at t.
 func (t Target) Format() Target {
 	switch t {
 	case Compatible, WindowsOldTarget, AppleTarget, OtherTarget:

@@ -12,16 +12,16 @@ const maxServiceName = 64
 
 // CleanServiceName returns a service's name without surrounding space and with
 // single spaces, or an error of kind Invalid. A name is what people call the
-// application, in letters and digits of any script; of signs it has those alone that
-// have no meaning in the ways that programs write a certificate's subject
-// (RFC 4514, OpenSSL's one line, Envoy's header).
+// application, in letters and digits of any script. Other characters are allowed
+// only if they have no meaning in the forms in which programs write a certificate's
+// subject (RFC 4514, OpenSSL's one line, Envoy's header).
 func CleanServiceName(name string) (string, error) {
 	clean := strings.Join(strings.FieldsFunc(name, func(r rune) bool { return unicode.Is(unicode.Zs, r) }), " ")
 	switch {
 	case !utf8.ValidString(name):
 		return "", Invalidf("name", "is not valid UTF-8", "save the text as UTF-8 and try again")
 	case clean == "":
-		return "", Invalidf("name", "is empty", "use 1 to "+itoa(maxServiceName)+" characters, as in my page")
+		return "", Invalidf("name", "is empty", "use 1 to "+itoa(maxServiceName)+" characters, for example my page")
 	case utf8.RuneCountInString(clean) > maxServiceName:
 		return "", Invalidf("name", "is longer than "+itoa(maxServiceName)+" characters", "shorten it")
 	}
@@ -33,7 +33,7 @@ func CleanServiceName(name string) (string, error) {
 		named = named || unicode.IsLetter(r) || unicode.IsDigit(r)
 	}
 	if !named {
-		return "", Invalidf("name", "has no letter and no digit", "give the name that people call the application by, as in my page")
+		return "", Invalidf("name", "has no letter and no digit", "give the name that people call the application by, for example my page")
 	}
 	return clean, nil
 }

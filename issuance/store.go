@@ -21,7 +21,8 @@ type Store[R, T any] interface {
 	Update(ctx context.Context, f func(T) error) error
 }
 
-// Reader looks up and lists: what everybody may be given. It has no Put, and no secret.
+// Reader looks up and lists records. It has no Put and no secrets, so it may be
+// given to everybody.
 type Reader interface {
 	RegisterReader
 	OrderReader
@@ -30,7 +31,7 @@ type Reader interface {
 	LedgerReader
 }
 
-// Snapshot is what the registrar reads in a View.
+// Snapshot is what the registrar can read in a View.
 type Snapshot interface {
 	Reader
 	VaultReader
@@ -54,13 +55,14 @@ type Tx interface {
 //
 // Of a query every field that is set must match. Organisations, contacts,
 // services and tokens are listed by id; orders, certificates, notices and audit
-// records the newest first (by RequestedAt, IssuedAt, CreatedAt and Seq).
+// records the newest first (by RequestedAt, IssuedAt, CreatedAt and Seq), and so are
+// proposals (by ProposedAt).
 type Page struct {
 	After string
 	Limit int
 }
 
-// MaxPage is the most records that one part of a listing has.
+// MaxPage is the maximum number of records in one part of a listing.
 const MaxPage = 500
 
 // Size returns the number of records that p asks for.

@@ -8,19 +8,22 @@ import (
 // sweepBatch is how many orders one round of the sweep looks at.
 const sweepBatch = 100
 
-// Sweep does what time demands: it lapses orders whose link is over, reopens
-// those whose session or claim window ran out (and so gives up the serial numbers
-// that nothing came of), and wipes files and passwords. It returns when nothing is due.
+// Sweep does what is due: it lapses orders whose link has expired, reopens those
+// whose session or claim window has expired (and gives up their unused serial
+// numbers), and wipes files and passwords. It returns when
+// nothing is due except what could not be swept.
 func (r *Registrar) Sweep(ctx context.Context) error {
-	seen := make(map[OrderID]bool)
+	seen, stuck := make(map[OrderID]bool), 0
 	for {
-		due, err := r.dueOrders(ctx, r.now())
+		due, err := r.dueOrders(ctx, r.now(), sweepBatch+stuck)
 		if err != nil {
 			return err
 		}
 		progress := false
+		stuck = 0
 		for _, o := range due {
-			if seen[o.ID] {
+			if seen[o.ID] { // still due: it could not be swept, and stands before the others
+				stuck++
 				continue
 			}
 			seen[o.ID], progress = true, true
@@ -35,8 +38,9 @@ func (r *Registrar) Sweep(ctx context.Context) error {
 	}
 }
 
-// Recover takes back what a process that was killed had in hand: its messages,
-// which may or may not have been sent, are due at once. The caller must be the only one that serves the store.
+// Recover takes over the messages that a killed process was sending: whether they
+// were sent is unknown, so they are due at once. No other process may use the
+// store.
 func (r *Registrar) Recover(ctx context.Context) error {
 	for cursor := ""; ; {
 		var notices []Notice
@@ -65,9 +69,9 @@ func (r *Registrar) Recover(ctx context.Context) error {
 	}
 }
 
-func (r *Registrar) dueOrders(ctx context.Context, now time.Time) (due []Order, err error) {
+func (r *Registrar) dueOrders(ctx context.Context, now time.Time, limit int) (due []Order, err error) {
 	err = r.cfg.Store.View(ctx, func(tx Snapshot) error {
-		due, err = tx.DueOrders(now, sweepBatch)
+		due, err = tx.DueOrders(now, limit)
 		return err
 	})
 	return due, err
@@ -84,7 +88,7 @@ func (r *Registrar) sweepOrder(ctx context.Context, id OrderID) error {
 			return w.put(&o) // the policy has changed since
 		}
 		switch o.State {
-		case InvitedState:
+		case InvitedState, LockedState:
 			return w.lapse(&o)
 		case VerifiedState, IssuedState:
 			if o.uninvited() {
@@ -154,8 +158,8 @@ func (w *work) finish(o *Order, verb Verb) error {
 	return nil
 }
 
-// Forget deletes up to some thousands of records that have served: receipts
-// after a day. It is called now and then.
+// Forget deletes up to some thousands of records that are no longer needed:
+// receipts after a day. It is called regularly.
 func (r *Registrar) Forget(ctx context.Context) error {
 	return r.update(ctx, func(w *work) error {
 		_, err := w.ForgetReceipts(w.now.Add(-24*time.Hour), 1000)

@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// Trial records that by sends a test message to an address or a mobile number,
-// and returns the channel it goes by and to as it is written there. The caller
-// sends it: it is no notice, and nothing of it is kept but this record.
+// Trial records that by sends a test message to an address or a mobile number. It
+// returns the channel, and to in the channel's notation. The caller must send the
+// message: it is not a notice, and only this record of it is kept.
 func (r *Registrar) Trial(ctx context.Context, by Actor, to string) (Channel, string, error) {
 	if err := by.May(TrialVerb, MessageNoun); err != nil {
 		return "", "", err
@@ -40,7 +40,8 @@ func (r *Registrar) trialNumber(s string) (string, error) {
 		about := *e
 		about.Field = "to"
 		if !strings.ContainsFunc(s, unicode.IsDigit) {
-			about.Message, about.Hint = "is neither an e-mail address nor a phone number", "give one, as in anna@customer.example or +41 79 123 45 67"
+			about.Message, about.Hint = "is neither an e-mail address nor a phone number",
+				"give one, for example anna@customer.example or +41 79 123 45 67"
 		}
 		return "", &about
 	}

@@ -5,11 +5,11 @@ import (
 	"unicode"
 )
 
-// Typed returns s as a keyboard would have written it: digits of every script and
-// full-width letters and signs in ASCII, every dash as '-', every blank as ' ',
-// and nothing of what cannot be seen, as the marks of the direction of text, which
-// phones and web pages copy along. Line breaks inside s stay, and so does U+202E,
-// which shows text the other way round: nobody can say what it was meant to be.
+// Typed returns s as if typed on an English keyboard: digits of every script and
+// full-width characters become ASCII, every dash becomes '-', and every blank ' '.
+// Invisible characters are removed, such as the marks of text direction that phones
+// and web pages copy along. Line breaks inside s remain, and so does U+202E, which
+// reverses the text: its intended order is unknown.
 func Typed(s string) string {
 	return strings.Map(typed, strings.TrimSpace(s))
 }

@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// Unusual is something about an order that whoever approves it should know first.
+// Unusual is something about an order that its approver should know.
 type Unusual struct {
 	Code UnusualCode `json:"code"`
 	Text string      `json:"text"`
 }
 
-// UnusualCode is a stable name of what is unusual, for programs.
+// UnusualCode is a stable name for what is unusual, for programs.
 type UnusualCode string
 
-// What is looked for. All of it may be right; somebody must have thought of it.
+// The codes. All of these can be legitimate, but the approver should have
+// considered them.
 const (
 	RenewsCompromised UnusualCode = "renews-compromised" // somebody else had the old key
 	RenewsRevoked     UnusualCode = "renews-revoked"
@@ -26,6 +27,7 @@ const (
 	SecondOrder       UnusualCode = "second-order"
 	NewContact        UnusualCode = "new-contact"
 	NewMobile         UnusualCode = "new-mobile"
+	NewEmail          UnusualCode = "new-email"
 )
 
 // The bounds of what is usual.
@@ -35,7 +37,7 @@ const (
 	earlyRenewal  = 120 * 24 * time.Hour // before the old one expires
 )
 
-// UnusualOf returns what is unusual about o at now, the gravest first.
+// UnusualOf returns what is unusual about o at now, the most serious first.
 func UnusualOf(tx Reader, o Order, now time.Time) ([]Unusual, error) {
 	s := suspicion{Reader: tx, o: o, now: now}
 	for _, look := range []func() error{s.renewal, s.others, s.receiver} {
@@ -113,13 +115,19 @@ func (s *suspicion) receiver() error {
 		return err
 	}
 	if s.now.Before(c.CreatedAt.Add(newContactFor)) {
-		s.add(NewContact, "the contact was added recently, at "+c.CreatedAt.Format(time.RFC3339))
+		s.add(NewContact, "the contact was added recently, at "+minute(c.CreatedAt))
 	}
 	if !c.MobileChangedAt.IsZero() && s.now.Before(c.MobileChangedAt.Add(newMobileFor)) {
-		s.add(NewMobile, "the contact's mobile number changed recently, at "+c.MobileChangedAt.Format(time.RFC3339))
+		s.add(NewMobile, "the contact's mobile number changed recently, at "+minute(c.MobileChangedAt))
+	}
+	if !c.EmailChangedAt.IsZero() && s.now.Before(c.EmailChangedAt.Add(newMobileFor)) {
+		s.add(NewEmail, "the contact's e-mail address changed recently, at "+c.EmailChangedAt.Format(time.RFC3339))
 	}
 	return nil
 }
+
+// minute writes t as the tables of the command line and of reports do.
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04Z") }
 
 // openOrders returns those orders of q that may still lead to a certificate.
 func openOrders(tx OrderReader, q OrderQuery) (open []Order, err error) {

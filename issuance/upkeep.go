@@ -8,33 +8,33 @@ import (
 // Succession is how far the successor of a certificate has come.
 type Succession string
 
-// The states of a succession; without a successor, or with one that was revoked,
-// there is none.
+// The states of a succession. Without a successor, or with a revoked one, there is
+// none.
 const (
 	SuccessorIssued Succession = "issued"
-	SuccessorUsed   Succession = "used" // it was seen in use: the old one can go
+	SuccessorUsed   Succession = "used" // it was seen in use: the old one can be revoked
 )
 
-// Need is what a certificate that is active or held asks staff for.
+// Need is what an active or held certificate needs from staff.
 type Need string
 
 // The needs.
 const (
-	SuccessorNeed  Need = "successor"  // nothing was issued that follows it
+	SuccessorNeed  Need = "successor"  // no successor was issued
 	RevocationNeed Need = "revocation" // its successor is in use: it is superseded
-	UseNeed        Need = "use"        // it has been active for long, and was never seen in use
+	UseNeed        Need = "use"        // it has been active for a long time, and was never seen in use
 	DecisionNeed   Need = "decision"   // it is on hold, until somebody releases or revokes it
 )
 
 // Needs returns all of them.
 func Needs() []Need { return []Need{SuccessorNeed, RevocationNeed, UseNeed, DecisionNeed} }
 
-// UnusedAfter is how long nobody expects a new certificate to be used: it is
-// fetched today, and installed in a maintenance window.
+// UnusedAfter is how long a new certificate may remain unused without anybody
+// wondering: it is often installed only in the next maintenance window.
 const UnusedAfter = 30 * 24 * time.Hour
 
-// Needing asks for the certificates that need n at the time now: none that has
-// expired, and for UseNeed none that is younger than UnusedAfter.
+// Needing asks for the certificates that need n at the time now. It omits expired
+// ones and, for UseNeed, those younger than UnusedAfter.
 func Needing(n Need, now time.Time) CertificateQuery {
 	q := CertificateQuery{Need: n, ExpiresFrom: now}
 	if n == UseNeed {
@@ -43,7 +43,7 @@ func Needing(n Need, now time.Time) CertificateQuery {
 	return q
 }
 
-// Needs reports whether c asks for n; the time is not looked at.
+// Needs reports whether c needs n; it does not consider the time.
 func (c Certificate) Needs(n Need) bool {
 	if c.Status != Active && c.Status != Held {
 		return false
@@ -102,8 +102,8 @@ func succession(tx Certificates, c Certificate, s Succession) error {
 	return tx.PutCertificate(old)
 }
 
-// Totals is how many certificates there are in all. What has expired counts
-// there, unless it was revoked.
+// Totals is the number of certificates of each status. An expired certificate
+// counts as expired, unless it was revoked.
 type Totals struct {
 	Active  uint64 `json:"active"`
 	Held    uint64 `json:"held"`

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Usage is what was seen of a certificate in use, at our own listeners and by web
-// services that report it: a record of its own, which changes often and touches no other.
+// Usage is the recorded use of a certificate, at our own listeners and at web
+// services that report it. It is a separate record, because it changes often.
 type Usage struct {
 	Serial Serial `json:"serial"`
 	// Count counts the uses that were let in, the first at First and the last at Last.
@@ -54,11 +54,10 @@ const (
 	seenBatch = 300     // certificates: a write of a few milliseconds
 )
 
-// Seen counts the uses of certificates in memory and brings the counts into the
-// store now and then, so that no request waits for a disk. A crash loses what
-// was counted since the last [Seen.Flush], and nothing else. Between two of
-// them it counts up to a hundred thousand certificates; the uses of others are
-// in its totals alone.
+// Seen counts the uses of certificates in memory and adds the counts to the store
+// at intervals, so that no request waits for a disk. A crash loses only what was
+// counted since the last [Seen.Flush]. Between two flushes it counts up to a
+// hundred thousand certificates; uses of further ones appear only in its totals.
 type Seen struct {
 	Store Store[Snapshot, Tx]
 	Now   func() time.Time
@@ -71,13 +70,13 @@ type Seen struct {
 	totals  SeenTotals
 }
 
-// SeenTotals are the uses since the process began. Dropped is how many of those
-// accepted and refused came to no certificate's record.
+// SeenTotals are the uses since the process began. Dropped is how many of the
+// accepted and refused uses were not recorded for their certificate.
 type SeenTotals struct{ Accepted, Refused, Dropped uint64 }
 
-// See counts a use of a certificate that the register knows: refused is the
-// reason if it was not let in, empty otherwise. Many may call it at once; it
-// never waits for the store.
+// See counts a use of a registered certificate. refused is the reason if it was not
+// let in, and empty otherwise. It may be called concurrently, and never waits for
+// the store.
 func (s *Seen) See(serial Serial, refused Code) {
 	now := s.Now().UTC()
 	s.mu.Lock()
@@ -109,15 +108,15 @@ func (s *Seen) of(serial Serial) *Usage {
 	return u
 }
 
-// Totals returns what was seen since the process began.
+// Totals returns the uses since the process began.
 func (s *Seen) Totals() SeenTotals {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.totals
 }
 
-// Flush adds the counts to those in the store, some hundreds of certificates in
-// one transaction. What could not be stored is counted on, for the next Flush.
+// Flush adds the counts to those in the store, some hundreds of certificates in one
+// transaction. Counts that could not be stored are kept for the next Flush.
 func (s *Seen) Flush(ctx context.Context) error {
 	s.flush.Lock()
 	defer s.flush.Unlock()

@@ -14,16 +14,16 @@ const (
 	maxReportedUses = 1_000_000_000
 )
 
-// UsageReport says what became of the usages of [Seen.Report].
+// UsageReport is the result of [Seen.Report].
 type UsageReport struct {
 	Taken   int `json:"taken"`
-	Unknown int `json:"unknown"` // of certificates that the register does not know
+	Unknown int `json:"unknown"` // of certificates that are not in the register
 	Invalid int `json:"invalid"` // could not have been
 }
 
-// Report adds what somebody else saw, whom the caller vouches for. It only ever
-// adds: nothing of it changes where a certificate stands. The error is the store's,
-// and then nothing was added.
+// Report adds uses that somebody else has seen, whom the caller must trust. It can
+// only add to counts, and never changes the status of a certificate. Its error is
+// the store's; then nothing was added.
 func (s *Seen) Report(ctx context.Context, usages []Usage) (UsageReport, error) {
 	now := s.Now().UTC()
 	var good []Usage

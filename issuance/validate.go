@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// CleanName returns s without surrounding space, or an error that names field.
-// A name is one line of printable text; control characters, line breaks and the
-// marks that turn the direction of text are refused, because a name stands in
-// mail headers, SMS, CSV and certificates.
+// CleanName returns s without surrounding space, or an error that names field. A
+// name is one line of printable text; control characters, line breaks and the marks
+// that change the direction of text are refused, because names appear in mail
+// headers, SMS, CSV and certificates.
 func CleanName(field, s string, limit int) (string, error) {
 	s = strings.TrimSpace(s)
 	switch {
@@ -26,7 +26,8 @@ func CleanName(field, s string, limit int) (string, error) {
 			return "", Invalidf(field, "contains a line break or control character", "write it on one line")
 		}
 		if unicode.Is(unicode.Bidi_Control, r) || r == '\ufeff' || r == '\u200b' {
-			return "", Invalidf(field, "contains an invisible character or one that changes the direction of text", "type it again instead of pasting it")
+			return "", Invalidf(field, "contains an invisible character or one that changes the direction of text",
+				"type it again instead of pasting it")
 		}
 	}
 	return s, nil
@@ -61,7 +62,7 @@ func checkShortName(field, s string) error {
 	return nil
 }
 
-const shortNameHint = "1 to 40 of a-z, 0-9 and hyphens, starting and ending with a letter or digit, as in payments-prod"
+const shortNameHint = "1 to 40 of a-z, 0-9 and hyphens, starting and ending with a letter or digit, for example payments-prod"
 
 // cleanEmail returns the bare address of s: "a@b.example", no display name.
 func cleanEmail(field, s string) (string, error) {

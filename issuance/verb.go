@@ -2,8 +2,8 @@ package issuance
 
 import "strings"
 
-// Verb is the one word for what is done: on the button, in the URL, the method,
-// and the audit record.
+// Verb is the one word for an action: on the button, in the URL, in the method name
+// and in the audit record.
 type Verb string
 
 // The verbs of an order, in the order of its life, then those of a certificate,
@@ -12,7 +12,8 @@ const (
 	RequestVerb  Verb = "request"
 	ApproveVerb  Verb = "approve"
 	RejectVerb   Verb = "reject"
-	ResendVerb   Verb = "resend"   // a new link; the old one is void
+	VoidVerb     Verb = "void"     // the approval; what was approved has changed
+	ResendVerb   Verb = "resend"   // a new link; the old one becomes invalid
 	CodeVerb     Verb = "code"     // a new one-time code
 	AttemptVerb  Verb = "attempt"  // a try at the code was counted
 	LockVerb     Verb = "lock"     // too many tries
@@ -24,7 +25,7 @@ const (
 	AbandonVerb  Verb = "abandon"  // a reservation came to nothing
 	DownloadVerb Verb = "download" // the file arrived
 	CompleteVerb Verb = "complete" // the password SMS was accepted, or none is needed
-	ReopenVerb   Verb = "reopen"   // the claim window, or the session, ran out
+	ReopenVerb   Verb = "reopen"   // the claim window or the session has expired
 	WipeVerb     Verb = "wipe"     // file and password are gone
 	LapseVerb    Verb = "lapse"    // the link has expired
 	CancelVerb   Verb = "cancel"
@@ -34,6 +35,9 @@ const (
 	RevokeVerb  Verb = "revoke"
 
 	AddVerb     Verb = "add"
+	ProposeVerb Verb = "propose" // a change that another person must confirm
+	StopVerb    Verb = "stop"    // a change, by who had the old address or number
+	ConfirmVerb Verb = "confirm" // what another person proposed
 	ChangeVerb  Verb = "change"
 	DisableVerb Verb = "disable"
 	EnableVerb  Verb = "enable"
@@ -43,7 +47,9 @@ const (
 	RetryVerb Verb = "retry" // staff send a notice again
 	TrialVerb Verb = "test"  // staff send a test message
 
-	ReportVerb Verb = "report" // a report was queued for those who get it
+	ReportVerb Verb = "report" // a report was queued for its recipients
+
+	ReportLossVerb Verb = "report-loss" // of a contact's phone or mailbox
 
 	ResendPasswordVerb Verb = "resend-password" // of an order: the same password is sent again
 

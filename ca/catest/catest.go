@@ -1,6 +1,6 @@
-// Package catest lets tests share one hierarchy that ca.Create made, each with
-// its own copy. It makes none itself and is not for a CA that anybody relies on:
-// the keys it leaves behind are as good as unprotected.
+// Package catest lets tests share one hierarchy from ca.Create, each with its own
+// copy. It creates none itself. Never use it for a real CA: the keys it leaves
+// behind are practically unprotected.
 package catest
 
 import (
@@ -15,9 +15,9 @@ import (
 )
 
 // Lighten encrypts the keys in dir, the directory of a hierarchy, again with the
-// same passphrase, or for the first time, and one iteration of PBKDF2. The 600,000 of ca.Create take
-// seconds under the race detector at each opening; ca.Open reads their number
-// from the file.
+// same passphrase, or for the first time, using a single iteration of PBKDF2. The
+// 600,000 iterations of ca.Create take seconds at each opening under the race
+// detector; ca.Open reads their number from the file.
 func Lighten(dir string, passphrase []byte) error {
 	keys, err := filepath.Glob(filepath.Join(dir, "*.key"))
 	if err != nil || len(keys) == 0 {
@@ -41,7 +41,7 @@ func Lighten(dir string, passphrase []byte) error {
 	return nil
 }
 
-// Tree are the files of a directory, kept in memory for as long as tests copy them.
+// Tree is the files of a directory, kept in memory so that tests can copy them.
 type Tree []entry
 
 type entry struct {
@@ -50,7 +50,7 @@ type entry struct {
 	data []byte
 }
 
-// Made returns what fill puts into the directory it is given, which is deleted.
+// Made returns the files that fill puts into a directory, which is then deleted.
 func Made(fill func(dir string) error) (t Tree, err error) {
 	dir, err := os.MkdirTemp("", "catest")
 	if err != nil {
@@ -81,8 +81,8 @@ func Made(fill func(dir string) error) (t Tree, err error) {
 	return t, err
 }
 
-// Copy puts the files into the directory to, which it makes if it is not there,
-// with the permissions that they had.
+// Copy writes the files to the directory to, with their original permissions, and
+// creates the directory if it does not exist.
 func (t Tree) Copy(to string) error {
 	for _, e := range t {
 		path := filepath.Join(to, e.name)

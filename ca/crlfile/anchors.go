@@ -9,16 +9,16 @@ import (
 
 const certificateType = "CERTIFICATE"
 
-// Anchors are the CAs whose CRLs belong into a file: a root that is trusted, and
-// the issuing CAs below it. The zero value trusts nobody. It never changes.
+// Anchors are the CAs whose CRLs belong in a file: a root that is trusted, and the
+// issuing CAs below it. The zero value trusts nobody. It never changes.
 type Anchors struct {
 	root    *x509.Certificate
 	issuers []*x509.Certificate
 }
 
 // ParseAnchors reads a PEM file with one self-signed root and, in any order, the
-// issuing CAs below it, if they are to be fixed. Its error is an
-// [*Error] of [CodeAnchors] if there is anything else in the file.
+// issuing CAs below it, if no others are to be accepted. Its error is an [*Error]
+// of [CodeAnchors] if there is anything else in the file.
 func ParseAnchors(text []byte) (Anchors, error) {
 	certificates, err := parseCertificates(text)
 	if err != nil {
@@ -40,8 +40,9 @@ func ParseAnchors(text []byte) (Anchors, error) {
 	return a.with(certificates)
 }
 
-// With returns a with the issuing CAs of a chain in PEM added, whose origin need
-// not be trusted: each must lead to a's root, and another root in it is an error.
+// With returns a with the issuing CAs of a chain in PEM added, which may come from
+// an untrusted source: each must lead to a's root, and another root in it is an
+// error.
 func (a Anchors) With(chain []byte) (Anchors, error) {
 	certificates, err := parseCertificates(chain)
 	if err != nil {

@@ -15,7 +15,7 @@ const (
 	blank    = " \t\r\n"
 )
 
-// Bundle is what a file has. It must not be changed.
+// Bundle is the contents of a file. It must not be changed.
 type Bundle struct {
 	Lists      []*List
 	PassedOver int // CRLs that [Check.PassOver] left out
@@ -27,9 +27,9 @@ type List struct {
 	Issuer *x509.Certificate // nil if the list was not verified
 }
 
-// Parse reads a file and verifies nothing: who made it, and when, is for
-// [Check.Verify] to say. Its error is an [*Error] of [CodeRubbish] if the
-// file is anything but CRLs in PEM, from the first byte to the last.
+// Parse reads a file without verifying it; [Check.Verify] does that. Its error is
+// an [*Error] of [CodeRubbish] if the file is anything but CRLs in PEM, from the
+// first byte to the last.
 func Parse(text []byte) (*Bundle, error) {
 	var b Bundle
 	rest := text
@@ -65,8 +65,8 @@ func Parse(text []byte) (*Bundle, error) {
 	return &b, nil
 }
 
-// Lapses returns when the first of the CRLs lapses: from then on servers refuse
-// everybody below its CA. A list without nextUpdate counts as lapsed always.
+// Lapses returns when the first of the CRLs expires: from then on, servers refuse
+// everybody below its CA. A list without nextUpdate counts as expired.
 func (b *Bundle) Lapses() time.Time {
 	var first time.Time
 	for i, l := range b.Lists {
@@ -87,12 +87,12 @@ func (b *Bundle) by(ca *x509.Certificate) *List {
 	return nil
 }
 
-// LapsedAt reports whether the list cannot be relied on any more at t: nextUpdate
-// is when there is a newer one at the latest. One without it has lapsed always.
+// LapsedAt reports whether the list has expired at t, that is, whether its
+// nextUpdate has come. A list without nextUpdate has always expired.
 func (l *List) LapsedAt(t time.Time) bool { return !t.Before(l.NextUpdate) }
 
-// Head returns a copy without what the list lists and without its bytes: enough
-// for [Check.Previous] and the dates. The list must have been verified.
+// Head returns a copy without entries and without bytes, which is enough for
+// [Check.Previous] and for the dates. The list must have been verified.
 func (l *List) Head() *List {
 	return &List{Issuer: l.Issuer, RevocationList: &x509.RevocationList{
 		RawIssuer: l.Issuer.RawSubject, Issuer: l.Issuer.Subject, AuthorityKeyId: l.Issuer.SubjectKeyId,
@@ -100,7 +100,7 @@ func (l *List) Head() *List {
 	}}
 }
 
-// Name returns the CA's common name, or what it has instead.
+// Name returns the CA's common name, or its whole subject if it has none.
 func (l *List) Name() string {
 	if cn := l.RevocationList.Issuer.CommonName; cn != "" {
 		return cn

@@ -13,12 +13,12 @@ const (
 	keptMost = 200
 )
 
-// Patience is how long one follower asks its server to wait for a change. A proxy
-// on the way may give up before the server answers, with a status such as 504 or
-// by closing the connection. Then the follower asks once without a wait; an answer
-// to that says that the wait was at fault, and the next ones are shorter.
+// Patience decides how long a follower asks its server to wait for a change. A
+// proxy in between may give up before the server answers, with a status such as 504
+// or by closing the connection. Then the follower asks once without a wait. If that
+// is answered, the wait was too long, and the next ones are shorter.
 //
-// The fields but Most are its own. It is not safe for concurrent use.
+// The caller may only set Most. A Patience is not safe for concurrent use.
 type Patience struct {
 	Most time.Duration // the longest wait
 
@@ -39,7 +39,7 @@ func (p *Patience) Wait() time.Duration {
 	return p.Most.Truncate(time.Second)
 }
 
-// Answered notes an answer of the server, with or without a wait.
+// Answered records that the server has answered, with or without a wait.
 func (p *Patience) Answered() {
 	if p.cut > 0 {
 		p.shorten()
@@ -61,9 +61,9 @@ func (p *Patience) shorten() {
 	p.learned, p.cut, p.kept = true, 0, 0
 }
 
-// CutOff notes that a request ended after that time without an answer of the
-// server, and reports whether to ask at once again, without a wait. Otherwise
-// nothing is known, and it was a failure as any other.
+// CutOff records that a request ended after that time without an answer from the
+// server, and reports whether to ask again at once, without a wait. If not, it was
+// an ordinary failure.
 func (p *Patience) CutOff(after time.Duration) bool {
 	if p.Wait() == 0 || after < leastCut {
 		p.cut = 0
@@ -73,6 +73,6 @@ func (p *Patience) CutOff(after time.Duration) bool {
 	return true
 }
 
-// MayBeCutOff reports whether a status may come from a proxy that would not wait
-// any longer: 408 and what is above 500, as 504 of nginx and 524 of others.
+// MayBeCutOff reports whether a status may come from a proxy that gave up waiting:
+// 408 and those above 500, such as 504 from nginx and 524 from others.
 func MayBeCutOff(status int) bool { return status == 408 || status > 500 }

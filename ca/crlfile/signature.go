@@ -6,9 +6,9 @@ import (
 	"errors"
 )
 
-// AcceptsSignature reports whether algorithm is one that Postern's CAs, or an
-// outside root above them, sign with: SHA-2 with ECDSA or RSA (RFC 5758, RFC 4055),
-// or Ed25519 (RFC 8410). The standard library takes SHA-1 for everything but
+// AcceptsSignature reports whether Postern's CAs, or an external root above them,
+// sign with this algorithm: SHA-2 with ECDSA or RSA (RFC 5758, RFC 4055), or
+// Ed25519 (RFC 8410). The standard library accepts SHA-1 for everything except
 // certificates, and so for CRLs.
 func AcceptsSignature(algorithm x509.SignatureAlgorithm) bool {
 	switch algorithm {
@@ -48,7 +48,7 @@ func same(a, b *x509.Certificate) bool {
 	return bytes.Equal(a.RawSubject, b.RawSubject) && bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }
 
-// ID returns what makes certificates those of one CA: its name and key.
+// ID returns what identifies a CA across its certificates: its name and key.
 func ID(ca *x509.Certificate) string {
 	return string(ca.RawSubject) + string(ca.RawSubjectPublicKeyInfo)
 }

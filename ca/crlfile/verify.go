@@ -8,28 +8,27 @@ import (
 	"time"
 )
 
-// ClockSkew is how far ahead of ours the clock of a CA may be.
+// ClockSkew is how far the clock of a CA may be ahead of ours.
 const ClockSkew = 5 * time.Minute
 
-// Check is what a file is held against.
+// Check is what a file is checked against.
 type Check struct {
-	// CAs are those whose CRLs belong into the file. The caller vouches for them.
+	// CAs are those whose CRLs belong in the file. The caller must trust them.
 	CAs []*x509.Certificate
-	// PassOver leaves the CRLs of other CAs out of account, unread; otherwise a file
-	// that has one is refused, with CodeIssuer.
+	// PassOver ignores the CRLs of other CAs; otherwise a file with such a CRL is
+	// refused with CodeIssuer.
 	PassOver bool
 	Now      time.Time
-	// Previous is what was relied on before, nil for nothing: no CA may go back
-	// behind it. It need not be verified; lists in it that CAs did not sign do not
-	// count.
+	// Previous is the bundle that was used before, or nil: no CA may return to an
+	// older list. It does not have to be verified; lists in it that were not signed
+	// by one of CAs do not count.
 	Previous *Bundle
 }
 
-// Verify reads a file and returns what it has, or an [*Error] whose code says why
-// it must not be relied on. A file is good if it has exactly one CRL of each CA
-// that stands now, each signed by that CA, begun and not lapsed (RFC 5280, section
-// 6.3.3), complete (no critical extension), and not older than the one in Previous
-// (section 5.2.3).
+// Verify reads a file and returns its contents, or an [*Error] whose code says why
+// it must not be used. A file is accepted if it has exactly one CRL of each CA that
+// is valid now, each signed by that CA, current (RFC 5280, section 6.3.3), complete
+// (no critical extension), and not older than the one in Previous (section 5.2.3).
 func (c Check) Verify(text []byte) (*Bundle, error) {
 	if len(c.CAs) == 0 {
 		return nil, refuse(CodeAnchors, "there are no CA certificates")
@@ -130,8 +129,9 @@ func (c Check) complete(b *Bundle) error {
 	return nil
 }
 
-// Follows checks that b, which was verified, goes on from c.Previous, for callers
-// who learn of that late: with a lock that they do not want to verify under.
+// Follows checks that the verified bundle b is not older than c.Previous. It is for
+// callers that learn of Previous late, under a lock under which they do not want to
+// verify.
 func (c Check) Follows(b *Bundle) error {
 	if c.Previous == nil {
 		return nil

@@ -14,14 +14,15 @@ import (
 )
 
 // Auth asks Postern's GET /auth for the status of each client certificate, and
-// keeps the answer for a second at most. The server applies the rules that it has
-// for this caller too. The caller sets the fields before the first use.
+// caches the answer for at most a second. The server also applies the rules that it
+// has for this caller. Set the fields before the first use.
 type Auth struct {
-	URL string // as in https://certs.internal:9444/auth
-	// Secret returns what proves who asks, sent as a bearer token; nil: nothing is
-	// sent, as where Client shows a certificate.
+	URL string // for example https://certs.internal:9444/auth
+	// Secret returns the secret that identifies the caller; it is sent as a bearer
+	// token. If Secret is nil, nothing is sent, for example because Client presents
+	// a certificate.
 	Secret       func() string
-	Environments []string         // as in production; empty: all
+	Environments []string         // for example production; empty: all
 	MaxAge       time.Duration    // of an answer; 0 or more than a second: one second
 	Client       *http.Client     // nil: one that follows no redirects
 	Now          func() time.Time // nil: time.Now

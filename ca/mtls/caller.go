@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Caller is who makes a request.
+// Caller is the service that makes a request.
 type Caller struct {
 	Organization string // short name, as in its SPIFFE ID
-	Service      string // identifier, as in its SPIFFE ID; not its name, the CN
+	Service      string // identifier, as in its SPIFFE ID; not its name, which is the CN
 	Serial       string // of the certificate: 34 hexadecimal digits, as Postern's commands and pages write it
 	SPIFFEID     string
 	NotAfter     time.Time
@@ -29,22 +29,22 @@ func callerOf(cert *x509.Certificate) (Caller, string, error) {
 
 type callerKey struct{}
 
-// CallerFrom returns who makes the request of this context, inside of
-// [Verifier.Handler]; false elsewhere.
+// CallerFrom returns the caller of the request with this context, inside
+// [Verifier.Handler]. Elsewhere it returns false.
 func CallerFrom(ctx context.Context) (Caller, bool) {
 	c, ok := ctx.Value(callerKey{}).(Caller)
 	return c, ok
 }
 
-// Rules say which callers are let in; the zero value lets in all whose
-// certificate stands. A service's environment does not stand in its certificate:
-// who wants to tell test from production names services, or asks /auth, which knows.
+// Rules define which callers are let in; the zero value lets in everybody with a
+// valid certificate. A certificate does not contain the service's environment: to
+// tell test from production, list the services, or use /auth, which knows it.
 type Rules struct {
 	Organizations []string // short names; empty: all
-	Services      []string // as organization/service; empty: all
+	Services      []string // written organization/service; empty: all
 }
 
-// Permit reports whether c is let in. A handler can use it for rules of its own.
+// Permit reports whether c is let in. Handlers can use it for their own rules.
 func (r Rules) Permit(c Caller) bool {
 	return (len(r.Organizations) == 0 || slices.Contains(r.Organizations, c.Organization)) &&
 		(len(r.Services) == 0 || slices.Contains(r.Services, c.Organization+"/"+c.Service))

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// CAs is the hierarchy whose client certificates are accepted: issuing CAs, and
-// what stands above them up to a root. It changes only where [CRLs.ChainURL] was
-// set, and any number of goroutines may use it.
+// CAs is the hierarchy whose client certificates are accepted: issuing CAs, and the
+// CAs above them up to a root. It changes only if [CRLs.ChainURL] is set, and any
+// number of goroutines may use it.
 type CAs struct {
 	issuing []issuer
 	all     []*x509.Certificate
@@ -59,12 +59,12 @@ func parseCertificates(data []byte) (certs []*x509.Certificate, err error) {
 	return certs, nil
 }
 
-// NewCAs puts a hierarchy together from its certificates in any order: the
-// self-signed ones are roots, those that issued none of the others are issuing
-// CAs. Only an issuing CA's clients are accepted, never those of a root or of a CA
-// in between. Their validity is looked at when clients are checked. It returns an
-// error for a certificate that is not a CA's as RFC 5280 has it, has a key that
-// [KeyProblem] refuses, or has no way to a root.
+// NewCAs builds a hierarchy from its certificates, in any order: the self-signed
+// ones are roots, and those that issued none of the others are issuing CAs. Only
+// clients of issuing CAs are accepted, never those of a root or of a CA in between.
+// The validity of the CAs is checked together with each client. NewCAs returns an
+// error if a certificate is not a CA certificate as defined in RFC 5280, has a key
+// that [KeyProblem] rejects, or does not lead to a root.
 func NewCAs(certs ...*x509.Certificate) (*CAs, error) {
 	c := &CAs{all: certs, seen: newSeen()}
 	for _, cert := range certs {

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Chain is a client certificate that was signed by one of our issuing CAs and is
-// made as Postern's are, and the CAs above it.
+// Chain is a client certificate that was signed by one of our issuing CAs and has
+// Postern's profile, and the CAs above it.
 type Chain struct {
 	Leaf   *x509.Certificate
 	Issuer *x509.Certificate
 	Above  []*x509.Certificate // of Issuer, the root last
 }
 
-// Verify returns the chain of a client certificate, presented[0], at now. It does
-// not look at the certificate's own time, which [CheckTime] does, nor at its
+// Verify returns the chain of a client certificate, presented[0], at now. It checks
+// neither the certificate's validity period, which [CheckTime] does, nor its
 // status. The other certificates that a client presents are never trusted; they
-// only serve to tell why it is refused. Errors are of type [*Error].
+// only help to explain a refusal. Errors are of type [*Error].
 //
-// A presented certificate whose Raw and fields do not belong together gives a
-// result without meaning: it must come from a parser.
+// The presented certificates must come from a parser: if the Raw bytes and the
+// fields of one do not match, the result is meaningless.
 func (c *CAs) Verify(presented []*x509.Certificate, now time.Time) (Chain, error) {
 	if len(presented) == 0 {
 		return Chain{}, refuse(CodeMissing, "no client certificate was presented")
@@ -42,8 +42,8 @@ func (c *CAs) Verify(presented []*x509.Certificate, now time.Time) (Chain, error
 	return Chain{leaf, i.cert, i.above}, nil
 }
 
-// CheckTime returns an error of type [*Error] unless now lies between cert's
-// notBefore and notAfter, both included (RFC 5280, section 4.1.2.5).
+// CheckTime returns an error of type [*Error] unless now is between cert's
+// notBefore and notAfter, inclusive (RFC 5280, section 4.1.2.5).
 func CheckTime(cert *x509.Certificate, now time.Time) error {
 	switch {
 	case now.Before(cert.NotBefore):

@@ -14,27 +14,29 @@ import (
 	"github.com/postern-ca/postern/ca/crlfile"
 )
 
-// CRLs follows the CRLs of every CA of the hierarchy, and knows from memory what is
-// revoked: a check costs no request. The caller sets the fields, and runs
-// [CRLs.Run]; before it has read a first bundle no status can be told.
+// CRLs keeps the CRLs of every CA of the hierarchy up to date in memory, so a check
+// costs no request. Set the fields, then call [CRLs.Run]. Until a first bundle has
+// been read, every status is unknown.
 //
-// A bundle takes effect as a whole, if all of it is valid; otherwise what was there
-// stays. It is for hierarchies with up to some hundred thousand revoked
-// certificates, which take about 60 bytes each.
+// A bundle takes effect as a whole if all of it is valid; otherwise the previous
+// one remains in use. CRLs is for hierarchies with up to some hundred thousand
+// revoked certificates, which take about 60 bytes each.
 type CRLs struct {
 	CAs *CAs
-	// URL of the bundle, as in http://pki.example.com/pki/crl-bundle.pem. Each
-	// request for it waits for a change (RFC 7240, "Prefer: wait"), so that a
-	// revocation is known here as soon as the CRL is made. File is what
-	// `postern crl-sync` keeps instead. One of the two must be set.
+	// URL is the address of the bundle, for example
+	// http://pki.example.com/pki/crl-bundle.pem. Each request for it waits for a
+	// change (RFC 7240, "Prefer: wait"), so a revocation is known here as soon as
+	// the CRL is made. File is a file that `postern crl-sync` keeps up to date.
+	// Exactly one of the two must be set.
 	URL  string
 	File string
-	// MaxSilence is how long URL may fail to answer before the status counts as
-	// unknown; 0: until a CRL lapses, a day at Postern's default.
+	// MaxSilence is how long URL may fail to answer before every status counts as
+	// unknown; 0: until a CRL expires, by default after a day.
 	MaxSilence time.Duration
-	// ChainURL, as in http://pki.example.com/pki/chain.pem, lets new issuing CAs in
-	// without a restart: those that the CA above one of CAs' own has signed for the
-	// same trust domain, and whose CRL is in the bundle. Empty: CAs stay as they are.
+	// ChainURL, for example http://pki.example.com/pki/chain.pem, makes new issuing
+	// CAs acceptable without a restart, if they were signed by the CA above one of
+	// those in CAs, for the same trust domain, and if their CRL is in the bundle.
+	// If it is empty, CAs does not change.
 	ChainURL string
 	Client   *http.Client     // nil: one with its own connections
 	Now      func() time.Time // nil: time.Now
@@ -50,14 +52,14 @@ type CRLs struct {
 	chainAsked time.Time
 }
 
-// followed is what is known, and when URL last confirmed it.
+// followed is the current bundle, and when URL last confirmed it.
 type followed struct {
 	lists bundle
 	heard time.Time
 }
 
-// Run follows until ctx is done, whose error it returns. It returns another error
-// at once if a field is not set.
+// Run keeps the CRLs up to date until ctx is done, and returns the error of ctx. If
+// a required field is not set, it returns another error at once.
 func (c *CRLs) Run(ctx context.Context) error {
 	switch {
 	case c.CAs == nil, (c.URL == "") == (c.File == ""):
@@ -70,8 +72,8 @@ func (c *CRLs) Run(ctx context.Context) error {
 	return c.followURL(ctx)
 }
 
-// Wait waits until there is a first bundle, or returns the error of ctx. A service
-// that fails closed waits for it before it accepts connections.
+// Wait waits for the first bundle, or returns the error of ctx. A service that
+// fails closed should call it before it accepts connections.
 func (c *CRLs) Wait(ctx context.Context) error {
 	select {
 	case <-c.whenReady():
@@ -86,8 +88,9 @@ func (c *CRLs) whenReady() chan struct{} {
 	return c.ready
 }
 
-// Status implements [Revocation]. What is listed is refused also when the list has
-// lapsed: then nobody knows what came after it, but what was revoked is not forgotten.
+// Status implements [Revocation]. A listed certificate is refused even after the
+// list has expired: later revocations are then unknown, but earlier ones are not
+// forgotten.
 func (c *CRLs) Status(_ context.Context, chain Chain) error {
 	known := c.current.Load()
 	if known == nil {

@@ -1,6 +1,6 @@
 package mtls
 
-// Code is a stable name of why a client is refused.
+// Code is a stable name for the reason why a client is refused.
 type Code string
 
 // The codes of a refusal.
@@ -14,8 +14,8 @@ const (
 	CodeIssuerName    Code = "issuer-name"     // our key identifier under another name
 	CodeIssuerKey     Code = "issuer-key"      // our name with another key identifier, or none
 	CodeSignature     Code = "signature"       // our name and key identifier, not our signature
-	CodeWeakHash      Code = "weak-hash"       // signed over SHA-1, MD5 or by an algorithm of others
-	CodeIssuerTime    Code = "issuer-time"     // the CA's own time has not begun or is over
+	CodeWeakHash      Code = "weak-hash"       // signed with SHA-1, MD5 or another algorithm that is not ours
+	CodeIssuerTime    Code = "issuer-time"     // the CA's own certificate has expired, or is not valid yet
 	CodeIssuerRevoked Code = "issuer-revoked"  // the CA's own certificate was revoked
 	CodeChain         Code = "chain"           // the standard library finds no valid chain
 	CodeConstraints   Code = "name-constraint" // a name that the CA may not issue
@@ -43,19 +43,19 @@ const (
 	CodeSubject     Code = "subject"      // subject and SPIFFE ID do not agree
 	CodeNotAllowed  Code = "not-allowed"  // the rules do not let this caller in
 
-	// Whether it stands.
+	// Whether it is valid.
 	CodeValidity    Code = "validity" // ends before it begins
 	CodeEarly       Code = "early"    // it is not valid yet
 	CodeExpired     Code = "expired"  // it has expired
 	CodeHeld        Code = "held"     // on hold; may be released
-	CodeRevoked     Code = "revoked"  // for good
+	CodeRevoked     Code = "revoked"  // permanently
 	CodeUnknown     Code = "unknown"  // not in the register
-	CodeDisabled    Code = "disabled" // it stands, but its service was disabled; only [Auth] knows
+	CodeDisabled    Code = "disabled" // it is valid, but its service is disabled; only [Auth] knows
 	CodeUnavailable Code = "status-unavailable"
 )
 
-// Error is why a client is refused. Message is for the log of the service;
-// [Verifier.Handler] shows the client less.
+// Error says why a client is refused. Message is for the service's log;
+// [Verifier.Handler] tells the client less.
 type Error struct {
 	Code    Code
 	Message string

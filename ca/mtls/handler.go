@@ -8,15 +8,15 @@ import (
 	"net/http"
 )
 
-// Handler lets a request through to next if the client's certificate stands at
-// this moment, whatever it was at the handshake, and gives next the caller, for
-// [CallerFrom]. Others get a problem document (RFC 9457) that says in one line
-// what to do, and not which check has failed; the connection ends with it, so that
-// the next one meets the check of the handshake. The status is 403, or 503 when
-// the certificate's status cannot be told.
+// Handler passes a request on to next if the client's certificate is valid at this
+// moment, whatever it was at the handshake; next gets the caller from [CallerFrom].
+// Other requests are answered with a problem document (RFC 9457) that says in one
+// line what to do, but not which check has failed. The connection is then closed,
+// so the next one is checked at its handshake. The status is 403, or 503 if the
+// certificate's status is unknown.
 //
-// The certificate is the one of the connection itself, never of a header: a
-// service behind a proxy that ends TLS needs the proxy's check, not this one.
+// The certificate is the one of the connection itself, never of a header: behind a
+// proxy that terminates TLS, let the proxy do the check instead.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var presented []*x509.Certificate
@@ -68,7 +68,10 @@ func problemOf(err error) problem {
 	case CodeNotAllowed:
 		return forbidden("not-allowed", "you are not allowed to use this service")
 	case CodeUnavailable:
-		return problem{http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable, "status-unavailable", "the certificate cannot be checked right now: try again later"}
+		return problem{
+			http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable,
+			"status-unavailable", "the certificate cannot be checked right now: try again later",
+		}
 	}
 	return forbidden("certificate-refused", "use the certificate that was issued to you for this service")
 }

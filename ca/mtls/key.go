@@ -10,11 +10,12 @@ import (
 	"fmt"
 )
 
-// KeyProblem says why a public key is none that Postern certifies, as in "its
-// curve is neither P-256 nor P-384", and "" if it is one: ECDSA on P-256 or P-384,
-// RSA of 2048, 3072 or 4096 bits with an odd exponent from 65537 (NIST SP 800-56B,
-// section 6.2), or Ed25519. It looks at sizes and values that are wrong at a
-// glance; what takes milliseconds is done once, before a key is certified.
+// KeyProblem says why Postern does not certify a public key, for example "its curve
+// is neither P-256 nor P-384". It returns "" for keys that Postern certifies: ECDSA
+// on P-256 or P-384, RSA of 2048, 3072 or 4096 bits with an odd exponent from 65537
+// (NIST SP 800-56B, section 6.2), or Ed25519. It makes only quick checks of sizes
+// and values; those that take milliseconds are made once, before a key is
+// certified.
 func KeyProblem(key crypto.PublicKey) string {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:

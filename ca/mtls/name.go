@@ -34,7 +34,8 @@ func parseSPIFFE(text string) (spiffeID, bool) {
 // isDomain reports whether s may be a trust domain (SPIFFE-ID, section 2.1).
 func isDomain(s string) bool { return PathSegment(s) && s == strings.ToLower(s) }
 
-// PathSegment reports whether s may be one of a SPIFFE ID (SPIFFE-ID, section 2.2).
+// PathSegment reports whether s may be a path segment of a SPIFFE ID (SPIFFE-ID,
+// section 2.2).
 func PathSegment(s string) bool {
 	for _, c := range []byte(s) {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
@@ -44,9 +45,9 @@ func PathSegment(s string) bool {
 	return s != "" && s != "." && s != ".."
 }
 
-// CommonName reports whether s may be that of a client's certificate: 1 to 64
-// characters (ub-common-name of RFC 5280, appendix A), each of them one that is seen
-// or a space, and no space around them.
+// CommonName reports whether s may be the common name of a client certificate: 1 to
+// 64 visible characters or spaces (ub-common-name of RFC 5280, appendix A), with no
+// space at either end.
 func CommonName(s string) bool {
 	hidden := func(r rune) bool {
 		return !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)

@@ -23,13 +23,12 @@ import (
 const maxOCSPAnswer = 64 << 10
 
 // OCSP asks a responder (RFC 6960) for the status of each client certificate, and
-// keeps the answer until half of what is left of its life is over. If the responder
-// fails then, the answer is used to its end. The issuing CA itself is not asked
-// about: its certificate names no responder. The caller sets the fields before the
-// first use.
+// uses the answer for half of its remaining lifetime. If the responder then fails,
+// the answer is used until it expires. OCSP does not ask about the issuing CA,
+// whose certificate names no responder. Set the fields before the first use.
 type OCSP struct {
-	URL    string           // of the responder; empty: the one that the certificate names
-	MaxAge time.Duration    // the most that an answer is kept; 0: until its end. It bounds the delay of a revocation
+	URL    string           // of the responder; empty: the one named in the certificate
+	MaxAge time.Duration    // the longest that an answer is kept; 0: until it expires. It limits the delay of a revocation
 	Client *http.Client     // nil: http.DefaultClient
 	Now    func() time.Time // nil: time.Now
 

@@ -23,17 +23,17 @@ const (
 	mostReported = 1_000_000_000   // uses of one certificate in one report
 )
 
-// Reporter counts in memory which certificates were used, and which were refused,
-// and tells Postern, which shows it beside its own listeners' counts. A request
-// waits for a lock alone. Only certificates that our CAs have signed are counted:
-// a stranger can neither raise a count nor fill the memory.
+// Reporter counts in memory which certificates were used and which were refused,
+// and reports it to Postern, which adds it to the counts of its own listeners. A
+// request waits only for a lock. Only certificates that our CAs have signed are
+// counted, so strangers can neither raise a count nor fill the memory.
 //
-// What cannot be delivered is kept and added to. A report whose answer does not
-// come is sent again, though it may have been taken: its uses then count twice. A
-// crash loses what was not sent yet. First and last times are right in any case.
-// The caller sets the fields before the first use.
+// Counts that cannot be delivered are kept and added to. If no answer arrives, the
+// report is sent again; if Postern had received it, its uses count twice. A crash
+// loses the counts that were not yet sent. The first and last times are correct in
+// any case. Set the fields before the first use.
 type Reporter struct {
-	URL    string           // as in https://certs.internal:9444/auth-seen
+	URL    string           // for example https://certs.internal:9444/auth-seen
 	Secret func() string    // as in [Auth]
 	Client *http.Client     // nil: one that follows no redirects
 	Now    func() time.Time // nil: time.Now
@@ -133,8 +133,8 @@ func (r *Reporter) put(u use) {
 	p.add(u)
 }
 
-// Run reports every ten seconds until ctx is done, whose error it returns after it
-// has tried once more, for up to five seconds.
+// Run reports every ten seconds until ctx is done. Then it tries once more, for up
+// to five seconds, and returns the error of ctx.
 func (r *Reporter) Run(ctx context.Context) error {
 	for failure := ""; ; {
 		ended := sleep(ctx, reportEvery)
@@ -163,7 +163,7 @@ func (r *Reporter) last(ctx context.Context, ended bool) error {
 	return r.Flush(ctx)
 }
 
-// Flush reports now what was counted. After an error it is still counted.
+// Flush reports the counts now. After an error, they are kept.
 func (r *Reporter) Flush(ctx context.Context) error {
 	r.sending.Lock()
 	defer r.sending.Unlock()

@@ -10,39 +10,40 @@ import (
 	"time"
 )
 
-// Revocation is a source of what is revoked: [CRLs], [OCSP] or [Auth].
+// Revocation is a source of revocations: [CRLs], [OCSP] or [Auth].
 type Revocation interface {
-	// Status returns nil if the chain stands, an [*Error] if something of it is
-	// revoked, held or unknown, and one of CodeUnavailable if that cannot be told.
+	// Status returns nil if the chain is valid, an [*Error] if a certificate in it
+	// is revoked, held or unknown, and one of CodeUnavailable if the status cannot
+	// be determined.
 	Status(ctx context.Context, chain Chain) error
 }
 
-// Failure is what happens to a client whose status cannot be told, since the
-// source of revocation is away or says nothing current.
+// Failure is what happens to a client whose status cannot be determined, because
+// the source of revocations is unreachable or out of date.
 type Failure int
 
 const (
-	// FailClosed refuses it, so that nobody gets in by cutting the source off. It
-	// is what a Verifier does that was told nothing.
+	// FailClosed refuses it, so that nobody gets in by cutting off the source. It
+	// is the default.
 	FailClosed Failure = iota
-	// FailOpen lets it in if everything else is right, and logs it. What the source
-	// has once called revoked is refused all the same, as far as it is known.
+	// FailOpen lets it in if everything else is right, and logs it. A certificate
+	// that the source is known to have reported as revoked is still refused.
 	FailOpen
 )
 
-// Verifier decides who is let in. The caller sets the fields before the first use
-// and does not change them. Without CAs nobody is let in, and without Revocation
-// nobody's status can be told.
+// Verifier decides who is let in. Set the fields before the first use, and do not
+// change them afterwards. Without CAs nobody is let in, and without Revocation
+// every status is unknown.
 type Verifier struct {
 	CAs         *CAs
-	TrustDomain string // as in example.com; empty: the one that the issuing CA's certificate has
+	TrustDomain string // for example example.com; empty: the one in the issuing CA's certificate
 	Revocation  Revocation
-	OnUnknown   Failure // status: FailClosed, if not chosen otherwise
+	OnUnknown   Failure // status; default: FailClosed
 	Allow       Rules
 	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger     // of refusals; nil: none
-	// Reporter is told of each use of a certificate of ours: each Check, and each
-	// handshake that is refused. Nil: nobody is.
+	// Reporter is told of each use of our certificates: each Check, and each
+	// refused handshake. It may be nil.
 	Reporter *Reporter
 
 	warned atomic.Int64 // Unix time of the last warning that somebody was let in unchecked
@@ -54,12 +55,12 @@ const lookUpLimit = 5 * time.Second
 // warnEvery is how often it is logged that clients are let in unchecked.
 const warnEvery = 10 * time.Second
 
-// TLSConfig returns a copy of base, which may be nil, that demands a client
-// certificate and lets [Verifier.VerifyConnection] decide; base's certificate, if
-// any, is the server's. The names of the issuing CAs are sent, so that a browser
-// offers the right certificates, and with [CRLs.ChainURL] those of the CAs above
-// them. base's own ways of accepting clients (ClientAuth,
-// VerifyPeerCertificate, VerifyConnection, GetConfigForClient) are dropped.
+// TLSConfig returns a copy of base that requires a client certificate and lets
+// [Verifier.VerifyConnection] decide. base may be nil; its certificate, if any, is
+// the server's. The server sends the names of the issuing CAs, and with
+// [CRLs.ChainURL] those of the CAs above them, so that a browser offers the right
+// certificates. What base sets to accept clients (ClientAuth,
+// VerifyPeerCertificate, VerifyConnection, GetConfigForClient) is dropped.
 func (v *Verifier) TLSConfig(base *tls.Config) *tls.Config {
 	config := &tls.Config{}
 	if base != nil {
@@ -82,12 +83,12 @@ func (v *Verifier) TLSConfig(base *tls.Config) *tls.Config {
 	return config
 }
 
-// Demand makes config demand a client certificate and lets verify decide alone,
-// over TLS 1.2 or 1.3, and without a choice of config's own with [CipherSuites]. It
-// belongs into VerifyConnection and not into VerifyPeerCertificate, which is not
-// called when a session is resumed: a revoked client would come back with its old
-// session. The library's own check is off: it accepts certificates with CA:TRUE
-// and says nothing about revocation.
+// Demand makes config require a client certificate and leaves the decision to
+// verify, over TLS 1.2 or 1.3. If config does not choose cipher suites, it gets
+// [CipherSuites]. verify is called as VerifyConnection, not as
+// VerifyPeerCertificate, which is not called when a session is resumed, so a
+// revoked client could come back with its old session. The library's own check is
+// turned off: it accepts certificates with CA:TRUE and does not check revocation.
 func Demand(config *tls.Config, verify func(tls.ConnectionState) error) {
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	if config.CipherSuites == nil {
@@ -99,9 +100,9 @@ func Demand(config *tls.Config, verify func(tls.ConnectionState) error) {
 	config.VerifyConnection = verify
 }
 
-// CipherSuites are those of TLS 1.2 that have forward secrecy and authenticated
-// encryption (AEAD); crypto/tls has CBC suites beside them unless it is told. Those
-// of TLS 1.3 are all AEAD, and not chosen by anybody.
+// CipherSuites are the cipher suites of TLS 1.2 with forward secrecy and
+// authenticated encryption (AEAD); by default, crypto/tls also has CBC suites.
+// Those of TLS 1.3 are all AEAD and cannot be chosen.
 func CipherSuites() []uint16 {
 	return []uint16{
 		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -123,9 +124,9 @@ func (v *Verifier) VerifyConnection(state tls.ConnectionState) error {
 	return err
 }
 
-// Check returns who presents these certificates, its own first, if it is let in at
-// this moment; errors are of type [*Error]. The client must have proven that it
-// has the key, as a TLS handshake makes it do.
+// Check returns the caller that presents these certificates, its own first, if it
+// is let in at this moment; errors are of type [*Error]. The client must have
+// proven, in a TLS handshake, that it has the key.
 func (v *Verifier) Check(ctx context.Context, presented []*x509.Certificate) (Caller, error) {
 	caller, ours, err := v.check(ctx, presented)
 	v.report(presented, ours, err)

@@ -125,7 +125,7 @@ func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Reg
 		f(&policy)
 	}
 	desk := &issuance.Desk{Now: h.now, Log: quiet}
-	h.staff = &staff.Office{Desk: desk, Store: faultyStore[staff.Reader, staff.Tx]{h.store.Staff(), h}}
+	h.staff = &staff.Office{Desk: desk, Store: faultyStore[staff.Reader, staff.Tx]{h.store.Staff(), h}, FourEyes: policy.FourEyes}
 	h.reports = &report.Office{Desk: desk, Policy: policy, Store: faultyStore[report.Reader, report.Tx]{h.store.Reports(), h}}
 	registrar, err := issuance.New(issuance.Config{
 		Desk: desk, Store: faultyStore[issuance.Snapshot, issuance.Tx]{h.store, h}, Signer: h.authority, Policy: policy,

@@ -54,7 +54,7 @@ func (h *house) channelTrouble(ctx context.Context, channel issuance.Channel) er
 	return h.registrar.Read(ctx, func(tx issuance.Reader) error {
 		late, err := issuance.Overdue(tx, channel, h.now())
 		if err == nil && len(late) > 0 {
-			err = errors.New("messages wait for longer than 10 minutes: " + cmp.Or(late[0].LastError, "nobody has tried yet"))
+			err = errors.New("messages have waited for longer than 10 minutes: " + cmp.Or(late[0].LastError, "none has been tried yet"))
 		}
 		return err
 	})

@@ -39,7 +39,10 @@ func (h *house) newCouriers() error {
 
 // newTexts returns what writes messages. Its error names the place of the key at fault.
 func newTexts(cfg *config.Config) (*delivery.Texts, error) {
-	texts, err := delivery.NewTexts(delivery.Brand{Name: cfg.Brand.Name, SupportEmail: cfg.Brand.SupportEmail, SupportPhone: cfg.Brand.SupportPhone, URL: cfg.Public.URL})
+	texts, err := delivery.NewTexts(delivery.Brand{
+		Name: cfg.Brand.Name, SupportEmail: cfg.Brand.SupportEmail,
+		SupportPhone: cfg.Brand.SupportPhone, URL: cfg.Public.URL,
+	})
 	return texts, cfg.Locate(err)
 }
 

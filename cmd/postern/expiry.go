@@ -19,9 +19,12 @@ type expiry struct {
 
 func newExpiry(h *house) *expiry {
 	return &expiry{
-		house:    h,
-		count:    prometheus.NewDesc("postern_certificates_expiring", "Certificates that are active and expire within a span of time, to the hour.", []string{"kind", "within"}, nil),
-		earliest: prometheus.NewDesc("postern_certificate_expires_timestamp_seconds", "When the first active certificate of a kind expires; absent if there is none.", []string{"kind"}, nil),
+		house: h,
+		count: prometheus.NewDesc("postern_certificates_expiring",
+			"Certificates that are active and expire within a span of time, to the hour.", []string{"kind", "within"},
+			nil),
+		earliest: prometheus.NewDesc("postern_certificate_expires_timestamp_seconds",
+			"When the first active certificate of a kind expires; absent if there is none.", []string{"kind"}, nil),
 	}
 }
 

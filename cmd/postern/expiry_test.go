@@ -63,11 +63,13 @@ func openssl(t *testing.T, dir string) (certificate, key []byte) {
 	return certificate, key
 }
 
-// TestExpiryIsMeasured of a client's certificate, twenty days before its end.
+// TestExpiryIsMeasured of a client's certificate, twenty days before its end, and
+// of the CA's certificates.
 func TestExpiryIsMeasured(t *testing.T) {
 	t.Parallel()
 	s := claimed(t)
 	end := s.identity.Leaf.NotAfter
+	root, issuing := s.h.authority.Root().NotAfter, s.h.authority.Issuers()[0].Certificate.NotAfter
 	later := *s.h
 	later.now = func() time.Time { return end.Add(-20 * 24 * time.Hour) }
 	registry := prometheus.NewRegistry()
@@ -84,7 +86,10 @@ func TestExpiryIsMeasured(t *testing.T) {
 			got[strings.Join(labels, " ")] = m.Gauge.GetValue()
 		}
 	}
-	for what, want := range map[string]float64{"client 1d": 0, "client 7d": 0, "client 30d": 1, "client 90d": 1, "client": float64(end.Unix())} {
+	for what, want := range map[string]float64{
+		"client 1d": 0, "client 7d": 0, "client 30d": 1, "client 90d": 1, "client": float64(end.Unix()),
+		"issuing 90d": 0, "issuing": float64(issuing.Unix()), "root": float64(root.Unix()),
+	} {
 		if got[what] != want {
 			t.Errorf("%s: got %v, want %v", what, got[what], want)
 		}

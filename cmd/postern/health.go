@@ -23,7 +23,10 @@ func (h *house) checks() []server.Check {
 			}
 			return h.registrar.Read(ctx, func(tx issuance.Reader) error { _, err := tx.Clock(); return err })
 		}},
-		{Name: "revocation", Hint: "check the log: CRLs and OCSP answers are becoming outdated", Run: func(context.Context) error { return h.publisher.Healthy() }},
+		{
+			Name: "revocation", Hint: "check the log: CRLs and OCSP answers are becoming outdated",
+			Run: func(context.Context) error { return h.publisher.Healthy() },
+		},
 	}, h.channelChecks()...)
 }
 
@@ -33,17 +36,23 @@ func (h *house) measure(registry *prometheus.Registry) error {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("postern_crl_age_seconds", "How far the CRLs are behind the database.", nil, func() float64 { return h.publisher.Age().Seconds() }),
-		counter("postern_store_operations_total", "Transactions that changed the database.", nil, func() float64 { return float64(h.store.Stats().Operations) }),
+		counter("postern_store_operations_total", "Transactions that changed the database.", nil,
+			func() float64 { return float64(h.store.Stats().Operations) }),
 		counter("postern_store_commits_total", "Commits that those transactions shared.", nil, func() float64 { return float64(h.store.Stats().Commits) }),
-		counter("postern_store_failed_commits_total", "Commits that failed, for example because the disk is full.", nil, func() float64 { return float64(h.store.Stats().Failed) }),
-		gauge("postern_store_free_bytes", "Free space on the disk that holds the database; NaN where the system does not report it.", nil, h.freeSpace),
+		counter("postern_store_failed_commits_total", "Commits that failed, for example because the disk is full.",
+			nil, func() float64 { return float64(h.store.Stats().Failed) }),
+		gauge("postern_store_free_bytes", "Free space on the disk that holds the database; NaN where the system "+
+			"does not report it.", nil, h.freeSpace),
 		counter("postern_certificate_uses_total", "Uses of certificates at /auth, at the two-way TLS listener, and as web services report them.", prometheus.Labels{"outcome": "accepted"}, func() float64 { return float64(h.seen.Totals().Accepted) }),
 		counter("postern_certificate_uses_total", "Uses of certificates at /auth, at the two-way TLS listener, and as web services report them.", prometheus.Labels{"outcome": "refused"}, func() float64 { return float64(h.seen.Totals().Refused) }),
-		counter("postern_certificate_uses_dropped_total", "Uses that were not recorded because there were too many certificates at once.", nil, func() float64 { return float64(h.seen.Totals().Dropped) }),
+		counter("postern_certificate_uses_dropped_total", "Uses that were not recorded because there were too many "+
+			"certificates at once.", nil, func() float64 { return float64(h.seen.Totals().Dropped) }),
 		counter("postern_ocsp_answers_total", "OCSP answers given.", prometheus.Labels{"source": "kept"}, func() float64 { return float64(h.responder.Stats().Kept) }),
 		counter("postern_ocsp_answers_total", "OCSP answers given.", prometheus.Labels{"source": "signed"}, func() float64 { return float64(h.responder.Stats().Signed) }),
-		counter("postern_ocsp_presigned_total", "OCSP answers signed in advance.", nil, func() float64 { return float64(h.responder.Stats().Presigned) }),
-		gauge("postern_notices", "Messages that failed and need attention, up to 500.", prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
+		counter("postern_ocsp_presigned_total", "OCSP answers signed in advance.", nil,
+			func() float64 { return float64(h.responder.Stats().Presigned) }),
+		gauge("postern_notices", "Messages that failed and need attention, up to 500.",
+			prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
 		newExpiry(h),
 	}
 	for channel, c := range h.couriers {
@@ -52,15 +61,19 @@ func (h *house) measure(registry *prometheus.Registry) error {
 			return func() float64 { return pick(c.Status()) }
 		}
 		all = append(all,
-			gauge("postern_channel_paused", "1 while the provider rejects the account or the settings.", labels, status(func(s delivery.Status) float64 {
-				if s.Paused {
-					return 1
-				}
-				return 0
-			})),
-			counter("postern_notices_accepted_total", "Messages that a provider accepted.", labels, status(func(s delivery.Status) float64 { return float64(s.Accepted) })),
-			counter("postern_notices_retried_total", "Failed attempts that will be repeated.", labels, status(func(s delivery.Status) float64 { return float64(s.Retried) })),
-			counter("postern_notices_failed_total", "Messages that failed permanently.", labels, status(func(s delivery.Status) float64 { return float64(s.Failed) })),
+			gauge("postern_channel_paused", "1 while the provider rejects the account or the settings.", labels,
+				status(func(s delivery.Status) float64 {
+					if s.Paused {
+						return 1
+					}
+					return 0
+				})),
+			counter("postern_notices_accepted_total", "Messages that a provider accepted.", labels,
+				status(func(s delivery.Status) float64 { return float64(s.Accepted) })),
+			counter("postern_notices_retried_total", "Failed attempts that will be repeated.", labels,
+				status(func(s delivery.Status) float64 { return float64(s.Retried) })),
+			counter("postern_notices_failed_total", "Messages that failed permanently.", labels,
+				status(func(s delivery.Status) float64 { return float64(s.Failed) })),
 		)
 	}
 	for _, c := range all {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/ca"
+	"github.com/postern-ca/postern/ca/badkeys"
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/delivery"
 	"github.com/postern-ca/postern/issuance"
@@ -35,6 +36,7 @@ type house struct {
 	log       *slog.Logger
 	now       func() time.Time
 	store     *bolt.Store
+	blocked   *badkeys.Lists
 	authority *ca.Authority
 	responder *ca.Responder
 	publisher *ca.Publisher
@@ -111,6 +113,9 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 // close gives everything up that open took. It may be called on half a house.
 func (h *house) close() error {
 	err := h.listeners.close()
+	if h.blocked != nil {
+		err = errors.Join(err, h.blocked.Close())
+	}
 	if h.store != nil {
 		err = errors.Join(err, h.store.Close())
 	}
@@ -119,7 +124,10 @@ func (h *house) close() error {
 
 // revocation wires CRLs and OCSP and loads them.
 func (h *house) revocation(ctx context.Context) error {
-	h.responder = &ca.Responder{Store: h.store.Feed(), Issuers: h.authority.Issuers(), Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.now, Log: h.log}
+	h.responder = &ca.Responder{
+		Store: h.store.Feed(), Issuers: h.authority.Issuers(),
+		Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.now, Log: h.log,
+	}
 	if err := h.responder.Load(); err != nil {
 		return err
 	}
@@ -137,19 +145,22 @@ func (h *house) offices() (err error) {
 	if err != nil {
 		return err
 	}
+	if h.blocked, err = badkeys.Open(h.cfg.CA.BlockedKeys); err != nil {
+		return issuance.Invalidf("ca.blocked_keys", err.Error(), "name a file or a directory with lists of keys, or leave it out")
+	}
 	h.desk = &issuance.Desk{
 		Now: h.now, Log: h.log, Alerts: h.cfg.Reports.To, Mobiles: h.cfg.Reports.Mobile,
 		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
 		WakePublisher: func() { h.publisher.Wake() },
 	}
-	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff()}
+	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff(), FourEyes: h.cfg.Policy().FourEyes}
 	h.reports = &report.Office{Desk: h.desk, Store: h.store.Reports(), Schedule: schedule, Policy: h.cfg.Policy(), Channels: h.channelStates}
 	if err := errors.Join(h.staff.Check(), h.reports.Check()); err != nil {
 		return err
 	}
 	h.registrar, err = issuance.New(issuance.Config{
 		Desk: h.desk, Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(),
-		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
+		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.CSRReader(h.blocked.Problem), Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
 		ReadMobile: delivery.ReadMobile(h.cfg.SMS.Countries, h.cfg.Rules.PhoneRegion), ASCIIAddress: delivery.ASCIIAddress,
 		Workers: runtime.GOMAXPROCS(0),

@@ -153,8 +153,8 @@ make another issuing CA: move DATA/ca/root.key to where no network reaches.`,
 	f.StringVar(&o.data, "data", "./postern-data", "directory for all data")
 	f.StringVar(&o.domain, "domain", "", "a domain of yours: it is part of every certificate's SPIFFE ID")
 	f.StringVar(&o.organization, "organization", "", "operator of the CA: O of its certificates")
-	f.StringVar(&o.url, "url", "", "the address that contacts use, as in https://certs.example.com")
-	f.StringVar(&o.pki, "pki-url", "", "the address of CRLs and OCSP, as in http://pki.example.com")
+	f.StringVar(&o.url, "url", "", "the address that contacts use, for example https://certs.example.com")
+	f.StringVar(&o.pki, "pki-url", "", "the address of CRLs and OCSP, for example http://pki.example.com")
 	for _, name := range []string{"domain", "url", "pki-url"} {
 		if err := c.MarkFlagRequired(name); err != nil {
 			panic(err) // a flag of that name was defined above
@@ -169,7 +169,10 @@ func (o initOptions) run(cmd *cobra.Command) error {
 	if found, err := exists(o.file); err != nil {
 		return err
 	} else if found {
-		return &issuance.Error{Kind: issuance.Conflict, Message: o.file + " already exists; it was not changed", Hint: "choose another with --config, or run `postern config check`"}
+		return &issuance.Error{
+			Kind: issuance.Conflict, Message: o.file + " already exists; it was not changed",
+			Hint: "choose another with --config, or run `postern config check`",
+		}
 	}
 	cfg := config.Defaults()
 	cfg.Data, cfg.Public.URL, cfg.Plain.URL, cfg.CA.TrustDomain = o.data, o.url, o.pki, o.domain

@@ -79,7 +79,10 @@ func (h *house) listen(ctx context.Context) error {
 	if err := h.listenPublic(public, sites.public, metrics); err != nil {
 		return err
 	}
-	if h.listeners.plain, err = server.New(server.Options{Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain, Log: h.log, Metrics: metrics}); err != nil {
+	if h.listeners.plain, err = server.New(server.Options{
+		Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain,
+		Log: h.log, Metrics: metrics,
+	}); err != nil {
 		return err
 	}
 	if err := h.listenAdmin(server.Below(h.cfg.Admin.Base(), besideProxies(h.proxies, staff)), metrics); err != nil {
@@ -167,7 +170,10 @@ func (h *house) sites() (sites, error) {
 
 // site returns the layout that the pages below the path base share.
 func (h *house) site(base string) (*page.Site, error) {
-	b := page.Brand{Name: h.cfg.Brand.Name, Colour: h.cfg.Brand.Colour, SupportEmail: h.cfg.Brand.SupportEmail, SupportPhone: h.cfg.Brand.SupportPhone}
+	b := page.Brand{
+		Name: h.cfg.Brand.Name, Colour: h.cfg.Brand.Colour, SupportEmail: h.cfg.Brand.SupportEmail,
+		SupportPhone: h.cfg.Brand.SupportPhone,
+	}
 	if h.cfg.Brand.Logo != "" {
 		var err error
 		if b.Logo, err = os.ReadFile(h.cfg.Brand.Logo); err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/postern-ca/postern/cmd/postern/config"
 )
 
-// front is a proxy before the contacts' site, as docs/proxy.md configures it.
+// front is a proxy in front of the contacts' site, as docs/proxy.md configures it.
 type front struct {
 	replace func(*fronted) map[string]string
 	start   func(f *fronted, config string)

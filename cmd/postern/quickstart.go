@@ -222,7 +222,10 @@ func (h *house) keptToken(ctx context.Context) (issuance.Secret, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return issuance.Secret{}, fmt.Errorf("reading the administrator's token: %w", err)
 	}
-	_, token, err := h.staff.AddToken(ctx, issuance.System("quickstart"), staff.TokenRequest{Name: "quickstart", Role: issuance.RoleAdministrator})
+	_, token, err := h.staff.AddToken(ctx, issuance.System("quickstart"), staff.TokenRequest{
+		Name: "quickstart",
+		Role: issuance.RoleAdministrator,
+	})
 	if err != nil {
 		return token, err
 	}

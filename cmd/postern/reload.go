@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -28,18 +29,16 @@ func (r *reloader) secrets(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next, err := r.read.Reread()
-	if err != nil {
-		if r.fault != err.Error() { // once, and not with each round
-			r.fault = err.Error()
-			return err
-		}
-		return nil
+	if err == nil && len(r.read.Changed(next)) > 0 {
+		err = r.take(ctx, next)
 	}
-	r.fault = ""
-	if len(r.read.Changed(next)) == 0 {
-		return nil
+	if err == nil {
+		r.fault = ""
+	} else if r.fault != err.Error() { // once, and not with each round
+		r.fault = err.Error()
+		return err
 	}
-	return r.take(ctx, next)
+	return nil
 }
 
 // all reads everything again: the configuration, secrets, certificates.
@@ -111,13 +110,11 @@ func sending(key string) bool {
 
 // sendBy has every courier send by the sender for its channel from now on, and
 // tries at once what could not be sent before.
-func (h *house) sendBy(ctx context.Context, all senders) error {
+func (h *house) sendBy(ctx context.Context, all senders) (err error) {
 	for channel, courier := range h.couriers {
 		courier.SetSender(all[channel])
-		if err := h.registrar.Hasten(ctx, channel); err != nil {
-			return err
-		}
+		err = errors.Join(err, h.registrar.Hasten(ctx, channel))
 		courier.Hurry()
 	}
-	return nil
+	return err
 }

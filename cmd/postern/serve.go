@@ -62,7 +62,10 @@ func serve(cmd *cobra.Command, load func() (*config.Config, error), make bool) e
 	}
 	if !initialized(cfg) {
 		if !make {
-			return &issuance.Error{Kind: issuance.Conflict, Message: "there is no CA in " + cfg.Data, Hint: "create one with `postern init`, or choose the right directory with --data"}
+			return &issuance.Error{
+				Kind: issuance.Conflict, Message: "there is no CA in " + cfg.Data,
+				Hint: "create one with `postern init`, or choose the right directory with --data",
+			}
 		}
 		if err := initialize(cfg, time.Now); err != nil {
 			return err
@@ -160,7 +163,10 @@ func (h *house) firstToken(ctx context.Context) (issuance.Secret, error) {
 	if err != nil || some {
 		return issuance.Secret{}, err
 	}
-	_, secret, err := h.staff.AddToken(ctx, issuance.System("setup"), staff.TokenRequest{Name: "first administrator", Role: issuance.RoleAdministrator})
+	_, secret, err := h.staff.AddToken(ctx, issuance.System("setup"), staff.TokenRequest{
+		Name: "first administrator",
+		Role: issuance.RoleAdministrator,
+	})
 	return secret, err
 }
 

@@ -24,7 +24,8 @@ const Sender = "certificates@bank.example"
 func NewPostfix(tb testing.TB) *Server {
 	tb.Helper()
 	j := newJail(tb, "postfix", "postfix:x:100:100::/:/bin/false\n", "postfix:x:100:\npostdrop:x:101:\n")
-	j.libraries("usr/lib/postfix/sbin/master", "usr/lib/postfix/sbin/smtpd", "usr/lib/postfix/sbin/qmgr", "usr/lib/postfix/libpostfix-tls.so", "usr/lib/postfix/libpostfix-util.so")
+	j.libraries("usr/lib/postfix/sbin/master", "usr/lib/postfix/sbin/smtpd", "usr/lib/postfix/sbin/qmgr",
+		"usr/lib/postfix/libpostfix-tls.so", "usr/lib/postfix/libpostfix-util.so")
 	s := newHop(tb)
 	cert, key := s.certificate()
 	j.write("etc/postfix/cert.pem", cert, 0o644)

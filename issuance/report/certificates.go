@@ -9,7 +9,9 @@ import (
 )
 
 // needing finds the certificates that are not over and need something.
-func (c *clerk) needing(n issuance.Need, before time.Time, keep func(issuance.Certificate) (bool, error)) (found[issuance.Certificate], error) {
+func (c *clerk) needing(n issuance.Need, before time.Time, keep func(issuance.Certificate) (bool,
+	error),
+) (found[issuance.Certificate], error) {
 	return find(func(p issuance.Page) ([]issuance.Certificate, string, error) {
 		return c.Certificates(issuance.CertificateQuery{Need: n, ExpiresFrom: c.now, ExpiresBefore: before, Page: p})
 	}, keep)
@@ -21,18 +23,19 @@ func (c *clerk) ending() error {
 	for _, n := range days {
 		c.out.ToDo.Within = append(c.out.ToDo.Within, Within{Days: n})
 	}
-	f, err := c.needing(issuance.SuccessorNeed, c.now.Add(time.Duration(slices.Max(days))*oneDay), func(cert issuance.Certificate) (bool, error) {
-		ordered, err := c.ordered(cert)
-		if ordered || err != nil {
-			return false, err
-		}
-		for i, n := range days {
-			if cert.NotAfter.Before(c.now.Add(time.Duration(n) * oneDay)) {
-				c.out.ToDo.Within[i].Count++
+	f, err := c.needing(issuance.SuccessorNeed, c.now.Add(time.Duration(slices.Max(days))*oneDay),
+		func(cert issuance.Certificate) (bool, error) {
+			ordered, err := c.ordered(cert)
+			if ordered || err != nil {
+				return false, err
 			}
-		}
-		return true, nil
-	})
+			for i, n := range days {
+				if cert.NotAfter.Before(c.now.Add(time.Duration(n) * oneDay)) {
+					c.out.ToDo.Within[i].Count++
+				}
+			}
+			return true, nil
+		})
 	if err != nil {
 		return err
 	}
@@ -45,7 +48,8 @@ func (c *clerk) ordered(cert issuance.Certificate) (bool, error) {
 	orders, _, err := c.Orders(issuance.OrderQuery{Renews: cert.Serial})
 	return slices.ContainsFunc(orders, func(o issuance.Order) bool {
 		switch o.State {
-		case issuance.RequestedState, issuance.InvitedState, issuance.VerifiedState, issuance.IssuedState, issuance.DownloadedState, issuance.LockedState:
+		case issuance.RequestedState, issuance.InvitedState, issuance.VerifiedState, issuance.IssuedState,
+			issuance.DownloadedState, issuance.LockedState:
 			return true
 		}
 		return false
@@ -76,7 +80,11 @@ func (c *clerk) held() error {
 func (c *clerk) unused() error {
 	c.out.Use.UnusedAfterDays = int(issuance.UnusedAfter / oneDay)
 	since := c.now.Add(-issuance.UnusedAfter)
-	f, err := c.needing(issuance.UseNeed, time.Time{}, func(cert issuance.Certificate) (bool, error) { return cert.IssuedAt.Before(since), nil })
+	f, err := c.needing(issuance.UseNeed, time.Time{}, func(cert issuance.Certificate) (bool,
+		error,
+	) {
+		return cert.IssuedAt.Before(since), nil
+	})
 	if err != nil {
 		return err
 	}

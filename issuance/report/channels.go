@@ -8,7 +8,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// ChannelRow is a channel that is paused or whose messages wait for too long.
+// ChannelRow is a channel that is paused, or whose messages have waited too long.
 type ChannelRow struct {
 	Channel issuance.Channel `json:"channel"`
 	Paused  bool             `json:"paused"`
@@ -88,8 +88,11 @@ func (r Report) nowhere() []issuance.DocumentSection {
 	t := r.ToDo
 	channels := Listed[ChannelRow]{Items: t.Channels}
 	return []issuance.DocumentSection{
-		section(channels, issuance.DocumentSection{Title: "Channels that messages do not leave by", Head: []string{"CHANNEL", "STATE", "SINCE", "WAITING", "REASON"}},
-			"Mail and SMS leave as they should.", "", func(c ChannelRow) []string {
+		section(channels, issuance.DocumentSection{
+			Title: "Channels that are paused or slow",
+			Head:  []string{"CHANNEL", "STATE", "SINCE", "WAITING", "REASON"},
+		},
+			"No channel is paused or slow.", "", func(c ChannelRow) []string {
 				state := "slow"
 				if c.Paused {
 					state = "paused"
@@ -100,8 +103,11 @@ func (r Report) nowhere() []issuance.DocumentSection {
 				}
 				return []string{string(c.Channel), state, r.when(c.Since), waiting, c.Reason}
 			}),
-		section(t.Delayed, issuance.DocumentSection{Title: "Messages that have waited for longer than ten minutes", Head: []string{"SINCE", "MESSAGE", "BY", "ID", "REASON"}},
-			"No message waits for long.", "postern message list --state pending", func(m MessageRow) []string {
+		section(t.Delayed, issuance.DocumentSection{
+			Title: "Messages that have waited for longer than ten minutes",
+			Head:  []string{"SINCE", "MESSAGE", "BY", "ID", "REASON"},
+		},
+			"No message has waited for longer than ten minutes.", "postern message list --state pending", func(m MessageRow) []string {
 				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
 			}),
 	}
@@ -118,7 +124,7 @@ func (r Report) noProgress() []issuance.DocumentSection {
 		section(t.Stuck, issuance.DocumentSection{Title: "Orders whose codes are used up: resend them", Head: head},
 			"No order has used up its codes.", "postern order list --state invited", row),
 		section(t.Unclaimed, issuance.DocumentSection{Title: "Orders that were not claimed two days after the link was sent", Head: head},
-			"No invited order waits for long.", "postern order list --state invited", row),
+			"No order has waited for longer than two days.", "postern order list --state invited", row),
 		section(t.Lapsed, issuance.DocumentSection{Title: "Orders that lapsed in the last 14 days: resend or cancel them", Head: head},
 			"No order lapsed.", "postern order list --state lapsed", row),
 	}

@@ -10,12 +10,12 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Document returns r as the mail has it that carries it.
+// Document returns r as it is sent by mail.
 func (r Report) Document() issuance.Document {
 	return issuance.Document{Title: r.Title(), Summary: r.Summary(), Scope: r.Scope(), Parts: r.Parts(), Text: r.Text()}
 }
 
-// Title returns what the report is about, as the subject of its mail.
+// Title returns the title of the report, which is also the subject of its mail.
 func (r Report) Title() string {
 	if r.Kind == Monthly {
 		return "Monthly report, " + r.span(func(p period) string { return p.day.Format("January 2006") })
@@ -36,12 +36,12 @@ func (r Report) span(write func(period) string) string {
 	return write(first) + " to " + write(last)
 }
 
-// Scope returns which time the report is about, and in which time zone.
+// Scope returns lines that say which time the report covers, in which time zone.
 func (r Report) Scope() []string {
 	zone := r.zone()
 	lines := []string{fmt.Sprintf("From %s to %s, time zone %s.", r.when(r.From), r.when(r.To), zoneName(zone))}
 	if r.First != r.Period {
-		lines = append(lines, "No report was sent for some time; this one covers the whole of it.")
+		lines = append(lines, "No report was sent for some time; this one covers all of it.")
 	}
 	if r.At.Before(r.To) {
 		lines = append(lines, "This period is not over yet; the report was written at "+r.when(r.At)+".")
@@ -49,7 +49,7 @@ func (r Report) Scope() []string {
 	return lines
 }
 
-// Summary returns in one line what needs doing first.
+// Summary returns one line with the most urgent tasks.
 func (r Report) Summary() string {
 	var parts []string
 	add := func(n int, atLeast bool, one, many string) {
@@ -106,7 +106,7 @@ func (r Report) when(t time.Time) string {
 	return t.In(r.zone()).Format("2006-01-02 15:04")
 }
 
-// Parts returns the report as people read it, what needs doing first.
+// Parts returns the report for people to read, with the open tasks first.
 func (r Report) Parts() []issuance.DocumentPart {
 	parts := []issuance.DocumentPart{
 		{Title: "To do, as of " + r.when(r.At), Sections: r.toDo()},
@@ -116,7 +116,7 @@ func (r Report) Parts() []issuance.DocumentPart {
 	if r.Kind == Monthly {
 		parts = append(parts, issuance.DocumentPart{Title: "Organisations", Sections: []issuance.DocumentSection{r.organizations()}})
 	}
-	return append(parts, issuance.DocumentPart{Title: "In all", Sections: []issuance.DocumentSection{{Line: r.inAll()}}})
+	return append(parts, issuance.DocumentPart{Title: "Totals", Sections: []issuance.DocumentSection{{Line: r.inAll()}}})
 }
 
 func (r Report) inAll() string {
@@ -129,7 +129,7 @@ func (r Report) inAll() string {
 func section[V any](l Listed[V], s issuance.DocumentSection, nothing, command string, row func(V) []string) issuance.DocumentSection {
 	if l.Count() == 0 {
 		if l.AtLeast {
-			nothing = "Of the first " + amount(reportReads) + " that were looked at: " + nothing
+			nothing = "Of the first " + amount(reportReads) + " records: " + nothing
 		}
 		return issuance.DocumentSection{Line: nothing}
 	}

@@ -33,7 +33,8 @@ func (c *clerk) done() error {
 	if c.out.Kind == Monthly {
 		return c.organizations(byOrg)
 	}
-	if d.Orders, err = c.events(counts, issuance.RequestVerb, issuance.ReenrollVerb, issuance.ApproveVerb, issuance.RejectVerb, issuance.CancelVerb, issuance.LapseVerb, issuance.CompleteVerb); err != nil {
+	if d.Orders, err = c.events(counts, issuance.RequestVerb, issuance.ReenrollVerb, issuance.ApproveVerb,
+		issuance.RejectVerb, issuance.CancelVerb, issuance.LapseVerb, issuance.CompleteVerb); err != nil {
 		return err
 	}
 	if d.Issued, err = c.events(counts, issuance.IssueVerb); err != nil {

@@ -1,5 +1,6 @@
-// Package report tells staff each day and month what needs a person and what
-// happened. It reads the whole house and changes nothing but what it has sent.
+// Package report tells staff each day and month what needs their attention and what
+// has happened. It reads everything, and changes nothing except the record of what
+// it has sent.
 package report
 
 import (
@@ -10,13 +11,13 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Reader is what reports are made from, and those that were sent.
+// Reader reads what reports are made from, and the reports that were sent.
 type Reader interface {
 	issuance.Reader
 	// StoredReport returns the report that was queued with that id.
 	StoredReport(ID) (Stored, error)
-	// LastStoredReport returns that of kind with the highest id, ErrNotFound if
-	// there is none.
+	// LastStoredReport returns the report of kind with the highest id, or
+	// ErrNotFound if there is none.
 	LastStoredReport(Kind) (Stored, error)
 }
 
@@ -25,7 +26,8 @@ type Tx interface {
 	LastStoredReport(Kind) (Stored, error)
 	PutStoredReport(Stored) error
 	// ForgetStoredReports deletes up to limit reports of before's kind with an id
-	// below before, but never the last of its kind, and returns how many it took.
+	// below before, but never the last one of its kind. It returns how many it
+	// deleted.
 	ForgetStoredReports(before ID, limit int) (int, error)
 	issuance.Ledger
 }
@@ -36,11 +38,12 @@ type Office struct {
 	Store    issuance.Store[Reader, Tx]
 	Schedule Schedule
 	Policy   issuance.Policy
-	// Channels returns how each channel is doing at this moment; nil: nobody knows.
+	// Channels returns the current state of each channel. If it is nil, the states
+	// are unknown.
 	Channels func() []issuance.ChannelState
 }
 
-// Check returns an error that names what o lacks.
+// Check returns an error that names what is missing in o.
 func (o *Office) Check() error {
 	switch {
 	case o.Store == nil:

@@ -17,10 +17,10 @@ const (
 	keepReports = 90 // days, and months
 )
 
-// Queue queues the reports that are due for everybody who gets them, together
-// with the record that they were: each is sent once, whatever happens in between.
-// After a time in which the house did not run there is one report, of the last day
-// or month, that covers the others too. It is called now and then.
+// Queue queues the reports that are due for all recipients, and in the same
+// transaction records that it did: each report is sent once, whatever happens in
+// between. After a time in which the server did not run, there is one report, of
+// the last day or month, that also covers the others. Queue is called regularly.
 func (o *Office) Queue(ctx context.Context) error {
 	if len(o.Schedule.To) == 0 {
 		return nil
@@ -113,7 +113,7 @@ func forget(tx Tx, s Stored) error {
 	return err
 }
 
-// Document returns the report that was queued with id, as its mail has it.
+// Document returns the report that was queued with id, as it is sent by mail.
 func (o *Office) Document(ctx context.Context, id string) (d issuance.Document, err error) {
 	err = o.Store.View(ctx, func(tx Reader) error {
 		s, err := tx.StoredReport(ID(id))

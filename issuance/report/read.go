@@ -13,7 +13,7 @@ import (
 // Query asks for a report.
 type Query struct {
 	Kind   Kind
-	Period string // a day as in 2026-11-25, a month as in 2026-11; empty: the last one that is over
+	Period string // a day like 2026-11-25 or a month like 2026-11; empty: the last complete one
 	Limit  int    // of rows in a list; 0 means 50, at most MaxPage
 }
 
@@ -29,8 +29,8 @@ func endingWithin() []int { return []int{7, 30, 60} }
 
 const oneDay = 24 * time.Hour
 
-// Report returns the report of a day or month, which may not be over yet, but
-// has begun. What it says is to do is so now, whichever period it is about.
+// Report returns the report of a day or month that has begun; it may not be over
+// yet. The open tasks are always the current ones, whatever the period.
 func (o *Office) Report(ctx context.Context, q Query) (Report, error) {
 	now, zone := o.now(), o.Schedule.zone()
 	p := periodOf(q.Kind, now.In(zone)).move(-1)
@@ -57,7 +57,10 @@ type span struct {
 func (o *Office) report(ctx context.Context, s span, q Query) (out Report, err error) {
 	now, states := o.now(), o.channels()
 	err = o.Store.View(ctx, func(tx Reader) error {
-		c := clerk{Reader: tx, now: now, policy: o.Policy, states: states, limit: issuance.Page{Limit: q.Limit}.Size(), contacts: make(map[issuance.ContactID]string)}
+		c := clerk{
+			Reader: tx, now: now, policy: o.Policy, states: states,
+			limit: issuance.Page{Limit: q.Limit}.Size(), contacts: make(map[issuance.ContactID]string),
+		}
 		c.out = Report{
 			Kind: q.Kind, Period: s.last.String(), First: s.first.String(), TimeZone: o.Schedule.zone().String(),
 			From: s.from.UTC(), To: s.to.UTC(), At: now,

@@ -6,7 +6,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Kind is how long the time is that a report tells of.
+// Kind is the length of the period that a report covers.
 type Kind string
 
 // The reports.
@@ -15,13 +15,13 @@ const (
 	Monthly Kind = "monthly"
 )
 
-// ID names a report: its kind and the day or month that it is about, as in
-// daily-2026-11-25 and monthly-2026-11.
+// ID identifies a report by its kind and its day or month: daily-2026-11-25,
+// monthly-2026-11.
 type ID string
 
-// Report is what staff want to see each morning: what needs doing as of At, and
-// what happened from From until To. It holds no secret, no e-mail address and no
-// phone number. The API answers it as it is.
+// Report is what staff want to see each morning: the open tasks as of At, and what
+// happened from From until To. It contains no secret, no e-mail address and no
+// phone number. The API returns it unchanged.
 type Report struct {
 	Kind Kind `json:"kind"`
 	// Period is the day (2026-11-25) or month (2026-11) in TimeZone that the report
@@ -37,24 +37,24 @@ type Report struct {
 	Done   Done            `json:"done"`
 	Use    Use             `json:"use"`
 	Totals issuance.Totals `json:"totals"`
-	// Organizations are those in which something happened, by id; of a monthly report.
+	// Organizations are those with activity, by id; only in a monthly report.
 	Organizations Listed[OrganizationRow] `json:"organizations"`
 }
 
-// Listed is the first of what there is, and how many more there are: exactly, or
-// at least so many, if that is all that was looked at.
+// Listed is the first items of a list, and how many more there are: exactly, or at
+// least so many if not all were read.
 type Listed[T any] struct {
 	Items   []T  `json:"items"`
 	More    int  `json:"more"`
 	AtLeast bool `json:"at_least"`
 }
 
-// Count returns how many there are, or at least are.
+// Count returns how many items there are, or how many there are at least.
 func (l Listed[T]) Count() int { return len(l.Items) + l.More }
 
-// ToDo is what asks for a person, as of the report's At.
+// ToDo is what needs somebody's attention, as of the report's At.
 type ToDo struct {
-	// Channels are those that are paused, or whose messages wait for too long;
+	// Channels are those that are paused, or whose messages have waited too long;
 	// Delayed are these messages, the oldest first.
 	Channels []ChannelRow       `json:"channels"`
 	Delayed  Listed[MessageRow] `json:"delayed"`
@@ -85,8 +85,8 @@ type Done struct {
 	Changed Listed[Event] `json:"changed"` // certificates held, released and revoked
 }
 
-// Use tells of certificates in use: refusals since the report's From, and
-// active certificates that were not seen in use UnusedAfterDays after issue.
+// Use is about the use of certificates: refusals since the report's From, and
+// active certificates that were still not seen in use UnusedAfterDays after issue.
 type Use struct {
 	Refused         Listed[Refusal]        `json:"refused"`
 	Unused          Listed[CertificateRow] `json:"unused"`
@@ -135,7 +135,7 @@ func (c *Counts) add(verb issuance.Verb, n int) {
 
 // The rows of a report's lists.
 type (
-	// OrderRow is an order that asks for a person, since Since.
+	// OrderRow is an order that has needed attention since Since.
 	OrderRow struct {
 		Order        issuance.OrderID   `json:"order"`
 		Organization issuance.OrgID     `json:"organization"`
@@ -154,8 +154,8 @@ type (
 		At      time.Time           `json:"at"`
 		Error   string              `json:"error"`
 	}
-	// CertificateRow is a certificate that asks for a person. Since and Comment
-	// tell of its hold; RenewedBy is its successor.
+	// CertificateRow is a certificate that needs attention. Since and Comment
+	// describe its hold; RenewedBy is its successor.
 	CertificateRow struct {
 		Serial       issuance.Serial    `json:"serial"`
 		Status       issuance.Status    `json:"status"`
@@ -184,8 +184,8 @@ type (
 		Reason       issuance.Reason    `json:"reason"`
 		Comment      string             `json:"comment"`
 	}
-	// Refusal is a certificate whose use was refused: Refused times in all,
-	// the last time at LastAt for Code.
+	// Refusal is a certificate whose use was refused: Refused times in total, the
+	// last time at LastAt with Code.
 	Refusal struct {
 		Serial       issuance.Serial    `json:"serial"`
 		Status       issuance.Status    `json:"status"`
@@ -196,7 +196,7 @@ type (
 		LastAt       time.Time          `json:"last_at"`
 		Code         issuance.Code      `json:"code"`
 	}
-	// Within is how many certificates end within so many days.
+	// Within is how many certificates expire within so many days.
 	Within struct {
 		Days  int `json:"days"`
 		Count int `json:"count"`
@@ -206,7 +206,7 @@ type (
 		Reason issuance.Reason `json:"reason"`
 		Count  int             `json:"count"`
 	}
-	// OrganizationRow is what happened in an organisation.
+	// OrganizationRow is the activity of an organisation.
 	OrganizationRow struct {
 		Organization issuance.OrgID `json:"organization"`
 		Name         string         `json:"name"`
@@ -214,9 +214,8 @@ type (
 	}
 )
 
-// Stored is a report that was queued for those who get it, and so the
-// record that it was. The first of its kind has no Report: it says when the
-// house began to send them.
+// Stored is a report that was queued, and so the record that it was. The first one
+// of its kind has no Report: it records when the server began to send them.
 type Stored struct {
 	ID       ID        `json:"id"`
 	Kind     Kind      `json:"kind"`

@@ -9,15 +9,15 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Schedule says when reports are sent, and to whom.
+// Schedule sets when reports are sent, and to whom.
 type Schedule struct {
 	Zone    *time.Location // in which days and months begin and times are written; nil for UTC
-	Daily   Time           // on the day after the one that it is about
-	Monthly Time           // in the month after the one that it is about
+	Daily   Time           // on the day after the one that the report covers
+	Monthly Time           // in the month after the one that the report covers
 	To      []string       // e-mail addresses; none: nothing is sent
 }
 
-// Time is a time of day, and of a monthly report the day of the month too.
+// Time is a time of day and, for a monthly report, a day of the month.
 type Time struct {
 	Off          bool
 	Day          int // 1 to 28
@@ -27,27 +27,29 @@ type Time struct {
 // clockTime returns what reads a time of day.
 func clockTime() *regexp.Regexp { return regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])$`) }
 
-// ParseDailyAt reads a time of day as in 07:00, or off.
+// ParseDailyAt reads a time of day like 07:00, or off.
 func ParseDailyAt(s string) (Time, error) {
 	if s == "off" {
 		return Time{Off: true}, nil
 	}
 	m := clockTime().FindStringSubmatch(s)
 	if m == nil {
-		return Time{}, issuance.Invalidf("daily_at", issuance.Quoted(s)+" is not a time of day", "write it as in 07:00, or off for no daily report")
+		return Time{}, issuance.Invalidf("daily_at", issuance.Quoted(s)+" is not a time of day",
+			"write it like 07:00, or off for no daily report")
 	}
 	hour, _ := strconv.Atoi(m[1])
 	minute, _ := strconv.Atoi(m[2])
 	return Time{Hour: hour, Minute: minute}, nil
 }
 
-// ParseMonthlyAt reads a day of the month from 1 to 28 and a time of day, as in
-// 1 07:00, or off.
+// ParseMonthlyAt reads a day of the month from 1 to 28 and a time of day, like 1
+// 07:00, or off.
 func ParseMonthlyAt(s string) (Time, error) {
 	if s == "off" {
 		return Time{Off: true}, nil
 	}
-	bad := issuance.Invalidf("monthly_at", issuance.Quoted(s)+" is not a day of the month and a time", "write it as in 1 07:00, with a day from 1 to 28, or off for no monthly report")
+	bad := issuance.Invalidf("monthly_at", issuance.Quoted(s)+" is not a day of the month and a time",
+		"write it like 1 07:00, with a day from 1 to 28, or off for no monthly report")
 	day, clock, found := strings.Cut(s, " ")
 	n, err := strconv.Atoi(day)
 	if !found || err != nil || n < 1 || n > 28 || day != strconv.Itoa(n) {
@@ -68,7 +70,8 @@ func ParseZone(s string) (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(s)
 	if err != nil || s == "Local" {
-		return nil, issuance.Invalidf("time_zone", issuance.Quoted(s)+" is not a time zone", "give its name in the IANA database, as in Europe/Berlin or UTC")
+		return nil, issuance.Invalidf("time_zone", issuance.Quoted(s)+" is not a time zone",
+			"give its name in the IANA database, for example Europe/Berlin or UTC")
 	}
 	return zone, nil
 }
@@ -110,12 +113,12 @@ func parsePeriod(kind Kind, s string) (period, error) {
 		if t, err := time.Parse("2006-01", s); err == nil && t.Year() > 0 {
 			return period{kind, t}, nil
 		}
-		return period{}, issuance.Invalidf("month", issuance.Quoted(s)+" is not a month", "write it as in 2026-11")
+		return period{}, issuance.Invalidf("month", issuance.Quoted(s)+" is not a month", "write it like 2026-11")
 	}
 	if t, err := time.Parse(time.DateOnly, s); err == nil && t.Year() > 0 {
 		return period{kind, t}, nil
 	}
-	return period{}, issuance.Invalidf("date", issuance.Quoted(s)+" is not a day", "write it as in 2026-11-25")
+	return period{}, issuance.Invalidf("date", issuance.Quoted(s)+" is not a day", "write it like 2026-11-25")
 }
 
 func (p period) String() string {

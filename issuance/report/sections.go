@@ -34,18 +34,27 @@ func (r Report) toDo() []issuance.DocumentSection {
 	}
 	ending := section(t.Ending, issuance.DocumentSection{
 		Title: "Certificates that expire soon and have no successor, ordered or issued",
-		Head:  []string{"ENDS", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
+		Head:  []string{"EXPIRES", "LEFT", "SERVICE", "CONTACT", "LAST USED", "SERIAL"},
 	}, fmt.Sprintf("No certificate expires in the next %d days without a successor.", horizon),
 		fmt.Sprintf("postern cert list --need successor --expires-from %s --expires-before %s", today, end), cert)
 	if ending.Title != "" {
 		ending.Title += " (" + strings.Join(within, ", ") + ")"
 	}
 	out := append(r.nowhere(),
-		section(t.Waiting, issuance.DocumentSection{Title: "Orders that wait for approval", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
+		section(t.Waiting, issuance.DocumentSection{Title: "Orders that wait for approval", Head: []string{
+			"SINCE",
+			"SERVICE", "CONTACT", "ORDER",
+		}},
 			"Nothing waits for approval.", "postern order list --state requested", order),
-		section(t.Locked, issuance.DocumentSection{Title: "Orders locked after too many wrong codes", Head: []string{"SINCE", "SERVICE", "CONTACT", "ORDER"}},
+		section(t.Locked, issuance.DocumentSection{
+			Title: "Orders locked after too many wrong codes",
+			Head:  []string{"SINCE", "SERVICE", "CONTACT", "ORDER"},
+		},
 			"No order is locked.", "postern order list --state locked", order),
-		section(t.Failed, issuance.DocumentSection{Title: "Messages that failed permanently in the last 30 days", Head: []string{"AT", "MESSAGE", "BY", "ID", "REASON"}},
+		section(t.Failed, issuance.DocumentSection{
+			Title: "Messages that failed permanently in the last 30 days",
+			Head:  []string{"AT", "MESSAGE", "BY", "ID", "REASON"},
+		},
 			"No message failed.", "postern message list --state failed", func(m MessageRow) []string {
 				return []string{r.when(m.At), string(m.Kind), string(m.Channel), string(m.Message), m.Error}
 			}))
@@ -54,11 +63,15 @@ func (r Report) toDo() []issuance.DocumentSection {
 		ending,
 		section(t.Superseded, issuance.DocumentSection{
 			Title: "Certificates whose successor is in use: they can be revoked",
-			Head:  []string{"ENDS", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
-		}, "No certificate waits to be revoked for its successor.", "postern cert list --need revocation --expires-from "+today, func(c CertificateRow) []string {
-			return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
-		}),
-		section(t.Held, issuance.DocumentSection{Title: "Certificates on hold: release or revoke them", Head: []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"}},
+			Head:  []string{"EXPIRES", "LEFT", "SERVICE", "LAST USED", "SERIAL"},
+		}, "No certificate waits to be revoked for its successor.",
+			"postern cert list --need revocation --expires-from "+today, func(c CertificateRow) []string {
+				return []string{day(c.NotAfter, r.zone()), days(c.DaysLeft), string(c.Service), r.lastUse(c), string(c.Serial)}
+			}),
+		section(t.Held, issuance.DocumentSection{
+			Title: "Certificates on hold: release or revoke them",
+			Head:  []string{"SINCE", "SERVICE", "BY", "SERIAL", "COMMENT"},
+		},
 			"No certificate is on hold.", "postern cert list --need decision --expires-from "+today, func(c CertificateRow) []string {
 				return []string{r.when(c.Since), string(c.Service), c.By, string(c.Serial), c.Comment}
 			}))
@@ -103,7 +116,7 @@ func (r Report) happened() []issuance.DocumentSection {
 func (r Report) events(l Listed[Event], title string, change bool) issuance.DocumentSection {
 	head := []string{"AT", "WHAT", "SERVICE", "BY", "ORDER"}
 	if change {
-		head = []string{"AT", "WHAT", "SERVICE", "BY", "SERIAL", "WHY"}
+		head = []string{"AT", "WHAT", "SERVICE", "BY", "SERIAL", "REASON"}
 	}
 	return section(l, issuance.DocumentSection{Title: title, Head: head}, "", r.command(), func(e Event) []string {
 		row := []string{r.when(e.At), string(e.Verb), string(e.Service), e.By.Name, string(e.Order)}
@@ -123,7 +136,7 @@ func (r Report) used() []issuance.DocumentSection {
 	u := r.Use
 	return []issuance.DocumentSection{
 		section(u.Refused, issuance.DocumentSection{
-			Title: "Refused since " + r.when(r.From), Head: []string{"LAST", "SERVICE", "TIMES", "WHY", "NOW", "SERIAL"},
+			Title: "Refused since " + r.when(r.From), Head: []string{"LAST", "SERVICE", "TIMES", "REASON", "NOW", "SERIAL"},
 			After: []string{"Times are counted since the certificate was issued."},
 		}, "No certificate was refused.", r.command(), func(f Refusal) []string {
 			now := string(f.Status)
@@ -134,16 +147,21 @@ func (r Report) used() []issuance.DocumentSection {
 		}),
 		section(u.Unused, issuance.DocumentSection{
 			Title: fmt.Sprintf("Active certificates never seen in use, issued more than %d days ago", u.UnusedAfterDays),
-			Head:  []string{"ISSUED", "ENDS", "SERVICE", "CONTACT", "SERIAL"},
-		}, "Every active certificate is in use.", "postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly), func(c CertificateRow) []string {
-			return []string{day(c.IssuedAt, r.zone()), day(c.NotAfter, r.zone()), string(c.Service), c.ContactName, string(c.Serial)}
-		}),
+			Head:  []string{"ISSUED", "EXPIRES", "SERVICE", "CONTACT", "SERIAL"},
+		}, "Every active certificate is in use.",
+			"postern cert list --need use --expires-from "+r.At.UTC().Format(time.DateOnly),
+			func(c CertificateRow) []string {
+				return []string{day(c.IssuedAt, r.zone()), day(c.NotAfter, r.zone()), string(c.Service), c.ContactName, string(c.Serial)}
+			}),
 	}
 }
 
 func (r Report) organizations() issuance.DocumentSection {
 	return section(r.Organizations, issuance.DocumentSection{
-		Title: "Organisations with activity", Head: []string{"ORGANISATION", "REQUESTED", "COMPLETED", "ISSUED", "HELD", "RELEASED", "REVOKED", "NAME"},
+		Title: "Organisations with activity", Head: []string{
+			"ORGANISATION", "REQUESTED", "COMPLETED", "ISSUED",
+			"HELD", "RELEASED", "REVOKED", "NAME",
+		},
 	}, "No organisation had any activity.", r.command(), func(o OrganizationRow) []string {
 		c := o.Counts
 		return []string{

@@ -7,8 +7,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Text returns the report as plain text with its columns aligned, for terminals
-// and mails: nothing in it can do a terminal harm.
+// Text returns the report as plain text with its columns aligned, for terminals and
+// mails: it contains nothing that could harm a terminal.
 func (r Report) Text() string {
 	var b strings.Builder
 	line := func(s string) { b.WriteString(strings.TrimRight(s, " ") + "\n") }

@@ -1,5 +1,5 @@
-// Package staff decides who of the organisation may come in: their tokens, to
-// begin with. What each role may do stands in issuance's table of permits.
+// Package staff decides which staff have access: so far, by their tokens. The table
+// of permits in package issuance says what each role may do.
 package staff
 
 import (
@@ -23,13 +23,15 @@ type Tx interface {
 	issuance.Ledger
 }
 
-// Office does the verbs of tokens, and says who holds one.
+// Office has the verbs of tokens, and identifies their holders.
 type Office struct {
 	Desk  *issuance.Desk
 	Store issuance.Store[Reader, Tx]
+	// FourEyes has tokens for other persons confirmed by somebody else.
+	FourEyes bool
 }
 
-// Check returns an error that names what o lacks.
+// Check returns an error that names what is missing in o.
 func (o *Office) Check() error {
 	if o.Store == nil {
 		return errors.New("staff: the office has no store")

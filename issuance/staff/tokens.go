@@ -1,6 +1,7 @@
 package staff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -11,38 +12,54 @@ import (
 // TokenRequest asks for a token.
 type TokenRequest struct {
 	Name     string
+	Owner    string // "": whoever adds it
 	Role     issuance.Role
 	Lifetime time.Duration // 0: for ever
 }
 
-// AddToken makes a bearer token for the admin API. The secret is returned once
-// and cannot be shown again.
+// owner returns whose the token will be: at the first start, when nobody is there
+// yet, it has its own name.
+func (q TokenRequest) owner(by issuance.Actor) string {
+	if by.Role == issuance.RoleSystem {
+		return cmp.Or(q.Owner, q.Name)
+	}
+	return cmp.Or(q.Owner, by.Person(), q.Name)
+}
+
+// AddToken creates a bearer token for the admin API. The secret is returned once
+// and cannot be shown again. If another person has to confirm the token, it is only
+// the first half of the secret: [Office.ConfirmToken] returns the other.
 func (o *Office) AddToken(ctx context.Context, by issuance.Actor, q TokenRequest) (Token, issuance.Secret, error) {
 	secret := issuance.NewSecret([]byte("pst_" + string(issuance.NewToken().Reveal())))
-	t := Token{Name: q.Name, Role: q.Role, Digest: issuance.DigestOf(secret)}
+	t := Token{Name: q.Name, Owner: q.owner(by), Role: q.Role, AddedBy: by}
 	if err := errors.Join(by.May(issuance.AddVerb, issuance.TokenNoun), t.check()); err != nil {
 		return Token{}, issuance.Secret{}, err
 	}
 	if q.Lifetime < 0 {
-		return Token{}, issuance.Secret{}, issuance.Invalidf("lifetime", "is negative", "use a duration such as 2160h, or 0 for a token that never expires")
+		return Token{}, issuance.Secret{}, issuance.Invalidf("lifetime", "is negative",
+			"use a duration such as 2160h, or 0 for a token that never expires")
 	}
 	err := issuance.Do(ctx, o.Desk, o.Store, func(tx Tx, e *issuance.Entry) error {
 		t.ID, t.CreatedAt = TokenID(issuance.NewID("tok-", e.Now)), e.Now
+		t.Digest, t.Half = digestOf(secret), ""
+		if waits, err := o.forAnother(tx, by, t.Owner); err != nil {
+			return err
+		} else if waits {
+			t.Digest, t.Half = "", t.Digest
+		}
 		if q.Lifetime > 0 {
 			t.ExpiresAt = e.Now.Add(q.Lifetime)
 		}
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}
-		e.Audit(by, issuance.AddVerb, issuance.AuditRecord{
-			Subject: string(t.ID), Detail: map[string]string{"name": t.Name, "role": string(t.Role)},
-		})
+		e.Audit(by, issuance.AddVerb, t.record())
 		return nil
 	})
 	return t, secret, err
 }
 
-// RevokeToken ends a token at once. Ending it again does nothing.
+// RevokeToken revokes a token at once. Revoking it again does nothing.
 func (o *Office) RevokeToken(ctx context.Context, by issuance.Actor, id TokenID) (t Token, err error) {
 	if err := by.May(issuance.RevokeVerb, issuance.TokenNoun); err != nil {
 		return Token{}, err
@@ -99,7 +116,7 @@ func liveAdministrators(tx Reader, now time.Time) (n int, err error) {
 	}
 }
 
-// HasAdministrator reports whether anybody holds an administrator's token that is live.
+// HasAdministrator reports whether there is a valid administrator's token.
 func (o *Office) HasAdministrator(ctx context.Context) (bool, error) {
 	var n int
 	err := o.Store.View(ctx, func(tx Reader) (err error) {
@@ -116,7 +133,7 @@ func (o *Office) Authenticate(ctx context.Context, secret issuance.Secret) (issu
 	}
 	var t Token
 	err := o.Store.View(ctx, func(tx Reader) (err error) {
-		t, err = tx.TokenByDigest(issuance.DigestOf(secret))
+		t, err = tx.TokenByDigest(digestOf(secret))
 		return err
 	})
 	switch {
@@ -127,7 +144,7 @@ func (o *Office) Authenticate(ctx context.Context, secret issuance.Secret) (issu
 	case !t.live(o.Desk.Now()):
 		return issuance.Actor{}, refused()
 	}
-	return issuance.Actor{Role: t.Role, ID: string(t.ID), Name: t.Name}, nil
+	return issuance.Actor{Role: t.Role, ID: string(t.ID), Name: t.Name, Owner: t.Person()}, nil
 }
 
 func refused() error {

@@ -10,7 +10,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// CodeDamaged is the code of errors that come of a file that is not as it was written.
+// CodeDamaged is the code of errors caused by a file that is not as it was written.
 const CodeDamaged issuance.Code = "database-damaged"
 
 // damagedError is what people read about the file at path.

@@ -10,10 +10,13 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// certificateFinders returns the entries by which people find r: whose it is. The
-// others are clues.
+// certificateFinders returns the entries by which r is found: whose it is, and the
+// mark of its key. What else people find it by are clues.
 func certificateFinders(r issuance.Certificate) [][]byte {
-	return [][]byte{entry(byHolder, newest(r.IssuedAt, r.Serial), r.Contact)}
+	return [][]byte{
+		entry(byHolder, newest(r.IssuedAt, r.Serial), r.Contact),
+		entry(byKey, []byte(r.Serial), octets(string(r.Mark()))),
+	}
 }
 
 // sought is what somebody has of a certificate.
@@ -35,6 +38,9 @@ func (t *tx) CertificatesWith(k issuance.CertificateKey, limit int) ([]issuance.
 			return string(whole[:]) == sum
 		}
 		return t.seek(sought{bySHA1, []byte(sum[:digestLength]), is}, limit)
+	case octets(string(k.Mark)) != "":
+		q := query{prefixes: [][]byte{prefix(byKey, octets(string(k.Mark)))}}
+		return t.s.tables.certificates.take(t, q, limit)
 	case k.Ending != "":
 		return t.seek(sought{byEnding, backwards(k.Ending), func(issuance.Certificate) bool { return true }}, limit)
 	}

@@ -17,8 +17,8 @@ const (
 	CodeDiskFailed issuance.Code = "disk-failed"
 )
 
-// Health returns nil, or why the file cannot be written: it is damaged, or the
-// last commit failed and none has succeeded since.
+// Health returns nil, or an error that says why the file cannot be written: it is
+// damaged, or the last commit failed and none has succeeded since.
 func (s *Store) Health() error {
 	if err := s.writable(context.Background()); err != nil {
 		return err
@@ -29,7 +29,7 @@ func (s *Store) Health() error {
 	return nil
 }
 
-// Free returns how many bytes the disk that holds the file has room for.
+// Free returns the free space of the file's disk, in bytes.
 func (s *Store) Free() (uint64, error) { return freeSpace(filepath.Dir(s.opts.Path)) }
 
 // uncommitted notes that a commit failed, and returns what people read about it.

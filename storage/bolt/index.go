@@ -80,6 +80,10 @@ const indexSuffix = ".index"
 // they have pages of their own.
 const findSuffix = ".find"
 
+// keySuffix follows the name of a table in that of the bucket with the marks of its
+// records' keys, which stand in no order either.
+const keySuffix = ".keys"
+
 // spot returns the bucket and the key in it of an entry, or prefix, of tb.
 func (tb table[R]) spot(entry []byte) (bucket string, key []byte) {
 	switch t := tag(entry[0]); {
@@ -87,6 +91,8 @@ func (tb table[R]) spot(entry []byte) (bucket string, key []byte) {
 		return ordersBucket, entry[1:]
 	case t >= byName && t <= byHolder:
 		return tb.name + findSuffix, entry
+	case t == byKey:
+		return tb.name + keySuffix, entry
 	}
 	return tb.name + indexSuffix, entry
 }
@@ -186,5 +192,6 @@ func placeOf(listing, cursor string) ([]byte, error) {
 			return after(place), nil
 		}
 	}
-	return nil, issuance.Invalidf("cursor", "this cursor is not from this list", "start without a cursor, then use the one returned with the previous page")
+	return nil, issuance.Invalidf("cursor", "this cursor is not from this list",
+		"start without a cursor, then use the one returned with the previous page")
 }

@@ -13,6 +13,7 @@ import (
 type tables struct {
 	organizations table[issuance.Organization]
 	contacts      table[issuance.Contact]
+	proposals     table[issuance.Proposal]
 	services      table[issuance.Service]
 	orders        table[issuance.Order]
 	certificates  table[issuance.Certificate]
@@ -39,15 +40,13 @@ func newTables() tables {
 			key:   func(r issuance.Contact) []byte { return []byte(r.ID) },
 			index: contactIndex,
 		},
+		proposals: table[issuance.Proposal]{
+			name: "proposals", key: func(r issuance.Proposal) []byte { return []byte(r.ID) }, index: proposalIndex,
+		},
 		services: table[issuance.Service]{
-			name: "services",
-			key:  func(r issuance.Service) []byte { return []byte(r.ID) },
-			index: func(r issuance.Service) [][]byte {
-				return [][]byte{
-					entry(byOrganization, []byte(r.ID), string(r.Organization)),
-					entry(byName, []byte(r.ID), strings.ToLower(r.Name)),
-				}
-			},
+			name:  "services",
+			key:   func(r issuance.Service) []byte { return []byte(r.ID) },
+			index: serviceIndex,
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
@@ -101,6 +100,7 @@ const (
 	bySHA1         tag = 19
 	byEnding       tag = 20
 	byHolder       tag = 21
+	byKey          tag = 22 // in the bucket for keys
 )
 
 // The tables of what belongs to orders, in entries beside them.
@@ -117,6 +117,20 @@ func contactIndex(r issuance.Contact) [][]byte {
 		entry(byOrganization, []byte(r.ID), r.Organization),
 		entry(byEmail, []byte(r.ID), strings.ToLower(r.Email)),
 		entry(byMobile, []byte(r.ID), r.Mobile),
+	}
+}
+
+// serviceIndex has the identifier and, where it is another, the name that it was
+// made of. The identifier is part of the key: its entry stays whatever the name becomes.
+func serviceIndex(r issuance.Service) [][]byte {
+	name, identifier := strings.ToLower(r.Name), r.ID.Identifier()
+	if name == identifier {
+		name = "" // and no entry: one is enough
+	}
+	return [][]byte{
+		entry(byOrganization, []byte(r.ID), string(r.Organization)),
+		entry(byName, []byte(r.ID), name),
+		entry(byName, []byte(r.ID), identifier),
 	}
 }
 

@@ -30,29 +30,30 @@ func (s *Store) registrar() room[issuance.Snapshot, issuance.Tx] {
 }
 
 // View implements [issuance.Store] for the registrar. It reads from a snapshot,
-// beside writers. A View that lasts long delays the reuse of space, and [Store.Scrub].
+// concurrently with writers. A long View delays the reuse of space, and
+// [Store.Scrub].
 func (s *Store) View(ctx context.Context, f func(issuance.Snapshot) error) error {
 	return s.registrar().View(ctx, f)
 }
 
 // Update implements [issuance.Store] for the registrar. If ctx ends while the call
-// is queued, f is not run; once f runs, ctx is not looked at any more. A panic of
-// f goes on in the caller's goroutine, and changes nothing in the store.
+// is queued, f is not run; once f runs, ctx is ignored. A panic of f continues in
+// the caller's goroutine, and changes nothing in the store.
 func (s *Store) Update(ctx context.Context, f func(issuance.Tx) error) error {
 	return s.registrar().Update(ctx, f)
 }
 
-// Feed returns the store as the publisher of CRLs and OCSP answers sees it.
+// Feed returns the store's view for the publisher of CRLs and OCSP answers.
 func (s *Store) Feed() issuance.Store[issuance.FeedReader, issuance.Feed] {
 	return room[issuance.FeedReader, issuance.Feed]{s, func(t *tx) issuance.FeedReader { return t }, func(t *tx) issuance.Feed { return t }}
 }
 
-// Staff returns the store as the room of the staff sees it.
+// Staff returns the store's view for package staff.
 func (s *Store) Staff() issuance.Store[staff.Reader, staff.Tx] {
 	return room[staff.Reader, staff.Tx]{s, func(t *tx) staff.Reader { return t }, func(t *tx) staff.Tx { return t }}
 }
 
-// Reports returns the store as the room of the reports sees it.
+// Reports returns the store's view for package report.
 func (s *Store) Reports() issuance.Store[report.Reader, report.Tx] {
 	return room[report.Reader, report.Tx]{s, func(t *tx) report.Reader { return t }, func(t *tx) report.Tx { return t }}
 }

@@ -18,7 +18,7 @@ const (
 	numbersBucket = "crl-numbers" // by issuer
 	secretsBucket = "secrets"     // sealed
 	ordersBucket  = "orders"      // and, behind each order, index entries of what belongs to it
-	compromised   = "compromised" // digests of public keys
+	compromised   = "compromised" // marks of public keys; of before schema version 3, digests of them
 	totalsBucket  = "totals"      // how many certificates, by status and the hour of their end
 )
 
@@ -47,6 +47,8 @@ func migrations() []migration {
 				totalsBucket, "reports")
 		},
 		makeFindable,
+		markKeys,
+		makeProposals,
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // findByClues makes runs of all certificates that a file has from before there were
-// any. It may be interrupted, as findCertificates may.
+// any. It may be interrupted, as a filling may.
 func findByClues(db *bbolt.DB, size batch) error {
 	err := db.Update(func(b *bbolt.Tx) error { return first(renewBucket(b, runsBucket), renewBucket(b, cluesBucket)) })
 	if err != nil {

@@ -31,19 +31,20 @@ func makeFindable(b *bbolt.Tx) error {
 
 // findable makes the entries to find the records of tb by.
 func findable[R any](b *bbolt.Tx, tb table[R]) error {
-	entries, _, err := findEntries(b, tb, nil, -1)
+	bucket := tb.name + findSuffix
+	entries, _, err := findEntries(b, tb, bucket, nil, -1)
 	if err != nil {
 		return err
 	}
-	return putEntries(b, tb.name+findSuffix, entries)
+	return putEntries(b, bucket, entries)
 }
 
 // pair is a key of a bucket, and its value.
 type pair struct{ key, value []byte }
 
-// findEntries returns the entries, in their order, of up to most records of tb, all
-// if that is negative, from the key from on, and the key of the record behind them.
-func findEntries[R any](b *bbolt.Tx, tb table[R], from []byte, most int) (out []pair, next []byte, err error) {
+// findEntries returns the entries into a bucket, in their order, of up to most records of tb,
+// all if that is negative, from the key from on, and the key of the record behind them.
+func findEntries[R any](b *bbolt.Tx, tb table[R], into string, from []byte, most int) (out []pair, next []byte, err error) {
 	c := b.Bucket([]byte(tb.name)).Cursor()
 	k, v := c.Seek(from)
 	for ; k != nil && most != 0; most-- {
@@ -52,7 +53,7 @@ func findEntries[R any](b *bbolt.Tx, tb table[R], from []byte, most int) (out []
 			return nil, nil, err
 		}
 		for _, e := range tb.index(r) {
-			if bucket, key := tb.place(e); bucket == tb.name+findSuffix {
+			if bucket, key := tb.place(e); bucket == into {
 				out = append(out, pair{key, bytes.Clone(k)})
 			}
 		}
@@ -84,11 +85,23 @@ func putEntries(b *bbolt.Tx, bucket string, entries []pair) error {
 // and what one transaction writes, are bounded by it.
 type batch struct{ records, entries, run int }
 
-// prepare makes, for a file that has not seen makeFindable, the entries of its
-// certificates in many transactions: one for a million would take a gigabyte of
-// memory. What it writes is in a bucket that older programs do not look at, and
-// each call begins anew, so it may be interrupted, and the file still belongs to
-// the program that wrote it.
+// prepared are the buckets of certificates that a file gets with a version of the
+// schema, and that are filled before.
+func prepared() []filling {
+	name := newTables().certificates.name
+	return []filling{{findSchema, name + findSuffix}, {keySchema, name + keySuffix}}
+}
+
+// filling is a bucket that comes with a version of the schema.
+type filling struct {
+	schema uint64
+	bucket string
+}
+
+// prepare fills, for a file of an older schema, the buckets of its certificates in
+// many transactions: one for a million would take a gigabyte of memory. What it
+// writes is in buckets that older programs do not look at, and each call begins
+// anew, so it may be interrupted, and the file still belongs to the program that wrote it.
 func prepare(db *bbolt.DB, log *slog.Logger, steps []migration) error {
 	have := uint64(0)
 	err := db.View(func(b *bbolt.Tx) error {
@@ -97,35 +110,42 @@ func prepare(db *bbolt.DB, log *slog.Logger, steps []migration) error {
 		}
 		return nil
 	})
-	if err != nil || have == 0 || have >= findSchema || len(steps) < findSchema {
+	if err != nil || have == 0 {
 		return err
 	}
 	size := batch{records: 200_000, entries: 50_000, run: runLength}
-	if err = findCertificates(db, log, size); err == nil {
-		err = findByClues(db, size)
+	for _, f := range prepared() {
+		if have >= f.schema || uint64(len(steps)) < f.schema {
+			continue
+		}
+		if err := f.fill(db, log, size); err != nil {
+			return fmt.Errorf("preparing the database for schema version %d: %w", f.schema, err)
+		}
 	}
-	if err != nil {
+	if have >= findSchema || len(steps) < findSchema {
+		return nil
+	}
+	if err := findByClues(db, size); err != nil {
 		return fmt.Errorf("preparing the database for schema version %d: %w", findSchema, err)
 	}
 	return nil
 }
 
-// findCertificates makes the entries to find certificates by.
-func findCertificates(db *bbolt.DB, log *slog.Logger, size batch) error {
+// fill makes the entries of certificates in f's bucket.
+func (f filling) fill(db *bbolt.DB, log *slog.Logger, size batch) error {
 	certificates := newTables().certificates
-	bucket := certificates.name + findSuffix
-	if err := db.Update(func(b *bbolt.Tx) error { return renewBucket(b, bucket) }); err != nil {
+	if err := db.Update(func(b *bbolt.Tx) error { return renewBucket(b, f.bucket) }); err != nil {
 		return err
 	}
 	var next []byte
 	for done := size.records; ; done += size.records {
 		var entries []pair
 		err := db.View(func(b *bbolt.Tx) (err error) {
-			entries, next, err = findEntries(b, certificates, next, size.records)
+			entries, next, err = findEntries(b, certificates, f.bucket, next, size.records)
 			return err
 		})
 		for part := range slices.Chunk(entries, size.entries) {
-			err = first(err, db.Update(func(b *bbolt.Tx) error { return putEntries(b, bucket, part) }))
+			err = first(err, db.Update(func(b *bbolt.Tx) error { return putEntries(b, f.bucket, part) }))
 		}
 		if err != nil || next == nil {
 			return err

@@ -157,7 +157,7 @@ func TestAMigrationInPartsBeginsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	size := batch{records: 2, entries: 3, run: 2}
-	if err := first(findCertificates(db, o.Log, size), findByClues(db, size)); err != nil {
+	if err := first(prepared()[0].fill(db, o.Log, size), findByClues(db, size)); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Update(func(b *bbolt.Tx) error {

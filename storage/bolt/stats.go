@@ -2,7 +2,7 @@ package bolt
 
 import "sync/atomic"
 
-// Stats is what a store has done since it was opened.
+// Stats counts what a store has done since it was opened.
 type Stats struct {
 	Operations  uint64 // Updates that ran to their end
 	Commits     uint64 // transactions made durable
@@ -13,7 +13,7 @@ type Stats struct {
 
 type counters struct{ operations, commits, syncs, zeroed, failed atomic.Uint64 }
 
-// Stats returns what s has done since it was opened.
+// Stats returns the counts since s was opened.
 func (s *Store) Stats() Stats {
 	return Stats{
 		Operations: s.stats.operations.Load(), Commits: s.stats.commits.Load(),

@@ -19,14 +19,15 @@ import (
 	"github.com/postern-ca/postern/storage/seal"
 )
 
-// Options says which file to serve, and how. Path and Key are needed; the
-// defaults of the others are good.
+// Options says which file to open, and how. Path and Key are required; the other
+// fields have good defaults.
 type Options struct {
 	Path string
 	Key  *seal.Ring
 	Log  *slog.Logger // nil: slog.Default()
-	// Existing refuses a file that is not there, and one that is empty or another
-	// program's: whoever has data elsewhere that belongs to it must not begin anew.
+	// Existing refuses a file that does not exist, is empty or belongs to another
+	// program. It is for callers with data elsewhere that belongs to the file, who
+	// must not start with a new one.
 	Existing bool
 
 	// LockTimeout is how long Open waits for another process to close the
@@ -86,10 +87,10 @@ type Store struct {
 // finish. It takes no memory.
 const virtual = 1 << 30
 
-// Open opens the file, makes it if it is not there, and brings an older schema
-// up to date. It refuses a file that another process serves, one of a newer
-// program, one that was sealed with other keys, and one that is damaged as far as
-// that is seen at once. The caller must Close the store.
+// Open opens the file, creates it if it does not exist, and migrates an older
+// schema. It refuses a file that another process uses, one from a newer program,
+// one that was sealed with other keys, and one with damage that can be seen at
+// once. The caller must Close the store.
 func Open(o Options) (*Store, error) { return open(o, migrations()) }
 
 func open(o Options, steps []migration) (*Store, error) {
@@ -121,7 +122,7 @@ func open(o Options, steps []migration) (*Store, error) {
 	return s, nil
 }
 
-// Close waits for what runs, answers what is queued, scrubs what was deleted and
+// Close waits for running calls, answers queued ones, scrubs deleted secrets and
 // closes the file. Later calls return an error.
 func (s *Store) Close() error {
 	s.queue.close()
@@ -183,8 +184,8 @@ func (s *Store) begin(writable bool) (b *bbolt.Tx, err error) {
 	return b, err
 }
 
-// Snapshot writes the whole database to w, as it is at this moment, while others
-// read and write. What it writes can be opened with the same key file.
+// Snapshot writes the whole database to w, in its current state, while others read
+// and write. The result can be opened with the same key file.
 func (s *Store) Snapshot(ctx context.Context, w io.Writer) (err error) {
 	if err := s.usable(ctx); err != nil {
 		return err
@@ -226,7 +227,10 @@ func failed(doing string, err error) error {
 }
 
 func errClosed() error {
-	return &issuance.Error{Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "the store is closed", Hint: "the server is stopping; try again when it is running"}
+	return &issuance.Error{
+		Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "the store is closed",
+		Hint: "the server is stopping; try again when it is running",
+	}
 }
 
 // syncDir makes a new name in dir durable.

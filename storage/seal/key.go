@@ -39,8 +39,9 @@ type key struct {
 	secret []byte
 }
 
-// Create makes a key file with one random key, readable by its owner alone, and
-// returns its ring. A file that is there already is an error, and left as it is.
+// Create creates a key file with one random key, readable only by its owner, and
+// returns its ring. If the file already exists, Create returns an error and does
+// not change it.
 func Create(path string) (*Ring, error) {
 	secret := make([]byte, keySize)
 	rand.Read(secret)
@@ -65,14 +66,15 @@ func Create(path string) (*Ring, error) {
 	return parse([]byte(text))
 }
 
-// Load reads a key file. It refuses one that others than its owner may read.
+// Load reads a key file. It refuses a file that anyone but its owner may read.
 // Errors are of kind Invalid with the field seal.key_file; one for a missing file
 // wraps [os.ErrNotExist].
 func Load(path string) (*Ring, error) {
 	info, err := os.Stat(path)
 	switch {
 	case os.IsNotExist(err):
-		return nil, fmt.Errorf("%w: %w", invalid("there is no file "+path, "`postern init` creates one; if the database already exists, restore its key file"), err)
+		return nil, fmt.Errorf("%w: %w", invalid("there is no file "+path,
+			"`postern init` creates one; if the database already exists, restore its key file"), err)
 	case err != nil:
 		return nil, fmt.Errorf("reading the seal key file: %w", err)
 	case !info.Mode().IsRegular():

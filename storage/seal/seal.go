@@ -1,5 +1,5 @@
-// Package seal closes secrets before they reach a database, with keys that live
-// outside of it. It refuses to know where sealed bytes are kept.
+// Package seal encrypts secrets before they reach a database, with keys that are
+// kept outside of it. It does not know where the sealed bytes are kept.
 //
 // A sealed secret is an envelope:
 //
@@ -32,8 +32,8 @@ const (
 	header    = 1 + len(keyID{}) + saltSize
 )
 
-// ErrOpen is why an envelope does not open: it was changed, it belongs to
-// another record, or the ring has not its key.
+// ErrOpen means that an envelope cannot be opened: it was changed, it belongs to
+// another record, or the ring does not have its key.
 var ErrOpen = errors.New("the sealed secret cannot be opened")
 
 // Seal returns secret in an envelope that opens only for ref, sealed with the
@@ -52,8 +52,8 @@ func (r *Ring) Seal(ref issuance.SecretRef, secret issuance.Secret) ([]byte, err
 	return aead.Seal(out, nonce, secret.Reveal(), bind(out[:header], ref)), nil
 }
 
-// Open returns the secret of an envelope that Seal made for ref with any key of
-// the ring. Whatever is wrong, the error is [ErrOpen] or wraps it.
+// Open returns the secret of an envelope that Seal made for ref with any key of the
+// ring. Every error is [ErrOpen] or wraps it.
 func (r *Ring) Open(ref issuance.SecretRef, sealed []byte) (issuance.Secret, error) {
 	if len(sealed) < header || sealed[0] != version {
 		return issuance.Secret{}, fmt.Errorf("%w: it is not an envelope of version %d", ErrOpen, version)
@@ -73,8 +73,8 @@ func (r *Ring) Open(ref issuance.SecretRef, sealed []byte) (issuance.Secret, err
 	return issuance.NewSecret(plain), nil
 }
 
-// Fresh reports whether sealed was made with the first key of the ring; if not,
-// it is time to seal it again.
+// Fresh reports whether sealed was made with the first key of the ring; if not, it
+// should be sealed again.
 func (r *Ring) Fresh(sealed []byte) bool {
 	return len(sealed) >= header && keyID(sealed[1:]) == r.keys[0].id
 }

@@ -24,8 +24,14 @@ func testCertificatesByIssue(t *testing.T, fresh Fresh) {
 		{"before", issuance.CertificateQuery{IssuedBefore: third}, []string{"00002", "00001"}},
 		{"before a nanosecond later", issuance.CertificateQuery{IssuedBefore: third.Add(1)}, []string{"00003", "00002", "00001"}},
 		{"between", issuance.CertificateQuery{IssuedFrom: after(2 * time.Minute), IssuedBefore: third.Add(1)}, []string{"00003", "00002"}},
-		{"between, of an organisation", issuance.CertificateQuery{IssuedFrom: after(2 * time.Minute), IssuedBefore: third.Add(1), Organization: "acme"}, []string{"00002"}},
-		{"between, by expiry", issuance.CertificateQuery{IssuedFrom: after(2 * time.Minute), IssuedBefore: third.Add(1), ExpiresFrom: start()}, []string{"00003", "00002"}},
+		{"between, of an organisation", issuance.CertificateQuery{
+			IssuedFrom:   after(2 * time.Minute),
+			IssuedBefore: third.Add(1), Organization: "acme",
+		}, []string{"00002"}},
+		{"between, by expiry", issuance.CertificateQuery{
+			IssuedFrom:   after(2 * time.Minute),
+			IssuedBefore: third.Add(1), ExpiresFrom: start(),
+		}, []string{"00003", "00002"}},
 		{"never", issuance.CertificateQuery{IssuedFrom: third, IssuedBefore: third}, []string{}},
 		{"of a contact", issuance.CertificateQuery{Contact: "contact1"}, []string{"00006", "00003", "00002", "00001"}},
 		{"of a contact, active", issuance.CertificateQuery{Contact: "contact1", Status: issuance.Active, IssuedBefore: third}, []string{"00001"}},
@@ -41,12 +47,18 @@ func testCertificatesByIssue(t *testing.T, fresh Fresh) {
 func finding(i int, status issuance.Status) (c issuance.Certificate, sha1Sum string) {
 	c = certificate(i, func(c *issuance.Certificate) {
 		c.Serial = issuance.Serial("3f" + name("00000000000000000", i) + "cafecafe5a")
-		c.DER, c.Status = []byte(name("certificate", i)), status
+		c.DER, c.Status, c.KeyMark = []byte(name("certificate", i)), status, markOf(i/2)
 		sum := sha256.Sum256(c.DER)
 		c.Fingerprint = hex.EncodeToString(sum[:])
 	})
 	old := sha1.Sum(c.DER) //nolint:gosec // as above
 	return c, hex.EncodeToString(old[:])
+}
+
+// markOf returns the i-th mark of a key.
+func markOf(i int) issuance.Digest {
+	sum := sha256.Sum256([]byte(name("key", i)))
+	return issuance.Digest(hex.EncodeToString(sum[:]))
 }
 
 func testCertificatesWith(t *testing.T, fresh Fresh) {
@@ -78,6 +90,10 @@ func testCertificatesWith(t *testing.T, fresh Fresh) {
 			"an ending, one of both": {issuance.CertificateKey{Ending: "cafe5a"}, 1, []string{one}},
 			"an ending of one":       {issuance.CertificateKey{Ending: "2cafecafe5a"}, 9, []string{two}},
 			"a whole one":            {issuance.CertificateKey{Ending: two}, 9, []string{two}},
+			"a key of one":           {issuance.CertificateKey{Mark: markOf(0)}, 9, []string{one}},
+			"a key of one and none":  {issuance.CertificateKey{Mark: markOf(1)}, 9, []string{two}},
+			"half a key":             {issuance.CertificateKey{Mark: markOf(1)[:32]}, 9, []string{}},
+			"an unknown key":         {issuance.CertificateKey{Mark: markOf(7)}, 9, []string{}},
 			"what nothing ends with": {issuance.CertificateKey{Ending: "afe5"}, 9, []string{}},
 		} {
 			same(t, when+", "+what, test.want, find(test.k, test.limit))
@@ -91,5 +107,7 @@ func testCertificatesWith(t *testing.T, fresh Fresh) {
 	check("opened again")
 	never.Status = issuance.Active
 	putCertificates(t, s, never)
+	same(t, "a key of two", []string{two, string(never.Serial)}, find(issuance.CertificateKey{Mark: markOf(1)}, 9))
+	same(t, "a key of two, one of them", []string{two}, find(issuance.CertificateKey{Mark: markOf(1)}, 1))
 	same(t, "issued now", []string{string(never.Serial)}, find(issuance.CertificateKey{SHA1: neverSum}, 9))
 }

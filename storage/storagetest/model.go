@@ -190,8 +190,10 @@ func (w *world) askCertificates(rt *rapid.T) {
 		if c.Status == issuance.Abandoned && (q.Status == "" || !q.ExpiresBefore.IsZero()) {
 			return false
 		}
-		return matches(q.Status, c.Status) && matches(q.Organization, c.Organization) && matches(q.Service, c.Service) && matches(q.Contact, c.Contact) &&
-			!c.IssuedAt.Before(q.IssuedFrom) && (q.IssuedBefore.IsZero() || c.IssuedAt.Before(q.IssuedBefore)) && (q.ExpiresBefore.IsZero() || c.NotAfter.Before(q.ExpiresBefore))
+		return matches(q.Status, c.Status) && matches(q.Organization, c.Organization) && matches(q.Service,
+			c.Service) && matches(q.Contact, c.Contact) &&
+			!c.IssuedAt.Before(q.IssuedFrom) && (q.IssuedBefore.IsZero() || c.IssuedAt.Before(q.IssuedBefore)) &&
+			(q.ExpiresBefore.IsZero() || c.NotAfter.Before(q.ExpiresBefore))
 	}, order)
 	compareLists(rt, w.s, "certificates", want, func(tx Reader, p issuance.Page) ([]issuance.Certificate, string, error) {
 		q.Page = p

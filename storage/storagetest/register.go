@@ -53,9 +53,10 @@ func testRegister(t *testing.T, fresh Fresh) {
 		same(t, "Contact", contacts[0], gotContact)
 		return firstError(err1, err2, err3, err4, err5)
 	})
-	same(t, "Organizations", []string{"acme", "beta", "zeta"}, ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Organization, string, error) {
-		return tx.Organizations(p)
-	}), func(o issuance.Organization) string { return string(o.ID) }))
+	same(t, "Organizations", []string{"acme", "beta", "zeta"},
+		ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Organization, string, error) {
+			return tx.Organizations(p)
+		}), func(o issuance.Organization) string { return string(o.ID) }))
 	same(t, "Tokens", []staff.Token{token}, collect(t, s, 0, func(tx Reader, p issuance.Page) ([]staff.Token, string, error) {
 		return tx.Tokens(p)
 	}))
@@ -69,6 +70,20 @@ func testRegister(t *testing.T, fresh Fresh) {
 	same(t, "Services of zeta", []string{"zeta.x"}, services(issuance.ServiceQuery{Organization: "zeta"}))
 	same(t, "Services of nobody", []string{}, services(issuance.ServiceQuery{Organization: "zet"}))
 	same(t, "Services named so", []string{"acme.payments"}, services(issuance.ServiceQuery{Name: "PAYments"}))
+	update(t, s, func(tx Tx) error {
+		return tx.PutService(issuance.Service{ID: "zeta.my-page", Organization: "zeta", Name: "My page"})
+	})
+	for _, name := range []string{"my PAGE", "my-page", "MY-page"} {
+		same(t, "Services named "+name, []string{"zeta.my-page"}, services(issuance.ServiceQuery{Name: name}))
+	}
+	for _, name := range []string{"my-page", "Another"} { // the same as the identifier, and not
+		update(t, s, func(tx Tx) error {
+			return tx.PutService(issuance.Service{ID: "zeta.my-page", Organization: "zeta", Name: name})
+		})
+		same(t, "Services by identifier, of name "+name, []string{"zeta.my-page"}, services(issuance.ServiceQuery{Name: "my-page"}))
+	}
+	update(t, s, func(tx Tx) error { return tx.DeleteService("zeta.my-page") })
+	same(t, "Services that was deleted", []string{}, services(issuance.ServiceQuery{Name: "my-page"}))
 	same(t, "Services of another, named so", []string{}, services(issuance.ServiceQuery{Name: "payments", Organization: "zeta"}))
 	same(t, "OrganizationsNamed", []issuance.Organization{org}, read(t, s, func(tx Reader) ([]issuance.Organization, error) {
 		return tx.OrganizationsNamed("ACME <corp> & SÖHNE", 2)
@@ -77,7 +92,8 @@ func testRegister(t *testing.T, fresh Fresh) {
 
 	// A service that was deleted is nowhere; of one that is not there, nothing is deleted.
 	update(t, s, func(tx Tx) error {
-		return firstError(tx.PutService(issuance.Service{ID: "zeta.y", Organization: "zeta", Name: "y"}), tx.DeleteService("zeta.x"), tx.DeleteService("zeta.none"))
+		return firstError(tx.PutService(issuance.Service{ID: "zeta.y", Organization: "zeta", Name: "y"}),
+			tx.DeleteService("zeta.x"), tx.DeleteService("zeta.none"))
 	})
 	same(t, "Services of zeta", []string{"zeta.y"}, services(issuance.ServiceQuery{Organization: "zeta"}))
 	same(t, "Services", []string{"acme.payments", "zeta.y"}, services(issuance.ServiceQuery{}))
@@ -137,6 +153,9 @@ func testNotFound(t *testing.T, fresh Fresh) {
 		for what, err := range map[string]error{
 			"Organization":        second(tx.Organization("none")),
 			"Contact":             second(tx.Contact("none")),
+			"Proposal":            second(tx.Proposal("none")),
+			"ProposalByStop":      second(tx.ProposalByStop("none")),
+			"ProposalByStop ''":   second(tx.ProposalByStop("")),
 			"Service":             second(tx.Service("none")),
 			"Order":               second(tx.Order("none")),
 			"Order of no id":      second(tx.Order("")),

@@ -47,7 +47,10 @@ func testNeeds(t *testing.T, fresh Fresh) {
 			{"all between two times", issuance.CertificateQuery{ExpiresFrom: from, ExpiresBefore: before}, []string{"00004", "00003"}},
 			{"all from a time on", issuance.CertificateQuery{ExpiresFrom: after(998*time.Hour + 1)}, []string{"00001"}},
 			{"held from a time on", issuance.CertificateQuery{ExpiresFrom: start(), Status: issuance.Held}, []string{"00006", "00003"}},
-			{"issued before a time", issuance.CertificateQuery{Need: issuance.SuccessorNeed, IssuedBefore: certificate(3, nil).IssuedAt}, []string{"00002", "00001"}},
+			{"issued before a time", issuance.CertificateQuery{
+				Need:         issuance.SuccessorNeed,
+				IssuedBefore: certificate(3, nil).IssuedAt,
+			}, []string{"00002", "00001"}},
 			{"all issued before a time", issuance.CertificateQuery{IssuedBefore: certificate(3, nil).IssuedAt}, []string{"00002", "00001"}},
 			{"a need that is none", issuance.CertificateQuery{Need: "nothing"}, []string{}},
 		} {
@@ -226,7 +229,10 @@ func testStoredReports(t *testing.T, fresh Fresh) {
 	}
 	same(t, "the last of none", "", last(report.Daily))
 	var all []string
-	for _, id := range []report.ID{"monthly-2026-10", "daily-2026-11-02", "daily-2026-11-01", "daily-2026-11-03", "monthly-2026-09", "dail-9", "dailyx-9"} {
+	for _, id := range []report.ID{
+		"monthly-2026-10", "daily-2026-11-02", "daily-2026-11-01", "daily-2026-11-03",
+		"monthly-2026-09", "dail-9", "dailyx-9",
+	} {
 		r := report.Stored{ID: id, Kind: report.Daily, To: after(1), Report: report.Report{Period: string(id), At: after(2)}}
 		update(t, s, func(tx Tx) error { return tx.PutStoredReport(r) })
 		same(t, "StoredReport", r, read(t, s, func(tx Reader) (report.Stored, error) { return tx.StoredReport(id) }))

@@ -1,5 +1,5 @@
-// Package storagetest is the suite that every store passes. It asks
-// for nothing but what the port says, and knows no store.
+// Package storagetest is the suite that every store must pass. It tests only what
+// the ports promise, and knows no particular store.
 package storagetest
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/postern-ca/postern/issuance/staff"
 )
 
-// Reader and Tx are the ports of all rooms at once: a store's one transaction
-// satisfies each of them.
+// Reader and Tx are the ports of all rooms together: a store's only transaction
+// type satisfies each of them.
 type (
 	Reader interface {
 		issuance.Snapshot
@@ -37,10 +37,9 @@ type (
 // Store is a store as the suite sees it.
 type Store = issuance.Store[Reader, Tx]
 
-// Fresh makes an empty place for a store and returns what opens a store on it.
-// Each call of open ends the store that was opened before, and returns one with
-// the same data. What is open at the end of the test is closed by Fresh's own
-// cleanup.
+// Fresh makes an empty place for a store and returns a function that opens a store
+// there. Each call of open closes the store that was opened before, and returns one
+// with the same data. Fresh's cleanup closes the last one at the end of the test.
 type Fresh func(t testing.TB) (open func() Store)
 
 // Run runs the whole suite.
@@ -53,6 +52,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"RoundTrip", testRoundTrip},
 		{"NotFound", testNotFound},
 		{"Orders", testOrders},
+		{"Proposals", testProposals},
 		{"OrderByLink", testOrderByLink},
 		{"DueOrders", testDueOrders},
 		{"Certificates", testCertificates},

@@ -41,7 +41,8 @@ func writeEverything(tx Tx) error {
 		tx.PutService(issuance.Service{ID: "org.s", Organization: "org"}),
 		tx.PutOrder(order(1, func(o *issuance.Order) { o.State, o.DueAt, o.Link.Digest = issuance.InvitedState, start(), "link" })),
 		tx.PutOrder(order(2, nil)), tx.PutCertificate(certificate(1, nil)), tx.PutNotice(notice(1, nil)),
-		tx.AppendRevocation(revocation("01", "a", issuance.Revoked, 1)), tx.PutSecret(issuance.SecretRef{Kind: issuance.SeedSecret, Owner: "o"}, issuance.NewSecret([]byte("x"))),
+		tx.AppendRevocation(revocation("01", "a", issuance.Revoked, 1)),
+		tx.PutSecret(issuance.SecretRef{Kind: issuance.SeedSecret, Owner: "o"}, issuance.NewSecret([]byte("x"))),
 		tx.PutToken(staff.Token{ID: "t", Digest: "d"}), tx.AppendAudit(issuance.AuditRecord{Order: "o"}),
 		tx.PutReceipt(issuance.Receipt{Key: "k"}), tx.SetClock(start()))
 }

@@ -112,6 +112,12 @@ func (a *API) endpoints() []endpoint {
 		{patch, "/contacts/{id}", a.changeContact},
 		{post, "/contacts/{id}/disable", a.disableContact},
 		{post, "/contacts/{id}/enable", a.enableContact},
+		{post, "/contacts/{id}/report-loss", a.reportLoss},
+
+		{get, "/proposals", a.listProposals},
+		{get, "/proposals/{id}", a.showProposal},
+		{post, "/proposals/{id}/confirm", a.onProposal(a.opts.Registrar.Confirm)},
+		{post, "/proposals/{id}/reject", a.onProposal(a.opts.Registrar.RejectProposal)},
 
 		{get, "/services", a.listServices},
 		{post, "/services", a.addService},
@@ -132,6 +138,7 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/certificates", a.listCertificates},
 		{get, "/certificates/{serial}", a.showCertificate},
+		{get, "/certificates/{serial}/compromise", a.showCompromise},
 		{post, "/certificates/{serial}/revoke", a.revokeCertificate},
 		{post, "/certificates/{serial}/hold", a.onCertificate(a.opts.Registrar.Hold)},
 		{post, "/certificates/{serial}/release", a.onCertificate(a.opts.Registrar.Release)},
@@ -147,6 +154,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/tokens", a.listTokens},
 		{post, "/tokens", a.addToken},
 		{get, "/tokens/{id}", a.showToken},
+		{post, "/tokens/{id}/confirm", a.confirmToken},
 		{post, "/tokens/{id}/revoke", a.revokeToken},
 
 		{get, "/audit", a.listAudit},

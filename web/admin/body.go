@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -39,6 +40,19 @@ func flag(to *bool) field {
 	return field{"true or false", func(v any) (ok bool) {
 		*to, ok = v.(bool)
 		return ok
+	}}
+}
+
+// count is a member that is a whole number from 1.
+func count(to *int) field {
+	return field{"a whole number from 1", func(v any) bool {
+		n, ok := v.(json.Number)
+		if !ok {
+			return false
+		}
+		i, err := strconv.Atoi(n.String())
+		*to = i
+		return err == nil && i > 0
 	}}
 }
 
@@ -175,5 +189,8 @@ func checkMediaType(header string) error {
 	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") && (!given || strings.EqualFold(charset, "utf-8")) {
 		return nil
 	}
-	return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "the Content-Type is not JSON", Hint: "send it with Content-Type: application/json"}
+	return &issuance.Error{
+		Kind: issuance.Invalid, Code: server.CodeMediaType,
+		Message: "the Content-Type is not JSON", Hint: "send it with Content-Type: application/json",
+	}
 }

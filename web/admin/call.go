@@ -80,7 +80,8 @@ func (c *call) create(fields fields) (issuance.Once, error) {
 	key := strings.Trim(keys[0], `"`)
 	printable := !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
 	if len(keys) > 1 || key == "" || len(key) > 255 || !printable {
-		return issuance.Once{}, issuance.Invalidf("Idempotency-Key", "is not a key", "use 1 to 255 printable ASCII characters without spaces, for example a UUID")
+		return issuance.Once{}, issuance.Invalidf("Idempotency-Key", "is not a key",
+			"use 1 to 255 printable ASCII characters without spaces, for example a UUID")
 	}
 	whole := c.r.Method + " " + c.r.URL.Path + "\n" + string(raw)
 	return issuance.Once{Key: key, Request: issuance.DigestOf(issuance.NewSecret([]byte(whole)))}, nil
@@ -97,7 +98,11 @@ func (c *call) query(names ...string) *query {
 	}
 	q.values, q.err = url.ParseQuery(c.r.URL.RawQuery)
 	if q.err != nil {
-		q.err = &issuance.Error{Kind: issuance.Invalid, Code: server.CodeSyntax, Message: "the query parameters are not well-formed", Hint: "write them as name=value, joined by & and percent-encoded"}
+		q.err = &issuance.Error{
+			Kind: issuance.Invalid, Code: server.CodeSyntax,
+			Message: "the query parameters are not well-formed",
+			Hint:    "write them as name=value, joined by & and percent-encoded",
+		}
 		return q
 	}
 	for _, name := range slices.Sorted(keysOf(q.values)) {
@@ -171,7 +176,7 @@ func (q *query) time(name string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, q.text(name))
 	if err != nil {
-		q.refuse(name, "is not a time", "write it as RFC 3339 does, as in 2027-01-31T00:00:00Z")
+		q.refuse(name, "is not a time", "write it as RFC 3339 does, for example 2027-01-31T00:00:00Z")
 	}
 	return t
 }

@@ -30,8 +30,20 @@ type certificate struct {
 	Comment      string                `json:"comment"`
 	ChangedAt    time.Time             `json:"changed_at,omitzero"`
 	ChangedBy    issuance.Actor        `json:"changed_by,omitzero"`
-	PEM          string                `json:"pem,omitempty"` // where one certificate is shown
+	RevokedAt    time.Time             `json:"revoked_at,omitzero"`
+	PEM          string                `json:"pem,omitempty"`          // where one certificate is shown
+	Ancestry     []ancestor            `json:"ancestry,omitempty"`     // where one certificate is shown
+	AlsoRevoked  []certificate         `json:"also_revoked,omitempty"` // where one was revoked
 	uses
+}
+
+// ancestor is a certificate that the one which is shown follows.
+type ancestor struct {
+	Serial   issuance.Serial `json:"serial"`
+	Status   issuance.Status `json:"status"`
+	Reason   issuance.Reason `json:"reason"`
+	IssuedAt time.Time       `json:"issued_at,omitzero"`
+	ByKey    bool            `json:"by_key"`
 }
 
 // uses stand where certificates are shown or listed.
@@ -74,12 +86,14 @@ func (a *API) viewCertificate(c issuance.Certificate) certificate {
 		Serial: c.Serial, Status: c.Status, Expired: !c.NotAfter.IsZero() && c.Expired(a.opts.Now()), Order: c.Order,
 		Organization: c.Organization, Service: c.Service, Contact: c.Contact, Issuer: c.Issuer, IssuedAt: c.IssuedAt,
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Key: c.Key, Fingerprint: c.Fingerprint, FromCSR: c.FromCSR,
-		Renews: c.Renews, RenewedBy: c.RenewedBy, Reason: c.Reason, Comment: c.Comment, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		Renews: c.Renews, RenewedBy: c.RenewedBy, Reason: c.Reason, Comment: c.Comment, ChangedAt: c.ChangedAt,
+		ChangedBy: c.ChangedBy, RevokedAt: c.RevokedAt,
 	}
 }
 
 func (a *API) listCertificates(c *call) (any, error) {
-	q := c.listing("status", "organization", "service", "contact", "order", "issued_from", "issued_before", "expires_from", "expires_before", "need")
+	q := c.listing("status", "organization", "service", "contact", "order", "issued_from", "issued_before",
+		"expires_from", "expires_before", "need")
 	find := issuance.CertificateQuery{
 		Status:     oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned),
 		IssuedFrom: q.time("issued_from"), IssuedBefore: q.time("issued_before"),
@@ -126,29 +140,21 @@ func (a *API) showCertificate(c *call) (any, error) {
 		return nil, err
 	}
 	var all []seen
+	var line []issuance.Ancestor
 	if err := a.opts.Registrar.Read(c.r.Context(), func(tx issuance.Reader) error {
-		all, err = withUses(tx, found)
+		if all, err = withUses(tx, found); err == nil {
+			line, err = issuance.Ancestry(tx, found)
+		}
 		return err
 	}); err != nil {
 		return nil, err
 	}
 	view := a.viewSeen(all[0])
+	for _, f := range line {
+		view.Ancestry = append(view.Ancestry, ancestor{f.Serial, f.Status, f.Reason, f.IssuedAt, f.ByKey})
+	}
 	view.PEM = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: found.DER}))
 	return view, nil
-}
-
-func (a *API) revokeCertificate(c *call) (any, error) {
-	var reason issuance.Reason
-	var comment string
-	if _, err := c.read(fields{"reason": text(&reason), "comment": text(&comment)}); err != nil {
-		return nil, err
-	}
-	serial, err := c.serial()
-	if err != nil {
-		return nil, err
-	}
-	revoked, err := a.opts.Registrar.Revoke(c.r.Context(), c.by, serial, reason, comment)
-	return viewed(revoked, err, a.viewCertificate)
 }
 
 func (a *API) renewCertificate(c *call) (any, error) {

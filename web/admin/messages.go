@@ -90,7 +90,11 @@ func (a *API) listMessages(c *call) (any, error) {
 
 func (a *API) showMessage(c *call) (any, error) {
 	id := issuance.NoticeID(c.part("id"))
-	return shown(a.opts.Registrar.Read, c, issuance.MessageNoun, func(tx issuance.Reader) (issuance.Notice, error) { return tx.Notice(id) }, a.viewMessage)
+	return shown(a.opts.Registrar.Read, c, issuance.MessageNoun, func(tx issuance.Reader) (issuance.Notice,
+		error,
+	) {
+		return tx.Notice(id)
+	}, a.viewMessage)
 }
 
 func (a *API) retryMessage(c *call) (any, error) {

@@ -104,7 +104,8 @@ func (a *API) renewable(c *call, s string) (issuance.Serial, error) {
 		return "", issuance.Invalidf("renews", "is not a serial number", issuance.SerialHint)
 	}
 	if _, err := a.opts.Registrar.Certificate(c.r.Context(), serial); issuance.KindOf(err) == issuance.NotFound {
-		return "", issuance.Invalidf("renews", "there is no certificate "+string(serial), "check it against the list of the service's certificates")
+		return "", issuance.Invalidf("renews", "there is no certificate "+string(serial),
+			"check it against the list of the service's certificates")
 	} else if err != nil {
 		return "", err
 	}

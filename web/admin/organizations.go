@@ -23,7 +23,11 @@ func (a *API) listOrganizations(c *call) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Organization, string, error) { return tx.Organizations(find) }, viewOrganization)
+	return listOf(a.opts.Registrar.Read, c, func(tx issuance.Reader) ([]issuance.Organization, string,
+		error,
+	) {
+		return tx.Organizations(find)
+	}, viewOrganization)
 }
 
 func (a *API) showOrganization(c *call) (any, error) {

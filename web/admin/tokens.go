@@ -10,15 +10,25 @@ import (
 type token struct {
 	ID        staff.TokenID `json:"id"`
 	Name      string        `json:"name"`
+	Owner     string        `json:"owner"`
 	Role      issuance.Role `json:"role"`
 	CreatedAt time.Time     `json:"created_at"`
 	ExpiresAt time.Time     `json:"expires_at,omitzero"`
 	RevokedAt time.Time     `json:"revoked_at,omitzero"`
-	Token     string        `json:"token,omitempty"` // in the answer to its creation alone
+	// Waits says that another person must confirm it before it opens anything.
+	Waits       bool           `json:"waits,omitempty"`
+	AddedBy     issuance.Actor `json:"added_by,omitzero"`
+	ConfirmedBy issuance.Actor `json:"confirmed_by,omitzero"`
+	// Token is in the answer to its creation, and to its confirmation, alone: of one
+	// that waits the first half, then the second.
+	Token string `json:"token,omitempty"`
 }
 
 func viewToken(t staff.Token) token {
-	return token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: t.RevokedAt}
+	return token{
+		ID: t.ID, Name: t.Name, Owner: t.Person(), Role: t.Role, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: t.RevokedAt,
+		Waits: t.Waits(), AddedBy: t.AddedBy, ConfirmedBy: t.ConfirmedBy,
+	}
 }
 
 func (a *API) listTokens(c *call) (any, error) {
@@ -40,7 +50,10 @@ func (a *API) showToken(c *call) (any, error) {
 func (a *API) addToken(c *call) (any, error) {
 	var q staff.TokenRequest
 	var lifetime string
-	if _, err := c.read(fields{"name": text(&q.Name), "role": text(&q.Role), "lifetime": text(&lifetime)}); err != nil {
+	if _, err := c.read(fields{
+		"name": text(&q.Name), "owner": text(&q.Owner), "role": text(&q.Role),
+		"lifetime": text(&lifetime),
+	}); err != nil {
 		return nil, err
 	}
 	if lifetime != "" {
@@ -53,6 +66,16 @@ func (a *API) addToken(c *call) (any, error) {
 	view := viewToken(t)
 	view.Token = string(secret.Reveal())
 	return created{"/tokens/" + string(t.ID), view}, err
+}
+
+func (a *API) confirmToken(c *call) (any, error) {
+	if err := c.readNothing(); err != nil {
+		return nil, err
+	}
+	t, second, err := a.opts.Staff.ConfirmToken(c.r.Context(), c.by, staff.TokenID(c.part("id")))
+	view := viewToken(t)
+	view.Token = string(second.Reveal())
+	return view, err
 }
 
 func (a *API) revokeToken(c *call) (any, error) {

@@ -132,7 +132,9 @@ func secretOf(h http.Header) (string, error) {
 }
 
 func errProxy(what string) *issuance.Error {
-	return denied(CodeProxy, "the proxy is not authenticated: "+what, "tell the operator of the proxy: it must send the secret or the certificate configured in Postern's auth.callers")
+	return denied(CodeProxy, "the proxy is not authenticated: "+what,
+		"tell the operator of the proxy: it must send the secret or the certificate configured in Postern's "+
+			"auth.callers")
 }
 
 // upstream returns the rules of the upstream that r is about.

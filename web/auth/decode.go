@@ -110,7 +110,7 @@ func fromClientCert(cert, chain string) ([][]byte, error) {
 
 func byteSequence(s string) ([]byte, error) {
 	if len(s) < 2 || s[0] != ':' || s[len(s)-1] != ':' {
-		return nil, errMalformed("a Byte Sequence was expected, as in :MII...:")
+		return nil, errMalformed("a Byte Sequence was expected, for example :MII...:")
 	}
 	return fromBase64(s[1 : len(s)-1])
 }

@@ -70,7 +70,8 @@ func (c *Caller) presented(h http.Header) (presented, error) {
 		chain = strings.Join(h.Values(chainHeader), ",")
 	}
 	if len(value)+len(chain) > maxHeader {
-		return presented{}, denied(CodeTooLong, "the header with the client certificate is longer than "+strconv.Itoa(maxHeader)+" bytes", hintProxy)
+		return presented{}, denied(CodeTooLong,
+			"the header with the client certificate is longer than "+strconv.Itoa(maxHeader)+" bytes", hintProxy)
 	}
 	if value == "" || c.Format == Caddy && unknownToCaddy(value) {
 		if chain != "" {

@@ -34,7 +34,10 @@ func (a *Auth) takeSeen(w http.ResponseWriter, r *http.Request) {
 	server.Route(w, SeenPath)
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		a.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "this address accepts only reports", Hint: "use POST, or ask " + Path})
+		a.problems.Write(w, r, &issuance.Error{
+			Kind: issuance.Invalid, Code: server.CodeMethod,
+			Message: "this address accepts only reports", Hint: "use POST, or ask " + Path,
+		})
 		return
 	}
 	if _, err := a.caller(r.Context(), r); err != nil {
@@ -76,7 +79,11 @@ func readSeen(w http.ResponseWriter, r *http.Request) (report Report, err error)
 		return report, err
 	}
 	if err != nil {
-		return report, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeSyntax, Message: "the report cannot be read: " + err.Error(), Hint: `send {"uses": [...]}, as described in docs/web-services/auth.md`}
+		return report, &issuance.Error{
+			Kind: issuance.Invalid, Code: server.CodeSyntax,
+			Message: "the report cannot be read: " + err.Error(),
+			Hint:    `send {"uses": [...]}, as described in docs/web-services/auth.md`,
+		}
 	}
 	if n := len(report.Uses); n == 0 || n > MaxSeen {
 		return report, issuance.Invalidf("uses", "has no records, or more than a thousand", "send up to a thousand at a time")

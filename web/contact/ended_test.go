@@ -130,7 +130,7 @@ func TestPasswordAgain(t *testing.T) {
 		d.pass(time.Minute)
 		b.get("/claim").post("/claim/resend-password").texts()
 	}
-	b.get("/claim").shows("sent as many times as is allowed", "certificates@bank.example")
+	b.get("/claim").shows("sent as many times as allowed", "certificates@bank.example")
 	d.pass(time.Hour)
 	if b.get("/claim"); strings.Contains(b.body, "Send the password again") {
 		t.Errorf("after the window the page offers the password: %s", b.main())

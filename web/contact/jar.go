@@ -131,7 +131,10 @@ func (s *site) prefix() string {
 
 // setCookie sets a cookie for this site alone; an age of 0 takes it away.
 func (s *site) setCookie(w http.ResponseWriter, name, value string, age time.Duration) {
-	c := &http.Cookie{Name: s.prefix() + name, Value: value, Path: cmp.Or(s.Site.Base(), "/"), MaxAge: int(age.Seconds()), Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	c := &http.Cookie{
+		Name: s.prefix() + name, Value: value, Path: cmp.Or(s.Site.Base(), "/"),
+		MaxAge: int(age.Seconds()), Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
 	if age == 0 {
 		c.MaxAge = -1
 	}

@@ -85,7 +85,7 @@ func filled(b []byte) []byte {
 
 // holdsPrivateKey reports whether b contains a private key, in PEM or alone in DER.
 func holdsPrivateKey(b []byte) bool {
-	if bytes.Contains(b, []byte("PRIVATE KEY-----")) {
+	if bytes.Contains(b, []byte("PRIVATE KEY-----")) || bytes.Contains(b, []byte("PuTTY-User-Key-File-")) {
 		return true
 	}
 	const sequence = 0x30 // every DER structure that can be a key begins with it
@@ -101,14 +101,16 @@ func holdsPrivateKey(b []byte) bool {
 func emptyCSRError() *issuance.Error {
 	return &issuance.Error{
 		Kind: issuance.Invalid, Code: codeEmptyCSR, Field: "csr", Message: "the CSR is empty",
-		Hint: "check the name of its file; with curl write --data-urlencode csr@FILE or --form csr=@FILE. Leave the field out to get a PKCS#12 file instead",
+		Hint: "check the name of its file; with curl write --data-urlencode csr@FILE or --form csr=@FILE. Leave the " +
+			"field out to get a PKCS#12 file instead",
 	}
 }
 
 func privateKeyError() *issuance.Error {
 	return &issuance.Error{
-		Kind: issuance.Invalid, Code: codePrivateKey, Field: "csr", Message: "a private key was sent; it has left your machine and is no longer secret",
-		Hint: "delete that key, make a new key and a new CSR, and send the CSR alone; nothing that was sent is kept",
+		Kind: issuance.Invalid, Code: codePrivateKey, Field: "csr",
+		Message: "a private key was sent; it has left your machine and is no longer secret",
+		Hint:    "delete that key, make a new key and a new CSR, and send the CSR alone; nothing that was sent is kept",
 	}
 }
 

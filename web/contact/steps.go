@@ -63,7 +63,8 @@ func (d *view) Guides() []Guide {
 	if names == nil {
 		names = []string{"windows", "java", "openssl", "dotnet", "apple"}
 	}
-	fill := strings.NewReplacer("{file}", d.File(), "{name}", d.slug(), "{alias}", strings.ToLower(string(d.Service.ID)), "{serial}", d.Serial())
+	fill := strings.NewReplacer("{file}", d.File(), "{name}", d.slug(), "{alias}",
+		strings.ToLower(string(d.Service.ID)), "{serial}", d.Serial())
 	var out []Guide
 	for _, n := range names {
 		g := guide(n)

@@ -73,7 +73,7 @@ func (d *view) stale(code issuance.Code) bool {
 	return false
 }
 
-// end makes d the page of an order with which does not existhing to do, because of err.
+// end makes d the page of an order with nothing left to do, because of err.
 func (d *view) end(s *site, err error) {
 	failure := s.pages.Failure(d.Contact.Language, err)
 	d.Ended, d.Failure, d.Version = true, &failure, string(issuance.CodeOf(err))

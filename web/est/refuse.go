@@ -41,7 +41,11 @@ func (e *EST) limited(next http.HandlerFunc) http.HandlerFunc {
 }
 
 func (e *EST) notFound(w http.ResponseWriter, r *http.Request) {
-	e.refuse(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "the operations are cacerts, csrattrs, simpleenroll and simplereenroll, with or without a label"})
+	e.refuse(w, r, &issuance.Error{
+		Kind: issuance.NotFound, Code: server.CodePath,
+		Message: "there is nothing at this address", Hint: "the operations are cacerts, csrattrs, simpleenroll and " +
+			"simplereenroll, with or without a label",
+	})
 }
 
 // refuse answers err in plain text (RFC 7030, section 4.2.3): what happened, and
@@ -49,7 +53,11 @@ func (e *EST) notFound(w http.ResponseWriter, r *http.Request) {
 func (e *EST) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		w.Header().Set("Connection", "close")
-		err = &issuance.Error{Kind: issuance.Invalid, Code: server.CodeTooLarge, Message: fmt.Sprintf("the request is longer than %d bytes", tooBig.Limit), Hint: "send only the CSR; it is about 1 kB"}
+		err = &issuance.Error{
+			Kind: issuance.Invalid, Code: server.CodeTooLarge,
+			Message: fmt.Sprintf("the request is longer than %d bytes", tooBig.Limit),
+			Hint:    "send only the CSR; it is about 1 kB",
+		}
 	}
 	refusal, ok := errors.AsType[*issuance.Error](err)
 	if !ok || refusal.Kind == issuance.Internal {

@@ -113,5 +113,8 @@ func spiffeID(c *x509.Certificate) string {
 }
 
 func (l listener) notFound(w http.ResponseWriter, r *http.Request, _ caller) {
-	l.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "GET /whoami says who you are"})
+	l.problems.Write(w, r, &issuance.Error{
+		Kind: issuance.NotFound, Code: server.CodePath,
+		Message: "there is nothing at this address", Hint: "GET /whoami says who you are",
+	})
 }

@@ -24,8 +24,8 @@ const (
 type Failure struct {
 	Code   issuance.Code
 	Detail string // in English, for those who can use it; not internal
-	Wait   string // how long, in words; "" if it does not matter
-	Back   string // address of the page to go on with; "" if there is none
+	Wait   string // how long to wait, in words; "" if it does not matter
+	Back   string // address of the page to continue with; "" if there is none
 }
 
 // Failure returns what people read about err, in language.
@@ -48,7 +48,7 @@ func (p *Pages) Failure(language string, err error) Failure {
 	return f
 }
 
-// Wait says how long d is: seconds up to two minutes, then minutes, then hours,
+// Wait returns d in words: seconds up to two minutes, then minutes, then hours,
 // always rounded up.
 func (t text) Wait(d time.Duration) (string, error) {
 	up := func(unit time.Duration) int { return max(1, int(math.Ceil(float64(d)/float64(unit)))) }
@@ -62,8 +62,8 @@ func (t text) Wait(d time.Duration) (string, error) {
 }
 
 // Fail shows the error page for cause, with the status of its kind; back is the
-// address to go on with, or "". The caller logs cause if it is internal, and the
-// error returned, which says that even this page could not be shown.
+// address to continue with, or "". The caller must log cause if it is internal, and
+// also the error returned, which means that not even this page could be shown.
 func (s *Site) Fail(w http.ResponseWriter, r *http.Request, cause error, back string) error {
 	lang := Language(r)
 	f := s.common.Failure(lang, cause)

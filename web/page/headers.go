@@ -2,9 +2,10 @@ package page
 
 import "net/http"
 
-// Headers adds to every answer what keeps its page to itself: nothing from other
-// hosts is loaded, nobody frames it, no address leaves it, nothing is kept.
-// Handlers that serve what may be cached set Cache-Control themselves.
+// Headers adds to every answer the headers that isolate a page: nothing is loaded
+// from other hosts, nobody can frame the page, its address is not passed on, and
+// nothing is cached. Handlers whose answers may be cached must set Cache-Control
+// themselves.
 func Headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -7,8 +7,8 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// Home serves the first page of the site: what this is, and where to turn. It
-// says nothing of whoever asks, and reads no cookie.
+// Home serves the first page of the site, which says what the site is and whom to
+// contact. The page is the same for everybody, and no cookie is read.
 func (s *Site) Home() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		server.Route(w, "/")
@@ -23,7 +23,8 @@ func (s *Site) Home() http.Handler {
 	})
 }
 
-// ReadOnly serves GET and HEAD with next, tells OPTIONS so, and refuses others.
+// ReadOnly serves GET and HEAD with next, answers OPTIONS, and refuses other
+// methods.
 func (s *Site) ReadOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {

@@ -13,17 +13,17 @@ import (
 //go:embed all:templates text assets
 var files embed.FS
 
-// Brand is what tells people whose pages these are.
+// Brand shows people whose pages these are.
 type Brand struct {
 	Name         string // "" for Postern
 	Colour       string // of buttons and links, as #rrggbb; "" for a calm blue
-	SupportEmail string // whom people ask for help; "" for the sender of the link
+	SupportEmail string // where people can ask for help; "" for the sender of the link
 	SupportPhone string // the same by phone, as people read it; "" for none
 	Logo         []byte // SVG or PNG; nil for a drawn door
 }
 
-// Site is the layout with its assets, dressed for one brand. It is made at
-// start; its methods may be called concurrently afterwards.
+// Site is the layout with its assets, dressed for one brand. It is made at the
+// start; after that, its methods may be called concurrently.
 type Site struct {
 	brand  Brand
 	base   string
@@ -31,8 +31,8 @@ type Site struct {
 	common *Pages // the error page
 }
 
-// New returns a site for brand, whose pages live under the path base ("" for the
-// root of the host). It returns an error of kind Invalid if the brand cannot stand.
+// New returns a site for brand, whose pages are below the path base ("" for the
+// root of the host). It returns an error of kind Invalid if the brand is not valid.
 func New(brand Brand, base string) (*Site, error) {
 	if brand.Name == "" {
 		brand.Name = "Postern"
@@ -53,7 +53,7 @@ func New(brand Brand, base string) (*Site, error) {
 	return s, err
 }
 
-// Base returns the path under which the site lives, without a slash at its end.
+// Base returns the path below which the site is, without a trailing slash.
 func (s *Site) Base() string { return s.base }
 
 // Support returns the address, or the number, where people ask for help; "" if

@@ -50,8 +50,8 @@ type text struct {
 // Language returns the language's tag, for lang attributes.
 func (t text) Language() string { return t.language }
 
-// T returns the text of key. Args are names and values that stand in it; a value
-// named Count chooses the plural. A key that is not there is an error.
+// T returns the text of key. Args are names and values to insert; a value named
+// Count chooses the plural. A missing key is an error.
 func (t text) T(key string, args ...any) (string, error) {
 	c := &i18n.LocalizeConfig{MessageID: key}
 	if len(args) > 0 {

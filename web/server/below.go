@@ -8,8 +8,8 @@ import (
 )
 
 // Below serves next with or without the path base ("" or "/certs") before each
-// address: some proxies take it away, others don't. The addresses of next must
-// not begin with base themselves, or the two could not be told apart.
+// address: some proxies strip it, others don't. The addresses of next must not
+// begin with base themselves, because the two would be ambiguous.
 func Below(base string, next http.Handler) http.Handler {
 	base = strings.TrimRight(base, "/")
 	if base == "" {
@@ -30,8 +30,8 @@ func Below(base string, next http.Handler) http.Handler {
 	})
 }
 
-// Clean sends requests for paths with doubled slashes or dots to the path that
-// they mean, below base; next sees clean paths alone.
+// Clean redirects requests for paths with double slashes or dots to the clean path,
+// below base, so next sees only clean paths.
 func Clean(base string, next http.Handler) http.Handler {
 	base = strings.TrimRight(base, "/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -2,7 +2,7 @@ package server
 
 import "net/http"
 
-// DocumentPolicy is the Content-Security-Policy of answers that are no pages.
+// DocumentPolicy is the Content-Security-Policy of answers that are not pages.
 const DocumentPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // security are the headers that every answer of a listener has, whatever its

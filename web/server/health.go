@@ -12,12 +12,12 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Check is one thing that must be well before the server is ready.
+// Check is one condition for the server to be ready.
 type Check struct {
 	Name string
-	Hint string // what to do if it is not, unless its error says that
+	Hint string // what to do if it fails, unless its error says that
 	Run  func(context.Context) error
-	// Warns says that the server is ready all the same: the finding is told.
+	// Warns says that a failure is only reported: the server is ready all the same.
 	Warns bool
 }
 
@@ -38,15 +38,15 @@ func Live(w http.ResponseWriter, _ *http.Request) {
 	_, _ = fmt.Fprintln(w, "ok")
 }
 
-// Readiness runs checks: 200 if all are well, 503 otherwise. It answers in text,
-// or in JSON to those who ask for it.
+// Readiness runs checks, and answers 200 if all succeed and 503 otherwise, in text
+// or, on request, in JSON.
 type Readiness struct {
 	Checks []Check
-	// Brief leaves out what is wrong: for a listener that strangers reach.
+	// Brief omits what is wrong. It is for listeners that strangers can reach.
 	Brief bool
 }
 
-// Finding is what came of one check.
+// Finding is the result of one check.
 type Finding struct {
 	Name    string `json:"name"`
 	Ready   bool   `json:"ready"`

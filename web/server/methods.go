@@ -9,9 +9,9 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// NotAllowed is what answers on router to a method that a path has not: it sets
-// Allow to those that the router has for it (RFC 9110, section 15.5.6) and has
-// refuse answer. OPTIONS is answered where options says so.
+// NotAllowed returns the handler on router for methods that a path does not have:
+// it sets Allow to those that it has (RFC 9110, section 15.5.6), and lets refuse
+// answer. OPTIONS is answered if options says so.
 func NotAllowed(router *mux.Router, options bool, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		allowed := methodsOf(router, r)

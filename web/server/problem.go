@@ -12,7 +12,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// The codes of what is wrong with a request before anybody looks at what it asks for.
+// The codes of errors in a request that are found before its contents are examined.
 const (
 	CodeSyntax    issuance.Code = "malformed"    // 400: not what the endpoint reads
 	CodeMediaType issuance.Code = "media-type"   // 415
@@ -48,8 +48,8 @@ type Next struct {
 // Problems writes errors as problem documents.
 type Problems struct{ Log *slog.Logger }
 
-// Write answers err. An [*issuance.Error] is shown as it is; anything else is
-// logged here, once, and shown as "internal error". Nothing is written if the
+// Write answers with err. An [*issuance.Error] is shown unchanged; any other error
+// is logged here, once, and shown as "internal error". Nothing is written if the
 // client has gone away.
 func (p Problems) Write(w http.ResponseWriter, r *http.Request, err error) {
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -72,12 +72,15 @@ func (p Problems) Write(w http.ResponseWriter, r *http.Request, err error) {
 
 // internal tells nothing but that it is not the caller's fault.
 func (p Problems) internal(w http.ResponseWriter) {
-	p.write(w, &issuance.Error{Kind: issuance.Internal, Code: CodeInternal, Message: "internal error", Hint: "try again, or report the request id to the operator of this server; its log has the details"})
+	p.write(w, &issuance.Error{
+		Kind: issuance.Internal, Code: CodeInternal, Message: "internal error",
+		Hint: "try again, or report the request id to the operator of this server; its log has the details",
+	})
 }
 
 func (p Problems) write(w http.ResponseWriter, e *issuance.Error) { p.WriteStatus(w, StatusOf(e), e) }
 
-// WriteStatus answers e with a status that is not the one of its kind.
+// WriteStatus answers with e, and with a status other than that of its kind.
 func (p Problems) WriteStatus(w http.ResponseWriter, status int, e *issuance.Error) {
 	doc := Problem{
 		Type: "/problems/" + string(e.Code), Title: http.StatusText(status), Status: status, Detail: e.Error(),
@@ -111,7 +114,7 @@ func (p Problems) WriteStatus(w http.ResponseWriter, status int, e *issuance.Err
 	_, _ = w.Write(append(body, '\n')) // the client may be gone
 }
 
-// StatusOf returns the status that e is answered with.
+// StatusOf returns the status of an answer with e.
 func StatusOf(e *issuance.Error) int {
 	switch e.Code {
 	case CodeSyntax:

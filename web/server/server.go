@@ -23,8 +23,8 @@ const (
 	shutdownGrace     = 10 * time.Second
 )
 
-// Options says what a listener serves, and how. Name, Handler and Log are
-// needed, and Addr or Listener.
+// Options says what a listener serves, and how. Name, Handler and Log are required,
+// and Addr or Listener.
 type Options struct {
 	Name     string // of the listener, in logs and measurements: public, plain, admin, mtls, auth
 	Addr     string // host:port; a port of 0 is chosen by the system
@@ -35,9 +35,10 @@ type Options struct {
 	HTTP2     bool // over TLS
 	Log       *slog.Logger
 	Metrics   *Metrics // nil: nothing is measured
-	// Hosts are the names, without port, by which the listener may be called;
-	// empty for any. A listener that trusts whoever reaches it must have them:
-	// a foreign page in a local browser reaches it by a name of its own (DNS rebinding).
+	// Hosts are the host names, without port, that requests to the listener may
+	// have; empty for any. A listener that trusts everybody who can reach it must
+	// set them, because a foreign page in a local browser can reach it by a name of
+	// its own (DNS rebinding).
 	Hosts []string
 	// Failed writes the answer after a panic; nil writes a problem document.
 	Failed func(http.ResponseWriter, *http.Request)
@@ -59,9 +60,9 @@ type Server struct {
 	listener net.Listener
 }
 
-// New listens, so that the caller knows that the address is free and which port
-// it is, and serves nothing before Serve is called. The caller must call Serve,
-// or Close.
+// New begins to listen, so that the caller knows that the address is free, and the
+// port. It serves nothing before Serve is called. The caller must call Serve or
+// Close.
 func New(o Options) (*Server, error) {
 	if o.Name == "" || o.Handler == nil || o.Log == nil || o.Addr == "" && o.Listener == nil {
 		return nil, errors.New("server: Name, Handler, Log and an address are needed")
@@ -114,12 +115,12 @@ func newHTTP(o Options, stack *stack) *http.Server {
 // Addr returns the address that s listens on, with its port.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Close gives the address up without serving it.
+// Close releases the address without serving it.
 func (s *Server) Close() error { return s.http.Close() }
 
-// Serve serves until ctx ends, then takes no more connections, lets requests
-// finish for as long as Options.Grace, and cuts the rest. It returns nil after a
-// shutdown, whether or not requests had to be cut, and else what went wrong.
+// Serve serves until ctx ends. Then it accepts no more connections, lets requests
+// finish for up to Options.Grace, and aborts the rest. It returns nil after a
+// shutdown, even if requests were aborted, and otherwise the error.
 func (s *Server) Serve(ctx context.Context) error {
 	stopped := make(chan struct{})
 	served := make(chan struct{})
@@ -155,8 +156,8 @@ func (s *Server) shutdown() {
 	}
 }
 
-// Extend gives the request another d from now for its answer to be written,
-// where Options.WriteTimeout is too short: a handler that waits, or streams much.
+// Extend gives the request another d from now for writing its answer, if
+// Options.WriteTimeout is too short: for a handler that waits, or streams a lot.
 func Extend(w http.ResponseWriter, d time.Duration) {
 	// A writer that has no deadlines (a test's) needs none.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))

@@ -18,8 +18,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// RequestIDHeader is the answer's header that names the request, as its log
-// event does. It says nothing of the request itself.
+// RequestIDHeader is the header of an answer with the id that the request also has
+// in its log event. The id reveals nothing about the request.
 const RequestIDHeader = "X-Request-Id"
 
 // stack is what every request passes: it names, limits, measures and logs it,
@@ -142,10 +142,10 @@ func (s *stack) runAfter(rec *recorder) {
 	rec.after()
 }
 
-// After lets f follow the request of w: it runs when the handler has returned,
-// while the connection's next request is served already. A shutdown waits for
-// it. What the answer depends on does not belong there, and neither does a second
-// f. A writer that is not of this package's listeners has f run at once.
+// After runs f when the handler for w has returned, while the connection's next
+// request may already be served. A shutdown waits for f. The answer must not depend
+// on f, and there can be only one f for each request. If w does not belong to one
+// of this package's listeners, f runs at once.
 func After(w http.ResponseWriter, f func()) {
 	for w != nil {
 		if rec, ok := w.(*recorder); ok {
@@ -225,10 +225,11 @@ func hostName(host string) string {
 	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 }
 
-// LoopbackHosts are the names of this computer for itself, for Options.Hosts.
+// LoopbackHosts are the host names of this computer's loopback interface, for
+// Options.Hosts.
 func LoopbackHosts() []string { return []string{"localhost", "127.0.0.1", "::1"} }
 
-// IsLoopbackHost reports whether a Host header names this computer for itself.
+// IsLoopbackHost reports whether a Host header names the loopback interface.
 func IsLoopbackHost(host string) bool {
 	name := hostName(host)
 	ip := net.ParseIP(name)

@@ -68,7 +68,11 @@ func (t *Trust) ocsp(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		server.Often(w, ocspPath)
 		if kind := r.Header.Get("Content-Type"); kind != ocspRequest && !isOCSPRequest(kind) {
-			t.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "the Content-Type is not that of an OCSP request", Hint: "send it with Content-Type: " + ocspRequest})
+			t.problems.Write(w, r, &issuance.Error{
+				Kind: issuance.Invalid, Code: server.CodeMediaType,
+				Message: "the Content-Type is not that of an OCSP request", Hint: "send it with Content-Type: " +
+					ocspRequest,
+			})
 			return
 		}
 		var err error
@@ -78,7 +82,10 @@ func (t *Trust) ocsp(w http.ResponseWriter, r *http.Request) {
 	default:
 		server.Route(w, ocspPath)
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		t.problems.Write(w, r, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMethod, Message: "OCSP requests use GET or POST", Hint: "RFC 6960, appendix A, describes both"})
+		t.problems.Write(w, r, &issuance.Error{
+			Kind: issuance.Invalid, Code: server.CodeMethod,
+			Message: "OCSP requests use GET or POST", Hint: "RFC 6960, appendix A, describes both",
+		})
 		return
 	}
 	t.answer(w, r, t.opts.OCSP(r.Context(), request))

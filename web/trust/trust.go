@@ -19,7 +19,7 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// Document is something signed that is served as it is. It must not change.
+// Document is something signed that is served unchanged. It must not be modified.
 type Document struct {
 	ETag       string // a strong entity tag, with its quotes
 	Size       int64  // bytes that WriteTo writes
@@ -44,7 +44,7 @@ type Issuer struct {
 	Certificate *x509.Certificate
 }
 
-// Options says what is served; all fields but the last three are needed.
+// Options says what is served; all fields except the last three are required.
 type Options struct {
 	Root    *x509.Certificate
 	Issuers func() []Issuer // the present one last
@@ -64,7 +64,7 @@ type Options struct {
 	Now  func() time.Time
 	Log  *slog.Logger
 
-	// Closing, when it is closed, ends all waiting; nil: never.
+	// Closing ends all waiting when it is closed; nil: never.
 	Closing <-chan struct{}
 	// MaxWaiters is how many requests wait for a change at a time; 0: 256.
 	MaxWaiters int
@@ -122,7 +122,8 @@ func New(o Options) (*Trust, error) {
 	return t, nil
 }
 
-// ServeHTTP serves alone, with the assets of the page.
+// ServeHTTP makes Trust usable as the only handler of a listener, including the
+// assets of the page.
 func (t *Trust) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// OCSP comes first: it is asked for far more often than anything else.
 	if isOCSP(r.URL.Path) {
@@ -132,7 +133,7 @@ func (t *Trust) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.router.ServeHTTP(w, r)
 }
 
-// Before serves /pki and /ocsp, and leaves the rest to next.
+// Before returns a handler that serves /pki and /ocsp, and leaves the rest to next.
 func (t *Trust) Before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path := r.URL.Path; isOCSP(path) || path == "/pki" || strings.HasPrefix(path, "/pki/") {

@@ -258,7 +258,7 @@ func TestTheProfileIsAPropertyListWithTheRoot(t *testing.T) {
 
 func TestThePage(t *testing.T) {
 	h, _ := open(t)
-	for language, title := range map[string]string{"en": "Certificates and revocation", "de": "Zertifikate und Sperrungen", "fr": "Certificats et révocation"} {
+	for language, title := range map[string]string{"en": "Certificates and revocation", "de": "Zertifikate und Widerruf", "fr": "Certificats et révocation"} {
 		w := ask(h, http.MethodGet, "/pki/", "Accept-Language", language)
 		body := w.Body.String()
 		for _, want := range []string{title, strings.Join(fingerprint(h.opts.Root.Raw), ":<wbr>"), "Example &lt;Root&gt; &amp; Sons", "/pki/root.mobileconfig", "issuing-1.crl", "http://pki.example.com/ocsp"} {

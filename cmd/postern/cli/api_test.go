@@ -34,7 +34,7 @@ invited  acme.payments  Anna     2026-11-21 22:00Z  Olga  ord-1
 invited  acme.payments  Anna     2026-11-21 22:00Z  Olga  ord-1
 `}, f.staff(t, "order", "list", "--state", "invited", "--org", "acme"))
 	same(t, []string{"GET /api/v1/orders?limit=100&organization=acme&state=invited", "GET /api/v1/contacts/con-1"}, f.asked())
-	same(t, result{out: `STATUS   SERVICE        CONTACT  ISSUED             ENDS               LAST USED          SERIAL
+	same(t, result{out: `STATUS   SERVICE        CONTACT  ISSUED             EXPIRES            LAST USED          SERIAL
 expired  acme.payments  Anna     2026-11-21 22:00Z  2028-11-21 22:00Z  2026-11-23 07:30Z  ` + serial + `
 `}, f.staff(t, "cert", "list"))
 }

@@ -15,8 +15,15 @@ import (
 func certificates(n *connection) *cobra.Command {
 	return group("cert", "Certificates: list, hold, revoke, renew",
 		listCertificates(n), showCertificate(n), revokeCertificate(n),
-		named(verbCommand(n, verb[certificateRecord]{name: "hold", short: "Hold a certificate until it is released or revoked", arg: "anything", path: n.atCertificate("active"), comment: true, told: certificateStands})),
-		named(verbCommand(n, verb[certificateRecord]{name: "release", short: "Make a held certificate active again", arg: "anything", path: n.atCertificate("held"), comment: true, told: certificateStands})),
+		named(verbCommand(n, verb[certificateRecord]{
+			name:  "hold",
+			short: "Hold a certificate until it is released or revoked", arg: "anything",
+			path: n.atCertificate("active"), comment: true, told: certificateStands,
+		})),
+		named(verbCommand(n, verb[certificateRecord]{
+			name: "release", short: "Make a held certificate active again",
+			arg: "anything", path: n.atCertificate("held"), comment: true, told: certificateStands,
+		})),
 		renewCertificate(n))
 }
 
@@ -28,29 +35,43 @@ func listCertificates(n *connection) *cobra.Command {
 	return listCommand(n, listing[certificateRecord]{
 		columns: []string{
 			"serial", "status", "expired", "organization", "service", "contact", "order", "issuer", "issued_at",
-			"not_before", "not_after", "key", "fingerprint", "from_csr", "renews", "renewed_by", "reason", "comment",
+			"not_before", "not_after", "key", "fingerprint", "from_csr", "renews", "renewed_by", "reason", "comment", "revoked_at",
 			"changed_at", "changed_by.name", "changed_by.role", "first_used_at", "last_used_at", "uses",
 			"refused_uses", "last_refused_at", "last_refusal",
 		},
 		short: "List certificates, the newest first", plural: "certificates", path: "api/v1/certificates",
 		filters: []filter{
-			{name: "status", parameter: "status", usage: "active, held or revoked", words: words(issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned)},
+			{name: "status", parameter: "status", usage: "active, held or revoked", words: words(issuance.Active,
+				issuance.Held, issuance.Revoked, issuance.Abandoned)},
 			{name: "org", parameter: "organization", usage: "of this organisation"},
 			{name: "service", parameter: "service", usage: "of this service"},
 			{name: "contact", parameter: "contact", usage: "of this contact: id, mail address or phone number"},
 			{name: "order", parameter: "order", usage: "of this order"},
-			{name: "issued-from", parameter: "issued_from", usage: "issued on this day (2027-01-31), at this time or later", read: readTime("issued-from")},
-			{name: "issued-before", parameter: "issued_before", usage: "issued before this day (2027-01-31) or time", read: readTime("issued-before")},
-			{name: "expires-before", parameter: "expires_before", usage: "that expire before this day (2027-01-31) or time; the earliest first", read: readTime("expires-before")},
-			{name: "expires-from", parameter: "expires_from", usage: "that expire on this day (2027-01-31), at this time or later; the earliest first", read: readTime("expires-from")},
-			{name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in use), use (not used in their first 30 days) or a decision (on hold); the earliest to expire first", words: words(issuance.Needs()...)},
+			{name: "issued-from", parameter: "issued_from", usage: "issued on this day (2027-01-31), at this time " +
+				"or later", read: readTime("issued-from")},
+			{
+				name: "issued-before", parameter: "issued_before", usage: "issued before this day (2027-01-31) or time",
+				read: readTime("issued-before"),
+			},
+			{
+				name: "expires-before", parameter: "expires_before",
+				usage: "that expire before this day (2027-01-31) or time; the earliest first",
+				read:  readTime("expires-before"),
+			},
+			{name: "expires-from", parameter: "expires_from", usage: "that expire on this day (2027-01-31), at this " +
+				"time or later; the earliest first", read: readTime("expires-from")},
+			{
+				name: "need", parameter: "need", usage: "that need a successor, revocation (their successor is in " +
+					"use), use (not used in their first 30 days) or a decision (on hold); the earliest to expire first",
+				words: words(issuance.Needs()...),
+			},
 		},
 		head: certificateHead(), row: certificateRow,
 	})
 }
 
 func certificateHead() []string {
-	return []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "ENDS", "LAST USED", "SERIAL"}
+	return []string{"STATUS", "SERVICE", "CONTACT", "ISSUED", "EXPIRES", "LAST USED", "SERIAL"}
 }
 
 func certificateRow(contact namer, c certificateRecord) []string {
@@ -65,7 +86,7 @@ func readTime(flag string) func(string) (string, error) {
 		}
 		t, err := time.Parse(time.RFC3339, s)
 		if err != nil {
-			return "", issuance.Invalidf(flag, "is not a day or time", "write it as in 2027-01-31 or 2027-01-31T12:00:00Z")
+			return "", issuance.Invalidf(flag, "is not a day or time", "write it like 2027-01-31 or 2027-01-31T12:00:00Z")
 		}
 		return t.Format(time.RFC3339), nil
 	}
@@ -84,6 +105,9 @@ func showCertificate(n *connection) *cobra.Command {
 			if !c.ChangedAt.IsZero() {
 				s.add("since", when(c.ChangedAt)+" by "+who(c.ChangedBy))
 			}
+			if !c.RevokedAt.IsZero() {
+				s.add("revoked", when(c.RevokedAt)+", for another reason then")
+			}
 			s.add("reason", c.Reason)
 			s.add("comment", c.Comment)
 			s.add("service", c.Service)
@@ -97,7 +121,8 @@ func showCertificate(n *connection) *cobra.Command {
 				s.add("from", "a CSR")
 			}
 			s.add("issuer", c.Issuer)
-			s.add("renews", c.Renews)
+			c.ancestry(s)
+			s.add("renewed by", c.RenewedBy)
 			if c.Uses > 0 {
 				s.add("last used", fmt.Sprintf("%s; %d since %s", when(c.LastUsedAt), c.Uses, when(c.FirstUsedAt)))
 			}
@@ -117,6 +142,26 @@ func showCertificate(n *connection) *cobra.Command {
 	})
 	c.Flags().BoolVar(&asPEM, "pem", false, "print the certificate in PEM, and nothing else")
 	return named(c)
+}
+
+// ancestry adds the certificates that c follows, and how it came of each.
+func (c certificateRecord) ancestry(s *sheet) {
+	if len(c.Ancestry) == 0 {
+		s.add("renews", c.Renews)
+	}
+	label := "renews"
+	for _, a := range c.Ancestry {
+		how := "ordered"
+		if a.ByKey {
+			how = "obtained with its key"
+		}
+		status := a.Status
+		if a.Reason != "" {
+			status += ", " + a.Reason
+		}
+		s.add(label, a.Serial+" ("+status+"), "+how)
+		label = "which renews"
+	}
 }
 
 func reasons() (names []string) {

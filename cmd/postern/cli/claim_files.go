@@ -48,7 +48,10 @@ func prepare(q claimRequest) (*files, error) {
 			continue
 		}
 		if _, err := os.Lstat(name); err == nil {
-			return nil, &issuance.Error{Kind: issuance.Conflict, Message: name + " already exists", Hint: "choose another file; existing files are never replaced"}
+			return nil, &issuance.Error{
+				Kind: issuance.Conflict, Message: name + " already exists",
+				Hint: "choose another file; existing files are never replaced",
+			}
 		}
 	}
 	if out != "" {
@@ -179,7 +182,11 @@ func (f *files) receive(r io.Reader) error {
 // check returns an error unless text begins with the certificate of the key that
 // was sent.
 func (f *files) check(text []byte) error {
-	foreign := &issuance.Error{Kind: issuance.Unavailable, Message: "the server sent something other than a certificate for this key", Hint: "tell the people who sent you the link"}
+	foreign := &issuance.Error{
+		Kind:    issuance.Unavailable,
+		Message: "the server sent something other than a certificate for this key",
+		Hint:    "tell the people who sent you the link",
+	}
 	block, _ := pem.Decode(text)
 	if block == nil {
 		return foreign

@@ -84,5 +84,6 @@ func readLink(address string) (*url.URL, error) {
 
 func notALink() error {
 	return issuance.Invalidf("url", "is not the link from the e-mail, so nothing was sent there",
-		"copy the whole link, as in https://certs.example.com/c/ and 43 letters and digits; if a mail filter has rewritten it, open it in a browser and claim there")
+		"copy the whole link, for example https://certs.example.com/c/ and 43 letters and digits; if a mail filter "+
+			"has rewritten it, open it in a browser and claim there")
 }

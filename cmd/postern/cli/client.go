@@ -171,7 +171,10 @@ func unreachable(base *url.URL, err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // without the address, which may have a token in it
 	}
-	e := &issuance.Error{Kind: issuance.Unavailable, Message: base.Host + " cannot be reached: " + err.Error(), Hint: "check the address, and that Postern is running there"}
+	e := &issuance.Error{
+		Kind: issuance.Unavailable, Message: base.Host + " cannot be reached: " + err.Error(),
+		Hint: "check the address, and that Postern is running there",
+	}
 	var tlsHead tls.RecordHeaderError
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		e.Hint = "if its certificate is from a private CA, get the root of that CA in a way you trust and set it with --ca or POSTERN_CA"

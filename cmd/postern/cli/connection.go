@@ -60,7 +60,7 @@ func (n *connection) client() (*client, error) {
 func serverURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, issuance.Invalidf("server", "is not the address of a server", "write it as in "+DefaultServer)
+		return nil, issuance.Invalidf("server", "is not the address of a server", "write it like "+DefaultServer)
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
 		return nil, issuance.Invalidf("server", "is plain http on another machine: the token would be sent unencrypted", "use https")
@@ -90,9 +90,12 @@ func (n *connection) bearer() (issuance.Secret, error) {
 	token = strings.TrimSpace(token)
 	switch {
 	case token == "":
-		return issuance.Secret{}, issuance.Invalidf("token", "is missing", "set POSTERN_TOKEN or POSTERN_TOKEN_FILE, or give --token-file; an administrator creates one with `postern token add`")
+		return issuance.Secret{}, issuance.Invalidf("token", "is missing",
+			"set POSTERN_TOKEN or POSTERN_TOKEN_FILE, or give --token-file; an administrator creates one with "+
+				"`postern token add`")
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return issuance.Secret{}, issuance.Invalidf("token", "contains characters that are not part of a token", "copy the whole token again, and nothing else")
+		return issuance.Secret{}, issuance.Invalidf("token", "contains characters that are not part of a token",
+			"copy the whole token again, and nothing else")
 	}
 	return issuance.NewSecret([]byte(token)), nil
 }

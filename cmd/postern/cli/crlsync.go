@@ -65,7 +65,7 @@ fresh, 1 it could not be refreshed, the reload failed, or it lapses within
 }
 
 func (q *crlSyncFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&q.URL, "url", "", "address of the bundle, as in http://pki.example.com/pki/crl-bundle.pem")
+	f.StringVar(&q.URL, "url", "", "address of the bundle, for example http://pki.example.com/pki/crl-bundle.pem")
 	f.StringVar(&q.ChainURL, "chain-url", "", "address of the issuing CAs' certificates (default chain.pem beside --url)")
 	f.StringVar(&q.CA, "ca", "", "PEM file of the trusted root; if it also has issuing CAs, none are fetched")
 	f.StringVar(&q.Out, "out", "", "file to keep")
@@ -75,12 +75,14 @@ func (q *crlSyncFlags) flags(f *pflag.FlagSet) {
 	f.DurationVar(&q.MinReload, "min-reload-interval", crlsync.DefaultMinReload, "minimum time between reloads; changes in between share one")
 	f.DurationVar(&q.WarnBefore, "warn-before", crlsync.DefaultWarnBefore, "warn when the file expires within this time")
 	f.DurationVar(&q.Interval, "interval", crlsync.DefaultInterval, "time between requests to a server that does not wait for a change")
-	f.DurationVar(&q.Wait, "wait", crlsync.DefaultWait, "how long the server should wait for a change; shorter behind a proxy that gives up earlier")
+	f.DurationVar(&q.Wait, "wait", crlsync.DefaultWait, "how long the server should wait for a change; shorter "+
+		"behind a proxy that gives up earlier")
 	f.DurationVar(&q.Timeout, "timeout", crlsync.DefaultTimeout, "maximum time for a complete answer, in addition to --wait")
 	f.Int64Var(&q.MaxSize, "max-size", crlsync.DefaultMaxSize, "maximum size of the file in bytes")
-	f.StringVar(&q.alert, "alert", "", "URL to which changes of state are posted as JSON; other users can see it in the process list: prefer --alert-file")
+	f.StringVar(&q.alert, "alert", "", "URL to which changes of state are posted as JSON; other users can see it in "+
+		"the process list: prefer --alert-file")
 	f.StringVar(&q.alertFile, "alert-file", "", "file with the URL for --alert")
-	f.StringVar(&q.metrics, "metrics", "", "address to serve Prometheus on, as in 127.0.0.1:9790")
+	f.StringVar(&q.metrics, "metrics", "", "address to serve Prometheus on, for example 127.0.0.1:9790")
 	f.StringVar(&q.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&q.logFormat, "log-format", "text", "text or json")
 	f.BoolVar(&q.once, "once", false, "fetch once; the exit status says whether the file is fresh")

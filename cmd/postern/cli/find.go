@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/postern-ca/postern/issuance"
 )
 
 // find is the command that says what there is under something.
@@ -41,10 +39,7 @@ address or phone number; an organisation; the id of an order, message or contact
 				return fmt.Errorf("reading what was found: %w", err)
 			}
 			if found.empty() {
-				return &issuance.Error{
-					Kind: issuance.NotFound, Message: "nothing is known by " + issuance.Quoted(arg),
-					Hint: "give all of it; of a serial number, the last eight digits or more",
-				}
+				return nowhere(arg)
 			}
 			return n.print(c, raw, func(w io.Writer) error { return found.print(w, api.names(c.Context())) })
 		},

@@ -25,7 +25,7 @@ func health(o Options) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			u, err := url.Parse(first(address, o.variable("POSTERN_SERVER"), DefaultServer))
 			if err != nil || u.Host == "" {
-				return issuance.Invalidf("url", "is not the address of a server", "write it as in "+DefaultServer)
+				return issuance.Invalidf("url", "is not the address of a server", "write it like "+DefaultServer)
 			}
 			roots, err := rootsIn(first(ca, o.variable("POSTERN_CA")))
 			if err != nil {
@@ -34,7 +34,7 @@ func health(o Options) *cobra.Command {
 			u = u.JoinPath("readyz")
 			r, err := http.NewRequestWithContext(c.Context(), http.MethodGet, u.String(), nil)
 			if err != nil {
-				return issuance.Invalidf("url", "is not the address of a server", "write it as in "+DefaultServer)
+				return issuance.Invalidf("url", "is not the address of a server", "write it like "+DefaultServer)
 			}
 			asker := o.transport(roots)
 			if t, ok := asker.Transport.(*http.Transport); ok && roots == nil && loopback(u.Hostname()) {
@@ -53,7 +53,11 @@ func health(o Options) *cobra.Command {
 				return unreachable(u, err)
 			}
 			if answer.StatusCode != http.StatusOK {
-				return &issuance.Error{Kind: issuance.Unavailable, Message: "not ready: " + strconv.Itoa(answer.StatusCode) + " " + strings.TrimSpace(string(text)), Hint: "see the server's log"}
+				return &issuance.Error{
+					Kind: issuance.Unavailable, Message: "not ready: " +
+						strconv.Itoa(answer.StatusCode) + " " + strings.TrimSpace(string(text)),
+					Hint: "see the server's log",
+				}
 			}
 			say(c.OutOrStdout(), "ready")
 			return nil

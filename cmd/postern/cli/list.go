@@ -80,7 +80,8 @@ func listCommand[T any](n *connection, l listing[T]) *cobra.Command {
 	c.Flags().IntVar(&p.limit, "limit", 100, "print at most this many")
 	c.Flags().BoolVar(&p.all, "all", false, "print all of them")
 	c.Flags().StringVar(&p.cursor, "cursor", "", "continue after an earlier list")
-	c.Flags().BoolVar(&p.csv, "csv", false, "print CSV (RFC 4180); the columns are fields of --json; cells that a spreadsheet would take for formulas begin with an apostrophe")
+	c.Flags().BoolVar(&p.csv, "csv", false, "print CSV (RFC 4180); the columns are fields of --json; cells that a "+
+		"spreadsheet would take for formulas begin with an apostrophe")
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,8 +25,8 @@ type mass struct {
 	sure, asJSON bool
 }
 
-func (m mass) body() map[string]string {
-	return map[string]string{"reason": string(m.reason), "comment": m.comment}
+func (m mass) body() map[string]any {
+	return map[string]any{"reason": string(m.reason), "comment": m.comment}
 }
 
 // standing returns the certificates that q asks for and that may still be used:
@@ -59,26 +60,64 @@ func (api *client) standing(ctx context.Context, q url.Values) (all []certificat
 
 // revoke shows the certificates, asks, and revokes those that are not revoked.
 func (m mass) revoke(c *cobra.Command) error {
-	open := make([]certificateRecord, 0, len(m.certificates))
+	open, err := m.open(c.Context())
+	if err != nil {
+		return err
+	}
+	before := 0
 	for _, r := range m.certificates {
-		if r.Status != string(issuance.Revoked) {
-			open = append(open, r)
+		if !slices.ContainsFunc(open, func(o certificateRecord) bool { return o.Serial == r.Serial }) {
+			before++
 		}
 	}
-	before := len(m.certificates) - len(open)
 	m.certificates = open
 	if len(open) > 0 && !m.sure {
-		if err := m.preview(c); err != nil {
-			return err
+		if m.reason == issuance.KeyCompromise {
+			say(c.ErrOrStderr(), "%s", takesAlong)
 		}
-		ask := fmt.Sprintf("Revoke %s as %s? This cannot be undone. Type %d to go on: ",
-			plural(len(open), "this certificate", "these %d certificates"), m.reason, len(open))
-		if err := typed(c, ask, strconv.Itoa(len(open))); err != nil {
+		if err := m.agreed(c); err != nil {
 			return err
 		}
 	}
 	done, passed, err := m.all(c)
 	return m.tell(c, done, before+passed, err)
+}
+
+// open returns those that are not revoked and, of a compromise, what it takes along.
+func (m mass) open(ctx context.Context) ([]certificateRecord, error) {
+	open, seen := make([]certificateRecord, 0, len(m.certificates)), map[string]bool{}
+	for _, r := range m.certificates {
+		found := []certificateRecord{r}
+		switch {
+		case seen[r.Serial]: // what it takes along was taken along with it
+			continue
+		case m.reason == issuance.KeyCompromise:
+			var concerned compromiseRecord
+			if err := m.api.get(ctx, certificatePath(r.Serial)+"/compromise", nil, &concerned); err != nil {
+				return nil, err
+			}
+			found = concerned.Items
+		case r.Status == string(issuance.Revoked):
+			continue
+		}
+		for _, r := range found {
+			if !seen[r.Serial] {
+				seen[r.Serial], open = true, append(open, r)
+			}
+		}
+	}
+	return open, nil
+}
+
+// agreed shows the certificates, and has a person type how many there are.
+func (m mass) agreed(c *cobra.Command) error {
+	if err := m.preview(c); err != nil {
+		return err
+	}
+	n := len(m.certificates)
+	ask := fmt.Sprintf("Revoke %s as %s? This cannot be undone. Type %d to go on: ",
+		plural(n, "this certificate", "these %d certificates"), m.reason, n)
+	return typed(c, ask, strconv.Itoa(n))
 }
 
 // shownFirst is how many certificates are shown before they are revoked.
@@ -138,7 +177,8 @@ func typed(c *cobra.Command, ask, want string) error {
 // tell says what came of it, on standard output.
 func (m mass) tell(c *cobra.Command, done []string, passed int, err error) error {
 	if m.asJSON {
-		if e := printJSON(c.OutOrStdout(), map[string]any{"revoked": done, "revoked_before": passed, "left": len(m.certificates) - len(done)}); e != nil {
+		if e := printJSON(c.OutOrStdout(), map[string]any{"revoked": done, "revoked_before": passed, "left": max(0,
+			len(m.certificates)-len(done))}); e != nil {
 			return e
 		}
 	} else if err == nil || len(done) > 0 {
@@ -147,7 +187,7 @@ func (m mass) tell(c *cobra.Command, done []string, passed int, err error) error
 	if err == nil {
 		return nil
 	}
-	left := len(m.certificates) - len(done)
+	left := max(0, len(m.certificates)-len(done))
 	message := err.Error()
 	if errors.Is(err, context.Canceled) {
 		message = "interrupted"

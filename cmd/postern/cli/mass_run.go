@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,7 +22,8 @@ type run struct {
 	mass
 	mu     sync.Mutex
 	done   []string // serial numbers
-	passed int      // found revoked by somebody else
+	also   []string // of those that were taken along with one of them
+	passed []string // found revoked, by somebody else unless they were taken along
 	err    error    // the first
 	shows  io.Writer
 }
@@ -29,7 +31,7 @@ type run struct {
 // all revokes m's certificates, until one cannot be. It returns the serial numbers
 // of those that it revoked, and how many somebody else had revoked meanwhile.
 func (m mass) all(c *cobra.Command) (done []string, passed int, err error) {
-	r := &run{mass: m, done: []string{}, shows: io.Discard}
+	r := &run{mass: m, shows: io.Discard}
 	if isTerminal(c.ErrOrStderr()) {
 		r.shows = c.ErrOrStderr()
 	}
@@ -60,19 +62,39 @@ func (m mass) all(c *cobra.Command) (done []string, passed int, err error) {
 	if r.err == nil {
 		r.err = c.Context().Err()
 	}
-	return r.done, r.passed, r.err
+	return r.outcome()
+}
+
+// outcome returns what was done and passed over: what was taken along was done.
+func (r *run) outcome() (done []string, passed int, err error) {
+	done = []string{}
+	mine := map[string]bool{}
+	for _, serial := range slices.Concat(r.done, r.also) {
+		if !mine[serial] {
+			mine[serial], done = true, append(done, serial)
+		}
+	}
+	for _, serial := range r.passed {
+		if !mine[serial] {
+			passed++
+		}
+	}
+	return done, passed, r.err
 }
 
 // one revokes a certificate and keeps what came of it.
 func (r *run) one(ctx context.Context, serial string) error {
-	before, err := r.post(ctx, serial)
+	record, before, err := r.post(ctx, serial)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case err == nil && before:
-		r.passed++
+		r.passed = append(r.passed, serial)
 	case err == nil:
 		r.done = append(r.done, serial)
+		for _, also := range record.AlsoRevoked {
+			r.also = append(r.also, also.Serial)
+		}
 	case r.err == nil:
 		r.err = err
 	}
@@ -80,19 +102,19 @@ func (r *run) one(ctx context.Context, serial string) error {
 	return err
 }
 
-// post asks the server, some times if it is busy. It reports whether the certificate
-// was revoked before.
-func (r *run) post(ctx context.Context, serial string) (before bool, err error) {
+// post asks the server, some times if it is busy. It returns the certificate, and
+// whether it was revoked before.
+func (r *run) post(ctx context.Context, serial string) (record certificateRecord, before bool, err error) {
 	path := certificatePath(serial)
 	for try := range 5 {
-		var record certificateRecord
+		record = certificateRecord{}
 		err = r.api.post(ctx, path+"/revoke", r.body(), &record)
 		switch issuance.KindOf(err) {
 		case issuance.Conflict:
 			if e := r.api.get(ctx, path, nil, &record); e == nil && record.Status == string(issuance.Revoked) {
-				return true, nil
+				return record, true, nil
 			}
-			return false, err
+			return record, false, err
 		case issuance.Limited, issuance.Unavailable:
 			select {
 			case <-time.After(time.Duration(try+1) * time.Second):
@@ -100,14 +122,14 @@ func (r *run) post(ctx context.Context, serial string) (before bool, err error) 
 			case <-ctx.Done():
 			}
 		}
-		return false, err
+		return record, false, err
 	}
-	return false, err
+	return record, false, err
 }
 
 // progress shows how far it is, on a terminal: at every hundredth, and at the end.
 func (r *run) progress(end bool) {
-	n, all := len(r.done)+r.passed, len(r.certificates)
+	n, all := len(r.done)+len(r.passed), len(r.certificates)
 	if all == 0 || !end && n%(all/100+1) != 0 {
 		return
 	}

@@ -20,7 +20,10 @@ func messages(n *connection) *cobra.Command {
 			},
 			short: "List messages, the newest first", plural: "messages", path: "api/v1/messages",
 			filters: []filter{
-				{name: "state", parameter: "state", usage: "pending, accepted, failed or dropped", words: words(issuance.Pending, issuance.Accepted, issuance.Failed, issuance.Dropped)},
+				{
+					name: "state", parameter: "state", usage: "pending, accepted, failed or dropped",
+					words: words(issuance.Pending, issuance.Accepted, issuance.Failed, issuance.Dropped),
+				},
 				{name: "order", parameter: "order", usage: "of this order"},
 			},
 			head: messageHead(), row: messageRow,
@@ -124,7 +127,7 @@ func sendTest(n *connection, c *cobra.Command, to string) error {
 }
 
 func messageHead() []string {
-	return []string{"KIND", "STATE", "TO", "TRIES", "MADE", "MESSAGE", "LAST ERROR"}
+	return []string{"KIND", "STATE", "TO", "TRIES", "CREATED", "MESSAGE", "LAST ERROR"}
 }
 
 func messageRow(_ namer, m messageRecord) []string {

@@ -1,17 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
-	"encoding/pem"
-	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
@@ -84,6 +76,8 @@ func (n *connection) search(ctx context.Context, api *client, arg string, status
 		return len(statuses) > 0 && !slices.Contains(statuses, c.status())
 	})
 	switch {
+	case len(found.Certificates) == 0 && isFileName(arg):
+		return certificateRecord{}, nowhere(arg)
 	case len(found.Certificates) == 0:
 		return certificateRecord{}, issuance.NoSuch(issuance.CertificateNoun, arg)
 	case len(found.Certificates) == 1:
@@ -114,54 +108,5 @@ func several(arg string, found []certificateRecord, more bool, contact namer) er
 		Kind: issuance.Conflict, Code: issuance.CodeSeveral,
 		Message: clip(arg, 64) + " names " + count + " certificates:\n" + text.String(),
 		Hint:    "name one by its serial number, in the last column",
-	}
-}
-
-// mostFile is the longest file with a certificate that is read.
-const mostFile = 1 << 20
-
-// inHand returns what the API is asked for: what is typed, or, if that is the name of
-// a file that has a certificate, or - for standard input, its fingerprint.
-func inHand(arg string, in io.Reader) (string, error) {
-	var text []byte
-	var err error
-	path := strings.ContainsAny(arg, `/\`) && !strings.Contains(arg, "://") && !strings.Contains(arg, "=")
-	if arg == "-" {
-		text, err = io.ReadAll(io.LimitReader(in, mostFile))
-	} else if info, e := os.Stat(arg); e == nil && info.Mode().IsRegular() && info.Size() <= mostFile {
-		path = path || strings.ContainsRune(arg, '.')
-		text, err = os.ReadFile(arg)
-	} else if path {
-		return "", issuance.Invalidf("", "there is no file "+arg+" of a certificate's size", "name a file in PEM or DER")
-	} else {
-		return arg, nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("reading a certificate: %w", err)
-	}
-	der, err := leaf(text)
-	if err != nil && (path || arg == "-") {
-		return "", issuance.Invalidf("", arg+": "+err.Error(), "give a certificate in PEM or DER")
-	} else if err != nil {
-		return arg, nil // a file that has a service's name by chance
-	}
-	sum := sha256.Sum256(der)
-	return hex.EncodeToString(sum[:]), nil
-}
-
-// leaf returns the first certificate in a file that is no authority's.
-func leaf(text []byte) ([]byte, error) {
-	if c, err := x509.ParseCertificate(text); err == nil {
-		return c.Raw, nil
-	}
-	rest := bytes.TrimPrefix(text, []byte("\ufeff"))
-	for {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return nil, errors.New("there is no client's certificate in it")
-		}
-		if c, err := x509.ParseCertificate(block.Bytes); err == nil && !c.IsCA {
-			return c.Raw, nil
-		}
 	}
 }

@@ -160,7 +160,7 @@ named by id, mail address or phone number. Nothing is made in the CA before it i
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&q.service, "service", "", "as in acme.payments")
+	f.StringVar(&q.service, "service", "", "for example acme.payments")
 	f.StringVar(&q.contact, "contact", "", "who receives it")
 	f.StringVar(&q.key, "key", "", "key algorithm (default what the service prefers)")
 	f.StringVar(&q.target, "target", "", "where it will be installed (default what the service prefers)")

@@ -24,12 +24,15 @@ func organizations(n *connection) *cobra.Command {
 		}),
 		addOrganization(n, told("added")), changeOrganization(n, told("changed")),
 		verbCommand(n, verb[organizationRecord]{
-			name: "disable", short: "Let nothing be ordered for an organisation, and refuse its certificates", arg: "organisation", path: at("organizations"),
-			ask:   "Disable this organisation? All certificates of all its services are refused from now on, until it is enabled.",
+			name: "disable", short: "Let nothing be ordered for an organisation, and refuse its certificates",
+			arg: "organisation", path: at("organizations"),
+			ask: "Disable this organisation? All certificates of all its services are refused from now on, until " +
+				"it is enabled; their open orders are cancelled.",
 			about: aboutOrganization, told: told("disabled"),
 		}),
 		verbCommand(n, verb[organizationRecord]{
-			name: "enable", short: "Let certificates be ordered for an organisation again", arg: "organisation", path: at("organizations"), told: told("enabled"),
+			name: "enable", short: "Let certificates be ordered for an organisation again", arg: "organisation",
+			path: at("organizations"), told: told("enabled"),
 		}))
 }
 

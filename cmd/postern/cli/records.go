@@ -20,6 +20,18 @@ type (
 		Disabled                                        bool
 		CreatedAt                                       time.Time `json:"created_at"`
 		MobileChangedAt                                 time.Time `json:"mobile_changed_at"`
+		EmailChangedAt                                  time.Time `json:"email_changed_at"`
+		LostAt                                          time.Time `json:"lost_at"`
+		Proposal                                        string
+	}
+	proposalRecord struct {
+		ID, State, Organization, Contact string
+		Was, Wanted                      issuance.Particulars
+		ProposedBy                       issuance.Actor `json:"proposed_by"`
+		ProposedAt                       time.Time      `json:"proposed_at"`
+		DecidedBy                        issuance.Actor `json:"decided_by"`
+		DecidedAt                        time.Time      `json:"decided_at"`
+		MadeAt                           time.Time      `json:"made_at"`
 	}
 	serviceRecord struct {
 		ID, Organization, Name, Identifier, Environment, Key, Target string
@@ -55,6 +67,18 @@ type (
 		RefusedUses                                                                                                   uint64    `json:"refused_uses"`
 		LastRefusedAt                                                                                                 time.Time `json:"last_refused_at"`
 		LastRefusal                                                                                                   string    `json:"last_refusal"`
+		RenewedBy                                                                                                     string    `json:"renewed_by"`
+		RevokedAt                                                                                                     time.Time `json:"revoked_at"`
+		Ancestry                                                                                                      []ancestorRecord
+		AlsoRevoked                                                                                                   []certificateRecord `json:"also_revoked"`
+	}
+	ancestorRecord struct {
+		Serial, Status, Reason string
+		ByKey                  bool `json:"by_key"`
+	}
+	compromiseRecord struct {
+		Count int
+		Items []certificateRecord
 	}
 	testedRecord struct {
 		Channel, To, Problem string
@@ -72,10 +96,12 @@ type (
 		ChannelPaused                                                        string    `json:"channel_paused"`
 	}
 	tokenRecord struct {
-		ID, Name, Role, Token string
-		CreatedAt             time.Time `json:"created_at"`
-		ExpiresAt             time.Time `json:"expires_at"`
-		RevokedAt             time.Time `json:"revoked_at"`
+		ID, Name, Owner, Role, Token string
+		Waits                        bool
+		AddedBy                      issuance.Actor `json:"added_by"`
+		CreatedAt                    time.Time      `json:"created_at"`
+		ExpiresAt                    time.Time      `json:"expires_at"`
+		RevokedAt                    time.Time      `json:"revoked_at"`
 	}
 	auditRecord struct {
 		Seq                                        uint64
@@ -99,5 +125,9 @@ func who(a issuance.Actor) string {
 	if a.Role == "" {
 		return ""
 	}
-	return first(a.Name, a.ID) + " (" + string(a.Role) + ")"
+	name := first(a.Name, a.ID)
+	if a.Owner != "" && a.Owner != name {
+		name += " of " + a.Owner
+	}
+	return name + " (" + string(a.Role) + ")"
 }

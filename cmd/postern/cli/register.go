@@ -38,9 +38,13 @@ func services(n *connection) *cobra.Command {
 		addService(n), changeService(n),
 		disableCommand(n, verb[serviceRecord]{
 			name: "disable", short: "Stop orders for a service, and refuse its certificates", arg: "service", path: at("services"),
-			ask: "Disable this service? Its certificates are refused from now on, until it is enabled.", about: aboutService, told: told("disabled"),
+			ask: "Disable this service? Its certificates are refused from now on, until it is enabled; its open " +
+				"orders are cancelled.", about: aboutService, told: told("disabled"),
 		}, holder[serviceRecord]{"service", func(s serviceRecord) string { return s.ID }, issuance.CessationOfOperation}),
-		verbCommand(n, verb[serviceRecord]{name: "enable", short: "Allow orders for a service again", arg: "service", path: at("services"), told: told("enabled")}))
+		verbCommand(n, verb[serviceRecord]{
+			name: "enable", short: "Allow orders for a service again", arg: "service",
+			path: at("services"), told: told("enabled"),
+		}))
 }
 
 func aboutService(_ namer, s serviceRecord, l *sheet) {

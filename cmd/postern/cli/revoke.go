@@ -42,6 +42,10 @@ Several are named one after the other, or by flags: of what all flags say, those
 active or held and have not expired. You are shown them, and type how many there are. What
 was interrupted goes on when it is run again: those that are revoked already are passed over.
 
+As keyCompromise, every certificate for the same key is revoked too, and every successor that
+was obtained with it over EST, of those too: you are shown them first. One that was revoked for
+another reason gets this one, and keeps its date. A key that was compromised is never certified again.
+
 REASON is one of ` + strings.Join(reasons(), ", ") + ".",
 		Example: `  postern cert revoke 3f0c... --reason keyCompromise --comment "laptop stolen"
   postern cert revoke --org acme --issued-from 2027-01-01 --issued-before 2027-02-01 --reason superseded`,
@@ -104,13 +108,14 @@ func (r *revoking) one(c *cobra.Command, m mass, arg string) error {
 	if err != nil {
 		return err
 	}
+	body := m.body()
 	if !m.sure {
-		about := m.api.aboutCertificate(c.Context())
-		if err := ask(c, m.api, path, "Revoke this certificate? This cannot be undone.", about); err != nil {
+		if err := m.askOne(c, path, body); err != nil {
 			return err
 		}
 	}
-	err = send(r.n, c, m.api.post, path+"/revoke", m.body(), certificateStands)
+	also := func(c certificateRecord) []string { return standings(c.AlsoRevoked) }
+	err = sendAll(r.n, c, m.api.post, path+"/revoke", body, certificateStands, also)
 	if issuance.KindOf(err) != issuance.Conflict {
 		return err
 	}
@@ -121,6 +126,32 @@ func (r *revoking) one(c *cobra.Command, m mass, arg string) error {
 	say(c.ErrOrStderr(), "it was revoked before, on %s", when(found.ChangedAt))
 	show := func(ctx context.Context, path string, _, out any) error { return m.api.get(ctx, path, nil, out) }
 	return send(r.n, c, show, path, nil, certificateStands)
+}
+
+// askOne asks before the certificate at path is revoked. What a compromise takes
+// along is shown first, and counted: the body then says how many were agreed to.
+func (m mass) askOne(c *cobra.Command, path string, body map[string]any) error {
+	if m.reason == issuance.KeyCompromise {
+		var concerned compromiseRecord
+		if err := m.api.get(c.Context(), path+"/compromise", nil, &concerned); err != nil {
+			return err
+		}
+		if concerned.Count > 1 {
+			say(c.ErrOrStderr(), "%s", takesAlong)
+			m.certificates, body["count"] = concerned.Items, concerned.Count
+			return m.agreed(c)
+		}
+	}
+	return ask(c, m.api, path, "Revoke this certificate? This cannot be undone.", m.api.aboutCertificate(c.Context()))
+}
+
+const takesAlong = "A compromise takes along every certificate for the same key, and every one that was obtained with it:"
+
+func standings(all []certificateRecord) (lines []string) {
+	for _, c := range all {
+		lines = append(lines, certificateStands(c))
+	}
+	return lines
 }
 
 // named returns the certificates that args name, one each.

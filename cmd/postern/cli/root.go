@@ -43,7 +43,7 @@ func (o Options) variable(name string) string {
 func commands(o Options) []*cobra.Command {
 	api := &connection{options: o}
 	staff := []*cobra.Command{
-		organizations(api), contacts(api), services(api), orders(api),
+		organizations(api), contacts(api), proposals(api), services(api), orders(api),
 		find(api), certificates(api), messages(api), tokens(api), audit(api), reports(api),
 	}
 	for _, c := range staff {
@@ -94,13 +94,10 @@ func strict(c *cobra.Command) {
 	if !c.Runnable() {
 		c.Args = cobra.ArbitraryArgs
 		c.RunE = func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return c.Help()
+			if err := unknown(c, args); err != nil {
+				return err
 			}
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				return Usagef(c, "there is no command %q; did you mean %s?", args[0], near[0])
-			}
-			return Usagef(c, "there is no command %q", args[0])
+			return c.Help()
 		}
 	} else {
 		check := c.Args
@@ -120,6 +117,43 @@ func strict(c *cobra.Command) {
 	}
 }
 
+// unknown returns an error if args, what was given to c beyond its name, begin with
+// a command that c has not.
+func unknown(c *cobra.Command, args []string) error {
+	if !c.HasSubCommands() || len(args) == 0 {
+		return nil
+	}
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return Usagef(c, "there is no command %q; did you mean %s?", args[0], near[0])
+	}
+	return Usagef(c, "there is no command %q", args[0])
+}
+
+// helpful has root show no help for a command that there is not, be it asked for by
+// --help or by the command help. What was wrong then is in the error that it returns
+// the place of.
+func helpful(root *cobra.Command) *error {
+	wrong, show := new(error), root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if *wrong = unknown(c, c.Flags().Args()); *wrong == nil {
+			show(c, args)
+		}
+	})
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil && help != root {
+		help.Run = nil
+		help.RunE = func(_ *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err = cmp.Or(err, unknown(about, rest)); err != nil {
+				return err
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		}
+	}
+	return wrong
+}
+
 // missing returns an error that names the first required flag that was not given.
 func missing(c *cobra.Command) (err error) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
@@ -133,7 +167,9 @@ func missing(c *cobra.Command) (err error) {
 // Run does what o.Args say and returns the exit status. An error is told on
 // o.Err: what happened, then what to do.
 func Run(ctx context.Context, o Options) int {
-	err := Root(o).ExecuteContext(ctx)
+	root := Root(o)
+	wrong := helpful(root)
+	err := cmp.Or(root.ExecuteContext(ctx), *wrong)
 	if err == nil {
 		return StatusDone
 	}

@@ -28,7 +28,8 @@ func newService(c *cobra.Command, arg string) (map[string]any, error) {
 	_, identified := body["identifier"]
 	switch {
 	case !dotted && !named:
-		return nil, Usagef(c, "the service of %s has no name: write organisation and name, as in %s.payments, or add --name \"my page\"", arg, arg)
+		return nil, Usagef(c, "the service of %s has no name: write organisation and name, for example %s.payments, "+
+			"or add --name \"my page\"", arg, arg)
 	case dotted && named && identified:
 		return nil, Usagef(c, "there are two identifiers, %s and that of --id: leave one out", rest)
 	case dotted && named:

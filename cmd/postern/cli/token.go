@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,11 +18,13 @@ import (
 func tokens(n *connection) *cobra.Command {
 	return group("token", "Bearer tokens of the admin API",
 		listCommand(n, listing[tokenRecord]{
-			columns: []string{"id", "name", "role", "created_at", "expires_at", "revoked_at"},
-			short:   "List tokens", plural: "tokens", path: "api/v1/tokens",
-			head: []string{"NAME", "ROLE", "MADE", "ENDS", "REVOKED", "TOKEN"},
+			columns: []string{
+				"id", "name", "owner", "role", "waits", "added_by.name", "confirmed_by.name", "created_at", "expires_at", "revoked_at",
+			},
+			short: "List tokens", plural: "tokens", path: "api/v1/tokens",
+			head: []string{"NAME", "OWNER", "ROLE", "CREATED", "EXPIRES", "REVOKED", "TOKEN"},
 			row: func(_ namer, t tokenRecord) []string {
-				return []string{t.Name, t.Role, when(t.CreatedAt), when(t.ExpiresAt), when(t.RevokedAt), t.ID}
+				return []string{t.Name, t.Owner, t.Role, when(t.CreatedAt), t.ends(), when(t.RevokedAt), t.ID}
 			},
 		}),
 		showCommand(n, showing[tokenRecord]{
@@ -29,8 +32,10 @@ func tokens(n *connection) *cobra.Command {
 			lines: aboutToken,
 		}),
 		addToken(n),
+		confirmToken(n),
 		verbCommand(n, verb[tokenRecord]{
-			name: "revoke", short: "Revoke a token at once", arg: "token", path: at("tokens"), ask: "Revoke this token? This cannot be undone.", about: aboutToken,
+			name: "revoke", short: "Revoke a token at once", arg: "token", path: at("tokens"),
+			ask: "Revoke this token? This cannot be undone.", about: aboutToken,
 			told: func(t tokenRecord) string { return "revoked token " + t.ID + ", " + t.Name },
 		}))
 }
@@ -38,14 +43,74 @@ func tokens(n *connection) *cobra.Command {
 func aboutToken(_ namer, t tokenRecord, s *sheet) {
 	s.add("token", t.ID)
 	s.add("name", t.Name)
+	s.add("owner", t.Owner)
 	s.add("role", t.Role)
 	s.add("made", when(t.CreatedAt))
-	s.add("ends", when(t.ExpiresAt))
+	s.add("ends", t.ends())
 	s.add("revoked", when(t.RevokedAt))
 }
 
+// ends says until when the token opens something, or what it waits for.
+func (t tokenRecord) ends() string {
+	if t.Waits {
+		return "to be confirmed"
+	}
+	return when(t.ExpiresAt)
+}
+
+// confirmToken prints the second half of a token that another person added.
+func confirmToken(n *connection) *cobra.Command {
+	return &cobra.Command{
+		Use: "confirm TOKEN", Short: "Confirm a token that another person added for somebody, and print its second half once",
+		Long: `Confirms a token that another person added for somebody else, which
+policy.four_eyes asks for, and prints its second half, alone on standard output.
+Give it to the token's owner, who has the first half from whoever added it: the
+token is both, one after the other. To refuse it, revoke it.`,
+		Args: args("TOKEN"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return n.printToken(c, "api/v1/tokens/"+url.PathEscape(args[0])+"/confirm", map[string]string{}, func(t tokenRecord) string {
+				return "confirmed token " + t.ID + ", " + t.Name + ", of " + t.Owner +
+					"; give its owner this second half now, it will not be shown again:"
+			})
+		},
+	}
+}
+
+// added says what a new token is, before the token itself.
+func added(t tokenRecord) string {
+	s := "created token " + t.ID + ", " + t.Name + ", " + t.Role
+	if t.Waits {
+		return s + ", of " + t.Owner + "; another person must confirm it: `postern token confirm " + word(t.ID) +
+			"`; give its owner this first half now, it will not be shown again:"
+	}
+	return s + "; save it now, it will not be shown again:"
+}
+
+// printToken sends body to path, says what came of it, and prints the token, or
+// its half, alone on standard output.
+func (n *connection) printToken(c *cobra.Command, path string, body map[string]string, told func(tokenRecord) string) error {
+	api, err := n.client()
+	if err != nil {
+		return err
+	}
+	var raw json.RawMessage
+	if err := api.post(c.Context(), path, body, &raw); err != nil {
+		return err
+	}
+	if n.json {
+		return printJSON(c.OutOrStdout(), raw)
+	}
+	var t tokenRecord
+	if err := json.Unmarshal(raw, &t); err != nil {
+		return fmt.Errorf("reading the token: %w", err)
+	}
+	say(c.ErrOrStderr(), "%s", told(t))
+	say(c.OutOrStdout(), "%s", t.Token)
+	return nil
+}
+
 func addToken(n *connection) *cobra.Command {
-	var name, role string
+	var name, owner, role string
 	var lifetime time.Duration
 	roles := words(issuance.RoleAdministrator, issuance.RoleOfficer, issuance.RoleAuditor)
 	c := &cobra.Command{
@@ -54,7 +119,12 @@ func addToken(n *connection) *cobra.Command {
 again.
 
 ROLE is administrator (everything), officer (orders, certificates, contacts,
-services) or auditor (reads).`,
+services) or auditor (reads).
+
+A token belongs to a person, its owner: two tokens of one owner are one person
+wherever two persons are needed. With policy.four_eyes, a token for somebody else
+opens nothing until another person confirms it; then what is printed is its first
+half, and whoever confirms it gets the second.`,
 		Example: "  POSTERN_TOKEN=$(postern token add --name ci --role auditor --lifetime 2160h)",
 		Args:    args(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -63,33 +133,20 @@ services) or auditor (reads).`,
 				return flagError(c, "role", err)
 			}
 			body := map[string]string{"name": name, "role": known}
+			if owner != "" {
+				body["owner"] = owner
+			}
 			if lifetime != 0 {
 				body["lifetime"] = lifetime.String()
 			}
-			api, err := n.client()
-			if err != nil {
-				return err
-			}
-			var raw json.RawMessage
-			if err := api.post(c.Context(), "api/v1/tokens", body, &raw); err != nil {
-				return err
-			}
-			if n.json {
-				return printJSON(c.OutOrStdout(), raw)
-			}
-			var t tokenRecord
-			if err := json.Unmarshal(raw, &t); err != nil {
-				return fmt.Errorf("reading the token: %w", err)
-			}
-			say(c.ErrOrStderr(), "created token %s, %s, %s; save it now, it will not be shown again:", t.ID, t.Name, t.Role)
-			say(c.OutOrStdout(), "%s", t.Token)
-			return nil
+			return n.printToken(c, "api/v1/tokens", body, added)
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "what it is for")
+	c.Flags().StringVar(&owner, "owner", "", "whom it is for, by name or mail address (default: you)")
 	c.Flags().StringVar(&role, "role", "", "administrator, officer or auditor")
 	complete(c, "role", roles...)
-	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it is valid, as in 2160h (default: it never expires)")
+	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it is valid, for example 2160h (default: it never expires)")
 	require(c, "name", "role")
 	return c
 }
@@ -98,7 +155,7 @@ func audit(n *connection) *cobra.Command {
 	return group("audit", "Who did what",
 		listCommand(n, listing[auditRecord]{
 			columns: []string{
-				"seq", "at", "actor.name", "actor.role", "actor.id", "verb", "organization", "order", "serial",
+				"seq", "at", "actor.name", "actor.owner", "actor.role", "actor.id", "verb", "organization", "order", "serial",
 				"subject", "detail",
 			},
 			short: "List audit records, the newest first", plural: "audit records", path: "api/v1/audit",

@@ -20,6 +20,13 @@ func group(name, short string, below ...*cobra.Command) *cobra.Command {
 // send posts body to path and prints the record that comes back: as JSON, or as
 // the one line that told says of it.
 func send[T any](n *connection, c *cobra.Command, how func(context.Context, string, any, any) error, path string, body any, told func(T) string) error {
+	return sendAll(n, c, how, path, body, told, func(T) []string { return nil })
+}
+
+// sendAll is send of what more lines are said of.
+func sendAll[T any](n *connection, c *cobra.Command, how func(context.Context, string, any, any) error, path string, body any,
+	told func(T) string, more func(T) []string,
+) error {
 	var raw json.RawMessage
 	if err := how(c.Context(), path, body, &raw); err != nil {
 		return err
@@ -32,6 +39,9 @@ func send[T any](n *connection, c *cobra.Command, how func(context.Context, stri
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	say(c.OutOrStdout(), "%s", told(record))
+	for _, line := range more(record) {
+		say(c.OutOrStdout(), "%s", line)
+	}
 	return nil
 }
 

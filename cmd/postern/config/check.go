@@ -90,7 +90,8 @@ func (k checker) front(section string, f Front) {
 	k.pair(section, f.TLS.Cert, f.TLS.Key)
 	switch on := loopbackListen(f.Listen); {
 	case f.TLS.Proxy && f.TLS.Cert != "":
-		k.say(section+".tls.proxy", "is set, and "+section+".tls.cert too", "keep proxy if a proxy in front terminates TLS, or cert and key if Postern does")
+		k.say(section+".tls.proxy", "is set, and "+section+".tls.cert too",
+			"keep proxy if a proxy in front terminates TLS, or cert and key if Postern does")
 	case schemeOf(f.URL) == "http" && f.TLS.Cert != "":
 		k.say(section+".url", "is plain http, but there is a certificate for it", "write it with https, or take "+section+".tls.cert and key out")
 	case schemeOf(f.URL) == "http" && !f.TLS.Proxy && !on:
@@ -102,7 +103,7 @@ func (k checker) public(p Public) {
 	k.front("public", p.Front())
 	for _, s := range p.TrustedProxies {
 		if _, err := parseNetwork(s); err != nil {
-			k.say("public.trusted_proxies", quoted(s)+" is not an address or network", "write it as in 10.0.0.7 or 10.0.0.0/8")
+			k.say("public.trusted_proxies", quoted(s)+" is not an address or network", "write it like 10.0.0.7 or 10.0.0.0/8")
 		}
 	}
 	k.between("public.posts_per_minute", p.PostsPerMinute, 1, 1_000_000)
@@ -111,11 +112,13 @@ func (k checker) public(p Public) {
 
 func (k checker) plain() {
 	k.listen("plain.listen", k.Plain.Listen)
-	if !k.need("plain.url", k.Plain.URL, "set the address of CRLs and OCSP, for example http://pki.example.com; it is part of every certificate and must keep working") {
+	if !k.need("plain.url", k.Plain.URL, "set the address of CRLs and OCSP, for example http://pki.example.com; it "+
+		"is part of every certificate and must keep working") {
 		return
 	}
 	if schemeOf(k.Plain.URL) == "https" {
-		k.say("plain.url", "is not an http URL", "use a URL as in http://pki.example.com: what it serves is signed, and a client that fetches a CRL over TLS may need that CRL to do so")
+		k.say("plain.url", "is not an http URL", "use a URL like http://pki.example.com: what it serves is signed, "+
+			"and a client that fetches a CRL over TLS may need that CRL to do so")
 		return
 	}
 	k.address("plain.url", k.Plain.URL, "http://pki.example.com")
@@ -143,13 +146,16 @@ func (k checker) pair(section, cert, key string) {
 
 func (k checker) authority() {
 	domain := regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
-	if hint := "use a domain of yours, as in example.com; it is part of every certificate and cannot be changed later"; k.need("ca.trust_domain", k.CA.TrustDomain, hint) &&
+	if hint := "use a domain of yours, for example example.com; it is part of every certificate and cannot be " +
+		"changed later"; k.need("ca.trust_domain", k.CA.TrustDomain, hint) &&
 		(len(k.CA.TrustDomain) > 253 || !domain.MatchString(k.CA.TrustDomain)) {
 		k.say("ca.trust_domain", quoted(k.CA.TrustDomain)+" is not a domain name in lower case", hint)
 	}
 	k.line("ca.organization", k.CA.Organization, 64)
 	if k.CA.Passphrase.Empty() {
-		k.say("ca.passphrase", "is not set", "set the passphrase of the CA's keys, preferably as ca.passphrase_file; in the environment: POSTERN_CA_PASSPHRASE_FILE")
+		k.say("ca.passphrase", "is not set",
+			"set the passphrase of the CA's keys, preferably as ca.passphrase_file; in the environment: "+
+				"POSTERN_CA_PASSPHRASE_FILE")
 	}
 	k.within("ca.crl_lifetime", k.CA.CRLLifetime, 10*time.Minute, 30*24*time.Hour)
 	if n := k.CA.CRLShards; n != 0 && (n < 2 || n > 1024 || n&(n-1) != 0) {
@@ -192,6 +198,8 @@ func (k checker) policy() {
 			p.CodeCooldown = standard.CodeCooldown
 		case "link_lifetime":
 			p.LinkLifetime = standard.LinkLifetime
+		case "approval_lifetime":
+			p.ApprovalLifetime = standard.ApprovalLifetime
 		case "claim_window":
 			p.ClaimWindow = standard.ClaimWindow
 		case "cooling_off":
@@ -213,7 +221,7 @@ func (k checker) policy() {
 func (k checker) brand() {
 	k.line("brand.name", k.Brand.Name, 64)
 	if k.Brand.Colour != "" && !regexp.MustCompile(`^#[0-9a-fA-F]{6}$`).MatchString(k.Brand.Colour) {
-		k.say("brand.colour", quoted(k.Brand.Colour)+" is not a colour", "write it in quotes, as in \"#0f5c8c\"")
+		k.say("brand.colour", quoted(k.Brand.Colour)+" is not a colour", "write it in quotes, for example \"#0f5c8c\"")
 	}
 	if k.Brand.SupportEmail != "" {
 		k.mailbox("brand.support_email", k.Brand.SupportEmail, "use one address, for example support@example.com")

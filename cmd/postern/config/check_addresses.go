@@ -10,7 +10,7 @@ import (
 
 // listen checks an address to listen on.
 func (k checker) listen(key, address string) {
-	hint := "write it as in :8443 or 127.0.0.1:9443"
+	hint := "write it like :8443 or 127.0.0.1:9443"
 	if !k.need(key, address, hint) {
 		return
 	}
@@ -89,7 +89,7 @@ func (k checker) url(key, address string, plain bool) {
 // address checks that address is scheme and host and nothing else; nil if not.
 func (k checker) address(key, address, example string) *url.URL {
 	u, err := url.Parse(address)
-	hint := "use scheme and host, as in " + example
+	hint := "use scheme and host, for example " + example
 	switch {
 	case err != nil, u.Host == "", u.Hostname() == "", u.Scheme != "https" && u.Scheme != "http":
 		k.say(key, "is not the address of a site", hint)
@@ -100,7 +100,7 @@ func (k checker) address(key, address, example string) *url.URL {
 	case u.Path != "" && u.Path != "/" && !strings.HasPrefix(key, "public.") && !strings.HasPrefix(key, "admin."):
 		k.say(key, quoted(address)+" has a path", hint)
 	case strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }):
-		k.say(key, quoted(address)+" is not ASCII", "write the host in its ASCII form, as in https://xn--pki-dma.example")
+		k.say(key, quoted(address)+" is not ASCII", "write the host in its ASCII form, for example https://xn--pki-dma.example")
 	case !k.basePath(key, u):
 	default:
 		return u
@@ -126,12 +126,12 @@ func (k checker) basePath(key string, u *url.URL) bool {
 	parts := strings.Split(base, "/")[1:]
 	for _, part := range parts {
 		if part == "" || part == "." || part == ".." || strings.ContainsFunc(part, strangeInPath) {
-			k.say(key, quoted(u.String())+" has a path that cannot be used", "use letters, digits, - and _, as in https://example.com/certs")
+			k.say(key, quoted(u.String())+" has a path that cannot be used", "use letters, digits, - and _, for example https://example.com/certs")
 			return false
 		}
 	}
 	if slices.Contains(ownPaths(), parts[0]) {
-		k.say(key, "begins with /"+parts[0]+", which is one of Postern's own paths", "choose another, as in https://example.com/certs")
+		k.say(key, "begins with /"+parts[0]+", which is one of Postern's own paths", "choose another, for example https://example.com/certs")
 		return false
 	}
 	return true

@@ -37,7 +37,8 @@ func (k checker) caller(prefix string, c Caller, before []Caller) {
 	k.label(prefix+"name", c.Name)
 	switch {
 	case c.Secret.Empty() && len(c.Services) == 0:
-		k.say(prefix+"secret", "is not set, and there are no services", "set a secret for the proxy, preferably as secret_file, or services whose certificates it may show")
+		k.say(prefix+"secret", "is not set, and there are no services",
+			"set a secret for the proxy, preferably as secret_file, or services whose certificates it may show")
 	case !c.Secret.Empty() && len(c.Services) > 0:
 		k.say(prefix+"services", "is set, but so is a secret", "keep one of the two: the proxy authenticates in one way")
 	case !c.Secret.Empty() && len(c.Secret.Reveal()) < leastSecret:
@@ -66,7 +67,8 @@ func (k checker) caller(prefix string, c Caller, before []Caller) {
 		k.oneOf(prefix+"upstream_by", c.UpstreamBy, "query", "header")
 	}
 	if len(c.Upstreams) > 1 && c.Format == string(auth.Envoy) && c.UpstreamBy != "header" {
-		k.say(prefix+"upstream_by", "is not header, but Envoy passes on its clients' query", "set it to header, and configure Envoy to add Postern-Upstream (headers_to_add)")
+		k.say(prefix+"upstream_by", "is not header, but Envoy passes on its clients' query",
+			"set it to header, and configure Envoy to add Postern-Upstream (headers_to_add)")
 	}
 	for i, u := range c.Upstreams {
 		k.upstream(fmt.Sprintf("%supstreams[%d].", prefix, i), u, c.Upstreams[:i])
@@ -85,7 +87,7 @@ func (k checker) callerHeader(prefix string, c Caller) {
 	}
 	switch name := strings.ToLower(c.Header); {
 	case !regexp.MustCompile(`^[a-z0-9-]{1,64}$`).MatchString(name):
-		k.say(prefix+"header", quoted(c.Header)+" is not a header name", "use letters, digits and hyphens, as in X-SSL-Client-Cert")
+		k.say(prefix+"header", quoted(c.Header)+" is not a header name", "use letters, digits and hyphens, for example X-SSL-Client-Cert")
 	case slices.Contains([]string{"authorization", "cookie", "host", strings.ToLower(auth.SecretHeader), strings.ToLower(auth.UpstreamHeader)}, name):
 		k.say(prefix+"header", quoted(c.Header)+" has another meaning", "use a header that is only for the certificate")
 	case slices.Contains([]string{string(auth.Envoy), string(auth.Traefik), string(auth.RFC9440)}, c.Format) && !strings.EqualFold(name, auth.Format(c.Format).Header()):
@@ -109,11 +111,13 @@ func (k checker) upstream(prefix string, u Upstream, before []Upstream) {
 		k.oneOf(prefix+"environments", e, environments...)
 	}
 	if u.AllowWithoutCertificate && u.Environment != string(issuance.Test) {
-		k.say(prefix+"allow_without_certificate", "is set, but the upstream's environment is not test", "remove it; if there is no production data behind it, set environment: test")
+		k.say(prefix+"allow_without_certificate", "is set, but the upstream's environment is not test",
+			"remove it; if there is no production data behind it, set environment: test")
 	}
 	for _, o := range u.Organizations {
 		if !shortName().MatchString(o) {
-			k.say(prefix+"organizations", quoted(o)+" is not the short name of an organisation", "write it as `postern org list` does, for example acme")
+			k.say(prefix+"organizations", quoted(o)+" is not the short name of an organisation",
+				"write it as `postern org list` does, for example acme")
 		}
 	}
 	k.services(prefix+"services", u.Services)

@@ -18,12 +18,14 @@ func (k checker) signIn(s SMTP) {
 	case s.OAuth2.set():
 		k.say("mail.smtp.auth", "is "+s.Auth+", and mail.smtp.oauth2 is set", "set mail.smtp.auth to xoauth2, or remove oauth2")
 	case s.Username != "" && s.Password.Empty():
-		k.say("mail.smtp.password", "is not set, but mail.smtp.username is", "set the password, preferably as mail.smtp.password_file, or remove username")
+		k.say("mail.smtp.password", "is not set, but mail.smtp.username is",
+			"set the password, preferably as mail.smtp.password_file, or remove username")
 	case s.Username == "" && !s.Password.Empty():
 		k.say("mail.smtp.username", "is not set, but mail.smtp.password is", "set the user name, or remove password")
 	}
 	if s.Hello != "" && !delivery.IsHelloName(s.Hello) {
-		k.say("mail.smtp.hello", quoted(s.Hello)+" cannot be used in EHLO", "use the full name of this host, for example certs.example.com, or an address such as [203.0.113.7]")
+		k.say("mail.smtp.hello", quoted(s.Hello)+" cannot be used in EHLO",
+			"use the full name of this host, for example certs.example.com, or an address such as [203.0.113.7]")
 	}
 }
 
@@ -38,7 +40,8 @@ func (k checker) xoauth2(s SMTP) {
 	o := s.OAuth2
 	switch {
 	case !o.set() && s.Password.Empty():
-		k.say("mail.smtp.password", "is not set, and neither is mail.smtp.oauth2", "set mail.smtp.password_file to the file with the access token, or configure mail.smtp.oauth2")
+		k.say("mail.smtp.password", "is not set, and neither is mail.smtp.oauth2",
+			"set mail.smtp.password_file to the file with the access token, or configure mail.smtp.oauth2")
 	case !o.set():
 	case !s.Password.Empty():
 		k.say("mail.smtp.password", "is set, but so is mail.smtp.oauth2", "keep one of the two")
@@ -49,12 +52,14 @@ func (k checker) xoauth2(s SMTP) {
 
 func (k checker) oauth2(o OAuth2) {
 	const key = "mail.smtp.oauth2."
-	if hint := "set the provider's token endpoint, for example https://login.microsoftonline.com/TENANT/oauth2/v2.0/token"; k.need(key+"token_url", o.TokenURL, hint) {
+	if hint := "set the provider's token endpoint, for example " +
+		"https://login.microsoftonline.com/TENANT/oauth2/v2.0/token"; k.need(key+"token_url", o.TokenURL, hint) {
 		k.endpoint(key+"token_url", o.TokenURL, hint)
 	}
 	k.need(key+"client_id", o.ClientID, "set the client id that the provider assigned to the application")
 	if o.ClientSecret.Empty() && o.RefreshToken.Empty() {
-		k.say(key+"client_secret", "is not set, nor is "+key+"refresh_token", "set the application's secret, preferably as "+key+"client_secret_file")
+		k.say(key+"client_secret", "is not set, nor is "+key+"refresh_token",
+			"set the application's secret, preferably as "+key+"client_secret_file")
 	}
 }
 

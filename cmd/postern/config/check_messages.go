@@ -21,7 +21,9 @@ func (k checker) mail() {
 		return
 	}
 	s := k.Mail.SMTP
-	if k.need("mail.smtp.host", s.Host, "set the mail server, or set mail.provider to outbox for a trial") && strings.ContainsFunc(s.Host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/:@", r) }) && net.ParseIP(s.Host) == nil {
+	if k.need("mail.smtp.host", s.Host, "set the mail server, or set mail.provider to outbox for a trial") &&
+		strings.ContainsFunc(s.Host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/:@", r) }) &&
+		net.ParseIP(s.Host) == nil {
 		k.say("mail.smtp.host", quoted(s.Host)+" is not a host name", "use only the name; the port belongs in mail.smtp.port")
 	}
 	if s.Port < 1 || s.Port > 65535 {
@@ -58,7 +60,8 @@ func (k checker) twilio(t Twilio) {
 		k.say("sms.twilio.messaging_service_sid", "is not a messaging service SID", "copy it from Twilio's console: MG and 32 hexadecimal digits")
 	}
 	if t.From != "" && !regexp.MustCompile(`^(\+[1-9][0-9]{4,14}|[0-9]{3,8}|[A-Za-z0-9 ]{1,11})$`).MatchString(t.From) {
-		k.say("sms.twilio.from", quoted(t.From)+" is not a sender", "use a number such as +41791234567, or a name of at most 11 letters and digits")
+		k.say("sms.twilio.from", quoted(t.From)+" is not a sender",
+			"use a number such as +41791234567, or a name of at most 11 letters and digits")
 	}
 	if k.need("sms.twilio.base_url", t.BaseURL, "use https://api.twilio.com") {
 		k.url("sms.twilio.base_url", t.BaseURL, true)
@@ -74,11 +77,14 @@ func (k checker) twilioCredentials(t Twilio) {
 	case t.APIKey == "" && !t.APIKeySecret.Empty():
 		k.say("sms.twilio.api_key", "is not set, but sms.twilio.api_key_secret is", hint)
 	case t.APIKey != "" && t.APIKeySecret.Empty():
-		k.say("sms.twilio.api_key_secret", "is not set, but sms.twilio.api_key is", "set the secret that Twilio showed when the key was created, preferably as sms.twilio.api_key_secret_file")
+		k.say("sms.twilio.api_key_secret", "is not set, but sms.twilio.api_key is",
+			"set the secret that Twilio showed when the key was created, preferably as sms.twilio.api_key_secret_file")
 	case t.APIKey != "" && !t.AuthToken.Empty():
 		k.say("sms.twilio.auth_token", "is set, but so is sms.twilio.api_key", "keep one of the two")
 	case t.APIKey == "" && t.AuthToken.Empty():
-		k.say("sms.twilio.auth_token", "is not set, and neither is sms.twilio.api_key", "copy it from Twilio's console, preferably into a file for sms.twilio.auth_token_file; in the environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
+		k.say("sms.twilio.auth_token", "is not set, and neither is sms.twilio.api_key",
+			"copy it from Twilio's console, preferably into a file for sms.twilio.auth_token_file; in the "+
+				"environment: POSTERN_SMS_TWILIO_AUTH_TOKEN_FILE")
 	}
 }
 
@@ -113,6 +119,7 @@ func (k checker) outbox() {
 		key = "sms.provider"
 	}
 	if key != "" && k.Admin.Listen != "" && !loopbackListen(k.Admin.Listen) {
-		k.say("admin.listen", "is reachable from other machines, but "+key+" shows every link, code and password on its outbox page", "listen on 127.0.0.1, or send real messages")
+		k.say("admin.listen", "is reachable from other machines, but "+key+" shows every link, code and password on "+
+			"its outbox page", "listen on 127.0.0.1, or send real messages")
 	}
 }

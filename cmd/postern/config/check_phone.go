@@ -13,6 +13,6 @@ func (k checker) phoneRegion() {
 		return
 	}
 	if e, ok := errors.AsType[*issuance.Error](delivery.CheckCountry(k.Rules.PhoneRegion)); ok {
-		k.say("policy.phone_region", e.Message, "give the two letters of ISO 3166-1, as in CH")
+		k.say("policy.phone_region", e.Message, "give the two letters of ISO 3166-1, for example CH")
 	}
 }

@@ -115,9 +115,10 @@ type Seal struct {
 // CA is what certificates carry, and how long what the CA signs lasts.
 type CA struct {
 	TrustDomain  string          `yaml:"trust_domain" example:"example.com"`
-	Organization string          `yaml:"organization" example:"Example Bank"` // O of the CAs, when they are made
-	Validity     issuance.Period `yaml:"validity"`                            // of a client certificate
-	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`  // of the CA's keys
+	Organization string          `yaml:"organization" example:"Example Bank"`               // O of the CAs, when they are made
+	Validity     issuance.Period `yaml:"validity"`                                          // of a client certificate
+	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`                // of the CA's keys
+	BlockedKeys  string          `yaml:"blocked_keys" config:"path" example:"blocked-keys"` // file or directory of lists of keys that are not certified
 	CRLLifetime  time.Duration   `yaml:"crl_lifetime"`
 	CRLReasons   bool            `yaml:"crl_reasons"`
 	CRLShards    int             `yaml:"crl_shards"` // that new certificates name one of; 0: none
@@ -173,11 +174,14 @@ type Rules struct {
 	CodeCooldown  time.Duration `yaml:"code_cooldown"`
 	CodesPerDay   int           `yaml:"codes_per_day"`
 	LinkLifetime  time.Duration `yaml:"link_lifetime"`
-	ClaimWindow   time.Duration `yaml:"claim_window"`
-	FourEyes      bool          `yaml:"four_eyes"`
-	CoolingOff    time.Duration `yaml:"cooling_off"`
-	Reenroll      time.Duration `yaml:"reenroll"`
-	PhoneRegion   string        `yaml:"phone_region" example:"CH"` // ISO 3166-1 alpha-2, of numbers without country code
+
+	ApprovalLifetime time.Duration `yaml:"approval_lifetime"`
+
+	ClaimWindow time.Duration `yaml:"claim_window"`
+	FourEyes    bool          `yaml:"four_eyes"`
+	CoolingOff  time.Duration `yaml:"cooling_off"`
+	Reenroll    time.Duration `yaml:"reenroll"`
+	PhoneRegion string        `yaml:"phone_region" example:"CH"` // ISO 3166-1 alpha-2, of numbers without country code
 }
 
 // Brand is whose name stands on pages and in messages.
@@ -212,7 +216,7 @@ func Defaults() *Config {
 		Rules: Rules{
 			CodeLifetime: p.CodeLifetime, CodeAttempts: p.CodeAttempts, OrderAttempts: p.OrderAttempts,
 			CodeCooldown: p.CodeCooldown, CodesPerDay: p.CodesPerDay, LinkLifetime: p.LinkLifetime, ClaimWindow: p.ClaimWindow,
-			Reenroll: p.Reenroll,
+			Reenroll: p.Reenroll, ApprovalLifetime: p.ApprovalLifetime,
 		},
 		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
 		Brand:   Brand{Name: "Postern"},
@@ -288,7 +292,7 @@ func (c *Config) Policy() issuance.Policy {
 	p.CodeLifetime, p.CodeOnRequest, p.CodeAttempts = r.CodeLifetime, r.CodeOnRequest, r.CodeAttempts
 	p.OrderAttempts, p.CodeCooldown, p.CodesPerDay = r.OrderAttempts, r.CodeCooldown, r.CodesPerDay
 	p.LinkLifetime, p.ClaimWindow, p.FourEyes, p.CoolingOff = r.LinkLifetime, r.ClaimWindow, r.FourEyes, r.CoolingOff
-	p.Reenroll = r.Reenroll
+	p.Reenroll, p.ApprovalLifetime = r.Reenroll, r.ApprovalLifetime
 	if r.Strict {
 		p = p.Strict()
 	}

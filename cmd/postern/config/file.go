@@ -42,7 +42,10 @@ func syntax(file string, err error) Problem {
 	if m := regexp.MustCompile(`^line (\d+): (.*)`).FindStringSubmatch(message); m != nil {
 		file, message = file+":"+m[1], m[2]
 	}
-	return Problem{Where: file, Message: "this is not YAML: " + message, Hint: "check the indentation, colons, quotes and brackets on this line and around it"}
+	return Problem{
+		Where: file, Message: "this is not YAML: " + message,
+		Hint: "check the indentation, colons, quotes and brackets on this line and around it",
+	}
 }
 
 func (c *Config) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", c.file, n.Line) }
@@ -60,7 +63,10 @@ func (r reader) section(n *yaml.Node, v reflect.Value, prefix string) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		r.p.add(Problem{r.at(n), strings.TrimSuffix(prefix, "."), "must contain other keys, but has none here", "write them below it: " + strings.Join(names(v), ", ")})
+		r.p.add(Problem{
+			r.at(n), strings.TrimSuffix(prefix, "."), "must contain other keys, but has none here",
+			"write them below it: " + strings.Join(names(v), ", "),
+		})
 		return
 	}
 	lines := make(map[string]int)

@@ -134,7 +134,7 @@ func parseBool(s string) (bool, error) {
 func parseInt(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return 0, wrong(quoted(s)+" is not a whole number", "write it in digits, as in 5")
+		return 0, wrong(quoted(s)+" is not a whole number", "write it in digits, for example 5")
 	}
 	return n, nil
 }
@@ -148,7 +148,7 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, wrong(quoted(s)+" is not a duration", "write it with its unit, as in 90s, 30m, 168h or 7d")
+		return 0, wrong(quoted(s)+" is not a duration", "write it with its unit, for example 90s, 30m, 168h or 7d")
 	}
 	return d, nil
 }
@@ -184,7 +184,7 @@ func parseHeaders(s string) (map[string]issuance.Secret, error) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return nil, wrong("has a line without a colon", "write one header per line, as in Authorization: Bearer …")
+			return nil, wrong("has a line without a colon", "write one header per line, for example Authorization: Bearer …")
 		}
 		if err := addHeader(headers, strings.TrimSpace(name), strings.TrimSpace(value)); err != nil {
 			return nil, err
@@ -199,7 +199,7 @@ func addHeader(headers map[string]issuance.Secret, name, value string) error {
 		return wrong("header "+quoted(name)+" appears twice", "keep one of them")
 	}
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r) }) {
-		return wrong(quoted(name)+" is not a header name", "use letters, digits and hyphens, as in X-Api-Key")
+		return wrong(quoted(name)+" is not a header name", "use letters, digits and hyphens, for example X-Api-Key")
 	}
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return wrong("the value of header "+quoted(name)+" has a line break or control character", "write it on one line")

@@ -50,7 +50,10 @@ func Load(o Options) (*Config, error) {
 			return nil, p.err()
 		}
 	case must || !errors.Is(err, fs.ErrNotExist):
-		return nil, &Error{[]Problem{{Where: path, Message: "the file cannot be read: " + reason(err), Hint: "choose another file with --config, or create one with `postern init`"}}}
+		return nil, &Error{[]Problem{{
+			Where: path, Message: "the file cannot be read: " + reason(err),
+			Hint: "choose another file with --config, or create one with `postern init`",
+		}}}
 	case !slices.ContainsFunc(slices.Collect(maps.Keys(env)), func(name string) bool { return !foreign(name) }):
 		return nil, nothing(path)
 	}

@@ -1,6 +1,10 @@
 package config
 
 import (
+	"cmp"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -55,9 +59,21 @@ func (p *problems) add(q Problem) {
 	p.found = append(p.found, q)
 }
 
+// err returns what was found, in the order of the file's lines; behind it what has
+// no line, in the order in which it was found.
 func (p *problems) err() error {
 	if len(p.found) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(p.found, func(a, b Problem) int { return cmp.Compare(a.line(), b.line()) })
 	return &Error{p.found}
+}
+
+// line returns the line of the file that p is about; one behind them all if there
+// is none.
+func (p Problem) line() int {
+	if n, err := strconv.Atoi(p.Where[strings.LastIndexByte(p.Where, ':')+1:]); err == nil {
+		return n
+	}
+	return math.MaxInt
 }

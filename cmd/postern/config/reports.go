@@ -48,7 +48,7 @@ func (k checker) reports() {
 	}
 	for _, number := range r.Mobile {
 		if !e164().MatchString(number) {
-			k.say("reports.mobile", number+" is not a phone number in international form", "give numbers, as in [\"+12025550142\"]")
+			k.say("reports.mobile", number+" is not a phone number in international form", "give numbers, for example [\"+12025550142\"]")
 		}
 	}
 }

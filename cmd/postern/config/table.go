@@ -20,7 +20,8 @@ func (r reader) table(n *yaml.Node, v reflect.Value, key string) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		r.p.add(Problem{r.at(n), key, "must be a list", "start each entry with a hyphen, and write its keys below: " + strings.Join(names(reflect.New(v.Type().Elem()).Elem()), ", ")})
+		r.p.add(Problem{r.at(n), key, "must be a list", "start each entry with a hyphen, and write its keys below: " +
+			strings.Join(names(reflect.New(v.Type().Elem()).Elem()), ", ")})
 		return
 	}
 	r.origins[key] = r.at(n)
@@ -37,7 +38,7 @@ func (r reader) table(n *yaml.Node, v reflect.Value, key string) {
 func (c *Config) setTable(l leaf, s string) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(s), &doc); err != nil || len(doc.Content) == 0 {
-		return wrong("this is not a list in YAML", "write it as in [{name: edge, ...}]")
+		return wrong("this is not a list in YAML", "write it like [{name: edge, ...}]")
 	}
 	r := reader{&Config{origins: make(map[string]string), secretFiles: c.secretFiles}, new(problems)}
 	r.table(doc.Content[0], l.value, l.key)

@@ -53,7 +53,7 @@ func (l leaf) withExample(line string) string {
 	if l.example == "" {
 		return line
 	}
-	return line + "  # as in " + l.example
+	return line + "  # for example " + l.example
 }
 
 // lineOf returns l as one line of a file.

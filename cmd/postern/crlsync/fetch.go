@@ -40,7 +40,8 @@ func (s *Sync) ask(ctx context.Context) (answer, error) {
 		if a, err = s.get(ctx, s.URL, s.etag, 0); err == nil {
 			s.patience.Answered()
 			a.waited = s.patience.Wait() > 0 // so that it is asked to wait again at once
-			s.Log.Info("a wait for a change was cut off by a proxy: the next ones are shorter", "after", after.Round(time.Millisecond), "wait", s.patience.Wait(), "cause", why)
+			s.Log.Info("a wait for a change was cut off by a proxy: the next ones are shorter", "after",
+				after.Round(time.Millisecond), "wait", s.patience.Wait(), "cause", why)
 			return a, nil
 		}
 	}

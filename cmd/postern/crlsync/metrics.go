@@ -51,7 +51,8 @@ func (m *Metrics) follow(s *Sync) error {
 		name, help string
 		value      func() float64
 	}{
-		{"postern_crl_sync_seconds_left", "Seconds until the first CRL in the file expires; 0 or less: servers reject all clients.", func() float64 {
+		{"postern_crl_sync_seconds_left", "Seconds until the first CRL in the file expires; 0 or less: servers " +
+			"reject all clients.", func() float64 {
 			_, left := s.state()
 			return left.Seconds()
 		}},

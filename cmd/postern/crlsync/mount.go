@@ -96,7 +96,8 @@ func (p place) outdated() error {
 		looked[namespace] = true
 		for _, m := range mountsOf(filepath.Base(process)) {
 			if m.device == device && m.root == path+"//deleted" {
-				return failf(reasonMount, "%s mounts only the file, and sees an old one from now on: mount the directory %s there, and restart it", who(process, m.point), p.dir)
+				return failf(reasonMount, "%s mounts only the file, and sees an old one from now on: mount the "+
+					"directory %s there, and restart it", who(process, m.point), p.dir)
 			}
 		}
 	}

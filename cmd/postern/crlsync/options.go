@@ -70,7 +70,7 @@ func (o *Options) check() error {
 		}
 		u, err := url.Parse(a.address)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || a.field != "alert" && u.User != nil {
-			return issuance.Invalidf(a.field, "is not an address", "write it as in http://pki.example.com/pki/crl-bundle.pem, without a password")
+			return issuance.Invalidf(a.field, "is not an address", "write it like http://pki.example.com/pki/crl-bundle.pem, without a password")
 		}
 	}
 	for _, d := range []struct {
@@ -86,7 +86,7 @@ func (o *Options) check() error {
 		{"min_reload_interval", &o.MinReload, 0},
 	} {
 		if *d.value < 0 {
-			return issuance.Invalidf(d.field, "is negative", "write it as in 30s or 6h")
+			return issuance.Invalidf(d.field, "is negative", "write it like 30s or 6h")
 		}
 		if *d.value == 0 {
 			*d.value = d.usual

@@ -49,9 +49,13 @@ func newPlace(out string) (place, error) {
 	}
 	dir, name := filepath.Split(path)
 	beside := func(kind string) string { return filepath.Join(dir, "."+name+"."+kind) }
-	p := place{path: path, dir: filepath.Clean(dir), temp: beside("new"), lock: beside("lock"), owed: beside("reload-owed"), alerted: beside("alerted")}
+	p := place{
+		path: path, dir: filepath.Clean(dir), temp: beside("new"), lock: beside("lock"),
+		owed: beside("reload-owed"), alerted: beside("alerted"),
+	}
 	if p.mounted() {
-		return place{}, issuance.Invalidf("out", path+" is mounted as a single file, so it cannot be replaced", "mount its directory instead of the file")
+		return place{}, issuance.Invalidf("out", path+" is mounted as a single file, so it cannot be replaced",
+			"mount its directory instead of the file")
 	}
 	return p, nil
 }
@@ -125,7 +129,8 @@ func (p place) replace(text []byte, owed bool) (err error) {
 		if err != nil {
 			os.Remove(p.temp) //nolint:errcheck // what is left of it is overwritten the next time
 			if errors.Is(err, syscall.EBUSY) {
-				err = failf(reasonMount, "%s is mounted as a single file, so it cannot be replaced: mount the directory %s instead: %w", p.path, p.dir, err)
+				err = failf(reasonMount, "%s is mounted as a single file, so it cannot be replaced: mount the "+
+					"directory %s instead: %w", p.path, p.dir, err)
 				return
 			}
 			err = failf(reasonDisk, "replacing %s: %w", p.path, err)
