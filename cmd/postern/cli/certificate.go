@@ -35,7 +35,7 @@ func listCertificates(n *connection) *cobra.Command {
 	return listCommand(n, listing[certificateRecord]{
 		columns: []string{
 			"serial", "status", "expired", "organization", "service", "contact", "order", "issuer", "issued_at",
-			"not_before", "not_after", "key", "fingerprint", "from_csr", "renews", "renewed_by", "reason", "comment",
+			"not_before", "not_after", "key", "fingerprint", "from_csr", "renews", "renewed_by", "reason", "comment", "revoked_at",
 			"changed_at", "changed_by.name", "changed_by.role", "first_used_at", "last_used_at", "uses",
 			"refused_uses", "last_refused_at", "last_refusal",
 		},
