@@ -17,6 +17,7 @@ const (
 	MessageNoun      Noun = "message"
 	TokenNoun        Noun = "token"
 	AuditNoun        Noun = "audit"
+	ClockNoun        Noun = "clock"
 )
 
 // plural returns n as a sentence about many of them has it.
@@ -69,6 +70,8 @@ var permits = []Permit{
 	{AddVerb, TokenNoun, []Role{RoleAdministrator, RoleSystem}}, // the first is made at the first start
 	{ConfirmVerb, TokenNoun, daily},
 	{RevokeVerb, TokenNoun, []Role{RoleAdministrator}},
+
+	{AcceptVerb, ClockNoun, []Role{RoleAdministrator}},
 }
 
 // daily are the roles that do the daily work.

@@ -53,6 +53,9 @@ const (
 
 	ResendPasswordVerb Verb = "resend-password" // of an order: the same password is sent again
 
+	DoubtVerb  Verb = "doubt"  // the clock has jumped
+	AcceptVerb Verb = "accept" // the time is trusted again: by staff, or because it agrees with what is known
+
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"
 )

@@ -98,6 +98,16 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	h.post(http.StatusOK, "/certificates/"+serial+"/hold", "")
 	h.post(http.StatusOK, "/certificates/"+serial+"/release", "")
 	h.post(http.StatusOK, "/certificates/"+serial+"/revoke", `{"reason":"superseded"}`)
+	var concerned struct {
+		Count int
+		Items []struct{ Serial string }
+	}
+	h.get("/certificates/"+serial+"/compromise").into(t, &concerned)
+	if concerned.Count != 1 || len(concerned.Items) != 1 || concerned.Items[0].Serial != serial {
+		t.Errorf("a compromise would concern %+v", concerned)
+	}
+	h.post(http.StatusConflict, "/certificates/"+serial+"/revoke", `{"reason":"keyCompromise","count":2}`)
+	h.post(http.StatusOK, "/certificates/"+serial+"/revoke", `{"reason":"keyCompromise","count":1}`)
 	h.get("/certificates/" + serial)
 	h.get("/orders/" + locked)
 

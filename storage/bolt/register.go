@@ -17,7 +17,6 @@ type tables struct {
 	services      table[issuance.Service]
 	orders        table[issuance.Order]
 	certificates  table[issuance.Certificate]
-	revocations   table[issuance.Revocation]
 	notices       table[issuance.Notice]
 	tokens        table[staff.Token]
 	audit         table[issuance.AuditRecord]
@@ -50,7 +49,6 @@ func newTables() tables {
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
-		revocations:  table[issuance.Revocation]{name: "revocations", key: revocationKey, index: revocationIndex},
 		notices:      table[issuance.Notice]{name: "notices", key: func(r issuance.Notice) []byte { return []byte(r.ID) }, index: noticeIndex},
 		tokens: table[staff.Token]{
 			name:  "tokens",
@@ -101,6 +99,7 @@ const (
 	byEnding       tag = 20
 	byHolder       tag = 21
 	byKey          tag = 22 // in the bucket for keys
+	byRevocation   tag = 23 // in the bucket for finding
 )
 
 // The tables of what belongs to orders, in entries beside them.

@@ -64,7 +64,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Usages", testUsages},
 		{"Refusals", testRefusals},
 		{"Revocations", testRevocations},
-		{"ForgetRevocations", testForgetRevocations},
+		{"RevocationsAreTheCertificates", testRevocationsAreTheCertificates},
 		{"Changes", testChanges},
 		{"CRLNumbers", testCRLNumbers},
 		{"Notices", testNotices},

@@ -159,6 +159,9 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/audit", a.listAudit},
 
+		{get, "/clock", a.showClock},
+		{post, "/clock/accept", a.acceptClock},
+
 		{get, "/reports/daily", a.report(report.Daily, "date")},
 		{get, "/reports/monthly", a.report(report.Monthly, "month")},
 	}

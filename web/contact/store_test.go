@@ -37,7 +37,8 @@ type snapshot struct {
 	memoryTx
 }
 
-func (s snapshot) Clock() (time.Time, error) { return s.memoryTx.Clock() }
+func (s snapshot) Clock() (time.Time, error)              { return s.memoryTx.Clock() }
+func (s snapshot) ClockMark() (issuance.ClockMark, error) { return s.memoryTx.ClockMark() }
 
 func newMemory() *memory {
 	return &memory{now: memoryTx{
@@ -209,4 +210,6 @@ func (t memoryTx) Receipt(string) (issuance.Receipt, error) {
 func (t memoryTx) PutReceipt(issuance.Receipt) error         { return nil }
 func (t memoryTx) Compromised(issuance.Digest) (bool, error) { return false, nil }
 func (t memoryTx) Clock() (time.Time, error)                 { return *t.clock, nil }
+func (t memoryTx) ClockMark() (issuance.ClockMark, error)    { return issuance.ClockMark{}, nil }
+func (t memoryTx) PutClockMark(issuance.ClockMark) error     { return nil }
 func (t memoryTx) SetClock(now time.Time) error              { *t.clock = now; return nil }
