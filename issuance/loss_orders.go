@@ -102,9 +102,6 @@ func compareText[S ~string](a, b S) int { return cmp.Compare(a, b) }
 
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// stamp writes a time that an error or a record names.
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
 func ignoreMissing(err error) error {
 	if errors.Is(err, ErrNotFound) {
 		return nil

@@ -10,6 +10,7 @@ type Noun string
 const (
 	OrganizationNoun Noun = "organization"
 	ContactNoun      Noun = "contact"
+	ProposalNoun     Noun = "proposal"
 	ServiceNoun      Noun = "service"
 	OrderNoun        Noun = "order"
 	CertificateNoun  Noun = "certificate"
@@ -17,6 +18,7 @@ const (
 	TokenNoun        Noun = "token"
 	AuditNoun        Noun = "audit"
 	DatabaseNoun     Noun = "database"
+	ClockNoun        Noun = "clock"
 )
 
 // plural returns n as a sentence about many of them has it.
@@ -45,6 +47,9 @@ var permits = []Permit{
 	{ChangeVerb, OrganizationNoun, daily},
 	{AddVerb, ContactNoun, daily},
 	{ChangeVerb, ContactNoun, daily},
+	{ReportLossVerb, ContactNoun, daily},
+	{ConfirmVerb, ProposalNoun, daily},
+	{RejectVerb, ProposalNoun, daily},
 	{AddVerb, ServiceNoun, daily},
 	{ChangeVerb, ServiceNoun, daily},
 
@@ -68,6 +73,7 @@ var permits = []Permit{
 	{RevokeVerb, TokenNoun, []Role{RoleAdministrator}},
 
 	{BackupVerb, DatabaseNoun, []Role{RoleAdministrator, RoleSystem}}, // the system's by schedule
+	{AcceptVerb, ClockNoun, []Role{RoleAdministrator}},
 }
 
 // daily are the roles that do the daily work.

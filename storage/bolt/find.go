@@ -23,6 +23,7 @@ func certificateFinders(r issuance.Certificate) [][]byte {
 		entry[string](byEnding, backwards(string(r.Serial))),
 		entry(byHolder, at, r.Contact),
 		entry(byKey, key, octets(string(r.Mark()))),
+		revocationEntry(r),
 	}
 }
 

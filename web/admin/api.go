@@ -113,6 +113,12 @@ func (a *API) endpoints() []endpoint {
 		{patch, "/contacts/{id}", a.changeContact},
 		{post, "/contacts/{id}/disable", a.disableContact},
 		{post, "/contacts/{id}/enable", a.enableContact},
+		{post, "/contacts/{id}/report-loss", a.reportLoss},
+
+		{get, "/proposals", a.listProposals},
+		{get, "/proposals/{id}", a.showProposal},
+		{post, "/proposals/{id}/confirm", a.onProposal(a.opts.Registrar.Confirm)},
+		{post, "/proposals/{id}/reject", a.onProposal(a.opts.Registrar.RejectProposal)},
 
 		{get, "/services", a.listServices},
 		{post, "/services", a.addService},
@@ -153,6 +159,9 @@ func (a *API) endpoints() []endpoint {
 		{post, "/tokens/{id}/revoke", a.revokeToken},
 
 		{get, "/audit", a.listAudit},
+
+		{get, "/clock", a.showClock},
+		{post, "/clock/accept", a.acceptClock},
 
 		{get, "/reports/daily", a.report(report.Daily, "date")},
 		{get, "/reports/monthly", a.report(report.Monthly, "month")},

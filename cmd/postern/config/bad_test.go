@@ -59,6 +59,7 @@ func bad(t *testing.T) map[string][]string {
 		"ca.trust_domain":                  {"example", "Example.com", "example.com.", "a_b.com", "-a.com", "exa mple.com", "spiffe://example.com", strings.Repeat("a", 64) + ".com"},
 		"ca.organization":                  {strings.Repeat("x", 65), "a\tb", "a\u202eb"},
 		"ca.validity":                      {"2", "2 years", "0d", "20y", "-1y", "2w"},
+		"ca.blocked_keys":                  {"no-such-list"},
 		"ca.crl_lifetime":                  duration,
 		"ca.crl_reasons":                   boolean,
 		"ca.crl_shards":                    {"1", "-2", "3", "48", "2048", "many", "1.5"},

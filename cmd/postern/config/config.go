@@ -29,6 +29,7 @@ type Config struct {
 	Rules   Rules   `yaml:"policy"`
 	Reports Reports `yaml:"reports"`
 	Backup  Backup  `yaml:"backup"`
+	Clock   Clock   `yaml:"clock"`
 	Brand   Brand   `yaml:"brand"`
 	Log     Log     `yaml:"log"`
 
@@ -118,9 +119,10 @@ type Seal struct {
 // CA is what certificates carry, and how long what the CA signs lasts.
 type CA struct {
 	TrustDomain  string          `yaml:"trust_domain" example:"example.com"`
-	Organization string          `yaml:"organization" example:"Example Bank"` // O of the CAs, when they are made
-	Validity     issuance.Period `yaml:"validity"`                            // of a client certificate
-	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`  // of the CA's keys
+	Organization string          `yaml:"organization" example:"Example Bank"`               // O of the CAs, when they are made
+	Validity     issuance.Period `yaml:"validity"`                                          // of a client certificate
+	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`                // of the CA's keys
+	BlockedKeys  string          `yaml:"blocked_keys" config:"path" example:"blocked-keys"` // file or directory of lists of keys that are not certified
 	CRLLifetime  time.Duration   `yaml:"crl_lifetime"`
 	CRLReasons   bool            `yaml:"crl_reasons"`
 	CRLShards    int             `yaml:"crl_shards"` // that new certificates name one of; 0: none
@@ -222,6 +224,7 @@ func Defaults() *Config {
 		},
 		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
 		Backup:  Backup{At: "02:30", Keep: 14},
+		Clock:   Clock{MaxDowntime: 24 * time.Hour},
 		Brand:   Brand{Name: "Postern"},
 		Log:     Log{Level: "info", Format: "text"},
 	}

@@ -32,7 +32,7 @@ func beside(t *testing.T) (dir string) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"tls/ca.pem": string(certificate), "gateway-ca.pem": string(certificate), "mail-ca.pem": string(certificate), "logo.svg": "<svg/>",
+		"tls/ca.pem": string(certificate), "gateway-ca.pem": string(certificate), "mail-ca.pem": string(certificate), "logo.svg": "<svg/>", "blocked-keys": "8df20e6961a16398b85a\n",
 		"ca.passphrase": "secret", "smtp.password": "secret", "smtp.client-secret": "secret", "smtp.refresh-token": "secret", "twilio.token": "secret", "twilio.secret": "secret",
 		"sms.headers": "Authorization: Bearer secret", "edge.secret": "0123456789abcdef",
 	} {
