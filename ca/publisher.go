@@ -63,7 +63,11 @@ type Publisher struct {
 	Shards []int
 	// Delta also publishes the changes since a full CRL.
 	Delta bool
-	URLs  URLs // for shards and deltas: CRLs name the addresses of themselves and each other
+	// Note is called when CRLs were made, before anybody can read them; they are not
+	// published if it fails. It notes outside of the store how far that has come, so
+	// that no number and no revocation is published that the note has not; may be nil.
+	Note func(context.Context) error
+	URLs URLs // for shards and deltas: CRLs name the addresses of themselves and each other
 
 	mu        sync.Mutex // guards the fields up to the next empty line
 	lists     map[string]*issuerLists

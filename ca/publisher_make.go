@@ -114,3 +114,15 @@ func (p *Publisher) drafts(b *batch, crls map[string]*CRL) (drafts []crlDraft, b
 	}
 	return drafts, base
 }
+
+// forgetBases takes back the bases of deltas that batches have made: their CRLs
+// are not published.
+func (p *Publisher) forgetBases(batches []*batch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range batches {
+		if d := b.lists.delta; d != nil {
+			d.bases = slices.DeleteFunc(d.bases, func(base deltaBase) bool { return base.number == b.number })
+		}
+	}
+}

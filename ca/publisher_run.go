@@ -238,6 +238,12 @@ func (p *Publisher) publish(ctx context.Context) error {
 	if old == nil && err != nil || old != nil && maps.Equal(crls, old.crls) {
 		return err
 	}
+	if p.Note != nil {
+		if failed := p.Note(ctx); failed != nil {
+			p.forgetBases(batches)
+			return errors.Join(err, fmt.Errorf("noting how far the CRLs have come: %w", failed))
+		}
+	}
 	p.replace(crls)
 	p.mu.Lock()
 	defer p.mu.Unlock()

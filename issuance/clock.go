@@ -33,8 +33,8 @@ type ClockMark struct {
 	Doubted bool `json:"doubted,omitempty"`
 }
 
-// Evidence is a time that is over: something was done then.
-type Evidence struct {
+// PastTime is a time that is over: something was done then.
+type PastTime struct {
 	What string // as in "the newest audit record"
 	At   time.Time
 }
@@ -79,9 +79,9 @@ type Doubt struct {
 
 // Begin judges the first reading by what is known of the time before: mark, which
 // may be zero, and evidence. Without any it is trusted: there is nothing to lose yet.
-func (c *Clock) Begin(mark ClockMark, known ...Evidence) {
+func (c *Clock) Begin(mark ClockMark, known ...PastTime) {
 	r := c.Read()
-	latest := slices.MaxFunc(append(known, Evidence{"the last recorded time", mark.Wall}), func(a, b Evidence) int { return a.At.Compare(b.At) })
+	latest := slices.MaxFunc(append(known, PastTime{"the last recorded time", mark.Wall}), func(a, b PastTime) int { return a.At.Compare(b.At) })
 	s := &clockState{last: r, ahead: clockSlack}
 	if !latest.At.IsZero() {
 		s.last.Wall, s.ahead = latest.At, max(c.Off, clockSlack)
@@ -267,4 +267,5 @@ func span(d time.Duration) string {
 	return itoa(int(d/time.Second)) + " seconds"
 }
 
+// stamp writes a time that an error or a record names.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -18,6 +18,7 @@ const (
 	TokenNoun        Noun = "token"
 	AuditNoun        Noun = "audit"
 	ClockNoun        Noun = "clock"
+	DatabaseNoun     Noun = "database"
 )
 
 // plural returns n as a sentence about many of them has it.
@@ -72,6 +73,7 @@ var permits = []Permit{
 	{RevokeVerb, TokenNoun, []Role{RoleAdministrator}},
 
 	{AcceptVerb, ClockNoun, []Role{RoleAdministrator}},
+	{BackupVerb, DatabaseNoun, []Role{RoleAdministrator, RoleSystem}}, // the system's by schedule
 }
 
 // daily are the roles that do the daily work.

@@ -35,7 +35,7 @@ type ClockView struct {
 
 // BeginClock has c judge the machine's clock by what store knows of the time, and
 // by what is known elsewhere. It is called before anything else asks c.
-func BeginClock(ctx context.Context, store Store[Snapshot, Tx], c *Clock, more ...Evidence) error {
+func BeginClock(ctx context.Context, store Store[Snapshot, Tx], c *Clock, more ...PastTime) error {
 	var mark ClockMark
 	known := more
 	err := store.View(ctx, func(tx Snapshot) (err error) {
@@ -53,22 +53,22 @@ func BeginClock(ctx context.Context, store Store[Snapshot, Tx], c *Clock, more .
 }
 
 // evidence returns what store has of times that are over.
-func evidence(tx Reader) ([]Evidence, error) {
+func evidence(tx Reader) ([]PastTime, error) {
 	recorded, err := tx.Clock()
 	if err != nil {
 		return nil, err
 	}
-	out := []Evidence{{"the last recorded time", recorded}}
+	out := []PastTime{{"the last recorded time", recorded}}
 	certificates, _, err := tx.Certificates(CertificateQuery{Page: Page{Limit: 1}})
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range certificates {
-		out = append(out, Evidence{"the newest certificate", c.IssuedAt})
+		out = append(out, PastTime{"the newest certificate", c.IssuedAt})
 	}
 	audit, _, err := tx.Audit(AuditQuery{Page: Page{Limit: 1}})
 	for _, r := range audit {
-		out = append(out, Evidence{"the newest audit record", r.At})
+		out = append(out, PastTime{"the newest audit record", r.At})
 	}
 	return out, err
 }

@@ -56,6 +56,9 @@ const (
 	DoubtVerb  Verb = "doubt"  // the clock has jumped
 	AcceptVerb Verb = "accept" // the time is trusted again: by staff, or because it agrees with what is known
 
+	BackupVerb  Verb = "backup"  // everything was written out, encrypted
+	RestoreVerb Verb = "restore" // a copy was put in place, and what is known beside it taken over
+
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"
 )

@@ -150,6 +150,7 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	h.get("/search?q=" + serial)
 	h.get("/reports/daily")
 	h.get("/reports/monthly")
+	h.post(http.StatusOK, "/backup", `{"recipients":["age1example"]}`)
 	for _, operation := range h.operations() {
 		if !h.seen[operation+" OK"] && !h.seen[operation+" Created"] {
 			t.Errorf("%s was never answered with success", operation)

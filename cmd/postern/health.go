@@ -69,6 +69,8 @@ func (h *house) measure(registry *prometheus.Registry) error {
 			func() float64 { return float64(h.responder.Stats().Presigned) }),
 		gauge("postern_notices", "Messages that failed and need attention, up to 500.",
 			prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
+		gauge("postern_backup_timestamp_seconds", "When the newest scheduled backup was made, 0 if there is none yet; "+
+			"NaN without backup.directory.", nil, h.newestBackup),
 		newExpiry(h),
 	}
 	for channel, c := range h.couriers {

@@ -39,6 +39,7 @@ type house struct {
 	now       func() time.Time // the clock's
 	store     *bolt.Store
 	blocked   *badkeys.Lists
+	mark      *marker // nil on a database that is not the one of the configuration
 	authority *ca.Authority
 	responder *ca.Responder
 	publisher *ca.Publisher
@@ -98,6 +99,12 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read fu
 	}); err != nil {
 		return h, err
 	}
+	// Before anything is published of the database: it may be an old copy.
+	if database == filepath.Join(cfg.Data, databaseFile) {
+		if h.mark, err = openMark(ctx, cfg.Storage.MarkFile, h.store, h.authority, h.now); err != nil {
+			return h, err
+		}
+	}
 	h.seen = &issuance.Seen{Store: h.store, Now: h.now}
 	if err := h.revocation(ctx); err != nil {
 		return h, err
@@ -123,6 +130,9 @@ func (h *house) close() error {
 	if h.blocked != nil {
 		err = errors.Join(err, h.blocked.Close())
 	}
+	if h.mark != nil {
+		err = errors.Join(err, h.mark.close())
+	}
 	if h.store != nil {
 		err = errors.Join(err, h.store.Close())
 	}
@@ -142,6 +152,9 @@ func (h *house) revocation(ctx context.Context) error {
 		Store: h.store.Feed(), Issuers: h.authority.Issuers(), RootCRL: h.authority.RootCRL, Responder: h.responder,
 		Lifetime: h.cfg.CA.CRLLifetime, DropReasons: !h.cfg.CA.CRLReasons, Now: h.clock.Signing, Log: h.log,
 		Shards: h.authority.ShardCounts(), Delta: h.cfg.CA.CRLDelta, URLs: ca.URLs{Base: h.cfg.Plain.URL},
+	}
+	if h.mark != nil {
+		h.publisher.Note = h.mark.note
 	}
 	return h.publisher.Load(ctx)
 }
@@ -234,6 +247,8 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	part("secrets", h.every(secretsEvery, "reading secrets again", h.reload.secrets))
 	part("channels", h.every(channelsEvery, "watching the channels", h.watchChannels))
 	part("reports", h.every(reportsEvery, "queueing the reports", h.reports.Queue))
+	part("backups", h.every(backupsEvery, "making the backup that is due", h.backUp))
+	part("high-water mark", h.every(markEvery, "noting the high-water mark", h.mark.note))
 	part("uses", h.every(seenEvery, "storing the uses of certificates", h.seen.Flush))
 	for _, s := range h.listeners.all() {
 		part("listener", s.Serve)
@@ -245,6 +260,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	all.Wait()
 	h.keepSeen()
 	h.keepClock()
+	h.noteLast()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -258,6 +274,15 @@ func (h *house) keepSeen() {
 	defer cancel()
 	if err := h.seen.Flush(ctx); err != nil {
 		h.log.Error("storing the uses of certificates", "error", err)
+	}
+}
+
+// noteLast notes what happened since the timer's last round.
+func (h *house) noteLast() {
+	ctx, cancel := context.WithTimeout(context.Background(), seenEvery)
+	defer cancel()
+	if err := h.mark.note(ctx); err != nil {
+		h.log.Error("noting the high-water mark", "error", err)
 	}
 }
 

@@ -24,6 +24,7 @@ type (
 		issuance.FeedReader
 		staff.Reader
 		report.Reader
+		issuance.HistoryReader
 		Receipt(key string) (issuance.Receipt, error)
 	}
 	Tx interface {
@@ -31,6 +32,7 @@ type (
 		issuance.Tx
 		staff.Tx
 		report.Tx
+		issuance.LossTx
 	}
 )
 
@@ -67,6 +69,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"RevocationsAreTheCertificates", testRevocationsAreTheCertificates},
 		{"Changes", testChanges},
 		{"CRLNumbers", testCRLNumbers},
+		{"History", testHistory},
 		{"Notices", testNotices},
 		{"DueNotices", testDueNotices},
 		{"Secrets", testSecrets},

@@ -25,6 +25,7 @@ type Options struct {
 	Staff     *staff.Office
 	Reports   *report.Office
 	Channels  Channels
+	Backup    Backup
 	Log       *slog.Logger
 	Now       func() time.Time
 	Checks    []server.Check // of /readyz
@@ -49,7 +50,7 @@ type API struct {
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
+	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Backup == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
 		return nil, errors.New("admin: a field of the options is not set")
 	}
 	a := &API{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true)}
@@ -164,6 +165,8 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/reports/daily", a.report(report.Daily, "date")},
 		{get, "/reports/monthly", a.report(report.Monthly, "month")},
+
+		{post, "/backup", a.backup},
 	}
 }
 
@@ -184,6 +187,10 @@ func (a *API) serve(do func(*call) (any, error)) http.HandlerFunc {
 		answer, err := do(&call{r: r, w: w, by: by})
 		if err != nil {
 			a.problems.Write(w, r, err)
+			return
+		}
+		if file, ok := answer.(stream); ok {
+			file.serve(a, w, r)
 			return
 		}
 		status := http.StatusOK

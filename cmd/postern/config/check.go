@@ -38,6 +38,7 @@ func (c *Config) check(p *problems) {
 	k.phoneRegion()
 	k.reports()
 	k.clock()
+	k.backup()
 	k.brand()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")

@@ -29,6 +29,7 @@ type Config struct {
 	Rules   Rules   `yaml:"policy"`
 	Reports Reports `yaml:"reports"`
 	Clock   Clock   `yaml:"clock"`
+	Backup  Backup  `yaml:"backup"`
 	Brand   Brand   `yaml:"brand"`
 	Log     Log     `yaml:"log"`
 
@@ -106,6 +107,8 @@ type MTLSTLS struct {
 // Storage says what keeps everything.
 type Storage struct {
 	Driver string `yaml:"driver"` // bolt
+	// MarkFile says how far the database has come, so that an older copy is known for one.
+	MarkFile string `yaml:"mark_file" config:"path" example:"/var/lib/postern-mark/postern.mark"`
 }
 
 // Seal says where the key is that seals secrets in the database.
@@ -221,6 +224,7 @@ func Defaults() *Config {
 		},
 		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
 		Clock:   Clock{MaxDowntime: 24 * time.Hour},
+		Backup:  Backup{At: "02:30", Keep: 14},
 		Brand:   Brand{Name: "Postern"},
 		Log:     Log{Level: "info", Format: "text"},
 	}
@@ -237,6 +241,9 @@ func (c *Config) complete() {
 	}
 	if c.Seal.KeyFile == "" {
 		c.Seal.KeyFile = filepath.Join(c.Data, "seal.key")
+	}
+	if c.Storage.MarkFile == "" {
+		c.Storage.MarkFile = filepath.Join(c.Data, "postern.mark")
 	}
 	if c.CA.Organization == "" {
 		c.CA.Organization = c.Brand.Name
