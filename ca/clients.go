@@ -227,7 +227,7 @@ func refusalOf(err error) error {
 func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.Time) error {
 	switch {
 	case known.Status == issuance.Revoked:
-		return refuseClient(CodeRevoked, "the certificate was revoked on "+known.ChangedAt.UTC().Format(time.DateOnly), "ask for a new certificate")
+		return refuseClient(CodeRevoked, "the certificate was revoked on "+known.Since().UTC().Format(time.DateOnly), "ask for a new certificate")
 	case known.Status == issuance.Held:
 		return refuseClient(CodeHeld, "the certificate has been on "+
 			"hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")

@@ -75,7 +75,7 @@ type StopView struct {
 }
 
 // LookStop returns what the link with token stops. It changes nothing. A link that
-// stops nothing (any more) is as one that never was.
+// no longer stops anything is treated like one that never existed.
 func (r *Registrar) LookStop(ctx context.Context, token Secret) (v StopView, err error) {
 	err = r.view(ctx, func(l reading) error {
 		v, err = l.stopView(token)

@@ -49,6 +49,7 @@ type adminHouse struct {
 	document  routers.Router
 	paths     []string // "METHOD /api/v1/path" of every operation in the document
 	clock     *atomic.Int64
+	jump      atomic.Int64 // how far the machine's clock is ahead of it
 	tokens    map[issuance.Role]string
 	// seen are the operations and statuses that were answered.
 	seen map[string]bool
@@ -138,7 +139,11 @@ func (h *adminHouse) newRegistrar(change []func(*issuance.Policy)) *issuance.Reg
 	for _, f := range change {
 		f(&policy)
 	}
-	desk := &issuance.Desk{Now: h.now, Log: quiet}
+	judged := &issuance.Clock{Read: func() issuance.Reading {
+		return issuance.Reading{Wall: h.now().Add(time.Duration(h.jump.Load())), Steady: time.Duration(h.clock.Load()), Run: "test"}
+	}}
+	h.ok(issuance.BeginClock(h.t.Context(), h.store, judged))
+	desk := &issuance.Desk{Now: h.now, Log: quiet, Clock: judged}
 	h.staff = &staff.Office{Desk: desk, Store: faultyStore[staff.Reader, staff.Tx]{h.store.Staff(), h}, FourEyes: policy.FourEyes}
 	h.reports = &report.Office{Desk: desk, Policy: policy, Store: faultyStore[report.Reader, report.Tx]{h.store.Reports(), h}}
 	registrar, err := issuance.New(issuance.Config{

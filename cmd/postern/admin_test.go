@@ -150,6 +150,11 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	h.get("/search?q=" + serial)
 	h.get("/reports/daily")
 	h.get("/reports/monthly")
+	h.jump.Store(int64(48 * time.Hour))
+	if got := h.get("/clock").field(t, "clock"); got == "" {
+		t.Error("the clock is not shown")
+	}
+	h.post(http.StatusOK, "/clock/accept", `{"time":"`+h.now().Add(48*time.Hour).Format(time.RFC3339)+`"}`)
 	h.post(http.StatusOK, "/backup", `{"recipients":["age1example"]}`)
 	for _, operation := range h.operations() {
 		if !h.seen[operation+" OK"] && !h.seen[operation+" Created"] {

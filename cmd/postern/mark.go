@@ -125,14 +125,4 @@ func (m *marker) noteSome(ctx context.Context) (more bool, err error) {
 	return more, m.file.Append(p)
 }
 
-// lastTime returns the latest time that was noted, zero if there is none: a clock
-// that is behind it was set back.
-func (m *marker) lastTime() time.Time {
-	last, _ := m.file.Last()
-	if last.Clock.After(last.At) {
-		return last.Clock
-	}
-	return last.At
-}
-
 func (m *marker) close() error { return m.file.Close() }

@@ -15,14 +15,14 @@ import (
 // any other. It has all that a CRL tells, so that nobody reads a record to make
 // one, and it cannot say anything else than the record that it is made from:
 //
-//	issuer | serial number, 0 | NotAfter | ChangedAt | status, 0 | reason
+//	issuer | serial number, 0 | NotAfter | Since | status, 0 | reason
 func revocationEntry(r issuance.Certificate) []byte {
 	if r.Status != issuance.Held && r.Status != issuance.Revoked {
 		return nil
 	}
 	place := append([]byte(r.Serial), 0)
 	place = append(place, instant(r.NotAfter)...)
-	place = append(place, instant(r.ChangedAt)...)
+	place = append(place, instant(r.Since())...)
 	place = append(append(place, r.Status...), 0)
 	return entry(byRevocation, append(place, r.Reason...), r.Issuer)
 }

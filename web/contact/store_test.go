@@ -209,7 +209,15 @@ func (t memoryTx) Receipt(string) (issuance.Receipt, error) {
 }
 func (t memoryTx) PutReceipt(issuance.Receipt) error         { return nil }
 func (t memoryTx) Compromised(issuance.Digest) (bool, error) { return false, nil }
-func (t memoryTx) Clock() (time.Time, error)                 { return *t.clock, nil }
-func (t memoryTx) ClockMark() (issuance.ClockMark, error)    { return issuance.ClockMark{}, nil }
-func (t memoryTx) PutClockMark(issuance.ClockMark) error     { return nil }
-func (t memoryTx) SetClock(now time.Time) error              { *t.clock = now; return nil }
+func (t memoryTx) CertificatesWith(k issuance.CertificateKey, _ int) (out []issuance.Certificate, _ error) {
+	for _, c := range t.certificates {
+		if k.Mark != "" && c.Mark() == k.Mark {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+func (t memoryTx) Clock() (time.Time, error)              { return *t.clock, nil }
+func (t memoryTx) ClockMark() (issuance.ClockMark, error) { return issuance.ClockMark{}, nil }
+func (t memoryTx) PutClockMark(issuance.ClockMark) error  { return nil }
+func (t memoryTx) SetClock(now time.Time) error           { *t.clock = now; return nil }
