@@ -63,7 +63,7 @@ bench: ## what it costs, over HTTP and durably stored, next to the same work bar
 	$(BENCH) -bench 'Start' -benchtime 1x ./cmd/postern
 	$(BENCH) -bench 'CRL|Bundle|OCSP' -benchtime 10x ./ca
 	$(BENCH) -bench . ./ca/mtls
-	$(BENCH) -bench 'Update|List' ./storage/bolt
+	$(BENCH) -bench 'Update|List|Find' ./storage/bolt
 	$(BENCH) -bench Report -benchtime 20x ./issuance
 
 deps: ## the programs that the tests drive

@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -48,6 +49,9 @@ type Clients struct {
 	// be nil.
 	Refused func(issuance.Serial, issuance.Code)
 	Now     func() time.Time // nil: time.Now
+	// Wall returns what the machine's clock says, and whether that is in doubt: then a
+	// certificate must be valid by it, too. Nil: it is never in doubt.
+	Wall func() (wall time.Time, doubted bool)
 
 	cas atomic.Pointer[trustedCAs]
 }
@@ -123,7 +127,7 @@ func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.C
 	if known.Issuer != issuer.ID || known.Fingerprint != hex.EncodeToString(sum[:]) {
 		return issuance.Certificate{}, errUnknown()
 	}
-	if err := checkStanding(cert, known, now); err != nil || c.Service == nil {
+	if err := cmp.Or(checkStanding(cert, known, now), c.checkWall(cert)); err != nil || c.Service == nil {
 		return known, err
 	}
 	service, err := c.Service(ctx, known.Service)
@@ -134,6 +138,23 @@ func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.C
 		return known, refuseClient(CodeDisabled, "the service "+string(known.Service)+" is disabled", "ask the people who issued the certificate to enable it")
 	}
 	return known, nil
+}
+
+// checkWall refuses a certificate that is not valid by the machine's clock while that
+// is in doubt, for nobody knows which time is right.
+func (c *Clients) checkWall(cert *x509.Certificate) error {
+	if c.Wall == nil {
+		return nil
+	}
+	wall, doubted := c.Wall()
+	if !doubted || mtls.CheckTime(cert, wall) == nil {
+		return nil
+	}
+	return &issuance.Error{
+		Kind: issuance.Unavailable, Code: issuance.CodeClock, Retry: time.Minute,
+		Message: "the server's clock is in doubt, and by what it says the certificate is not valid",
+		Hint:    "try again later; the people who run the server have been told",
+	}
 }
 
 // verify returns the issuing CA that signed cert and stands at now, if cert is

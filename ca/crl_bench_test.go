@@ -28,7 +28,9 @@ func crlFilled(b *testing.B, n int) *crlStore {
 			Status: issuance.Revoked, Reason: reasons[1+i%5], At: crlStart, NotAfter: crlStart.AddDate(2, 0, 0),
 		}
 		store.log = append(store.log, r)
-		store.present[r.Serial] = r
+		store.certs[r.Serial] = issuance.Certificate{
+			Serial: r.Serial, Issuer: r.Issuer, Status: r.Status, Reason: r.Reason, ChangedAt: r.At, NotAfter: r.NotAfter,
+		}
 	}
 	return store
 }

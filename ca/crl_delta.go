@@ -58,8 +58,14 @@ func (d *delta) nextBase(number uint64, until time.Time) deltaBase {
 }
 
 // prune lets bases go that nobody needs at now, with what changed before the next.
-func (d *delta) prune(now time.Time) {
+// Those of a clock that was ahead last no longer than those that are made now.
+func (d *delta) prune(now time.Time, lifetime time.Duration) {
 	before := len(d.bases)
+	for i, b := range d.bases {
+		if latest := now.Add(lifetime); b.until.After(latest) {
+			d.bases[i].until = latest
+		}
+	}
 	for len(d.bases) > 1 && now.After(d.bases[1].until) {
 		d.bases = d.bases[1:]
 	}

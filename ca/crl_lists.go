@@ -37,6 +37,20 @@ func (p *Publisher) newLists(issuer Issuer) *issuerLists {
 	return l
 }
 
+// follow has l take the place of before: whatever was published of before is older.
+func (l *issuerLists) follow(before *issuerLists) {
+	if before == nil {
+		return
+	}
+	versions := make(map[string]uint64)
+	for _, e := range before.editions() {
+		versions[e.name] = e.version
+	}
+	for _, e := range l.editions() {
+		e.version += versions[e.name] + 1
+	}
+}
+
 // complete are the CRLs of l that a verifier needs no other for.
 func (l *issuerLists) complete() []*edition {
 	all := []*edition{l.full}

@@ -73,7 +73,7 @@ func TestShardsAndDeltaSayWhatTheFullCRLSays(t *testing.T) {
 			now.Advance(time.Duration(rapid.IntRange(0, 50).Draw(rt, "later")) * time.Minute)
 			full := crlStep(t, p)
 			listed := crlListed(t, full, house)
-			if diff := cmp.Diff(crlWant(store, false), listed, cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(crlWant(store, p), listed, cmpopts.EquateEmpty()); diff != "" {
 				rt.Fatalf("the full CRL (-want +got):\n%s", diff)
 			}
 			crlCheckShards(rt, p, house, listed, numbers)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/postern-ca/postern/issuance"
 )
@@ -16,7 +15,6 @@ import (
 type crlStore struct {
 	mu      sync.RWMutex
 	certs   map[issuance.Serial]issuance.Certificate
-	present map[issuance.Serial]issuance.Revocation
 	log     []issuance.Revocation
 	numbers map[string]uint64
 	down    error  // what every transaction returns, if it is set
@@ -27,7 +25,6 @@ type crlStore struct {
 func newCRLStore() *crlStore {
 	return &crlStore{
 		certs:   make(map[issuance.Serial]issuance.Certificate),
-		present: make(map[issuance.Serial]issuance.Revocation),
 		numbers: make(map[string]uint64),
 	}
 }
@@ -85,7 +82,8 @@ func (t crlTx) Certificates(q issuance.CertificateQuery) (list []issuance.Certif
 		}
 	}
 	for _, serial := range slices.Backward(slices.Sorted(maps.Keys(t.s.certs))) {
-		if q.After != "" && string(serial) >= q.After || t.s.certs[serial].Status == issuance.Abandoned {
+		c := t.s.certs[serial]
+		if q.After != "" && string(serial) >= q.After || c.Status == issuance.Abandoned || q.Status != "" && c.Status != q.Status {
 			continue
 		}
 		if len(list) == q.Size() {
@@ -104,39 +102,20 @@ func (t crlTx) PutCertificate(c issuance.Certificate) error {
 func (t crlTx) AppendRevocation(r issuance.Revocation) error {
 	r.Seq = uint64(len(t.s.log)) + 1
 	t.s.log = append(t.s.log, r)
-	if r.Status == issuance.Active {
-		delete(t.s.present, r.Serial)
-	} else {
-		t.s.present[r.Serial] = r
-	}
 	return nil
 }
 
 func (t crlTx) Revocations(issuer string, f func(issuance.Revocation) error) error {
-	for _, serial := range slices.Sorted(maps.Keys(t.s.present)) {
-		if r := t.s.present[serial]; r.Issuer == issuer {
-			if err := f(r); err != nil {
-				return err
-			}
+	for _, serial := range slices.Sorted(maps.Keys(t.s.certs)) {
+		c := t.s.certs[serial]
+		if c.Issuer != issuer || c.Status != issuance.Held && c.Status != issuance.Revoked {
+			continue
+		}
+		if err := f(c.Revocation()); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-func (t crlTx) ForgetRevocations(before time.Time, limit int) (int, error) {
-	var due []issuance.Revocation
-	for _, r := range t.s.present {
-		if r.NotAfter.Before(before) && len(due) < limit {
-			due = append(due, r)
-		}
-	}
-	for _, r := range due {
-		r.Status, r.Reason = issuance.Active, ""
-		if err := t.AppendRevocation(r); err != nil {
-			return 0, err
-		}
-	}
-	return len(due), nil
 }
 
 func (t crlTx) Changes(after uint64, limit int) ([]issuance.Revocation, error) {

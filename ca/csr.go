@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"strings"
 
+	"github.com/postern-ca/postern/ca/badkeys"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -17,8 +18,17 @@ const maxCSR = 64 << 10
 // PEM block (RFC 7468), whose signature proves that the sender has the private key.
 // Nothing else in the request counts: its subject, names, extensions and attributes
 // are ignored, so they may be anything. Every refusal is an [*issuance.Error] of
-// kind Invalid and code CodeCSR with a reason of its own.
-func ReadCSR(data []byte) (crypto.PublicKey, error) {
+// kind Invalid and code CodeCSR with a reason of its own. A key is refused, too,
+// whose private half is known to [badkeys.Problem].
+func ReadCSR(data []byte) (crypto.PublicKey, error) { return readCSR(data, badkeys.Problem) }
+
+// CSRReader returns ReadCSR with another answer to which keys are known not to be
+// secret: blocked says why a key is not certified, "" for nothing.
+func CSRReader(blocked func(crypto.PublicKey) string) func([]byte) (crypto.PublicKey, error) {
+	return func(data []byte) (crypto.PublicKey, error) { return readCSR(data, blocked) }
+}
+
+func readCSR(data []byte, blocked func(crypto.PublicKey) string) (crypto.PublicKey, error) {
 	if len(data) > maxCSR {
 		return nil, refuseCSR("is larger than 64 kB", "send only the CSR; it is about 1 kB")
 	}
@@ -38,6 +48,9 @@ func ReadCSR(data []byte) (crypto.PublicKey, error) {
 	csr, err := request.bare()
 	if err != nil {
 		return nil, refuseCSR("cannot be read: "+strings.TrimPrefix(err.Error(), "x509: "), csrHint)
+	}
+	if problem := blocked(csr.PublicKey); problem != "" {
+		return nil, refuseCSR("the key cannot be certified: "+problem, keyHint)
 	}
 	if err := checkCSRSignature(csr); err != nil {
 		return nil, err

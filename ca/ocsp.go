@@ -197,6 +197,11 @@ func (r *Responder) sign(ctx context.Context, keys []ocspKey, nonce []byte, now 
 	if draft.singles, err = r.status(ctx, draft.issuer, keys); err != nil {
 		return draft, nil, err
 	}
+	for i, s := range draft.singles { // the clock may have been ahead when it was revoked
+		if s.revokedAt.After(now) {
+			draft.singles[i].revokedAt = now.UTC().Truncate(time.Second)
+		}
+	}
 	by, err := draft.issuer.delegate(now, r.Log)
 	if err != nil {
 		return draft, nil, err
@@ -243,6 +248,10 @@ func (i *ocspIssuer) single(about ocspKey, c issuance.Certificate) ocspSingle {
 	}
 	return s
 }
+
+// forget drops every answer that is kept: the statuses are read anew, and known
+// as of the time at.
+func (r *Responder) forget(at time.Time) { r.cache.clear(at) }
 
 // changed forgets the answers about the certificates in changes. If at is not
 // zero, the store had no other changes then.

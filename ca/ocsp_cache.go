@@ -45,7 +45,7 @@ func (c *ocspCache) get(key ocspKey, now time.Time) *Answer {
 	}
 	heard := c.heard
 	c.mu.RUnlock()
-	if !ok || now.Sub(heard) > ocspTrust || now.Before(a.ThisUpdate) || now.Sub(a.ThisUpdate) > a.NextUpdate.Sub(a.ThisUpdate)/2 {
+	if !ok || now.Sub(heard).Abs() > ocspTrust || now.Before(a.ThisUpdate) || now.Sub(a.ThisUpdate) > a.NextUpdate.Sub(a.ThisUpdate)/2 {
 		return nil
 	}
 	return a
@@ -92,6 +92,14 @@ func (c *ocspCache) changed(keys []ocspKey, at time.Time) {
 	if !at.IsZero() {
 		c.heard = at
 	}
+}
+
+// clear drops everything. The store had no other changes at the time at.
+func (c *ocspCache) clear(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.version++
+	c.young, c.old, c.heard = nil, nil, at
 }
 
 // tellForgotten has the keys of what is dropped because of a change collected for

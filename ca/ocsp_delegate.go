@@ -37,8 +37,13 @@ type ocspIssuer struct {
 type delegate struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
+	madeAt      time.Time
 	renewAt     time.Time
 }
+
+// isFresh reports whether d needs no successor at now: it is in the first half of its
+// life, and was not made in what turned out to be the future.
+func (d *delegate) isFresh(now time.Time) bool { return now.Before(d.renewAt) && !now.Before(d.madeAt) }
 
 // newOCSPIssuer prepares to answer for issuer.
 func newOCSPIssuer(issuer Issuer, now time.Time) (*ocspIssuer, error) {
@@ -74,25 +79,28 @@ func (i *ocspIssuer) isNamed(q ocspQuestion) bool {
 }
 
 // delegate returns who signs at now. A certificate in the second half of its
-// life is renewed, by one caller while the others go on with it; if that fails,
+// life, or dated in the future, is renewed, by one caller while the others go on with it; if that fails,
 // it serves to its end, and the next try comes after a minute.
 func (i *ocspIssuer) delegate(now time.Time, log *slog.Logger) (*delegate, error) {
 	d := i.present.Load()
-	if now.Before(d.renewAt) || !i.renewing.TryLock() {
+	if d.isFresh(now) || !i.renewing.TryLock() {
 		return d, d.check(now)
 	}
 	defer i.renewing.Unlock()
 	fresh, err := i.newDelegate(now)
 	if err != nil {
 		log.Error("the OCSP responder certificate could not be renewed", "issuer", i.ID, "error", err)
-		fresh = &delegate{certificate: d.certificate, key: d.key, renewAt: now.Add(logAgain)}
+		fresh = &delegate{certificate: d.certificate, key: d.key, madeAt: now, renewAt: now.Add(logAgain)}
 	}
 	i.present.Store(fresh)
 	return fresh, fresh.check(now)
 }
 
-// check returns an error if d's certificate has expired.
+// check returns an error if d's certificate has expired or is not valid yet.
 func (d *delegate) check(now time.Time) error {
+	if now.Before(d.certificate.NotBefore) {
+		return fmt.Errorf("the OCSP responder certificate is not valid before %s", d.certificate.NotBefore.Format(time.RFC3339))
+	}
 	if now.After(d.certificate.NotAfter) {
 		return fmt.Errorf("the OCSP responder certificate expired at %s", d.certificate.NotAfter.Format(time.RFC3339))
 	}
@@ -140,5 +148,5 @@ func (i *ocspIssuer) newDelegate(now time.Time) (*delegate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the OCSP responder certificate of %s: %w", i.ID, err)
 	}
-	return &delegate{certificate: certificate, key: key, renewAt: now.Add(delegateLife / 2)}, nil
+	return &delegate{certificate: certificate, key: key, madeAt: now.Truncate(time.Second), renewAt: now.Add(delegateLife / 2)}, nil
 }

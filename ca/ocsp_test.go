@@ -374,3 +374,42 @@ func FuzzRespond(f *testing.F) {
 		}
 	})
 }
+
+// The clock is 25 days ahead for two seconds: what it dated in the future is not
+// given any more once it is right, and the delegate has a certificate that is valid.
+func TestOCSPOutlivesAClockThatWasAhead(t *testing.T) {
+	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
+	ocspPut(t, store)
+	r, p := ocspResponder(t, house, store, now)
+	ask := func(serial int64) *ocsp.Response {
+		t.Helper()
+		request := ocspRequest(t, house.issuing.Certificate, issuance.SerialOf(big.NewInt(serial)), crypto.SHA1)
+		answer, err := ocsp.ParseResponse(r.Respond(t.Context(), request).DER, house.issuing.Certificate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	const ahead = 25 * 24 * time.Hour
+	now.Advance(ahead)
+	crlStep(t, p)
+	crlChange(t, store, issuance.SerialOf(big.NewInt(1)), issuance.Revoked, issuance.KeyCompromise, now.Now(), crlStart.AddDate(2, 0, 0))
+	crlStep(t, p)
+	ask(1)
+	now.Advance(-ahead)
+	crlStep(t, p)
+	for serial, want := range map[int64]int{1: ocsp.Revoked, 3: ocsp.Revoked, 2: ocsp.Revoked} {
+		got := ask(serial)
+		if got.Status != want || got.ThisUpdate.After(now.Now()) || got.RevokedAt.After(now.Now()) {
+			t.Errorf("%d: status %d of %v, revoked at %v, at %v", serial, got.Status, got.ThisUpdate, got.RevokedAt, now.Now())
+		}
+		if got.Certificate.NotBefore.After(now.Now()) {
+			t.Errorf("%d: answered by a certificate that is valid from %v, at %v", serial, got.Certificate.NotBefore, now.Now())
+		}
+	}
+	for _, e := range crlListed(t, crlStep(t, p), house) {
+		if e.At.After(now.Now()) {
+			t.Errorf("%s is in the CRL of %v as revoked at %v", e.Serial, now.Now(), e.At)
+		}
+	}
+}

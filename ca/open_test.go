@@ -196,10 +196,17 @@ func TestRootCRL(t *testing.T) {
 	}
 	authorityRenew(t, authorityOpen(t, authorityOpenOptions(dir)), later.AddDate(3, 0, 0), 3)
 
+	// It turns out that the clock was ahead.
+	authorityRenew(t, a, later, 4)
+	if got := authorityRootCRL(t, a); !got.ThisUpdate.Equal(later) {
+		t.Errorf("the CRL of a clock that was ahead: from %s, want %s", got.ThisUpdate, later)
+	}
+	authorityRenew(t, a, later.AddDate(3, 0, 0), 5)
+
 	if err := os.Remove(filepath.Join(dir, "root.key")); err != nil {
 		t.Fatal(err)
 	}
-	authorityRenew(t, a, later.AddDate(3, 1, 0), 3)
+	authorityRenew(t, a, later.AddDate(3, 1, 0), 5)
 	err := authorityError(t, a.RenewRootCRL(later.AddDate(3, 7, 0)))
 	if err.Kind != issuance.Unavailable || !strings.Contains(err.Message, "root's key is not here") {
 		t.Errorf("renewing without the key: got %v, want unavailable", err)

@@ -34,7 +34,12 @@ const CodeCRLExpired issuance.Code = "crl-expired"
 // Publisher keeps the CRLs of the issuing CAs up to date with the store: each
 // change of a certificate's status is in a CRL within a second, several changes
 // share one, and CRLs are renewed even if nothing changes. Nothing else takes CRL
-// numbers from the store.
+// numbers from the store. A CRL lists what the certificates' own records say; the
+// feed of changes only says when to look.
+//
+// A certificate leaves the CRLs one Lifetime after it has expired (RFC 5280, section
+// 3.3), and comes back if the clock turns out to have been ahead. A CRL that is dated
+// in the future is replaced.
 //
 // Set the fields, call Load once, then Run in a goroutine. The other methods may be
 // called from any goroutine once Load has returned nil.
@@ -58,7 +63,11 @@ type Publisher struct {
 	Shards []int
 	// Delta also publishes the changes since a full CRL.
 	Delta bool
-	URLs  URLs // for shards and deltas: CRLs name the addresses of themselves and each other
+	// Note is called when CRLs were made, before anybody can read them; they are not
+	// published if it fails. It notes outside of the store how far that has come, so
+	// that no number and no revocation is published that the note has not; may be nil.
+	Note func(context.Context) error
+	URLs URLs // for shards and deltas: CRLs name the addresses of themselves and each other
 
 	mu        sync.Mutex // guards the fields up to the next empty line
 	lists     map[string]*issuerLists
@@ -66,8 +75,12 @@ type Publisher struct {
 	seenAt    time.Time // when the store last said that seq is its last change
 	currentAt time.Time // when the published CRLs last said what the store does
 	refreshAt time.Time // when the present round of regular CRLs began: older ones are due
-	forget    time.Time // certificates that expired before are still to be purged; zero: none
+	cutoff    time.Time // certificates that expired before are not in lists any more
+	retiredAt time.Time // when cutoff was last looked at
 	rootAt    time.Time // when RootCRL last answered
+
+	following  sync.Mutex // held by who changes lists by what the store says
+	publishing sync.Mutex // held by who makes CRLs
 
 	published atomic.Pointer[published]
 	wake      chan struct{} // look at the store
@@ -88,26 +101,41 @@ func (p *Publisher) Load(ctx context.Context) error {
 		return err
 	}
 	p.wake, p.changed = make(chan struct{}, 1), make(chan struct{}, 1)
+	p.following.Lock()
+	err := p.read(ctx, p.readLists)
+	p.following.Unlock()
+	if err != nil {
+		return err
+	}
+	return p.publish(ctx)
+}
+
+// read has the lists be as the store is now, as lists reads them. The caller holds p.following.
+func (p *Publisher) read(ctx context.Context, lists func(issuance.FeedReader, time.Time) (map[string]*issuerLists, error)) error {
 	at := p.Now()
-	var lists map[string]*issuerLists
+	cutoff := at.Add(-p.Lifetime)
+	var fresh map[string]*issuerLists
 	var seq uint64
 	err := p.Store.View(ctx, func(tx issuance.FeedReader) (err error) {
 		if seq, err = tx.LastChange(); err != nil {
 			return err
 		}
-		lists, err = p.readLists(tx)
+		fresh, err = lists(tx, cutoff)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("reading the revocations: %w", err)
 	}
 	p.mu.Lock()
-	p.lists, p.seq, p.seenAt = lists, seq, at
+	for id, l := range fresh {
+		l.follow(p.lists[id])
+	}
+	p.lists, p.seq, p.seenAt, p.cutoff, p.retiredAt = fresh, seq, at, cutoff, at
 	p.mu.Unlock()
 	if p.Responder != nil {
-		p.Responder.changed(nil, at)
+		p.Responder.forget(at)
 	}
-	return p.publish(ctx)
+	return nil
 }
 
 // check refuses what cannot work, and sets the defaults.
@@ -159,13 +187,18 @@ func (i Issuer) checkSigner() error {
 	return nil
 }
 
-// readLists reads the present revocations of every issuer.
-func (p *Publisher) readLists(tx issuance.FeedReader) (map[string]*issuerLists, error) {
+// readLists reads who is revoked and has not expired before cutoff, of every issuer.
+func (p *Publisher) readLists(tx issuance.FeedReader, cutoff time.Time) (map[string]*issuerLists, error) {
 	lists := make(map[string]*issuerLists, len(p.Issuers))
 	for _, issuer := range p.Issuers {
 		l := p.newLists(issuer)
 		lists[issuer.ID] = l
-		err := tx.Revocations(issuer.ID, func(r issuance.Revocation) error { return l.load(r, p.DropReasons) })
+		err := tx.Revocations(issuer.ID, func(r issuance.Revocation) error {
+			if r.NotAfter.Before(cutoff) {
+				return nil
+			}
+			return l.load(dated(r, p.Now()), p.DropReasons)
+		})
 		if err != nil {
 			return nil, fmt.Errorf("issuer %s: %w", issuer.ID, err)
 		}
@@ -247,8 +280,8 @@ func (p *Publisher) Age() time.Duration {
 	return max(p.Now().Sub(p.currentAt), 0)
 }
 
-// Healthy returns nil if the CRLs are up to date and none has expired; otherwise it
-// returns an error that says what is wrong.
+// Healthy returns nil if the CRLs are up to date, none has expired and none is dated
+// in the future; otherwise it returns an error that says what is wrong.
 func (p *Publisher) Healthy() error {
 	now := p.published.Load()
 	if now == nil {
@@ -256,6 +289,11 @@ func (p *Publisher) Healthy() error {
 	}
 	if _, err := p.checkBundle(now); err != nil {
 		return err
+	}
+	for _, c := range now.bundle.CRLs {
+		if early := c.ThisUpdate.Sub(p.Now()); early > unhealthyAge {
+			return fmt.Errorf("the CRL of %s is dated %s, which is %v from now", c.Name, c.ThisUpdate.Format(time.RFC3339), early.Round(time.Second))
+		}
 	}
 	if age := p.Age(); age > unhealthyAge {
 		return fmt.Errorf("the CRLs have been behind the store for %v", age.Round(time.Second))

@@ -89,8 +89,8 @@ func (p *Publisher) drafts(b *batch, crls map[string]*CRL) (drafts []crlDraft, b
 	defer p.mu.Unlock()
 	now, l := p.Now(), b.lists
 	if l.delta != nil && b.editions[0] == l.full {
-		if old, ok := crls[l.full.name]; !ok || old.ThisUpdate.Before(p.refreshAt) {
-			l.delta.prune(now)
+		if old, ok := crls[l.full.name]; !ok || old.ThisUpdate.Before(p.refreshAt) || old.ThisUpdate.After(now) {
+			l.delta.prune(now, p.Lifetime)
 			next := l.delta.nextBase(b.number, now.Add(p.Lifetime).UTC().Truncate(time.Second))
 			base = &next
 		}
@@ -113,4 +113,16 @@ func (p *Publisher) drafts(b *batch, crls map[string]*CRL) (drafts []crlDraft, b
 		drafts = append(drafts, d)
 	}
 	return drafts, base
+}
+
+// forgetBases takes back the bases of deltas that batches have made: their CRLs
+// are not published.
+func (p *Publisher) forgetBases(batches []*batch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range batches {
+		if d := b.lists.delta; d != nil {
+			d.bases = slices.DeleteFunc(d.bases, func(base deltaBase) bool { return base.number == b.number })
+		}
+	}
 }

@@ -26,12 +26,18 @@ func (p *Publisher) Run(ctx context.Context) error {
 	return nil
 }
 
+// Catch brings the CRLs up to the store and to the present time, as Run does all the
+// time, and returns when that is done.
+func (p *Publisher) Catch(ctx context.Context) error {
+	return errors.Join(p.follow(ctx), p.retire(ctx), p.publish(ctx))
+}
+
 // followOn keeps the lists, and the OCSP responder, as the store is. Making a
 // CRL, which takes longer, does not hold it up.
 func (p *Publisher) followOn(ctx context.Context) {
 	trouble := trouble{what: "following revocations", log: p.Log}
 	for ctx.Err() == nil {
-		trouble.note(ctx, p.follow(ctx), p.Now())
+		trouble.note(ctx, errors.Join(p.follow(ctx), p.retire(ctx)), p.Now())
 		sleep(ctx, followPause, nil)
 		sleep(ctx, followEvery-followPause, p.wake)
 	}
@@ -42,7 +48,7 @@ func (p *Publisher) publishOn(ctx context.Context) {
 	trouble := trouble{what: "publishing CRLs", log: p.Log}
 	for ctx.Err() == nil {
 		begin := time.Now()
-		trouble.note(ctx, errors.Join(p.purge(ctx), p.publish(ctx)), p.Now())
+		trouble.note(ctx, p.publish(ctx), p.Now())
 		// At most a quarter of the time goes into CRLs, unless a change would have
 		// to wait for a second: for the rest of one CRL, the pause and its own CRL.
 		took := time.Since(begin)
@@ -64,6 +70,8 @@ func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 
 // follow catches up with the store.
 func (p *Publisher) follow(ctx context.Context) error {
+	p.following.Lock()
+	defer p.following.Unlock()
 	for {
 		at := p.Now()
 		p.mu.Lock()
@@ -75,8 +83,10 @@ func (p *Publisher) follow(ctx context.Context) error {
 			if err != nil || last == seq {
 				return err
 			}
-			changes, err = tx.Changes(seq, changeBatch)
-			return err
+			if changes, err = tx.Changes(seq, changeBatch); err != nil {
+				return err
+			}
+			return p.settle(tx, changes)
 		})
 		if err != nil {
 			return fmt.Errorf("reading changes: %w", err)
@@ -89,6 +99,23 @@ func (p *Publisher) follow(ctx context.Context) error {
 	}
 }
 
+// settle has changes say where their certificates stand now. A change of a
+// certificate that is not there, which no verb leaves, says that it is not revoked.
+func (p *Publisher) settle(tx issuance.FeedReader, changes []issuance.Revocation) error {
+	for i, change := range changes {
+		c, err := tx.Certificate(change.Serial)
+		if errors.Is(err, issuance.ErrNotFound) {
+			p.Log.Error("a change is about a certificate that is not in the register", "serial", string(change.Serial))
+			c = issuance.Certificate{Serial: change.Serial, Issuer: change.Issuer, NotAfter: change.NotAfter}
+		} else if err != nil {
+			return err
+		}
+		changes[i] = c.Revocation()
+		changes[i].Seq = change.Seq
+	}
+	return nil
+}
+
 // apply puts changes into the lists. If they are all there were at the time at,
 // the lists are as the store was then.
 func (p *Publisher) apply(changes []issuance.Revocation, at time.Time, caughtUp bool) {
@@ -96,9 +123,7 @@ func (p *Publisher) apply(changes []issuance.Revocation, at time.Time, caughtUp 
 	for _, change := range changes {
 		p.seq = max(p.seq, change.Seq)
 		if list, ok := p.lists[change.Issuer]; ok {
-			if err := list.apply(change, p.DropReasons); err != nil {
-				p.Log.Error("a revocation is missing from its CRL", "serial", string(change.Serial), "error", err)
-			}
+			p.list(list, change)
 		}
 	}
 	if caughtUp {
@@ -118,6 +143,17 @@ func (p *Publisher) apply(changes []issuance.Revocation, at time.Time, caughtUp 
 		at = time.Time{}
 	}
 	p.Responder.changed(changes, at)
+}
+
+// list has the lists of an issuer say what r says, unless it is of a certificate that has
+// left them. The caller holds p.mu.
+func (p *Publisher) list(l *issuerLists, r issuance.Revocation) {
+	if r.NotAfter.Before(p.cutoff) {
+		r.Status = issuance.Active
+	}
+	if err := l.apply(dated(r, p.Now()), p.DropReasons); err != nil {
+		p.Log.Error("a revocation is missing from its CRL", "serial", string(r.Serial), "error", err)
+	}
 }
 
 // behind reports whether a published CRL of issuer is not as its list. The caller holds p.mu.
@@ -144,7 +180,7 @@ func (p *Publisher) due(now time.Time) (batches []*batch, root bool) {
 			switch {
 			case published == nil || published.lacks(e):
 				b.editions = append(b.editions, e)
-			case published.crls[e.name].ThisUpdate.Before(p.refreshAt):
+			case published.crls[e.name].ThisUpdate.Before(p.refreshAt), published.crls[e.name].ThisUpdate.After(now):
 				regular = append(regular, e)
 			}
 		}
@@ -153,28 +189,26 @@ func (p *Publisher) due(now time.Time) (batches []*batch, root bool) {
 			batches = append(batches, b)
 		}
 	}
-	return batches, p.RootCRL != nil && !now.Before(p.rootAt.Add(rootEvery))
+	return batches, p.RootCRL != nil && isDue(now, p.rootAt, rootEvery)
 }
 
-// beginRound begins a round of regular CRLs if it is time for one. It lets those
-// certificates go that had expired when the round before began: they were in its
-// CRLs, past their expiry (RFC 5280, section 3.3). The caller holds p.mu.
+// beginRound begins a round of regular CRLs if it is time for one. The caller holds p.mu.
 func (p *Publisher) beginRound(now time.Time) {
-	if now.Before(p.refreshAt.Add(p.Refresh)) {
-		return
+	if isDue(now, p.refreshAt, p.Refresh) {
+		p.refreshAt = now.Truncate(time.Second)
 	}
-	p.forget, p.refreshAt = p.refreshAt, now.Truncate(time.Second)
-	if published := p.published.Load(); published != nil {
-		for _, c := range published.crls { // of a round that failed there may be none
-			if c.Issuer != RootID && c.ThisUpdate.Before(p.forget) {
-				p.forget = c.ThisUpdate
-			}
-		}
-	}
+}
+
+// isDue reports whether what was last done at a time is to be done again, each
+// interval: that time may also be one to come, if the clock was ahead.
+func isDue(now, last time.Time, every time.Duration) bool {
+	return now.Before(last) || !now.Before(last.Add(every))
 }
 
 // publish makes the CRLs that are due.
 func (p *Publisher) publish(ctx context.Context) error {
+	p.publishing.Lock()
+	defer p.publishing.Unlock()
 	p.mu.Lock()
 	now := p.Now()
 	p.beginRound(now)
@@ -204,10 +238,16 @@ func (p *Publisher) publish(ctx context.Context) error {
 	if old == nil && err != nil || old != nil && maps.Equal(crls, old.crls) {
 		return err
 	}
+	if p.Note != nil {
+		if failed := p.Note(ctx); failed != nil {
+			p.forgetBases(batches)
+			return errors.Join(err, fmt.Errorf("noting how far the CRLs have come: %w", failed))
+		}
+	}
 	p.replace(crls)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if complete && asOf.After(p.currentAt) {
+	if complete && (asOf.After(p.currentAt) || p.currentAt.After(now)) {
 		p.currentAt = asOf
 	}
 	return err
@@ -232,34 +272,6 @@ func (p *Publisher) makeRoot(crls map[string]*CRL, now time.Time) error {
 	return nil
 }
 
-// purge takes some of the certificates that are to be forgotten out of the
-// store's revocations. They leave the lists as all changes do.
-func (p *Publisher) purge(ctx context.Context) error {
-	p.mu.Lock()
-	before := p.forget
-	p.mu.Unlock()
-	if before.IsZero() {
-		return nil
-	}
-	var n int
-	err := p.Store.Update(ctx, func(tx issuance.Feed) (err error) {
-		n, err = tx.ForgetRevocations(before, changeBatch)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("purging expired revocations: %w", err)
-	}
-	if n < changeBatch {
-		p.mu.Lock()
-		p.forget = time.Time{}
-		p.mu.Unlock()
-	}
-	if n > 0 {
-		p.Wake()
-	}
-	return nil
-}
-
 // trouble logs a failure when it begins, once in a while as long as it lasts, and its end.
 type trouble struct {
 	what   string
@@ -273,7 +285,7 @@ func (t *trouble) note(ctx context.Context, err error, now time.Time) {
 	case err == nil && !t.logged.IsZero():
 		t.logged = time.Time{}
 		t.log.Info("working again", "what", t.what)
-	case err != nil && (t.logged.IsZero() || now.Sub(t.logged) >= logAgain):
+	case err != nil && (t.logged.IsZero() || isDue(now, t.logged, logAgain)):
 		t.logged = now
 		t.log.Error("failed; will try again", "what", t.what, "error", err)
 	}

@@ -22,7 +22,7 @@ import (
 // crlStep has p do once what Run does for ever.
 func crlStep(t testing.TB, p *Publisher) *CRL {
 	t.Helper()
-	if err := errors.Join(p.follow(t.Context()), p.purge(t.Context()), p.follow(t.Context()), p.publish(t.Context())); err != nil {
+	if err := p.Catch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	c, err := p.CRL("issuing-1")
@@ -121,47 +121,78 @@ func TestPublisherRefreshesUnchanged(t *testing.T) {
 	}
 }
 
-// An expired certificate stays for one regular CRL past its expiry, then goes
-// (RFC 5280, section 3.3). A CRL between two regular ones does not count.
-func TestPublisherForgetsTheExpired(t *testing.T) {
+// An expired certificate stays for one Lifetime past its expiry, then goes (RFC 5280,
+// section 3.3), and the store forgets nothing.
+func TestPublisherRetiresTheExpired(t *testing.T) {
 	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
 	crlChange(t, store, "11", issuance.Revoked, issuance.Superseded, crlStart, crlStart.Add(90*time.Minute))
 	p := crlPublisher(t, house, store, now)
-	var got []bool
-	for hour := range 5 {
-		crlStep(t, p)      // the round
-		c := crlStep(t, p) // without what the round let go
-		got = append(got, slices.ContainsFunc(crlListed(t, c, house), func(e crlEntry) bool { return e.Serial == "11" }))
-		now.Advance(45 * time.Minute)
-		crlChange(t, store, issuance.SerialOf(big.NewInt(int64(hour)+1)), issuance.Revoked, issuance.Superseded, now.Now(), crlStart.AddDate(2, 0, 0))
-		crlStep(t, p)
-		now.Advance(15 * time.Minute)
+	var last time.Duration
+	for hour := range 48 {
+		if len(crlListed(t, crlStep(t, p), house)) == 1 {
+			last = time.Duration(hour) * time.Hour
+		}
+		now.Advance(time.Hour)
 	}
-	// It expires after one hour and a half, is in the CRL of two, and goes with that of three.
-	if diff := cmp.Diff([]bool{true, true, true, false, false}, got); diff != "" {
-		t.Errorf("in the CRL, by the hour (-want +got):\n%s", diff)
+	if want := 90*time.Minute + crlLifetime - 30*time.Minute; last != want {
+		t.Errorf("listed for the last time after %v, want %v", last, want)
+	}
+	if c := store.certs["11"]; c.Status != issuance.Revoked {
+		t.Errorf("the register says %+v", c)
 	}
 }
 
-// A round of CRLs that failed does not count: what expired since stays until
-// there was a CRL.
-func TestPublisherForgetsOnlyWhatWasPublished(t *testing.T) {
+// The clock is three years ahead for a moment, long enough for every part of the
+// publisher to see it, once running and once at the start: the revocation is back
+// when the clock is, and no CRL is dated in the future.
+func TestPublisherOutlivesAClockThatWasAhead(t *testing.T) {
+	const ahead = 3 * 365 * 24 * time.Hour
+	for _, restarts := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restarts=%v", restarts), func(t *testing.T) {
+			house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
+			crlChange(t, store, "11", issuance.Revoked, issuance.KeyCompromise, crlStart, crlStart.AddDate(2, 0, 0))
+			p := crlLoad(t, house, store, now)
+			now.Advance(ahead)
+			if restarts {
+				p = crlLoad(t, house, store, now)
+			}
+			for hour := range 3 { // the first CRL of then may still list it
+				if got := crlStep(t, p).Entries; got != 0 && hour > 0 {
+					t.Fatalf("%d entries three years on, want none: the certificate has expired", got)
+				}
+				now.Advance(time.Hour)
+			}
+			now.Advance(-ahead)
+			c := crlStep(t, p)
+			want := []crlEntry{{"11", crlStart, issuance.KeyCompromise.CRLReason()}}
+			if diff := cmp.Diff(want, crlListed(t, c, house)); diff != "" {
+				t.Errorf("the CRL when the clock is right again (-want +got):\n%s", diff)
+			}
+			for _, name := range []string{"issuing-1", "issuing-1-delta", "issuing-1-1of2"} {
+				if c := crlNamed(t, p, name); c.ThisUpdate.After(now.Now()) {
+					t.Errorf("%s is dated %v at %v", name, c.ThisUpdate, now.Now())
+				}
+			}
+			if err := p.Healthy(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// While no CRL can be made for longer than one lasts, nobody leaves: who does was
+// in a CRL that is dated after their expiry.
+func TestPublisherRetiresOnlyWhoWasListedAsExpired(t *testing.T) {
 	house, store, now := newCRLHouse(t, crlKey(t, "P-256")), newCRLStore(), &crlClock{now: crlStart}
 	crlChange(t, store, "11", issuance.Revoked, issuance.Superseded, crlStart, crlStart.Add(30*time.Minute))
 	p := crlPublisher(t, house, store, now)
-	for range 3 {
-		now.Advance(time.Hour)
-		store.fail(errors.New("disk on fire"))
-		if err := p.publish(t.Context()); err == nil {
-			t.Fatal("published without a store")
-		}
-		store.fail(nil)
-		if err := p.purge(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	now.Advance(48 * time.Hour)
 	if got, want := crlStep(t, p).Entries, 1; got != want {
 		t.Errorf("%d entries in the first CRL past the expiry, want %d", got, want)
+	}
+	now.Advance(time.Hour)
+	if got, want := crlStep(t, p).Entries, 0; got != want {
+		t.Errorf("%d entries in the next, want %d", got, want)
 	}
 }
 
@@ -296,14 +327,21 @@ func TestPublisherFollowsAnySequence(t *testing.T) {
 				serial := rapid.SampledFrom(serials).Draw(rt, "of")
 				change(serial, rapid.SampledFrom([]issuance.Status{issuance.Held, issuance.Revoked, issuance.Active}).Draw(rt, "to"))
 			}
-			now.Advance(time.Duration(rapid.IntRange(0, 120).Draw(rt, "later")) * time.Minute)
+			// The clock may also be set back, or far ahead.
+			now.Advance(time.Duration(rapid.IntRange(-600, 1200).Draw(rt, "later")) * time.Minute)
 			c := crlStep(t, p)
+			if late := now.Now().Sub(p.cutoff); late < p.Lifetime || late > p.Lifetime+p.Refresh {
+				rt.Fatalf("certificates stay for %v after they expire", late)
+			}
+			if c.ThisUpdate.After(now.Now()) {
+				rt.Fatalf("a CRL of %v at %v", c.ThisUpdate, now.Now())
+			}
 			if c.Number < last {
 				rt.Fatalf("number %d after %d", c.Number, last)
 			}
 			last = c.Number
 			seen[c] = sha256.Sum256(crlBytes(t, c))
-			want := crlWant(store, p.DropReasons)
+			want := crlWant(store, p)
 			if diff := cmp.Diff(want, crlListed(t, c, house), cmpopts.EquateEmpty()); diff != "" {
 				rt.Fatalf("entries (-want +got):\n%s", diff)
 			}
@@ -319,18 +357,21 @@ func TestPublisherFollowsAnySequence(t *testing.T) {
 	})
 }
 
-// crlWant is the CRL that the store's present revocations make.
-func crlWant(s *crlStore, dropReasons bool) []crlEntry {
+// crlWant is the CRL that the store's certificates make.
+func crlWant(s *crlStore, p *Publisher) []crlEntry {
 	var want []crlEntry
-	for _, r := range slices.SortedFunc(maps.Values(s.present), func(a, b issuance.Revocation) int { return a.Serial.Int().Cmp(b.Serial.Int()) }) {
-		reason := r.Reason.CRLReason()
-		if r.Status == issuance.Held {
+	for _, c := range slices.SortedFunc(maps.Values(s.certs), func(a, b issuance.Certificate) int { return a.Serial.Int().Cmp(b.Serial.Int()) }) {
+		if c.Status == issuance.Active || c.NotAfter.Before(p.cutoff) {
+			continue
+		}
+		reason := c.Reason.CRLReason()
+		if c.Status == issuance.Held {
 			reason = 6
 		}
-		if dropReasons {
+		if p.DropReasons {
 			reason = 0
 		}
-		want = append(want, crlEntry{r.Serial.Int().Text(16), r.At, reason})
+		want = append(want, crlEntry{c.Serial.Int().Text(16), c.ChangedAt, reason})
 	}
 	return want
 }

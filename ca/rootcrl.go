@@ -76,9 +76,9 @@ func (a *Authority) readRootCRL() (*x509.RevocationList, error) {
 }
 
 // RenewRootCRL signs the root's CRL again, under the next number, if less than half
-// of its lifetime is left at now. The root's key is read for this, and then
-// forgotten. It returns an error of kind Unavailable if the CRL is due and the key
-// is kept elsewhere. Until the CRL expires, this error is only a reminder.
+// of its lifetime is left at now, or if it is dated after now. The root's key is read
+// for this, and then forgotten. It returns an error of kind Unavailable if the CRL is
+// due and the key is kept elsewhere. Until the CRL expires, this error is only a reminder.
 func (a *Authority) RenewRootCRL(now time.Time) error {
 	a.renewal.Lock()
 	defer a.renewal.Unlock()
@@ -86,7 +86,8 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if list.NextUpdate.Sub(now) > list.NextUpdate.Sub(list.ThisUpdate)/2 {
+	early := list.ThisUpdate.After(now)
+	if !early && list.NextUpdate.Sub(now) > list.NextUpdate.Sub(list.ThisUpdate)/2 {
 		return nil
 	}
 	there, err := exists(a.dir, rootKeyFile)
@@ -94,9 +95,13 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 		return fmt.Errorf("looking for the root's key: %w", err)
 	}
 	if !there {
+		what := "the root's CRL expires on " + list.NextUpdate.Format(time.DateOnly)
+		if early {
+			what = "the root's CRL is dated in the future, " + list.ThisUpdate.Format(time.RFC3339)
+		}
 		return &issuance.Error{
 			Kind: issuance.Unavailable, Code: issuance.CodeState,
-			Message: "the root's CRL expires on " + list.NextUpdate.Format(time.DateOnly) + ", and the root's key is not here to renew it",
+			Message: what + ", and the root's key is not here to renew it",
 			Hint:    "put " + rootKeyFile + " back into " + a.dir + " for a moment, or sign a new CRL where the key is and copy it to " + rootCRLFile,
 		}
 	}

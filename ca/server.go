@@ -89,7 +89,7 @@ func (a *Authority) ServerCertificate(ctx context.Context, p ServerProfile) (tls
 }
 
 // ServerKeys holds a server's key and certificate in memory, and creates new ones
-// when a third of their lifetime is left.
+// when a third of their lifetime is left, or when they turn out to be dated in the future.
 type ServerKeys struct {
 	Authority *Authority
 	Profile   ServerProfile
@@ -97,6 +97,7 @@ type ServerKeys struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
+	madeAt  time.Time // of current
 }
 
 // GetCertificate is for tls.Config. If a new certificate cannot be created, it
@@ -105,15 +106,15 @@ func (s *ServerKeys) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.Authority.now()
-	if s.current != nil && now.Before(renewAt(s.current)) {
+	if s.current != nil && now.Before(renewAt(s.current)) && !now.Before(s.madeAt) {
 		return s.current, nil
 	}
 	// A client that hangs up must not cost the others their new certificate.
 	made, err := s.Authority.ServerCertificate(context.Background(), s.Profile)
 	switch {
 	case err == nil:
-		s.current = &made
-	case s.current == nil || now.After(s.current.Leaf.NotAfter):
+		s.current, s.madeAt = &made, now.Truncate(time.Second)
+	case s.current == nil || now.After(s.current.Leaf.NotAfter) || now.Before(s.current.Leaf.NotBefore):
 		return nil, err
 	default:
 		log := s.Log

@@ -98,6 +98,13 @@ func TestServerKeysRenew(t *testing.T) {
 	if get() != second {
 		t.Error("it was renewed twice")
 	}
+	// The clock was ahead when it was made, be it by less than its backdating.
+	now = now.Add(-30 * time.Minute)
+	third := get()
+	if third == second || !third.Leaf.NotAfter.Equal(now.Add(life)) || get() != third {
+		t.Errorf("made in the future: got one until %s, want a new one until %s", third.Leaf.NotAfter, now.Add(life))
+	}
+	second = third
 	// The authority cannot sign any more: the last one serves until it ends.
 	keys.Profile.Names = []string{"not a name"}
 	now = second.Leaf.NotAfter.Add(-time.Minute)

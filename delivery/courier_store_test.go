@@ -50,7 +50,8 @@ type snapshot struct {
 	*memoryData
 }
 
-func (s snapshot) Clock() (time.Time, error) { return s.clock, nil }
+func (s snapshot) Clock() (time.Time, error)              { return s.clock, nil }
+func (s snapshot) ClockMark() (issuance.ClockMark, error) { return s.memoryData.ClockMark() }
 
 func (s *memory) Update(ctx context.Context, f func(issuance.Tx) error) error {
 	s.mu.Lock()
@@ -108,6 +109,8 @@ func (d *memoryData) PutOrder(o issuance.Order) error           { d.orders[o.ID]
 func (d *memoryData) DeleteSecret(ref issuance.SecretRef) error { delete(d.secrets, ref); return nil }
 func (d *memoryData) AppendAudit(issuance.AuditRecord) error    { return nil }
 func (d *memoryData) Clock() (time.Time, error)                 { return d.clock, nil }
+func (d *memoryData) ClockMark() (issuance.ClockMark, error)    { return issuance.ClockMark{}, nil }
+func (d *memoryData) PutClockMark(issuance.ClockMark) error     { return nil }
 func (d *memoryData) SetClock(t time.Time) error                { d.clock = t; return nil }
 func (d *memoryData) Contact(issuance.ContactID) (issuance.Contact, error) {
 	return issuance.Contact{Name: "Anna Muster", Email: "anna@acme.example", Mobile: "+41791234542", MayReceive: true}, nil

@@ -94,6 +94,10 @@ func (t *Texts) Render(d issuance.Dispatch) (Message, error) {
 		err = w.mail(&m, w.status(d))
 	case issuance.RenewedNotice:
 		err = w.mail(&m, w.renewed(d))
+	case issuance.ChangeMailNotice:
+		err = w.mail(&m, w.change(d))
+	case issuance.ChangeSMSNotice:
+		err = w.sms(&m, func(string) string { return w.changeSMS(d) })
 	case issuance.AlertNotice:
 		err = w.mail(&m, w.alert(d))
 	case issuance.AlertSMSNotice:
@@ -124,6 +128,7 @@ type facts struct {
 	Brand, Support, Phone       string
 	Name, Organization, Service string
 	Mobile                      string // masked
+	Was, Wanted, Link           string // of a change, masked, and what stops it
 	Serial, SerialEnd           string
 	Order                       string
 	Expires, When, Lifetime     string

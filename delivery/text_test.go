@@ -39,6 +39,8 @@ func sampleDispatch(kind issuance.NoticeKind, language string) issuance.Dispatch
 	secrets := map[issuance.NoticeKind]string{
 		issuance.InvitationNotice: "pLanTedTokenpLanTedTokenpLanTedTokenpLanTed",
 		issuance.CodeNotice:       "83920174",
+		issuance.ChangeMailNotice: "pLanTedTokenpLanTedTokenpLanTedTokenpLanTed",
+		issuance.ChangeSMSNotice:  "pLanTedTokenpLanTedTokenpLanTedTokenpLanTed",
 		issuance.PasswordNotice:   "h7kd-2mqx-9e4r-vt3a-bzn8-6wyc",
 	}
 	created := time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
@@ -65,6 +67,14 @@ func sampleDispatch(kind issuance.NoticeKind, language string) issuance.Dispatch
 	case issuance.RenewedNotice:
 		d.Notice.Serial = "3f9a0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b"
 		d.Certificate = issuance.Certificate{Serial: d.Notice.Serial, Status: issuance.Active, IssuedAt: created, NotAfter: created.AddDate(2, 0, 0)}
+	case issuance.ChangeMailNotice, issuance.ChangeSMSNotice:
+		was := issuance.Particulars{Email: d.Contact.Email, Mobile: d.Contact.Mobile, MayReceive: true}
+		d.Proposal = issuance.Proposal{ID: "chg-01kabcdefghjkmnpqrstvwxyz0", Was: was, Wanted: was}
+		d.Proposal.Wanted.Email, d.Proposal.Wanted.Mobile = "berta@acme.example", "+41791234511"
+		d.Notice.Order, d.Notice.Text = "", string(d.Proposal.ID)
+		if kind == issuance.ChangeSMSNotice {
+			d.Notice.To = d.Contact.Mobile
+		}
 	case issuance.AlertNotice:
 		d.Contact = issuance.Contact{}
 		d.Notice.To, d.Notice.Text = "staff@bank.example", "The code sms for order ord-01kabcdefghjkmnpqrstvwxyz0 could not be delivered.\nFix the cause."
@@ -104,12 +114,13 @@ func golden(t *testing.T, name, got string) {
 func TestGoldens(t *testing.T) {
 	texts := sampleTexts(t)
 	for _, language := range issuance.Languages() {
-		for _, kind := range []issuance.NoticeKind{issuance.CodeNotice, issuance.PasswordNotice} {
+		for _, kind := range []issuance.NoticeKind{issuance.CodeNotice, issuance.PasswordNotice, issuance.ChangeSMSNotice} {
 			m := mustRender(t, texts, sampleDispatch(kind, language))
+			septets(t, string(m.Text.Reveal()))
 			golden(t, language+"-"+string(kind)+".sms", string(m.Text.Reveal())+"\n")
 		}
 		mails := map[string]issuance.Dispatch{}
-		for _, kind := range []issuance.NoticeKind{issuance.InvitationNotice, issuance.RevokedNotice, issuance.RenewedNotice, issuance.AlertNotice} {
+		for _, kind := range []issuance.NoticeKind{issuance.InvitationNotice, issuance.RevokedNotice, issuance.RenewedNotice, issuance.ChangeMailNotice, issuance.AlertNotice} {
 			mails[string(kind)] = sampleDispatch(kind, language)
 		}
 		for name, status := range map[string]issuance.Status{"held": issuance.Held, "released": issuance.Active} {
@@ -117,6 +128,10 @@ func TestGoldens(t *testing.T) {
 			d.Certificate.Status, d.Certificate.Reason = status, ""
 			mails[name] = d
 		}
+		untold := sampleDispatch(issuance.ChangeMailNotice, language) // where nothing stops it
+		untold.Secret = issuance.Secret{}
+		untold.Proposal.Wanted, untold.Proposal.Wanted.MayOrder = untold.Proposal.Was, true
+		mails["change-rights"] = untold
 		together := sampleDispatch(issuance.RevokedNotice, language)
 		together.Also = []issuance.Certificate{{Serial: "40aa0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", Service: "acme.orders"}, {Serial: "41bb0c1e5b7d2f4a6c8e0b1d3f5a7c9e1b", Service: "acme.payments"}}
 		together.More = 7

@@ -57,6 +57,17 @@ func (r Reason) CRLReason() int {
 	return 0
 }
 
+// ReasonOf returns the reason with a number of RFC 5280, section 5.3.1; those that
+// do not make sense for a client certificate are unspecified.
+func ReasonOf(number int) Reason {
+	for _, r := range append(Reasons(), CertificateHold) {
+		if r.CRLReason() == number {
+			return r
+		}
+	}
+	return Unspecified
+}
+
 // ParseReason reads the name of a reason that a revocation may give; it must not be
 // empty. Case, hyphens, underscores and blanks do not matter: keyCompromise,
 // KEY_COMPROMISE and key-compromise are the same.

@@ -91,10 +91,10 @@ func (l reading) obtained(c Certificate) (out []Certificate, err error) {
 	}
 }
 
-// refuseKey refuses to certify, for an organisation, a key that somebody else has:
-// one that was revoked as compromised, or that another organisation brought. Who
-// that is, nobody is told.
-func refuseKey(tx CertificateReader, key crypto.PublicKey, organization OrgID) error {
+// refuseKey refuses to certify, for o, a key that somebody else has: one that was
+// revoked as compromised, or that another organisation brought. Who that is, the log
+// is told, and nobody else.
+func (r *Registrar) refuseKey(tx CertificateReader, key crypto.PublicKey, o Order) error {
 	mark := MarkOf(key)
 	if mark == "" {
 		return nil
@@ -104,7 +104,8 @@ func refuseKey(tx CertificateReader, key crypto.PublicKey, organization OrgID) e
 	}
 	known, err := tx.CertificatesWith(CertificateKey{Mark: mark}, sameKeyLooked)
 	for _, c := range known {
-		if c.Organization != organization {
+		if c.Organization != o.Organization {
+			r.cfg.Desk.Log.Warn("refused a key that is certified for another organisation", "order", o.ID, "organization", o.Organization, "serial", c.Serial)
 			return refusedKey(true, "its key is in use already, and a key is certified for one organisation only")
 		}
 	}

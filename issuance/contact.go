@@ -19,9 +19,13 @@ type Contact struct {
 	MayReceive   bool      `json:"may_receive"`
 	Disabled     bool      `json:"disabled"`
 	CreatedAt    time.Time `json:"created_at"`
-	// MobileChangedAt is when the number was last changed, zero if never:
-	// strict mode waits for Policy.CoolingOff after it.
+	// MobileChangedAt and EmailChangedAt are when number and address were last
+	// changed, zero if never: Policy.CoolingOff begins there.
 	MobileChangedAt time.Time `json:"mobile_changed_at,omitzero"`
+	EmailChangedAt  time.Time `json:"email_changed_at,omitzero"`
+	// LostAt is when phone or mailbox were reported to be in other hands, zero once
+	// the contact is enabled again: until then nothing is sent there.
+	LostAt time.Time `json:"lost_at,omitzero"`
 }
 
 // Languages returns the languages of pages, mails and SMS; the first is the

@@ -11,6 +11,7 @@ import (
 // program, and does not change it afterwards. Now and Log must be set.
 type Desk struct {
 	Now    func() time.Time
+	Clock  *Clock // whose Now it is; nil: Now is never in doubt
 	Log    *slog.Logger
 	Alerts []string // e-mail addresses of staff who are told what needs a person
 	// Mobiles are their numbers, in E.164, which get an SMS when e-mail cannot be
@@ -52,11 +53,15 @@ func Do[R any, T Ledger](ctx context.Context, d *Desk, store Store[R, T], f func
 // tell wakes those whom the entry concerns.
 func (e *Entry) tell() {
 	for channel := range e.wake {
-		if e.desk.WakeCourier != nil {
-			e.desk.WakeCourier(channel)
-		}
+		e.desk.wake(channel)
 	}
 	if e.status && e.desk.WakePublisher != nil {
 		e.desk.WakePublisher()
+	}
+}
+
+func (d *Desk) wake(channel Channel) {
+	if d.WakeCourier != nil {
+		d.WakeCourier(channel)
 	}
 }

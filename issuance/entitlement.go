@@ -1,6 +1,9 @@
 package issuance
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Every door and every send asks here first: an order's link, code, session, file
 // and password serve nobody whose organisation, service or self was disabled since.
@@ -84,6 +87,19 @@ func (l reading) receiver(o *Order) (Contact, error) {
 		return p.contact, o.unapproved("what was approved has changed: the service of order " + string(o.ID) + ", its contact's e-mail or mobile")
 	}
 	return p.contact, nil
+}
+
+// cooling returns for how long nothing that opens anything goes to c by channel: its
+// address or number has changed just now.
+func (l reading) cooling(c Contact, channel Channel) time.Duration {
+	changed := c.EmailChangedAt
+	if channel == SMS {
+		changed = c.MobileChangedAt
+	}
+	if changed.IsZero() {
+		return 0
+	}
+	return changed.Add(l.policy.CoolingOff).Sub(l.now)
 }
 
 // served refuses to give back trust to a certificate of a service, or of an

@@ -2,19 +2,20 @@ package issuance
 
 import "time"
 
-// Revocation is a change of a certificate's status, for CRL and OCSP.
+// Revocation is where a certificate stands, as a CRL tells it: in the feed, since a
+// change; beside it, now.
 type Revocation struct {
-	Seq      uint64    `json:"seq"` // given by the store, rising
+	Seq      uint64    `json:"seq"` // of a change: given by the store, rising
 	Serial   Serial    `json:"serial"`
 	Issuer   string    `json:"issuer"`
 	Status   Status    `json:"status"` // Held, Revoked, or Active after a release
 	Reason   Reason    `json:"reason,omitempty"`
 	At       time.Time `json:"at"`
-	NotAfter time.Time `json:"not_after"` // when it may leave the CRL
+	NotAfter time.Time `json:"not_after"` // of the certificate
 }
 
-// revocation returns the change that c's present status is.
-func (c Certificate) revocation() Revocation {
+// Revocation returns c's present status as a CRL tells it.
+func (c Certificate) Revocation() Revocation {
 	return Revocation{
 		Serial: c.Serial, Issuer: c.Issuer, Status: c.Status, Reason: c.Reason, At: c.Since(), NotAfter: c.NotAfter,
 	}
@@ -25,9 +26,9 @@ func (c Certificate) revocation() Revocation {
 type FeedReader interface {
 	Certificate(Serial) (Certificate, error)
 	Certificates(CertificateQuery) ([]Certificate, string, error)
-	// Revocations calls f with the current revocation of every held or revoked
-	// serial number of issuer, in the order of the numbers, until f returns an
-	// error.
+	// Revocations calls f with every certificate of issuer that is held or revoked,
+	// expired or not, by serial number, until f returns an error. It goes by where the
+	// certificates stand: nothing but PutCertificate changes what it tells.
 	Revocations(issuer string, f func(Revocation) error) error
 	// Changes returns up to limit changes with a Seq above after, rising.
 	Changes(after uint64, limit int) ([]Revocation, error)
@@ -38,13 +39,9 @@ type FeedReader interface {
 // Feed keeps the changes, and the numbers of the CRLs that are made from them.
 type Feed interface {
 	FeedReader
-	// AppendRevocation assigns r the next Seq, appends it to the changes and makes
-	// it the current status of its serial number.
+	// AppendRevocation gives r the next Seq and appends it to the changes. It says
+	// when to look at a certificate; where that stands, its own record says.
 	AppendRevocation(r Revocation) error
-	// ForgetRevocations removes up to limit revocations of certificates that
-	// expired before the given time from those that Revocations returns. It appends
-	// a change with status Active for each, and returns how many it removed.
-	ForgetRevocations(before time.Time, limit int) (int, error)
 	// NextCRLNumber returns a number that is higher than any before for issuer,
 	// beginning with 1.
 	NextCRLNumber(issuer string) (uint64, error)

@@ -10,6 +10,8 @@ type LedgerReader interface {
 	Tally(from, to time.Time) ([]Tally, error)
 	// Clock returns the latest time given to SetClock, zero if none.
 	Clock() (time.Time, error)
+	// ClockMark returns what PutClockMark kept, the zero one if nothing.
+	ClockMark() (ClockMark, error)
 }
 
 // Ledger is what every verb needs of its transaction, in every room.
@@ -25,7 +27,10 @@ type Ledger interface {
 	ForgetReceipts(before time.Time, limit int) (int, error)
 
 	Clock() (time.Time, error)
-	SetClock(time.Time) error
+	SetClock(time.Time) error // a time before the one that is kept changes nothing
+	ClockMark() (ClockMark, error)
+	// PutClockMark keeps m, and makes its time what Clock returns, be it earlier.
+	PutClockMark(m ClockMark) error
 }
 
 // AuditQuery asks for audit records.

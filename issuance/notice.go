@@ -23,6 +23,8 @@ const (
 	HeldNotice       NoticeKind = "held"       // mail: the certificate is on hold
 	ReleasedNotice   NoticeKind = "released"   // mail: the certificate was released
 	RenewedNotice    NoticeKind = "renewed"    // mail: the certificate has renewed itself
+	ChangeMailNotice NoticeKind = "change"     // mail to the old address: the contact is changed; the URL that stops it
+	ChangeSMSNotice  NoticeKind = "change-sms" // SMS to the old number: the same
 	AlertNotice      NoticeKind = "alert"      // mail to staff: something needs a person
 	AlertSMSNotice   NoticeKind = "alert-sms"  // SMS to staff: mail does not get out
 	ReportNotice     NoticeKind = "report"     // mail to staff: the report of a day or a month
@@ -30,7 +32,7 @@ const (
 
 // Channel returns the one channel on which a notice of kind k may travel.
 func (k NoticeKind) Channel() Channel {
-	if k == CodeNotice || k == PasswordNotice || k == AlertSMSNotice {
+	if k == CodeNotice || k == PasswordNotice || k == AlertSMSNotice || k == ChangeSMSNotice {
 		return SMS
 	}
 	return Mail
@@ -95,6 +97,10 @@ type Notice struct {
 
 // Tells reports whether a notice of kind k tells a contact of a certificate.
 func (k NoticeKind) Tells() bool { return k.TellsStatus() || k == RenewedNotice }
+
+// TellsChange reports whether a notice of kind k tells of a change of its contact,
+// whose proposal its text names: it goes to where the contact was reached before.
+func (k NoticeKind) TellsChange() bool { return k == ChangeMailNotice || k == ChangeSMSNotice }
 
 // Opens reports whether a notice of kind k carries what opens something: it is
 // sent to nobody who is not entitled to it at that moment.

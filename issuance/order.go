@@ -119,6 +119,15 @@ func (o *Order) invite(link Digest, p Policy, now time.Time) {
 	o.Code.Live, o.Session = false, Session{}
 }
 
+// delayLink gives the link that was just made the time that its mail waits for.
+func (o *Order) delayLink(wait time.Duration, p Policy) {
+	ends := o.Link.ExpiresAt.Add(wait)
+	if last := o.approvedUntil(p); last.Before(ends) {
+		ends = last
+	}
+	o.Link.ExpiresAt = ends
+}
+
 // NewCode invalidates the old code and makes the next one. Cool-down and daily
 // limit are checked first, so a refusal leaves the old code unchanged.
 func (o *Order) NewCode(p Policy, now time.Time) error {

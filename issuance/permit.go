@@ -10,12 +10,15 @@ type Noun string
 const (
 	OrganizationNoun Noun = "organization"
 	ContactNoun      Noun = "contact"
+	ProposalNoun     Noun = "proposal"
 	ServiceNoun      Noun = "service"
 	OrderNoun        Noun = "order"
 	CertificateNoun  Noun = "certificate"
 	MessageNoun      Noun = "message"
 	TokenNoun        Noun = "token"
 	AuditNoun        Noun = "audit"
+	ClockNoun        Noun = "clock"
+	DatabaseNoun     Noun = "database"
 )
 
 // plural returns n as a sentence about many of them has it.
@@ -44,6 +47,9 @@ var permits = []Permit{
 	{ChangeVerb, OrganizationNoun, daily},
 	{AddVerb, ContactNoun, daily},
 	{ChangeVerb, ContactNoun, daily},
+	{ReportLossVerb, ContactNoun, daily},
+	{ConfirmVerb, ProposalNoun, daily},
+	{RejectVerb, ProposalNoun, daily},
 	{AddVerb, ServiceNoun, daily},
 	{ChangeVerb, ServiceNoun, daily},
 
@@ -65,6 +71,9 @@ var permits = []Permit{
 	{AddVerb, TokenNoun, []Role{RoleAdministrator, RoleSystem}}, // the first is made at the first start
 	{ConfirmVerb, TokenNoun, daily},
 	{RevokeVerb, TokenNoun, []Role{RoleAdministrator}},
+
+	{AcceptVerb, ClockNoun, []Role{RoleAdministrator}},
+	{BackupVerb, DatabaseNoun, []Role{RoleAdministrator, RoleSystem}}, // the system's by schedule
 }
 
 // daily are the roles that do the daily work.

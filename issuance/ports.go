@@ -61,7 +61,9 @@ type Dispatch struct {
 	Also         []Certificate // that were revoked with it, up to a hundred
 	More         int           // how many beyond those
 	Document     Document      // of a notice that carries one
-	// Secret is the link token of an invitation, the code, or the password.
+	Proposal     Proposal      // of a notice that tells of one
+	// Secret is the token of an invitation's link or of one that stops a change, the
+	// code, or the password.
 	Secret Secret
 	// CodeLifetime and LinkExpires are shown to people.
 	CodeLifetime time.Duration

@@ -10,6 +10,11 @@ type RegisterReader interface {
 	Contact(ContactID) (Contact, error)
 	Contacts(ContactQuery) ([]Contact, string, error)
 
+	Proposal(ProposalID) (Proposal, error)
+	// ProposalByStop finds a proposal by either digest of the links that stop it.
+	ProposalByStop(Digest) (Proposal, error)
+	Proposals(ProposalQuery) ([]Proposal, string, error)
+
 	Service(ServiceID) (Service, error)
 	Services(ServiceQuery) ([]Service, string, error)
 }
@@ -19,18 +24,24 @@ type Register interface {
 	RegisterReader
 	PutOrganization(Organization) error
 	PutContact(Contact) error
+	PutProposal(Proposal) error
 	PutService(Service) error
 	// DeleteService deletes a service. If there is none with that id, it does
 	// nothing.
 	DeleteService(ServiceID) error
 }
 
-// ContactQuery and ServiceQuery ask for parts of the register.
+// ContactQuery, ProposalQuery and ServiceQuery ask for parts of the register.
 type (
 	ContactQuery struct {
 		Organization OrgID
 		Email        string // exact, in any case
 		Mobile       string // exact, E.164
+		Page
+	}
+	ProposalQuery struct {
+		State   ProposalState // as it was put: one that expired may still be waiting
+		Contact ContactID
 		Page
 	}
 	ServiceQuery struct {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Config is what a Registrar needs; every field but Alerts and Documents must be set.
+// Config is what a Registrar needs; every field but AskTime and Documents must be set.
 type Config struct {
 	Desk   *Desk
 	Store  Store[Snapshot, Tx]
@@ -28,6 +28,10 @@ type Config struct {
 	ASCIIAddress func(address string) (string, error)
 
 	Workers int // how many keys are made or derived at the same time
+
+	// AskTime asks time servers how far they are ahead of the wall clock; nil: there
+	// are none. It answers within seconds.
+	AskTime func(context.Context) []TimeAnswer
 
 	// Documents returns, for each kind of notice, the function that returns the
 	// document with the id in the notice.
@@ -53,6 +57,7 @@ type Registrar struct {
 	gate     gate
 	flights  flights
 	reserved reservations
+	watch    clockWatch
 }
 
 // New returns a registrar, or an error that names what is missing in c.
@@ -86,6 +91,7 @@ type reading struct {
 	records
 	now    time.Time
 	policy Policy
+	clock  *Clock
 }
 
 // view runs f in a read-only transaction.
@@ -94,7 +100,7 @@ func (r *Registrar) view(ctx context.Context, f func(reading) error) error {
 }
 
 func (r *Registrar) reading(tx records, now time.Time) reading {
-	return reading{records: tx, now: now, policy: r.cfg.Policy}
+	return reading{records: tx, now: now, policy: r.cfg.Policy, clock: r.cfg.Desk.Clock}
 }
 
 // work is one transaction of a verb: a reading that can change what it reads, and
@@ -114,9 +120,12 @@ func (r *Registrar) update(ctx context.Context, f func(*work) error) error {
 	})
 }
 
-// checkClock refuses to issue while the clock is before the last time the store
-// saw: what was signed would be dated before what it follows.
+// checkClock refuses to issue while the clock is in doubt, or before the last time
+// the store saw: what was signed would be dated before what it follows.
 func (l reading) checkClock() error {
+	if err := l.clock.Sure(); err != nil {
+		return err
+	}
 	last, err := l.Clock()
 	if err != nil {
 		return err
@@ -126,7 +135,7 @@ func (l reading) checkClock() error {
 			Kind: Unavailable, Code: CodeClock,
 			Message: "the clock says " + l.now.Format(time.RFC3339) + ", which is earlier than the last recorded time " +
 				last.Format(time.RFC3339) + "; no certificate is issued",
-			Hint: "correct the server's clock (NTP), then try again", Retry: time.Minute,
+			Hint: "correct the server's clock; if it is right, confirm it", Retry: time.Minute, Next: Next{AcceptVerb, ClockNoun, ""},
 		}
 	}
 	return nil

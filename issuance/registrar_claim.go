@@ -132,7 +132,7 @@ func (r *Registrar) choose(ctx context.Context, o Order, q ClaimRequest) (c choi
 		if c.key, err = r.cfg.KeyOf(c.public); err != nil {
 			return c, err
 		}
-		return c, r.cfg.Store.View(ctx, func(tx Snapshot) error { return refuseKey(tx, c.public, o.Organization) })
+		return c, r.cfg.Store.View(ctx, func(tx Snapshot) error { return r.refuseKey(tx, c.public, o) })
 	}
 	if q.Key != "" {
 		if c.key, err = ParseKeyAlgorithm(q.Key); err != nil {
@@ -275,7 +275,7 @@ func (w *work) certify(o *Order, d draft, c choice, m made) (Certificate, error)
 	if err := w.unused(o.Serial); err != nil {
 		return Certificate{}, err
 	}
-	if err := refuseKey(w, m.key, o.Organization); err != nil { // meanwhile
+	if err := w.r.refuseKey(w, m.key, *o); err != nil { // meanwhile
 		return Certificate{}, err
 	}
 	cert := Certificate{

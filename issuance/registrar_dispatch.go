@@ -129,6 +129,9 @@ func (e overtakenError) Error() string { return string(e) }
 // dispatch gathers what the text of n needs, or says why n is overtaken.
 func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 	d = Dispatch{Notice: n, CodeLifetime: w.policy.CodeLifetime}
+	if n.Kind.TellsChange() {
+		return d, w.tellsOf(&d)
+	}
 	if n.Kind == AlertNotice || n.Order == "" {
 		return d, nil
 	}
@@ -139,6 +142,9 @@ func (w *work) dispatch(n Notice) (d Dispatch, err error) {
 		return d, err
 	}
 	if n.Kind.Opens() || n.Kind.Tells() { // where the contact is to be reached now
+		if d.Contact.lost() {
+			return d, overtakenError("the contact's phone or mailbox was reported lost")
+		}
 		d.Notice.To = d.Contact.reached(n.Channel)
 	}
 	if d.Service, err = w.Service(d.Order.Service); err != nil {

@@ -30,6 +30,11 @@ func (w *work) drop(id NoticeID, why string) error {
 // withdraw takes back n, which was not accepted.
 func (w *work) withdraw(n Notice, why string) error {
 	n.State, n.SettledAt, n.LastError, n.NextAt = Dropped, w.now, why, time.Time{}
+	if n.Kind.TellsChange() {
+		if err := w.DeleteSecret(stopSecret(n.ID)); err != nil {
+			return err
+		}
+	}
 	return w.PutNotice(n)
 }
 
@@ -72,6 +77,9 @@ func (w *work) accepted(n Notice, out Outcome) error {
 	n.State, n.SettledAt, n.NextAt, n.LastError, n.ProviderID = Accepted, w.now, time.Time{}, "", out.ProviderID
 	if err := w.PutNotice(n); err != nil {
 		return err
+	}
+	if n.Kind.TellsChange() {
+		return w.DeleteSecret(stopSecret(n.ID))
 	}
 	if n.Order == "" || n.Kind == AlertNotice {
 		return nil
@@ -138,6 +146,9 @@ func (w *work) failed(n Notice) error {
 	if err := w.PutNotice(n); err != nil {
 		return err
 	}
+	if n.Kind.TellsChange() { // sent again, it has no link
+		return w.DeleteSecret(stopSecret(n.ID))
+	}
 	if n.Kind == AlertNotice || n.Order == "" {
 		return nil
 	}
@@ -200,20 +211,16 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 				return err
 			}
 		}
-		if n.Contact != "" {
+		if n.Contact != "" && !n.Kind.TellsChange() {
 			c, err := w.contact(n.Contact)
 			if err != nil {
 				return err
 			}
-			if n.To = c.Email; n.Channel == SMS {
-				n.To = c.Mobile
-				if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < w.policy.CoolingOff {
-					return &Error{
-						Kind: Limited, Code: CodeCoolingOff,
-						Message: "the mobile number has changed recently",
-						Hint:    "wait until the cooling-off period is over (policy.cooling_off)",
-						Retry:   w.policy.CoolingOff - since,
-					}
+			n.To = c.reached(n.Channel)
+			if wait := w.cooling(c, n.Channel); wait > 0 && n.Kind.Opens() {
+				return &Error{
+					Kind: Limited, Code: CodeCoolingOff, Message: "where this message goes has changed recently",
+					Hint: "wait until the cooling-off period is over (policy.cooling_off)", Retry: wait,
 				}
 			}
 		}

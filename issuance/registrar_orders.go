@@ -246,13 +246,15 @@ func (w *work) invite(o *Order, token Secret) error {
 	if err := w.PutSecret(secretOf(o.ID, LinkSecret), token); err != nil {
 		return err
 	}
+	wait := max(0, w.cooling(c, Mail))
+	o.delayLink(wait, w.policy)
 	if err := w.Enqueue(Notice{
 		Kind: InvitationNotice, Order: o.ID, Contact: c.ID, To: c.Email, Language: c.Language,
-		Counter: o.Link.Number,
+		Counter: o.Link.Number, NextAt: w.now.Add(wait),
 	}); err != nil {
 		return err
 	}
-	if w.policy.CodeOnRequest {
+	if w.policy.CodeOnRequest || wait > 0 { // a code would not outlive the wait
 		return nil
 	}
 	// Staff need not wait as contacts must: a new link comes with a new code.
@@ -266,10 +268,10 @@ func (w *work) invite(o *Order, token Secret) error {
 
 // code makes the next code and queues its SMS. A refusal changes nothing.
 func (w *work) code(o *Order, c Contact, p Policy) error {
-	if since := w.now.Sub(c.MobileChangedAt); !c.MobileChangedAt.IsZero() && since < w.policy.CoolingOff {
+	if wait := w.cooling(c, SMS); wait > 0 {
 		return &Error{
 			Kind: Limited, Code: CodeCoolingOff, Message: "the mobile number has changed recently",
-			Hint: "for your safety, codes are sent to a new number only after a waiting period", Retry: w.policy.CoolingOff - since,
+			Hint: "for your safety, codes are sent to a new number only after a waiting period", Retry: wait,
 		}
 	}
 	old := o.Code.Notice

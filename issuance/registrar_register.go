@@ -3,7 +3,6 @@ package issuance
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 )
 
@@ -122,7 +121,8 @@ func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) 
 		if err := w.onlyContact(c); err != nil {
 			return err
 		}
-		c.ID, c.CreatedAt, c.MobileChangedAt, c.Disabled = ContactID(NewID("con-", w.now)), w.now, time.Time{}, false
+		c.ID, c.CreatedAt, c.Disabled = ContactID(NewID("con-", w.now)), w.now, false
+		c.MobileChangedAt, c.EmailChangedAt, c.LostAt = time.Time{}, time.Time{}, time.Time{}
 		if err := w.PutContact(c); err != nil {
 			return err
 		}
@@ -171,84 +171,6 @@ func (r *Registrar) checkChanged(c *Contact, old Contact) (err error) {
 		c.Mobile, err = r.cfg.ReadMobile(c.Mobile)
 	}
 	return err
-}
-
-// ChangeContact replaces the data of a contact, except the id and the organisation.
-// A new mobile number starts the cooling-off period.
-func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, change func(*Contact)) (Contact, error) {
-	if err := by.May(ChangeVerb, ContactNoun); err != nil {
-		return Contact{}, err
-	}
-	var c Contact
-	err := r.update(ctx, func(w *work) (err error) {
-		if id, err = r.Resolver(w).Contact(string(id), ""); err != nil {
-			return err
-		}
-		if c, err = w.contact(id); err != nil {
-			return err
-		}
-		old := c
-		change(&c)
-		c.ID, c.Organization, c.CreatedAt, c.MobileChangedAt = old.ID, old.Organization, old.CreatedAt, old.MobileChangedAt
-		if err := r.checkChanged(&c, old); err != nil {
-			return err
-		}
-		if c.Email != old.Email {
-			if err := w.onlyContact(c); err != nil {
-				return err
-			}
-		}
-		if c.Mobile != old.Mobile {
-			c.MobileChangedAt = w.now
-		}
-		if err := w.PutContact(c); err != nil {
-			return err
-		}
-		detail := old.changes(c)
-		if c.Disabled && !old.Disabled || !c.MayReceive && old.MayReceive {
-			if err := w.disabled(by, OrderQuery{Contact: c.ID}, "the contact is no longer authorised", detail); err != nil {
-				return err
-			}
-		}
-		if c.Email != old.Email || c.Mobile != old.Mobile {
-			if err := w.voidAll(by, OrderQuery{Contact: c.ID}, "the contact's e-mail or mobile has changed"); err != nil {
-				return err
-			}
-		}
-		w.Audit(by, switched(old.Disabled, c.Disabled), AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: detail})
-		return nil
-	})
-	return c, err
-}
-
-// changes tells which fields of a contact are new, with addresses and numbers as
-// pages show them.
-func (c Contact) changes(now Contact) map[string]string {
-	d := make(map[string]string)
-	for field, v := range map[string][2]string{
-		"name": {c.Name, now.Name}, "language": {c.Language, now.Language},
-		"may_order": {strconv.FormatBool(c.MayOrder), strconv.FormatBool(now.MayOrder)}, "may_receive": {strconv.FormatBool(c.MayReceive), strconv.FormatBool(now.MayReceive)},
-	} {
-		if v[0] != v[1] {
-			d[field] = v[0] + " -> " + v[1]
-		}
-	}
-	if c.Email != now.Email {
-		d["email"] = masked(c.MaskedEmail(), now.MaskedEmail(), "another name before the @")
-	}
-	if c.Mobile != now.Mobile {
-		d["mobile"] = masked(c.MaskedMobile(), now.MaskedMobile(), "other digits before these")
-	}
-	return d
-}
-
-// masked tells of a change between two values of which only a part may be shown;
-// if these parts are the same, hidden says where the difference is.
-func masked(old, now, hidden string) string {
-	if old == now {
-		return now + " (" + hidden + ")"
-	}
-	return old + " -> " + now
 }
 
 // contact is Contact with an error that people can act on.

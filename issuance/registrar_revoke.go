@@ -166,7 +166,7 @@ func (w *work) changed(by Actor, verb Verb, c Certificate, note string, more map
 	if err := w.PutCertificate(c); err != nil {
 		return err
 	}
-	if err := w.AppendRevocation(c.revocation()); err != nil {
+	if err := w.AppendRevocation(c.Revocation()); err != nil {
 		return err
 	}
 	if err := w.successorGone(c); err != nil {

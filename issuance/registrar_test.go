@@ -1063,6 +1063,7 @@ func TestCoolingOffAfterAChangedNumber(t *testing.T) {
 	ctx := t.Context()
 	_, err := h.ChangeContact(ctx, h.staff, h.contact.ID, func(c *issuance.Contact) { c.Mobile = "+41791234500" })
 	h.ok(err)
+	h.told()
 	h.invited()
 	token := h.post(issuance.Mail)[0].Secret
 	if n := len(h.post(issuance.SMS)); n != 0 {

@@ -103,6 +103,12 @@ func (w *work) giveUp(o *Order) error {
 		Serial: o.Reserved, Status: Abandoned, Order: o.ID, Organization: o.Organization, Service: o.Service,
 		Contact: o.Contact, ChangedAt: w.now.Truncate(time.Second), ChangedBy: System("sweep"),
 	}
+	if _, err := w.Certificate(o.Reserved); err == nil { // what became of it stays on record
+		o.Reserved = ""
+		return nil
+	} else if !errors.Is(err, ErrNotFound) {
+		return err
+	}
 	if err := w.PutCertificate(c); err != nil {
 		return err
 	}

@@ -55,7 +55,8 @@ type Tx interface {
 //
 // Of a query every field that is set must match. Organisations, contacts,
 // services and tokens are listed by id; orders, certificates, notices and audit
-// records the newest first (by RequestedAt, IssuedAt, CreatedAt and Seq).
+// records the newest first (by RequestedAt, IssuedAt, CreatedAt and Seq), and so are
+// proposals (by ProposedAt).
 type Page struct {
 	After string
 	Limit int

@@ -27,6 +27,7 @@ const (
 	SecondOrder       UnusualCode = "second-order"
 	NewContact        UnusualCode = "new-contact"
 	NewMobile         UnusualCode = "new-mobile"
+	NewEmail          UnusualCode = "new-email"
 )
 
 // The bounds of what is usual.
@@ -118,6 +119,9 @@ func (s *suspicion) receiver() error {
 	}
 	if !c.MobileChangedAt.IsZero() && s.now.Before(c.MobileChangedAt.Add(newMobileFor)) {
 		s.add(NewMobile, "the contact's mobile number changed recently, at "+minute(c.MobileChangedAt))
+	}
+	if !c.EmailChangedAt.IsZero() && s.now.Before(c.EmailChangedAt.Add(newMobileFor)) {
+		s.add(NewEmail, "the contact's e-mail address changed recently, at "+c.EmailChangedAt.Format(time.RFC3339))
 	}
 	return nil
 }

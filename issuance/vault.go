@@ -8,6 +8,7 @@ const (
 	LinkSecret     SecretKind = "link"     // token of the e-mailed URL, until the mail was accepted
 	SeedSecret     SecretKind = "seed"     // HOTP seed of an order's codes
 	PasswordSecret SecretKind = "password" // permanent password of a PKCS#12 file
+	StopSecret     SecretKind = "stop"     // token in a message that tells of a change, until it was sent
 	PKCS12Secret   SecretKind = "pkcs12"   // the PKCS#12 file, until the claim window ends
 )
 

@@ -35,6 +35,8 @@ const (
 	RevokeVerb  Verb = "revoke"
 
 	AddVerb     Verb = "add"
+	ProposeVerb Verb = "propose" // a change that another person must confirm
+	StopVerb    Verb = "stop"    // a change, by who had the old address or number
 	ConfirmVerb Verb = "confirm" // what another person proposed
 	ChangeVerb  Verb = "change"
 	DisableVerb Verb = "disable"
@@ -47,7 +49,15 @@ const (
 
 	ReportVerb Verb = "report" // a report was queued for its recipients
 
+	ReportLossVerb Verb = "report-loss" // of a contact's phone or mailbox
+
 	ResendPasswordVerb Verb = "resend-password" // of an order: the same password is sent again
+
+	DoubtVerb  Verb = "doubt"  // the clock has jumped
+	AcceptVerb Verb = "accept" // the time is trusted again: by staff, or because it agrees with what is known
+
+	BackupVerb  Verb = "backup"  // everything was written out, encrypted
+	RestoreVerb Verb = "restore" // a copy was put in place, and what is known beside it taken over
 
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"

@@ -64,7 +64,7 @@ func openAdmin(t *testing.T, change ...func(*issuance.Policy)) *adminHouse {
 	h.registrar = h.newRegistrar(change)
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	api, err := admin.New(admin.Options{
-		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Log: log, Now: h.now,
+		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Backup: h.backup, Log: log, Now: h.now,
 		Checks: []server.Check{{Name: "store", Hint: "look at the disk", Run: func(context.Context) error { return h.failing }}},
 	})
 	h.ok(err)
@@ -88,6 +88,20 @@ func (h *adminHouse) channels() admin.Channels {
 		},
 		Paused: func(issuance.Channel) string { return "its provider refuses us" },
 	}
+}
+
+// backup writes what stands for one: real ones are made by a real house.
+func (h *adminHouse) backup(_ context.Context, by issuance.Actor, q admin.BackupRequest) (func(io.Writer) error, error) {
+	if err := by.May(issuance.BackupVerb, issuance.DatabaseNoun); err != nil {
+		return nil, err
+	}
+	if len(q.Recipients) == 0 {
+		return nil, issuance.Invalidf("recipients", "is empty", "name one")
+	}
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, "to "+strings.Join(q.Recipients, ", "))
+		return errors.Join(err, h.failing)
+	}, nil
 }
 
 const adminPassphrase = "a passphrase for tests"

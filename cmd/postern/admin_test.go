@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/staff"
 )
 
 type apiProblem struct {
@@ -97,6 +98,16 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	h.post(http.StatusOK, "/certificates/"+serial+"/hold", "")
 	h.post(http.StatusOK, "/certificates/"+serial+"/release", "")
 	h.post(http.StatusOK, "/certificates/"+serial+"/revoke", `{"reason":"superseded"}`)
+	var concerned struct {
+		Count int
+		Items []struct{ Serial string }
+	}
+	h.get("/certificates/"+serial+"/compromise").into(t, &concerned)
+	if concerned.Count != 1 || len(concerned.Items) != 1 || concerned.Items[0].Serial != serial {
+		t.Errorf("a compromise would concern %+v", concerned)
+	}
+	h.post(http.StatusConflict, "/certificates/"+serial+"/revoke", `{"reason":"keyCompromise","count":2}`)
+	h.post(http.StatusOK, "/certificates/"+serial+"/revoke", `{"reason":"keyCompromise","count":1}`)
 	h.get("/certificates/" + serial)
 	h.get("/orders/" + locked)
 
@@ -127,14 +138,54 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 			t.Errorf("the list of %s is empty", list)
 		}
 	}
+	for _, verb := range []string{"confirm", "reject"} {
+		id := h.waiting(issuance.ContactID(contact))
+		h.get("/proposals/" + id)
+		h.get("/proposals?state=waiting")
+		h.post(http.StatusOK, "/proposals/"+id+"/"+verb, "")
+	}
+	h.post(http.StatusOK, "/tokens/"+h.half()+"/confirm", "")
+	h.post(http.StatusOK, "/contacts/"+contact+"/report-loss", `{"comment":"stolen"}`)
+	h.get("/contacts/" + contact)
 	h.get("/search?q=" + serial)
 	h.get("/reports/daily")
 	h.get("/reports/monthly")
+	h.post(http.StatusOK, "/backup", `{"recipients":["age1example"]}`)
 	for _, operation := range h.operations() {
 		if !h.seen[operation+" OK"] && !h.seen[operation+" Created"] {
 			t.Errorf("%s was never answered with success", operation)
 		}
 	}
+}
+
+// somebody is another person than those who have the tests' tokens.
+func somebody() issuance.Actor {
+	return issuance.Actor{Role: issuance.RoleOfficer, ID: "tok-x", Name: "x", Owner: "somebody"}
+}
+
+// waiting proposes a change of a contact, as somebody else does with four eyes.
+func (h *adminHouse) waiting(id issuance.ContactID) string {
+	h.t.Helper()
+	var p issuance.Proposal
+	h.ok(h.store.Update(h.t.Context(), func(tx issuance.Tx) error {
+		c, err := tx.Contact(id)
+		is := issuance.Particulars{Email: c.Email, Mobile: c.Mobile, MayOrder: c.MayOrder, MayReceive: c.MayReceive, Disabled: c.Disabled}
+		p = issuance.Proposal{
+			ID: issuance.ProposalID(issuance.NewID("chg-", h.now())), State: issuance.WaitingState, Organization: c.Organization, Contact: id,
+			Was: is, Wanted: is, ProposedBy: somebody(), ProposedAt: h.now(),
+		}
+		p.Wanted.Mobile = "+41790000666"
+		return errors.Join(err, tx.PutProposal(p))
+	}))
+	return string(p.ID)
+}
+
+// half adds a token that waits for another person.
+func (h *adminHouse) half() string {
+	h.t.Helper()
+	t := staff.Token{ID: "tok-half", Name: "half", Owner: "petra", Role: issuance.RoleOfficer, Half: "digest", AddedBy: somebody(), CreatedAt: h.now()}
+	h.ok(h.store.Staff().Update(h.t.Context(), func(tx staff.Tx) error { return tx.PutToken(t) }))
+	return string(t.ID)
 }
 
 // lock spends the tries of the order whose notices wait.
@@ -237,7 +288,7 @@ func TestAdminRoles(t *testing.T) {
 			continue
 		}
 		h.want(http.StatusForbidden, apiRequest{method: method, path: path, body: body, role: issuance.RoleAuditor})
-		if strings.Contains(path, "/tokens") {
+		if strings.Contains(path, "/tokens") && !strings.HasSuffix(path, "/confirm") {
 			h.want(http.StatusForbidden, apiRequest{method: method, path: path, body: body, role: issuance.RoleOfficer})
 		}
 	}

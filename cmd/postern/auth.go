@@ -50,7 +50,7 @@ func (h *house) newProxies() (*proxies, error) {
 
 // auth returns the handler for the callers of cfg.
 func (h *house) auth(cfg *config.Config) (*auth.Auth, error) {
-	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now}
+	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now, Wall: h.clock.Wall}
 	o := auth.Options{
 		Check: clients.Check, Service: h.service, Authorities: h.authorities,
 		Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log,

@@ -100,7 +100,7 @@ func rehearse(ctx context.Context, cfg *config.Config) (err error) {
 		return fmt.Errorf("making a directory to try the configuration in: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	h, err := openWith(ctx, &trial, slog.New(slog.DiscardHandler), time.Now, filepath.Join(dir, databaseFile))
+	h, err := openWith(ctx, &trial, slog.New(slog.DiscardHandler), readings(time.Now), filepath.Join(dir, databaseFile))
 	if err != nil {
 		return cfg.Locate(err)
 	}

@@ -249,7 +249,7 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 	}
 	_, err := p.ChangeContact(t.Context(), p.staff, failed.Contact, func(c *issuance.Contact) { c.Mobile = "+41791234599" })
 	p.must(err)
-	_, err = p.RetryNotice(t.Context(), p.staff, failed.ID)
+	_, err = p.Approve(t.Context(), p.staff, failed.Order, "") // what was approved was the other number
 	p.must(err)
 	p.until("the SMS to arrive", p.nothingPending)
 	messages := p.twilio.Messages()

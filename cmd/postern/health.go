@@ -24,8 +24,16 @@ func (h *house) checks() []server.Check {
 			return h.registrar.Read(ctx, func(tx issuance.Reader) error { _, err := tx.Clock(); return err })
 		}},
 		{
+			Name: "clock", Hint: "see `postern clock show` and docs/operating.md, When the clock has jumped",
+			Run: func(context.Context) error { return h.clock.Sure() },
+		},
+		{
 			Name: "revocation", Hint: "check the log: CRLs and OCSP answers are becoming outdated",
 			Run: func(context.Context) error { return h.publisher.Healthy() },
+		},
+		{
+			Name: "views", Hint: "check the log: every minute, the server creates CRLs and OCSP answers again from the register",
+			Run: func(context.Context) error { return h.monitor.Healthy() },
 		},
 	}, h.channelChecks()...)
 }
@@ -36,6 +44,14 @@ func (h *house) measure(registry *prometheus.Registry) error {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("postern_crl_age_seconds", "How far the CRLs are behind the database.", nil, func() float64 { return h.publisher.Age().Seconds() }),
+		gauge("postern_clock_doubted", "1 while the machine's clock is in doubt, and nothing is issued, swept or forgotten.",
+			nil, h.clockDoubted),
+		gauge("postern_clock_ahead_seconds", "How far the machine's clock is ahead of the time that the server uses.",
+			nil, h.clockAhead),
+		counter("postern_view_differences_total", "Differences found between the register and CRLs, OCSP or the "+
+			"two-way TLS listener.", nil, func() float64 { return float64(h.monitor.Stats().Differences) }),
+		gauge("postern_views_compared_timestamp_seconds", "When CRLs, OCSP and the two-way TLS listener were last "+
+			"compared with the register; 0 if never.", nil, func() float64 { return float64(max(h.monitor.Stats().Checked.Unix(), 0)) }),
 		counter("postern_store_operations_total", "Transactions that changed the database.", nil,
 			func() float64 { return float64(h.store.Stats().Operations) }),
 		counter("postern_store_commits_total", "Commits that those transactions shared.", nil, func() float64 { return float64(h.store.Stats().Commits) }),
@@ -53,6 +69,8 @@ func (h *house) measure(registry *prometheus.Registry) error {
 			func() float64 { return float64(h.responder.Stats().Presigned) }),
 		gauge("postern_notices", "Messages that failed and need attention, up to 500.",
 			prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
+		gauge("postern_backup_timestamp_seconds", "When the newest scheduled backup was made, 0 if there is none yet; "+
+			"NaN without backup.directory.", nil, h.newestBackup),
 		newExpiry(h),
 	}
 	for channel, c := range h.couriers {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/ca"
+	"github.com/postern-ca/postern/ca/badkeys"
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/delivery"
 	"github.com/postern-ca/postern/issuance"
@@ -33,11 +35,15 @@ const (
 type house struct {
 	cfg       *config.Config
 	log       *slog.Logger
-	now       func() time.Time
+	clock     *issuance.Clock
+	now       func() time.Time // the clock's
 	store     *bolt.Store
+	blocked   *badkeys.Lists
+	mark      *marker // nil on a database that is not the one of the configuration
 	authority *ca.Authority
 	responder *ca.Responder
 	publisher *ca.Publisher
+	monitor   *ca.Monitor
 	desk      *issuance.Desk
 	registrar *issuance.Registrar
 	staff     *staff.Office
@@ -54,12 +60,12 @@ type house struct {
 // open opens the store and the CA and wires the rest; nothing is served or runs
 // yet. The caller must close the house.
 func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (*house, error) {
-	return openWith(ctx, cfg, log, now, filepath.Join(cfg.Data, databaseFile))
+	return openWith(ctx, cfg, log, readings(now), filepath.Join(cfg.Data, databaseFile))
 }
 
-// openWith is open with the database at a path.
-func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time, database string) (h *house, err error) {
-	h = &house{cfg: cfg, log: log, now: now}
+// openWith is open with the machine's clocks and the database at a path.
+func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read func() issuance.Reading, database string) (h *house, err error) {
+	h = &house{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -67,12 +73,6 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 	}()
 	key, err := seal.Load(cfg.Seal.KeyFile)
 	if err != nil {
-		return h, err
-	}
-	if h.authority, err = ca.Open(ca.OpenOptions{
-		Dir: filepath.Join(cfg.Data, caDirectory), TrustDomain: cfg.CA.TrustDomain, Passphrase: cfg.CA.Passphrase,
-		URLs: ca.URLs{Base: cfg.Plain.URL}, Shards: cfg.CA.CRLShards, Now: now,
-	}); err != nil {
 		return h, err
 	}
 	if found, err := exists(filepath.Join(cfg.Data, databaseFile)); err != nil {
@@ -90,6 +90,21 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 	}); err != nil {
 		return h, err
 	}
+	if err := h.startClock(ctx, read); err != nil {
+		return h, err
+	}
+	if h.authority, err = ca.Open(ca.OpenOptions{
+		Dir: filepath.Join(cfg.Data, caDirectory), TrustDomain: cfg.CA.TrustDomain, Passphrase: cfg.CA.Passphrase,
+		URLs: ca.URLs{Base: cfg.Plain.URL}, Shards: cfg.CA.CRLShards, Now: h.clock.Signing,
+	}); err != nil {
+		return h, err
+	}
+	// Before anything is published of the database: it may be an old copy.
+	if database == filepath.Join(cfg.Data, databaseFile) {
+		if h.mark, err = openMark(ctx, cfg.Storage.MarkFile, h.store, h.authority, h.now); err != nil {
+			return h, err
+		}
+	}
 	h.seen = &issuance.Seen{Store: h.store, Now: h.now}
 	if err := h.revocation(ctx); err != nil {
 		return h, err
@@ -97,6 +112,7 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 	if err := h.offices(); err != nil {
 		return h, err
 	}
+	h.monitored()
 	// bbolt has one process: whatever was being sent was so by one that is dead.
 	if err := h.registrar.Recover(ctx); err != nil {
 		return h, err
@@ -111,6 +127,12 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, now fun
 // close gives everything up that open took. It may be called on half a house.
 func (h *house) close() error {
 	err := h.listeners.close()
+	if h.blocked != nil {
+		err = errors.Join(err, h.blocked.Close())
+	}
+	if h.mark != nil {
+		err = errors.Join(err, h.mark.close())
+	}
 	if h.store != nil {
 		err = errors.Join(err, h.store.Close())
 	}
@@ -121,17 +143,33 @@ func (h *house) close() error {
 func (h *house) revocation(ctx context.Context) error {
 	h.responder = &ca.Responder{
 		Store: h.store.Feed(), Issuers: h.authority.Issuers(),
-		Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.now, Log: h.log,
+		Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.clock.Signing, Log: h.log,
 	}
 	if err := h.responder.Load(); err != nil {
 		return err
 	}
 	h.publisher = &ca.Publisher{
 		Store: h.store.Feed(), Issuers: h.authority.Issuers(), RootCRL: h.authority.RootCRL, Responder: h.responder,
-		Lifetime: h.cfg.CA.CRLLifetime, DropReasons: !h.cfg.CA.CRLReasons, Now: h.now, Log: h.log,
+		Lifetime: h.cfg.CA.CRLLifetime, DropReasons: !h.cfg.CA.CRLReasons, Now: h.clock.Signing, Log: h.log,
 		Shards: h.authority.ShardCounts(), Delta: h.cfg.CA.CRLDelta, URLs: ca.URLs{Base: h.cfg.Plain.URL},
 	}
+	if h.mark != nil {
+		h.publisher.Note = h.mark.note
+	}
 	return h.publisher.Load(ctx)
+}
+
+// monitored wires who compares what the house says of revocation with the register.
+func (h *house) monitored() {
+	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Service: h.service, Now: h.now, Wall: h.clock.Wall}
+	h.monitor = &ca.Monitor{
+		Store: h.store.Feed(), Publisher: h.publisher, Responder: h.responder, Now: h.clock.Signing, Log: h.log,
+		Check: func(ctx context.Context, c *x509.Certificate) error {
+			_, err := clients.Check(ctx, c)
+			return err
+		},
+		Alert: func(ctx context.Context, text string) error { return h.registrar.Alarm(ctx, "views", text) },
+	}
 }
 
 // offices makes those that decide, one for each room, over one desk.
@@ -140,8 +178,11 @@ func (h *house) offices() (err error) {
 	if err != nil {
 		return err
 	}
+	if h.blocked, err = badkeys.Open(h.cfg.CA.BlockedKeys); err != nil {
+		return issuance.Invalidf("ca.blocked_keys", err.Error(), "name a file or a directory with lists of keys, or leave it out")
+	}
 	h.desk = &issuance.Desk{
-		Now: h.now, Log: h.log, Alerts: h.cfg.Reports.To, Mobiles: h.cfg.Reports.Mobile,
+		Now: h.now, Clock: h.clock, Log: h.log, Alerts: h.cfg.Reports.To, Mobiles: h.cfg.Reports.Mobile,
 		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
 		WakePublisher: func() { h.publisher.Wake() },
 	}
@@ -152,10 +193,10 @@ func (h *house) offices() (err error) {
 	}
 	h.registrar, err = issuance.New(issuance.Config{
 		Desk: h.desk, Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(),
-		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.ReadCSR, Pack: delivery.Pack,
+		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.CSRReader(h.blocked.Problem), Pack: delivery.Pack,
 		NewPassword: delivery.NewPassword, NewSeed: delivery.NewSeed, Code: delivery.Code, CheckCode: delivery.CheckCode,
 		ReadMobile: delivery.ReadMobile(h.cfg.SMS.Countries, h.cfg.Rules.PhoneRegion), ASCIIAddress: delivery.ASCIIAddress,
-		Workers: runtime.GOMAXPROCS(0),
+		Workers: runtime.GOMAXPROCS(0), AskTime: h.timeServers(),
 		Documents: map[issuance.NoticeKind]func(context.Context, string) (issuance.Document, error){
 			issuance.ReportNotice: h.reports.Document,
 		},
@@ -170,6 +211,8 @@ const (
 	// channelsEvery is how late staff are told of a channel that fails, beyond the time that a message may wait.
 	channelsEvery = 30 * time.Second
 	rootEvery     = time.Hour // looks whether the root's CRL is due
+	// viewsEvery is how soon the views are compared when it is time to.
+	viewsEvery = 10 * time.Second
 	// secretsEvery is how soon a secret's file that was changed is noticed.
 	secretsEvery = 5 * time.Second
 	// reportsEvery is how late a report is at most.
@@ -197,11 +240,15 @@ func (h *house) run(ctx context.Context, ready func()) error {
 		part("OCSP answers", h.responder.Presign)
 	}
 	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
-	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.now()) }))
+	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.clock.Signing()) }))
+	part("views", h.every(viewsEvery, "comparing the views of revocation", h.monitor.Look))
+	part("clock", h.every(clockEvery, "watching the clock", h.watchClock))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
 	part("secrets", h.every(secretsEvery, "reading secrets again", h.reload.secrets))
 	part("channels", h.every(channelsEvery, "watching the channels", h.watchChannels))
 	part("reports", h.every(reportsEvery, "queueing the reports", h.reports.Queue))
+	part("backups", h.every(backupsEvery, "making the backup that is due", h.backUp))
+	part("high-water mark", h.every(markEvery, "noting the high-water mark", h.mark.note))
 	part("uses", h.every(seenEvery, "storing the uses of certificates", h.seen.Flush))
 	for _, s := range h.listeners.all() {
 		part("listener", s.Serve)
@@ -212,6 +259,8 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	<-ctx.Done()
 	all.Wait()
 	h.keepSeen()
+	h.keepClock()
+	h.noteLast()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -225,6 +274,15 @@ func (h *house) keepSeen() {
 	defer cancel()
 	if err := h.seen.Flush(ctx); err != nil {
 		h.log.Error("storing the uses of certificates", "error", err)
+	}
+}
+
+// noteLast notes what happened since the timer's last round.
+func (h *house) noteLast() {
+	ctx, cancel := context.WithTimeout(context.Background(), seenEvery)
+	defer cancel()
+	if err := h.mark.note(ctx); err != nil {
+		h.log.Error("noting the high-water mark", "error", err)
 	}
 }
 

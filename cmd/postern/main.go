@@ -36,5 +36,5 @@ func run(ctx context.Context, args []string) int {
 
 // commands are those that run or prepare the server; package cli has the others.
 func commands() []*cobra.Command {
-	return []*cobra.Command{quickstartCommand(), demoCommand(), initCommand(), serveCommand(), configCommand()}
+	return []*cobra.Command{quickstartCommand(), demoCommand(), initCommand(), serveCommand(), configCommand(), restoreCommand()}
 }

@@ -190,12 +190,14 @@ func (s *settings) flags(c *cobra.Command) {
 }
 
 // load reads the configuration with the flags that were set.
-func (s *settings) load(c *cobra.Command) (*config.Config, error) {
+func (s *settings) load(c *cobra.Command) (*config.Config, error) { return config.Load(s.options(c)) }
+
+func (s *settings) options(c *cobra.Command) config.Options {
 	o := config.Options{Path: s.file, Environ: os.Environ()}
 	for name, key := range map[string]string{"data": "data", "log-level": "log.level", "log-format": "log.format"} {
 		if c.Flags().Changed(name) {
 			o.Flags = append(o.Flags, config.Flag{Name: "--" + name, Key: key, Value: *s.keys[name]})
 		}
 	}
-	return config.Load(o)
+	return o
 }

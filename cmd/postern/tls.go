@@ -77,7 +77,7 @@ func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
-	if f.current != nil && now.Sub(f.looked) < filesEvery {
+	if f.current != nil && now.Sub(f.looked).Abs() < filesEvery {
 		return f.current, nil
 	}
 	f.looked = now
@@ -130,6 +130,6 @@ func (h *house) clients() (*ca.Clients, *tls.Config, error) {
 	// EST clients exist (strongSwan) that read an answer in at most two pieces, and
 	// take each record for one.
 	base.DynamicRecordSizingDisabled = true
-	c := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Service: h.service, Refused: h.seen.See, Now: h.now}
+	c := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Service: h.service, Refused: h.seen.See, Now: h.now, Wall: h.clock.Wall}
 	return c, c.OptionalTLSConfig(base), nil
 }

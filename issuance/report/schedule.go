@@ -159,6 +159,9 @@ func (s Schedule) lastDue(kind Kind, now time.Time) period {
 	return p
 }
 
+// LastDaily returns the last moment not after now at which what is done daily was due.
+func (s Schedule) LastDaily(now time.Time) time.Time { return s.dueAt(s.lastDue(Daily, now)) }
+
 // firstInstant returns the first moment at which clocks in zone show what wall
 // shows in UTC: of an hour that comes twice, the first; of one that is left out,
 // the moment of the change. So each wall time comes exactly once.

@@ -73,24 +73,6 @@ func (t *tx) ForgetReceipts(before time.Time, limit int) (int, error) {
 	return len(old), nil
 }
 
-func (t *tx) Clock() (time.Time, error) {
-	b, err := t.get(metaBucket, []byte(clockKey))
-	if err != nil {
-		return time.Time{}, ignoreNotFound(err)
-	}
-	return timeOf(b), nil
-}
-
-// SetClock implements [issuance.Tx]: a time before the one that is kept changes
-// nothing, because transactions may commit in another order than they began.
-func (t *tx) SetClock(now time.Time) error {
-	last, err := t.Clock()
-	if err != nil || !now.After(last) {
-		return err
-	}
-	return t.put(metaBucket, []byte(clockKey), instant(now))
-}
-
 func ignoreNotFound(err error) error {
 	if errors.Is(err, issuance.ErrNotFound) {
 		return nil

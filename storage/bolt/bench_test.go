@@ -3,6 +3,7 @@ package bolt_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -198,7 +199,8 @@ func revokeMany(tx issuance.Tx, from, to int) error {
 	now := time.Now()
 	for i := from; i < to; i++ {
 		r := issuance.Revocation{Serial: issuance.Serial(fmt.Sprintf("%034x", i)), Issuer: "issuing", Status: issuance.Revoked, Reason: issuance.Superseded, At: now, NotAfter: now.Add(time.Hour)}
-		if err := tx.AppendRevocation(r); err != nil {
+		c := issuance.Certificate{Serial: r.Serial, Issuer: r.Issuer, Status: r.Status, Reason: r.Reason, ChangedAt: r.At, NotAfter: r.NotAfter}
+		if err := errors.Join(tx.PutCertificate(c), tx.AppendRevocation(r)); err != nil {
 			return err
 		}
 	}

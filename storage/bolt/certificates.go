@@ -44,7 +44,7 @@ func (t *tx) PutCertificate(r issuance.Certificate) error {
 	if err != nil {
 		return err
 	}
-	return t.recount(was, r)
+	return first(t.recount(was, r), t.addClue(was, r))
 }
 
 // Certificates implements [issuance.Tx]. A query that asks when certificates were

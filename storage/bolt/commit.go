@@ -182,6 +182,8 @@ func (s *Store) try(batch []*call) (culprit int, answers []outcome, err error) {
 // nobody knows what is on the disk: then the store refuses all that comes, until
 // the process starts again and reads what is really there.
 func (s *Store) sync(b *bbolt.Tx) error {
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
 	id := b.ID()
 	err := s.commitFile(b)
 	if err == nil {

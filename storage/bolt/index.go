@@ -89,7 +89,7 @@ func (tb table[R]) spot(entry []byte) (bucket string, key []byte) {
 	switch t := tag(entry[0]); {
 	case t == byOrder:
 		return ordersBucket, entry[1:]
-	case t >= byName && t <= byHolder:
+	case t >= byName && t <= byHolder, t == byRevocation:
 		return tb.name + findSuffix, entry
 	case t == byKey:
 		return tb.name + keySuffix, entry
@@ -97,7 +97,10 @@ func (tb table[R]) spot(entry []byte) (bucket string, key []byte) {
 	return tb.name + indexSuffix, entry
 }
 
-// instant returns 12 bytes that sort as times do.
+// instantLength is how many bytes an instant has.
+const instantLength = 12
+
+// instant returns bytes that sort as times do.
 func instant(t time.Time) []byte {
 	out := binary.BigEndian.AppendUint64(nil, uint64(t.Unix())^1<<63)
 	return binary.BigEndian.AppendUint32(out, uint32(t.Nanosecond()))

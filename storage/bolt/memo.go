@@ -26,20 +26,28 @@ type memory struct {
 
 func newMemo() *memo { return &memo{seed: maphash.MakeSeed()} }
 
-func (m *memo) slot(raw []byte) *atomic.Pointer[memory] {
-	return &m.slots[maphash.Bytes(m.seed, raw)%memoSlots]
+// places returns the neighbouring slots that raw may be in: two, so that two records
+// that are asked for in turn do not push each other out.
+func (m *memo) places(raw []byte) []atomic.Pointer[memory] {
+	i := maphash.Bytes(m.seed, raw) % (memoSlots / 2) * 2
+	return m.slots[i : i+2]
 }
 
 // recall returns the record of table that raw stands for, nil if it is not known.
 func (m *memo) recall(table string, raw []byte) any {
-	known := m.slot(raw).Load()
-	if known == nil || known.table != table || !bytes.Equal(known.raw, raw) {
-		return nil
+	places := m.places(raw)
+	for i := range places {
+		if known := places[i].Load(); known != nil && known.table == table && bytes.Equal(known.raw, raw) {
+			return known.record
+		}
 	}
-	return known.record
+	return nil
 }
 
 // keep remembers that raw, which nobody may change any more, stands for record.
 func (m *memo) keep(table string, raw []byte, record any) {
-	m.slot(raw).Store(&memory{table, raw, record})
+	places := m.places(raw)
+	if old := places[0].Swap(&memory{table, raw, record}); old != nil {
+		places[1].Store(old)
+	}
 }

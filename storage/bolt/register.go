@@ -13,10 +13,10 @@ import (
 type tables struct {
 	organizations table[issuance.Organization]
 	contacts      table[issuance.Contact]
+	proposals     table[issuance.Proposal]
 	services      table[issuance.Service]
 	orders        table[issuance.Order]
 	certificates  table[issuance.Certificate]
-	revocations   table[issuance.Revocation]
 	notices       table[issuance.Notice]
 	tokens        table[staff.Token]
 	audit         table[issuance.AuditRecord]
@@ -39,6 +39,9 @@ func newTables() tables {
 			key:   func(r issuance.Contact) []byte { return []byte(r.ID) },
 			index: contactIndex,
 		},
+		proposals: table[issuance.Proposal]{
+			name: "proposals", key: func(r issuance.Proposal) []byte { return []byte(r.ID) }, index: proposalIndex,
+		},
 		services: table[issuance.Service]{
 			name:  "services",
 			key:   func(r issuance.Service) []byte { return []byte(r.ID) },
@@ -46,7 +49,6 @@ func newTables() tables {
 		},
 		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
-		revocations:  table[issuance.Revocation]{name: "revocations", key: revocationKey, index: revocationIndex},
 		notices:      table[issuance.Notice]{name: "notices", key: func(r issuance.Notice) []byte { return []byte(r.ID) }, index: noticeIndex},
 		tokens: table[staff.Token]{
 			name:  "tokens",
@@ -97,6 +99,7 @@ const (
 	byEnding       tag = 20
 	byHolder       tag = 21
 	byKey          tag = 22 // in the bucket for keys
+	byRevocation   tag = 23 // in the bucket for finding
 )
 
 // The tables of what belongs to orders, in entries beside them.

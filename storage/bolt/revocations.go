@@ -6,20 +6,41 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"time"
+	"slices"
 
 	"github.com/postern-ca/postern/issuance"
 )
 
-// revocationKey sorts by issuer, then by serial number.
-func revocationKey(r issuance.Revocation) []byte {
-	return append(prefix(byAll, r.Issuer), r.Serial...)
+// revocationEntry is the entry of a certificate that is held or revoked; nil for
+// any other. It has all that a CRL tells, so that nobody reads a record to make
+// one, and it cannot say anything else than the record that it is made from:
+//
+//	issuer | serial number, 0 | NotAfter | ChangedAt | status, 0 | reason
+func revocationEntry(r issuance.Certificate) []byte {
+	if r.Status != issuance.Held && r.Status != issuance.Revoked {
+		return nil
+	}
+	place := append([]byte(r.Serial), 0)
+	place = append(place, instant(r.NotAfter)...)
+	place = append(place, instant(r.ChangedAt)...)
+	place = append(append(place, r.Status...), 0)
+	return entry(byRevocation, append(place, r.Reason...), r.Issuer)
 }
 
-func revocationIndex(r issuance.Revocation) [][]byte {
-	return [][]byte{entry[string](byTime, append(instant(r.NotAfter), revocationKey(r)...))}
+// readRevocation is the inverse of revocationEntry for what stands behind the issuer.
+func readRevocation(issuer string, place []byte) (r issuance.Revocation, ok bool) {
+	serial, rest, ok := bytes.Cut(place, []byte{0})
+	if !ok || len(rest) < 2*instantLength {
+		return r, false
+	}
+	status, reason, ok := bytes.Cut(rest[2*instantLength:], []byte{0})
+	return issuance.Revocation{
+		Serial: issuance.Serial(serial), Issuer: issuer, Status: issuance.Status(status), Reason: issuance.Reason(reason),
+		NotAfter: timeOf(rest), At: timeOf(rest[instantLength:]),
+	}, ok
 }
 
+// AppendRevocation implements [issuance.Feed].
 func (t *tx) AppendRevocation(r issuance.Revocation) error {
 	var err error
 	if r.Seq, err = t.sequence(changesBucket); err != nil {
@@ -30,57 +51,33 @@ func (t *tx) AppendRevocation(r issuance.Revocation) error {
 	if err != nil {
 		return fmt.Errorf("writing a revocation: %w", err)
 	}
-	if err := t.put(changesBucket, binary.BigEndian.AppendUint64(nil, r.Seq), raw); err != nil {
-		return err
-	}
-	if r.Status != issuance.Active {
-		return t.s.tables.revocations.put(t, r)
-	}
-	old, err := t.s.tables.revocations.get(t, revocationKey(r))
-	if err != nil {
-		return ignoreNotFound(err)
-	}
-	return t.s.tables.revocations.remove(t, old)
+	return t.put(changesBucket, binary.BigEndian.AppendUint64(nil, r.Seq), raw)
 }
 
+// Revocations implements [issuance.FeedReader]. It reads nothing but an index.
 func (t *tx) Revocations(issuer string, f func(issuance.Revocation) error) error {
-	b, err := t.bucket(t.s.tables.revocations.name)
+	bucket, head := t.s.tables.certificates.spot(prefix(byRevocation, issuer))
+	b, err := t.bucket(bucket)
 	if err != nil {
 		return err
 	}
-	head := prefix(byAll, issuer)
 	c := b.Cursor()
-	for k, v := c.Seek(head); bytes.HasPrefix(k, head); {
-		r, err := t.s.tables.revocations.decode(v)
-		if err != nil {
-			return err
+	for k, _ := c.Seek(head); bytes.HasPrefix(k, head); {
+		r, ok := readRevocation(issuer, k[len(head):])
+		if !ok {
+			return fmt.Errorf("the index of revoked certificates has an entry that cannot be read, %x", k)
 		}
-		writes := t.writes
+		last, writes := k, t.writes
 		if err := f(r); err != nil {
 			return err
 		}
 		if t.writes == writes {
-			k, v = c.Next()
+			k, _ = c.Next()
 		} else { // a write may have moved what the cursor stands on
-			k, v = c.Seek(after(revocationKey(r)))
+			k, _ = c.Seek(append(slices.Clone(last), 0))
 		}
 	}
 	return nil
-}
-
-func (t *tx) ForgetRevocations(before time.Time, limit int) (int, error) {
-	q := query{prefixes: [][]byte{prefix[string](byTime)}, before: instant(before)}
-	expired, err := t.s.tables.revocations.take(t, q, limit)
-	if err != nil {
-		return 0, err
-	}
-	for _, r := range expired {
-		r.Status, r.Reason = issuance.Active, ""
-		if err := t.AppendRevocation(r); err != nil {
-			return 0, err
-		}
-	}
-	return len(expired), nil
 }
 
 func (t *tx) Changes(since uint64, limit int) ([]issuance.Revocation, error) {
@@ -95,9 +92,9 @@ func (t *tx) Changes(since uint64, limit int) ([]issuance.Revocation, error) {
 		k, v = c.Next()
 	}
 	for ; k != nil && len(out) < limit; k, v = c.Next() {
-		r, err := t.s.tables.revocations.decode(v)
-		if err != nil {
-			return nil, err
+		var r issuance.Revocation
+		if err := json.Unmarshal(v, &r); err != nil {
+			return nil, fmt.Errorf("reading a change: %w", err)
 		}
 		out = append(out, r)
 	}

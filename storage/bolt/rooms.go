@@ -48,6 +48,14 @@ func (s *Store) Feed() issuance.Store[issuance.FeedReader, issuance.Feed] {
 	return room[issuance.FeedReader, issuance.Feed]{s, func(t *tx) issuance.FeedReader { return t }, func(t *tx) issuance.Feed { return t }}
 }
 
+// History returns the store as those see it who note how far it has come, and who
+// bring it back there.
+func (s *Store) History() issuance.Store[issuance.HistoryReader, issuance.LossTx] {
+	return room[issuance.HistoryReader, issuance.LossTx]{
+		s, func(t *tx) issuance.HistoryReader { return t }, func(t *tx) issuance.LossTx { return t },
+	}
+}
+
 // Staff returns the store's view for package staff.
 func (s *Store) Staff() issuance.Store[staff.Reader, staff.Tx] {
 	return room[staff.Reader, staff.Tx]{s, func(t *tx) staff.Reader { return t }, func(t *tx) staff.Tx { return t }}

@@ -26,6 +26,7 @@ const (
 const (
 	schemaKey = "schema"
 	clockKey  = "clock"
+	markKey   = "clock-mark"
 	sealKey   = "seal" // a known secret, sealed, to know the right keys by
 )
 
@@ -48,6 +49,8 @@ func migrations() []migration {
 		},
 		makeFindable,
 		markKeys,
+		makeProposals,
+		listRevoked,
 	}
 }
 

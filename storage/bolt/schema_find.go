@@ -20,6 +20,11 @@ func makeFindable(b *bbolt.Tx) error {
 			return err
 		}
 	}
+	for _, name := range []string{cluesBucket, runsBucket} {
+		if _, err := b.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
+	}
 	tables := newTables()
 	return first(findable(b, tables.organizations), findable(b, tables.contacts), findable(b, tables.services))
 }
@@ -78,7 +83,7 @@ func putEntries(b *bbolt.Tx, bucket string, entries []pair) error {
 
 // batch is how much of the migration is done at a time: what is held in memory,
 // and what one transaction writes, are bounded by it.
-type batch struct{ records, entries int }
+type batch struct{ records, entries, run int }
 
 // prepared are the buckets of certificates that a file gets with a version of the
 // schema, and that are filled before.
@@ -108,13 +113,20 @@ func prepare(db *bbolt.DB, log *slog.Logger, steps []migration) error {
 	if err != nil || have == 0 {
 		return err
 	}
+	size := batch{records: 200_000, entries: 50_000, run: runLength}
 	for _, f := range prepared() {
 		if have >= f.schema || uint64(len(steps)) < f.schema {
 			continue
 		}
-		if err := f.fill(db, log, batch{records: 200_000, entries: 50_000}); err != nil {
+		if err := f.fill(db, log, size); err != nil {
 			return fmt.Errorf("preparing the database for schema version %d: %w", f.schema, err)
 		}
+	}
+	if have >= findSchema || len(steps) < findSchema {
+		return nil
+	}
+	if err := findByClues(db, size); err != nil {
+		return fmt.Errorf("preparing the database for schema version %d: %w", findSchema, err)
 	}
 	return nil
 }

@@ -156,16 +156,18 @@ func TestAMigrationInPartsBeginsAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := prepared()[0].fill(db, o.Log, batch{records: 2, entries: 3}); err != nil {
+	size := batch{records: 2, entries: 3, run: 2}
+	if err := first(prepared()[0].fill(db, o.Log, size), findByClues(db, size)); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Update(func(b *bbolt.Tx) error {
 		to := b.Bucket([]byte("certificates.find"))
-		if n := to.Stats().KeyN; n != 8*4 {
+		runs := b.Bucket([]byte(runsBucket))
+		if n := to.Stats().KeyN + runs.Stats().KeyN; n != 8*4 {
 			t.Errorf("made in parts: %d entries, want 32", n)
 		}
-		stale := append([]byte{byte(byEnding)}, backwards("feedfeed")...)
-		return to.Put(stale, []byte("3f0c5e"+"gone"))
+		stale := append(runHead(byEnding, 1), backwards("3f0c5e"+"gone"+"feedfeed")...)
+		return runs.Put(stale, nil)
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,7 @@ type Store struct {
 	failing atomic.Pointer[error] // why the last commit failed
 
 	scrubbing sync.Mutex
+	syncing   sync.Mutex    // held while something is committed
 	deleted   chan struct{} // holds one: a secret was deleted since the last scrub
 	tail      atomic.Bool   // there may be something behind the last page in use
 	stop      context.CancelFunc
@@ -184,24 +185,42 @@ func (s *Store) begin(writable bool) (b *bbolt.Tx, err error) {
 	return b, err
 }
 
-// Snapshot writes the whole database to w, in its current state, while others read
-// and write. The result can be opened with the same key file.
-func (s *Store) Snapshot(ctx context.Context, w io.Writer) (err error) {
-	if err := s.usable(ctx); err != nil {
+// Copy is the database as it is at one moment.
+type Copy struct {
+	issuance.HistoryReader
+	issuance.Reader
+	Size int64 // bytes that WriteTo writes
+
+	tx *tx
+}
+
+// WriteTo writes the whole database file to w. What it writes can be opened with
+// the same key file.
+func (c Copy) WriteTo(w io.Writer) (int64, error) { return c.tx.b.WriteTo(w) }
+
+// Clock is in both readers.
+func (c Copy) Clock() (time.Time, error) { return c.tx.Clock() }
+
+// Copy gives f the database as it is at this moment, while others read and write:
+// they do not wait, but the file grows by what they write until f returns.
+func (s *Store) Copy(ctx context.Context, f func(Copy) error) error {
+	return s.view(ctx, func(t *tx) error { return f(Copy{t, t, t.b.Size(), t}) })
+}
+
+// Snapshot writes the whole database to w, as it is at this moment.
+func (s *Store) Snapshot(ctx context.Context, w io.Writer) error {
+	return s.Copy(ctx, func(c Copy) error {
+		_, err := c.WriteTo(w)
 		return err
-	}
-	ended, old := false, debug.SetPanicOnFault(true)
-	defer s.caught(&ended, old, &err)
-	b, err := s.begin(false)
-	if err == nil {
-		defer s.readers.end(b)
-		_, err = b.WriteTo(w)
-	}
-	ended = true
-	if err != nil {
-		return failed("copying", err)
-	}
-	return nil
+	})
+}
+
+// Settle waits until what was read before is durable: bbolt lets readers see a
+// commit when it is written, a moment before it is synced.
+func (s *Store) Settle(ctx context.Context) error {
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	return s.usable(ctx)
 }
 
 func (s *Store) usable(ctx context.Context) error {

@@ -113,6 +113,14 @@ func testClock(t *testing.T, fresh Fresh) {
 	set(start())
 	s = open()
 	same(t, "the latest, after an earlier one", after(time.Hour), clock())
+
+	mark := func() issuance.ClockMark { return read(t, s, Reader.ClockMark) }
+	same(t, "no mark", issuance.ClockMark{}, mark())
+	want := issuance.ClockMark{Reading: issuance.Reading{Wall: after(time.Minute), Steady: 7, Run: "boot-1"}, Doubted: true}
+	update(t, s, func(tx Tx) error { return tx.PutClockMark(want) })
+	s = open()
+	same(t, "the mark", want, mark())
+	same(t, "the time of the mark, which is earlier", after(time.Minute), clock())
 }
 
 // testOwn changes what it has put and what it has got, and asks that the store's

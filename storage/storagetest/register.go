@@ -153,6 +153,9 @@ func testNotFound(t *testing.T, fresh Fresh) {
 		for what, err := range map[string]error{
 			"Organization":        second(tx.Organization("none")),
 			"Contact":             second(tx.Contact("none")),
+			"Proposal":            second(tx.Proposal("none")),
+			"ProposalByStop":      second(tx.ProposalByStop("none")),
+			"ProposalByStop ''":   second(tx.ProposalByStop("")),
 			"Service":             second(tx.Service("none")),
 			"Order":               second(tx.Order("none")),
 			"Order of no id":      second(tx.Order("")),

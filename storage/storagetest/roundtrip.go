@@ -19,6 +19,7 @@ func testRoundTrip(t *testing.T, fresh Fresh) {
 		return tx.Organization(r.ID)
 	})
 	trip(t, s, Tx.PutContact, func(tx Reader, r issuance.Contact) (issuance.Contact, error) { return tx.Contact(r.ID) })
+	trip(t, s, Tx.PutProposal, func(tx Reader, r issuance.Proposal) (issuance.Proposal, error) { return tx.Proposal(r.ID) })
 	trip(t, s, Tx.PutService, func(tx Reader, r issuance.Service) (issuance.Service, error) { return tx.Service(r.ID) })
 	trip(t, s, Tx.PutOrder, func(tx Reader, r issuance.Order) (issuance.Order, error) { return tx.Order(r.ID) })
 	trip(t, s, Tx.PutCertificate, func(tx Reader, r issuance.Certificate) (issuance.Certificate, error) {

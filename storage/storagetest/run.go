@@ -24,6 +24,7 @@ type (
 		issuance.FeedReader
 		staff.Reader
 		report.Reader
+		issuance.HistoryReader
 		Receipt(key string) (issuance.Receipt, error)
 	}
 	Tx interface {
@@ -31,6 +32,7 @@ type (
 		issuance.Tx
 		staff.Tx
 		report.Tx
+		issuance.LossTx
 	}
 )
 
@@ -52,6 +54,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"RoundTrip", testRoundTrip},
 		{"NotFound", testNotFound},
 		{"Orders", testOrders},
+		{"Proposals", testProposals},
 		{"OrderByLink", testOrderByLink},
 		{"DueOrders", testDueOrders},
 		{"Certificates", testCertificates},
@@ -63,9 +66,10 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Usages", testUsages},
 		{"Refusals", testRefusals},
 		{"Revocations", testRevocations},
-		{"ForgetRevocations", testForgetRevocations},
+		{"RevocationsAreTheCertificates", testRevocationsAreTheCertificates},
 		{"Changes", testChanges},
 		{"CRLNumbers", testCRLNumbers},
+		{"History", testHistory},
 		{"Notices", testNotices},
 		{"DueNotices", testDueNotices},
 		{"Secrets", testSecrets},

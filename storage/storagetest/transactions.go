@@ -338,7 +338,8 @@ func testReopen(t *testing.T, fresh Fresh) {
 				return err
 			}
 			o.State = issuance.InvitedState
-			return firstError(tx.PutOrder(o), tx.PutNotice(notice(i, nil)), tx.AppendAudit(issuance.AuditRecord{Order: o.ID}), tx.AppendRevocation(revocation(name("", i), "a", issuance.Revoked, 1)))
+			return firstError(tx.PutOrder(o), tx.PutNotice(notice(i, nil)), tx.AppendAudit(issuance.AuditRecord{Order: o.ID}),
+				tx.AppendRevocation(revocation(name("", i), "a", issuance.Revoked, 1)), tx.PutCertificate(standing(revocation(name("", i), "a", issuance.Revoked, 1))))
 		})
 		s = open()
 	}

@@ -25,6 +25,7 @@ type Options struct {
 	Staff     *staff.Office
 	Reports   *report.Office
 	Channels  Channels
+	Backup    Backup
 	Log       *slog.Logger
 	Now       func() time.Time
 	Checks    []server.Check // of /readyz
@@ -49,7 +50,7 @@ type API struct {
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
+	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Backup == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
 		return nil, errors.New("admin: a field of the options is not set")
 	}
 	a := &API{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true)}
@@ -112,6 +113,12 @@ func (a *API) endpoints() []endpoint {
 		{patch, "/contacts/{id}", a.changeContact},
 		{post, "/contacts/{id}/disable", a.disableContact},
 		{post, "/contacts/{id}/enable", a.enableContact},
+		{post, "/contacts/{id}/report-loss", a.reportLoss},
+
+		{get, "/proposals", a.listProposals},
+		{get, "/proposals/{id}", a.showProposal},
+		{post, "/proposals/{id}/confirm", a.onProposal(a.opts.Registrar.Confirm)},
+		{post, "/proposals/{id}/reject", a.onProposal(a.opts.Registrar.RejectProposal)},
 
 		{get, "/services", a.listServices},
 		{post, "/services", a.addService},
@@ -153,8 +160,13 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/audit", a.listAudit},
 
+		{get, "/clock", a.showClock},
+		{post, "/clock/accept", a.acceptClock},
+
 		{get, "/reports/daily", a.report(report.Daily, "date")},
 		{get, "/reports/monthly", a.report(report.Monthly, "month")},
+
+		{post, "/backup", a.backup},
 	}
 }
 
@@ -175,6 +187,10 @@ func (a *API) serve(do func(*call) (any, error)) http.HandlerFunc {
 		answer, err := do(&call{r: r, w: w, by: by})
 		if err != nil {
 			a.problems.Write(w, r, err)
+			return
+		}
+		if file, ok := answer.(stream); ok {
+			file.serve(a, w, r)
 			return
 		}
 		status := http.StatusOK

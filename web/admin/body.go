@@ -43,6 +43,19 @@ func flag(to *bool) field {
 	}}
 }
 
+// texts is a member that is a list of strings.
+func texts(to *[]string) field {
+	return field{"a list of strings", func(v any) bool {
+		list, ok := v.([]any)
+		for _, item := range list {
+			s, isText := item.(string)
+			ok = ok && isText
+			*to = append(*to, s)
+		}
+		return ok
+	}}
+}
+
 // count is a member that is a whole number from 1.
 func count(to *int) field {
 	return field{"a whole number from 1", func(v any) bool {
@@ -135,7 +148,7 @@ func member(d *json.Decoder, fields fields, seen map[string]bool) error {
 		return issuance.Invalidf(name, "appears more than once", "use it once")
 	}
 	seen[name] = true
-	value, err := d.Token()
+	value, err := value(d)
 	if err != nil {
 		return syntax(err)
 	}
@@ -143,6 +156,28 @@ func member(d *json.Decoder, fields fields, seen map[string]bool) error {
 		return issuance.Invalidf(name, "is "+kindOf(value)+", not "+f.want, "give "+f.want)
 	}
 	return nil
+}
+
+// value reads a string, a number, true, false or null, or a list of those; of an
+// object, and of what a list must not have in it, no more than where it begins.
+func value(d *json.Decoder) (any, error) {
+	t, err := d.Token()
+	if err != nil || t != json.Delim('[') {
+		return t, err
+	}
+	list := []any{}
+	for d.More() {
+		item, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		if _, nested := item.(json.Delim); nested {
+			return item, nil
+		}
+		list = append(list, item)
+	}
+	_, err = d.Token()
+	return list, err
 }
 
 func kindOf(v any) string {
@@ -153,6 +188,8 @@ func kindOf(v any) string {
 		return "true or false"
 	case json.Number:
 		return "a number"
+	case []any:
+		return "a list"
 	case json.Delim:
 		if v == '[' {
 			return "a list"

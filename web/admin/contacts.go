@@ -18,13 +18,24 @@ type contact struct {
 	Disabled        bool               `json:"disabled"`
 	CreatedAt       time.Time          `json:"created_at"`
 	MobileChangedAt time.Time          `json:"mobile_changed_at,omitzero"`
+	EmailChangedAt  time.Time          `json:"email_changed_at,omitzero"`
+	LostAt          time.Time          `json:"lost_at,omitzero"`
+	// Proposal is what waits for another person, in the answer to what proposed it.
+	Proposal issuance.ProposalID `json:"proposal,omitempty"`
 }
 
 func viewContact(c issuance.Contact) contact {
 	return contact{
 		ID: c.ID, Organization: c.Organization, Name: c.Name, Email: c.Email, Mobile: c.Mobile, Language: c.Language,
 		MayOrder: c.MayOrder, MayReceive: c.MayReceive, Disabled: c.Disabled, CreatedAt: c.CreatedAt, MobileChangedAt: c.MobileChangedAt,
+		EmailChangedAt: c.EmailChangedAt, LostAt: c.LostAt,
 	}
+}
+
+func viewChanged(c issuance.ChangedContact) contact {
+	v := viewContact(c.Contact)
+	v.Proposal = c.Proposal
+	return v
 }
 
 func (a *API) listContacts(c *call) (any, error) {
@@ -99,7 +110,16 @@ func (a *API) switchContact(c *call, disabled bool) (any, error) {
 	return a.editContact(c, func(p *issuance.Contact) { p.Disabled = disabled })
 }
 
+func (a *API) reportLoss(c *call) (any, error) {
+	var comment string
+	if _, err := c.read(fields{"comment": text(&comment)}); err != nil {
+		return nil, err
+	}
+	lost, err := a.opts.Registrar.ReportLoss(c.r.Context(), c.by, issuance.ContactID(c.part("id")), comment)
+	return viewed(lost, err, viewContact)
+}
+
 func (a *API) editContact(c *call, change func(*issuance.Contact)) (any, error) {
 	changed, err := a.opts.Registrar.ChangeContact(c.r.Context(), c.by, issuance.ContactID(c.part("id")), change)
-	return viewed(changed, err, viewContact)
+	return viewed(changed, err, viewChanged)
 }

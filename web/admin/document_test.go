@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -28,10 +29,15 @@ func noChannels() Channels {
 	}
 }
 
+// noBackup is called by none of these tests.
+func noBackup(context.Context, issuance.Actor, BackupRequest) (func(io.Writer) error, error) {
+	return nil, nil
+}
+
 // api is the API with no registrar behind it, for what does not ask it.
 func api(t *testing.T) *API {
 	t.Helper()
-	a, err := New(Options{Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	a, err := New(Options{Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Channels: noChannels(), Backup: noBackup, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +90,7 @@ func TestTheDocumentHasEveryRouteAndNoOther(t *testing.T) {
 func TestTheFirstPageLinksToWhatThereIs(t *testing.T) {
 	empty := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	a, err := New(Options{
-		Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Channels: noChannels(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Registrar: new(issuance.Registrar), Staff: new(staff.Office), Reports: new(report.Office), Channels: noChannels(), Backup: noBackup, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Outbox: empty, Metrics: empty, Public: "https://certs.example.com",
 	})
 	if err != nil {

@@ -41,19 +41,27 @@ const (
 	RefusalHeader      = "Postern-Refusal" // the code, where the answer is not 200
 )
 
-func (v verdict) write(h http.Header) {
-	h.Set("Content-Length", "0")
+// fixed are header values that are the same in every answer: one slice each instead
+// of one for each request. They must not be changed.
+type fixed struct{ noBody, noStore, none, certificate []string }
+
+func newFixed() *fixed {
+	return &fixed{[]string{"0"}, []string{"no-store"}, []string{"none"}, []string{"certificate"}}
+}
+
+// write sets the headers: their names are in canonical form, and their values in one array.
+func (v verdict) write(h http.Header, fixed *fixed) {
+	h["Content-Length"] = fixed.noBody
 	if v.known.Serial == "" {
-		h.Set(VerifiedHeader, "none")
+		h[VerifiedHeader] = fixed.none
 		return
 	}
-	h.Set(VerifiedHeader, "certificate")
-	h.Set(OrganizationHeader, string(v.known.Organization))
-	h.Set(ServiceHeader, string(v.known.Service))
-	h.Set(SerialHeader, string(v.known.Serial))
-	h.Set(EnvironmentHeader, string(v.environment))
-	if v.spiffeID != "" {
-		h.Set(SPIFFEHeader, v.spiffeID)
+	h[VerifiedHeader] = fixed.certificate
+	all := [...]string{string(v.known.Organization), string(v.known.Service), string(v.known.Serial), string(v.environment), v.spiffeID}
+	for i, name := range [...]string{OrganizationHeader, ServiceHeader, SerialHeader, EnvironmentHeader, SPIFFEHeader} {
+		if name != SPIFFEHeader || v.spiffeID != "" {
+			h[name] = all[i : i+1 : i+1]
+		}
 	}
 }
 

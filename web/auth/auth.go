@@ -58,7 +58,9 @@ type Auth struct {
 	opts     Options
 	callers  []*Caller
 	problems server.Problems
-	parsed   *recent
+	fixed    *fixed
+	parsed   *recent[[sha256.Size]byte] // by the digest of their DER
+	shown    *recent[shown]
 }
 
 // New returns the handler, or what is wrong with its callers.
@@ -66,7 +68,8 @@ func New(o Options) (*Auth, error) {
 	if o.Check == nil || o.Service == nil || o.Log == nil || len(o.Callers) == 0 {
 		return nil, errors.New("auth: Callers, Check, Service and Log are needed")
 	}
-	a := &Auth{opts: o, problems: server.Problems{Log: o.Log}, parsed: newRecent(recentCertificates)}
+	a := &Auth{opts: o, problems: server.Problems{Log: o.Log}, fixed: newFixed()}
+	a.parsed, a.shown = newRecent[[sha256.Size]byte](recentCertificates), newRecent[shown](recentCertificates)
 	for _, c := range o.Callers {
 		if err := c.prepare(); err != nil {
 			return nil, err
@@ -82,18 +85,18 @@ func New(o Options) (*Auth, error) {
 }
 
 func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header()["Cache-Control"] = a.fixed.noStore
 	if r.URL.Path == SeenPath && a.opts.Report != nil {
 		a.takeSeen(w, r)
 		return
 	}
-	server.Route(w, Path)
+	server.Often(w, Path)
 	if !Ours(r) || r.URL.Path == SeenPath {
 		a.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "ask " + Path})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), lookUpLimit)
-	defer cancel()
+	ctx := &limited{Context: r.Context(), until: time.Now().Add(lookUpLimit)}
+	defer ctx.end()
 	v, err := a.decide(ctx, r)
 	if v.known.Serial != "" && a.opts.Seen != nil && (err == nil || issuance.KindOf(err) == issuance.Denied) {
 		a.opts.Seen(v.known.Serial, issuance.CodeOf(err))
@@ -102,7 +105,7 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	v.write(w.Header())
+	v.write(w.Header(), a.fixed)
 }
 
 // verdict is what came of a request that is let in. Without a serial number
@@ -124,30 +127,26 @@ func (a *Auth) decide(ctx context.Context, r *http.Request) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	shown, err := c.presented(r.Header)
+	cert, text, err := a.certificate(c, r.Header)
 	if err != nil {
 		return verdict{}, err
 	}
-	if shown.leaf == nil {
+	if cert.Certificate == nil {
 		if up.WithoutCertificate {
 			return verdict{}, nil
 		}
 		return verdict{}, denied(CodeMissing, "no client certificate was presented", "configure your client with the certificate and key that you downloaded")
 	}
-	cert, err := a.read(shown)
-	if err != nil {
-		return verdict{}, err
-	}
 	known, err := a.opts.Check(ctx, cert.Certificate)
 	if err != nil {
 		return verdict{known: known}, err
 	}
-	a.parsed.keep(cert.sum, cert.Certificate)
+	a.remember(text, cert)
 	service, err := a.service(ctx, known)
 	if err != nil {
 		return verdict{known: known}, err
 	}
-	return verdict{known, service.Environment, spiffeID(cert.Certificate)}, up.allow(known, service.Environment)
+	return verdict{known, service.Environment, cert.spiffeID}, up.allow(known, service.Environment)
 }
 
 // service returns whose certificate it is, and an error if the service is disabled.
@@ -162,10 +161,29 @@ func (a *Auth) service(ctx context.Context, known issuance.Certificate) (issuanc
 	return service, nil
 }
 
-// certificate is one with the SHA-256 of its DER.
-type certificate struct {
-	*x509.Certificate
-	sum [sha256.Size]byte
+// certificate returns what the caller's client has shown, none if that is nothing, and the text of it.
+func (a *Auth) certificate(c *Caller, h http.Header) (certificate, shown, error) {
+	text := c.text(h)
+	if cert := a.shown.get(text); cert.Certificate != nil {
+		return cert, text, nil
+	}
+	p, err := c.presented(h)
+	if err != nil || p.leaf == nil {
+		return certificate{}, text, err
+	}
+	cert, err := a.read(p)
+	if len(p.above) > 0 {
+		text = shown{}
+	}
+	return cert, text, err
+}
+
+// remember keeps a certificate that stands for the next request that shows it.
+func (a *Auth) remember(text shown, cert certificate) {
+	a.parsed.keep(cert.sum, cert)
+	if text.value != "" {
+		a.shown.keep(text, cert)
+	}
 }
 
 // read parses what was presented. The certificates beside the client's own are
@@ -188,7 +206,7 @@ func (a *Auth) read(p presented) (certificate, error) {
 		if !next.IsCA || string(next.RawSubject) != string(below.RawIssuer) {
 			return certificate{}, errSecond()
 		}
-		a.parsed.keep(next.sum, next.Certificate)
+		a.parsed.keep(next.sum, next)
 		below = next
 	}
 	return leaf, nil
@@ -204,14 +222,14 @@ func (a *Auth) isOurs(der []byte) bool {
 
 func (a *Auth) parse(der []byte) (certificate, error) {
 	sum := sha256.Sum256(der)
-	if known := a.parsed.get(sum); known != nil {
-		return certificate{known, sum}, nil
+	if known := a.parsed.get(sum); known.Certificate != nil {
+		return known, nil
 	}
 	c, err := x509.ParseCertificate(der) // refuses what follows it
 	if err != nil {
 		return certificate{}, errMalformed("it is not a certificate in DER")
 	}
-	return certificate{c, sum}, nil
+	return certificate{c, sum, spiffeID(c)}, nil
 }
 
 // spiffeID returns the certificate's one URI name; ours have one.

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -342,7 +343,7 @@ func TestTheRegisterIsAskedEachTime(t *testing.T) {
 	if a := get(); a.status != 200 {
 		t.Fatalf("got %d %s", a.status, a.body)
 	}
-	if len(d.handler.parsed.young) != 1 {
+	if len(d.handler.parsed.young) != 1 || len(d.handler.shown.young) != 1 {
 		t.Fatal("it is not remembered: this test tests nothing")
 	}
 	for _, code := range []issuance.Code{"certificate-revoked", "certificate-held", "certificate-expired"} {
@@ -369,8 +370,8 @@ func TestStrangersAreNotSeen(t *testing.T) {
 		t.Errorf("got %d %s", a.status, a.refusal)
 	}
 	d.ask("GET", "/auth?upstream=payments", fromEdge(nil), nil)
-	if len(d.seen) != 0 || len(d.handler.parsed.young) != 0 {
-		t.Errorf("seen: %q, remembered: %d", d.seen, len(d.handler.parsed.young))
+	if len(d.seen) != 0 || len(d.handler.parsed.young)+len(d.handler.shown.young) != 0 {
+		t.Errorf("seen: %q, remembered: %d, %d", d.seen, len(d.handler.parsed.young), len(d.handler.shown.young))
 	}
 	d.ask("GET", "/auth?upstream=payments", fromEdge(d.issued["globex.orders"]), nil)
 	if diff := cmp.Diff([]string{"4 organization-refused"}, d.seen); diff != "" {
@@ -444,7 +445,7 @@ func TestNewRefusesWhatCannotBe(t *testing.T) {
 // meanwhile, with a memory that is too small for them; the race detector looks on.
 func TestManyAtOnce(t *testing.T) {
 	d := newDesk(t, nil)
-	d.handler.parsed = newRecent(1)
+	d.handler.parsed = newRecent[[sha256.Size]byte](1)
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {

@@ -167,6 +167,9 @@ func (c *Caller) named(r *http.Request) []string {
 	if r.URL.Path != Path || r.URL.RawQuery == "" {
 		return nil
 	}
+	if name, alone := strings.CutPrefix(r.URL.RawQuery, upstreamQuery+"="); alone && !strings.ContainsAny(name, "&;%+=") {
+		return []string{name}
+	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return []string{""}

@@ -127,7 +127,7 @@ func TestEveryFormat(t *testing.T) {
 			if !bytes.Equal(got.leaf, leaf) || len(got.above) != tt.above {
 				t.Errorf("got %d bytes and %d certificates above, want %d and %d", len(got.leaf), len(got.above), len(leaf), tt.above)
 			}
-			a := &Auth{parsed: newRecent(8)}
+			a := &Auth{parsed: newRecent[[sha256.Size]byte](8)}
 			if _, err := a.read(got); err != nil {
 				t.Error(err)
 			}
@@ -249,7 +249,7 @@ func TestWhatIsNotBelieved(t *testing.T) {
 			c := Caller{Format: tt.format, Header: tt.format.Header()}
 			got, err := c.presented(tt.header)
 			if err == nil && got.leaf != nil {
-				_, err = (&Auth{parsed: newRecent(8)}).read(got)
+				_, err = (&Auth{parsed: newRecent[[sha256.Size]byte](8)}).read(got)
 			}
 			if issuance.CodeOf(err) != tt.want || issuance.KindOf(err) != issuance.Denied {
 				t.Errorf("got %v (%s), want %s", err, issuance.CodeOf(err), tt.want)
@@ -290,7 +290,7 @@ func FuzzFormats(f *testing.F) {
 			if format == HAProxy && got.leaf != nil && asBase64(got.leaf) != strings.TrimSpace(value) {
 				t.Errorf("%q is not the only way to write what is in it", value)
 			}
-			if _, err := (&Auth{parsed: newRecent(8)}).read(got); got.leaf != nil && err != nil && issuance.KindOf(err) != issuance.Denied {
+			if _, err := (&Auth{parsed: newRecent[[sha256.Size]byte](8)}).read(got); got.leaf != nil && err != nil && issuance.KindOf(err) != issuance.Denied {
 				t.Errorf("%s: %v", format, err)
 			}
 		}

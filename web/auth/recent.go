@@ -3,41 +3,48 @@ package auth
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"net/http"
 	"sync"
 )
 
 // recentCertificates is how many certificates are remembered at the least, and
-// half of what they are at the most: some 5 kB each.
+// half of what they are at the most: some 7 kB each.
 const recentCertificates = 4096
 
-// recent remembers parsed certificates by the SHA-256 of their DER. What it
-// remembers never changes; whether a certificate stands is not in it. It keeps
-// two generations: when the younger one is full it becomes the older, and what
-// was not asked for since is forgotten.
-type recent struct {
+// certificate is one that was parsed, with the SHA-256 of its DER and its SPIFFE ID.
+type certificate struct {
+	*x509.Certificate
+	sum      [sha256.Size]byte
+	spiffeID string
+}
+
+// recent remembers what never changes, by what it was made from; whether a
+// certificate stands is not in it. It keeps two generations: when the younger one is
+// full it becomes the older, and what was not asked for since is forgotten.
+type recent[K comparable] struct {
 	size       int
 	mu         sync.RWMutex
-	young, old map[[sha256.Size]byte]*x509.Certificate
+	young, old map[K]certificate
 }
 
-func newRecent(size int) *recent {
-	return &recent{size: size, young: make(map[[sha256.Size]byte]*x509.Certificate)}
+func newRecent[K comparable](size int) *recent[K] {
+	return &recent[K]{size: size, young: make(map[K]certificate)}
 }
 
-// get returns the certificate, nil if it is not remembered.
-func (r *recent) get(sum [sha256.Size]byte) *x509.Certificate {
+// get returns the certificate, without one if it is not remembered.
+func (r *recent[K]) get(key K) certificate {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if c := r.young[sum]; c != nil {
+	if c, ok := r.young[key]; ok {
 		return c
 	}
-	return r.old[sum]
+	return r.old[key]
 }
 
 // keep remembers c, which nobody may change any more.
-func (r *recent) keep(sum [sha256.Size]byte, c *x509.Certificate) {
+func (r *recent[K]) keep(key K, c certificate) {
 	r.mu.RLock()
-	known := r.young[sum] != nil
+	_, known := r.young[key]
 	r.mu.RUnlock()
 	if known {
 		return
@@ -45,7 +52,21 @@ func (r *recent) keep(sum [sha256.Size]byte, c *x509.Certificate) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.young) >= r.size {
-		r.young, r.old = make(map[[sha256.Size]byte]*x509.Certificate), r.young
+		r.young, r.old = make(map[K]certificate), r.young
 	}
-	r.young[sum] = c
+	r.young[key] = c
+}
+
+// shown is what a header with one certificate alone says; without a value it is none.
+type shown struct {
+	format Format
+	value  string
+}
+
+// text returns what the caller's header says, none if it says more than its value.
+func (c *Caller) text(h http.Header) shown {
+	if values := h[c.Header]; len(values) == 1 && len(values[0]) <= maxHeader && c.Format != RFC9440 {
+		return shown{c.Format, values[0]}
+	}
+	return shown{}
 }

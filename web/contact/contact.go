@@ -44,7 +44,7 @@ type site struct {
 	source  *limit.Source
 }
 
-// New returns the handler of /c/, /claim and /assets/, or an error that says
+// New returns the handler of /c/, /stop/, /claim and /assets/, or an error that says
 // what c lacks. Its server must use ConnContext and must not offer HTTP/2. Paths
 // come without the base of c.Site; the addresses on its pages have it.
 func New(c Config) (http.Handler, error) {
@@ -81,6 +81,8 @@ func (s *site) routes() http.Handler {
 	get("/c/{token}", s.open)
 	post("/c/{token}/code", s.scriptCode)
 	post("/c/{token}/claim", s.scriptClaim)
+	get("/stop/{token}", s.lookStop)
+	post("/stop/{token}", s.stop)
 	get("/claim", s.claim)
 	get("/claim/status", s.status)
 	post("/claim/code", s.sendCode)

@@ -21,13 +21,18 @@ func tidied(next http.Handler) http.Handler {
 	})
 }
 
-// tidyPath returns path with the token alone after /c/, and the verb of a script
-// if there is one; any other path as it is.
+// tidyPath returns path with the token alone after /c/ or /stop/, and the verb of a
+// script if there is one; any other path as it is.
 func tidyPath(path string) string {
-	rest, ok := strings.CutPrefix(path, "/c/")
-	if !ok {
-		return path
+	for _, site := range []string{"/c/", "/stop/"} {
+		if rest, ok := strings.CutPrefix(path, site); ok {
+			return tidyLink(path, site, rest)
+		}
 	}
+	return path
+}
+
+func tidyLink(path, site, rest string) string {
 	rest = strings.TrimRight(rest, "/")
 	verb := ""
 	for _, v := range []string{"/claim", "/code"} {
@@ -40,7 +45,7 @@ func tidyPath(path string) string {
 	if token == "" || below.MatchString(rest) {
 		return path
 	}
-	return "/c/" + token + verb
+	return site + token + verb
 }
 
 // below finds an address that is another one: something stands below the token.

@@ -22,6 +22,7 @@ type memoryTx struct {
 	organizations map[issuance.OrgID]issuance.Organization
 	services      map[issuance.ServiceID]issuance.Service
 	contacts      map[issuance.ContactID]issuance.Contact
+	proposals     map[issuance.ProposalID]issuance.Proposal
 	orders        map[issuance.OrderID]issuance.Order
 	certificates  map[issuance.Serial]issuance.Certificate
 	notices       map[issuance.NoticeID]issuance.Notice
@@ -36,13 +37,15 @@ type snapshot struct {
 	memoryTx
 }
 
-func (s snapshot) Clock() (time.Time, error) { return s.memoryTx.Clock() }
+func (s snapshot) Clock() (time.Time, error)              { return s.memoryTx.Clock() }
+func (s snapshot) ClockMark() (issuance.ClockMark, error) { return s.memoryTx.ClockMark() }
 
 func newMemory() *memory {
 	return &memory{now: memoryTx{
 		organizations: map[issuance.OrgID]issuance.Organization{},
 		services:      map[issuance.ServiceID]issuance.Service{},
 		contacts:      map[issuance.ContactID]issuance.Contact{},
+		proposals:     map[issuance.ProposalID]issuance.Proposal{},
 		orders:        map[issuance.OrderID]issuance.Order{},
 		certificates:  map[issuance.Serial]issuance.Certificate{},
 		notices:       map[issuance.NoticeID]issuance.Notice{},
@@ -65,7 +68,7 @@ func (m *memory) Update(_ context.Context, f func(issuance.Tx) error) error {
 	next := memoryTx{
 		organizations: maps.Clone(m.now.organizations), services: maps.Clone(m.now.services), contacts: maps.Clone(m.now.contacts),
 		orders: maps.Clone(m.now.orders), certificates: maps.Clone(m.now.certificates), notices: maps.Clone(m.now.notices),
-		secrets: maps.Clone(m.now.secrets), audit: &audit, clock: &clock,
+		secrets: maps.Clone(m.now.secrets), proposals: maps.Clone(m.now.proposals), audit: &audit, clock: &clock,
 	}
 	if err := f(next); err != nil {
 		return err
@@ -99,6 +102,31 @@ func (t memoryTx) Contact(id issuance.ContactID) (issuance.Contact, error) {
 	return found(t.contacts, id)
 }
 func (t memoryTx) PutContact(c issuance.Contact) error { t.contacts[c.ID] = c; return nil }
+
+func (t memoryTx) Contacts(q issuance.ContactQuery) (out []issuance.Contact, cursor string, err error) {
+	for _, c := range t.contacts {
+		if c.Organization == q.Organization && c.Email == q.Email {
+			out = append(out, c)
+		}
+	}
+	return out, "", nil
+}
+
+func (t memoryTx) PutProposal(p issuance.Proposal) error { t.proposals[p.ID] = p; return nil }
+
+func (t memoryTx) Proposal(id issuance.ProposalID) (issuance.Proposal, error) {
+	return found(t.proposals, id)
+}
+
+func (t memoryTx) ProposalByStop(d issuance.Digest) (issuance.Proposal, error) {
+	for _, p := range t.proposals {
+		if p.StopMail == d || p.StopSMS == d {
+			return p, nil
+		}
+	}
+	return issuance.Proposal{}, issuance.ErrNotFound
+}
+
 func (t memoryTx) Order(id issuance.OrderID) (issuance.Order, error) {
 	return found(t.orders, id)
 }
@@ -115,7 +143,7 @@ func (t memoryTx) OrderByLink(d issuance.Digest) (issuance.Order, error) {
 
 func (t memoryTx) Orders(q issuance.OrderQuery) (out []issuance.Order, cursor string, err error) {
 	for _, o := range t.orders {
-		if (q.State == "" || o.State == q.State) && o.Service == q.Service && (q.Contact == "" || o.Contact == q.Contact) {
+		if (q.State == "" || o.State == q.State) && (q.Service == "" || o.Service == q.Service) && (q.Contact == "" || o.Contact == q.Contact) {
 			out = append(out, o)
 		}
 	}
@@ -182,4 +210,6 @@ func (t memoryTx) Receipt(string) (issuance.Receipt, error) {
 func (t memoryTx) PutReceipt(issuance.Receipt) error         { return nil }
 func (t memoryTx) Compromised(issuance.Digest) (bool, error) { return false, nil }
 func (t memoryTx) Clock() (time.Time, error)                 { return *t.clock, nil }
+func (t memoryTx) ClockMark() (issuance.ClockMark, error)    { return issuance.ClockMark{}, nil }
+func (t memoryTx) PutClockMark(issuance.ClockMark) error     { return nil }
 func (t memoryTx) SetClock(now time.Time) error              { *t.clock = now; return nil }

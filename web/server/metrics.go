@@ -2,7 +2,10 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +16,15 @@ import (
 type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+
+	mu    sync.Mutex // held to replace known
+	known atomic.Pointer[map[seen]measured]
+}
+
+// measured counts and times the requests that are alike.
+type measured struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
 }
 
 // NewMetrics registers the measurements of all listeners.
@@ -38,13 +50,36 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 type seen struct {
 	listener, route, method string
 	status                  int
-	took                    time.Duration
 }
 
-func (m *Metrics) observe(s seen) {
+func (m *Metrics) observe(s seen, took time.Duration) {
 	if m == nil {
 		return
 	}
-	m.requests.WithLabelValues(s.listener, s.route, s.method, strconv.Itoa(s.status)).Inc()
-	m.duration.WithLabelValues(s.listener, s.route).Observe(s.took.Seconds())
+	of := m.of(s)
+	of.requests.Inc()
+	of.duration.Observe(took.Seconds())
+}
+
+// of returns where s is counted. There are as many as there are combinations of
+// labels: nothing that a stranger chooses.
+func (m *Metrics) of(s seen) measured {
+	known := m.known.Load()
+	if known != nil {
+		if of, ok := (*known)[s]; ok {
+			return of
+		}
+	}
+	of := measured{
+		m.requests.WithLabelValues(s.listener, s.route, s.method, strconv.Itoa(s.status)),
+		m.duration.WithLabelValues(s.listener, s.route),
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	more := map[seen]measured{s: of}
+	if known = m.known.Load(); known != nil {
+		maps.Copy(more, *known)
+	}
+	m.known.Store(&more)
+	return of
 }

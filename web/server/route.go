@@ -8,11 +8,17 @@ import (
 
 // Route names the route of a request for its log event and its measurements: a
 // template such as /c/{token}, never the path itself, which may hold a secret.
-func Route(w http.ResponseWriter, template string) {
+func Route(w http.ResponseWriter, template string) { named(w, template, false) }
+
+// Often is Route for what programs ask by the thousand: the log event of an answer
+// that is no error has level debug.
+func Often(w http.ResponseWriter, template string) { named(w, template, true) }
+
+func named(w http.ResponseWriter, template string, often bool) {
 	for {
 		switch t := w.(type) {
 		case *recorder:
-			t.route = template
+			t.route, t.often = template, often
 			return
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = t.Unwrap()

@@ -127,6 +127,29 @@ func TestARequestIsOneEventWithoutItsSecrets(t *testing.T) {
 	}
 }
 
+// TestWhatIsAskedOftenIsLoggedWhereItIsRefused has three answers on a route of the kind.
+func TestWhatIsAskedOftenIsLoggedWhereItIsRefused(t *testing.T) {
+	url, log := serve(t, Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		Often(w, "/often")
+		status := http.StatusOK
+		if _, err := fmt.Sscan(r.URL.Query().Get("status"), &status); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(status)
+	})})
+	for _, tt := range []struct {
+		status int
+		level  string
+	}{{200, "DEBUG"}, {304, "DEBUG"}, {403, "INFO"}} {
+		before := len(log.String())
+		r, _ := http.NewRequest(http.MethodGet, fmt.Sprint(url, "/?status=", tt.status), nil)
+		fetch(t, r)
+		if got := log.String()[before:]; !strings.Contains(got, `"level":"`+tt.level+`","msg":"request"`) || !strings.Contains(got, `"route":"/often"`) {
+			t.Errorf("%d: the log is %q, want one request at %s", tt.status, got, tt.level)
+		}
+	}
+}
+
 func TestAPanicIsAnAnswerAndALogEvent(t *testing.T) {
 	url, log := serve(t, Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -48,9 +48,9 @@ func newStack(o Options) *stack {
 
 func (s *stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	rec := &recorder{ResponseWriter: w}
+	rec := &recorder{ResponseWriter: w, id: [1]string{s.runID + strconv.FormatUint(s.count.Add(1), 10)}}
 	s.safe.set(w.Header(), r)
-	w.Header().Set(RequestIDHeader, s.runID+strconv.FormatUint(s.count.Add(1), 10))
+	w.Header()[RequestIDHeader] = rec.id[:]
 	defer s.finish(rec, r, start)
 	if s.hosts != nil && !s.hosts[hostName(r.Host)] {
 		Problems{s.opts.Log}.Write(rec, r, &issuance.Error{
@@ -80,11 +80,17 @@ func (s *stack) finish(rec *recorder, r *http.Request, start time.Time) {
 	if route == "" {
 		route = "unmatched"
 	}
-	s.opts.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-		slog.String("listener", s.opts.Name), slog.String("method", method), slog.String("route", route),
-		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("duration", took),
-		slog.String("request", rec.Header().Get(RequestIDHeader)))
-	s.opts.Metrics.observe(seen{listener: s.opts.Name, route: route, method: method, status: status, took: took})
+	level := slog.LevelInfo
+	if rec.often && status < http.StatusBadRequest {
+		level = slog.LevelDebug
+	}
+	if s.opts.Log.Enabled(r.Context(), level) {
+		s.opts.Log.LogAttrs(r.Context(), level, "request",
+			slog.String("listener", s.opts.Name), slog.String("method", method), slog.String("route", route),
+			slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("duration", took),
+			slog.String("request", rec.id[0]))
+	}
+	s.opts.Metrics.observe(seen{s.opts.Name, route, method, status}, took)
 	if panicked != nil && rec.cut {
 		panic(http.ErrAbortHandler) // what was written is not the whole answer: cut the connection
 	}
@@ -160,7 +166,7 @@ func (s *stack) failed(rec *recorder, r *http.Request, panicked any) {
 		rec.cut = true
 		return
 	}
-	s.opts.Log.Error("a request panicked", "listener", s.opts.Name, "route", rec.route, "request", rec.Header().Get(RequestIDHeader),
+	s.opts.Log.Error("a request panicked", "listener", s.opts.Name, "route", rec.route, "request", rec.id[0],
 		"panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 	if rec.status != 0 {
 		rec.cut = true
@@ -183,7 +189,9 @@ func (s *stack) failed(rec *recorder, r *http.Request, panicked any) {
 // recorder remembers what was answered.
 type recorder struct {
 	http.ResponseWriter
+	id     [1]string
 	route  string
+	often  bool
 	status int
 	bytes  int64
 	cut    bool

@@ -62,11 +62,11 @@ func (t *Trust) ocsp(w http.ResponseWriter, r *http.Request) {
 	var request []byte
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		server.Route(w, "/ocsp/{request}")
+		server.Often(w, "/ocsp/{request}")
 		// An error leaves the request empty, which no OCSP request is.
 		request, _ = t.opts.OCSPFromPath(strings.TrimPrefix(r.URL.Path[len(ocspPath):], "/"))
 	case http.MethodPost:
-		server.Route(w, ocspPath)
+		server.Often(w, ocspPath)
 		if kind := r.Header.Get("Content-Type"); kind != ocspRequest && !isOCSPRequest(kind) {
 			t.problems.Write(w, r, &issuance.Error{
 				Kind: issuance.Invalid, Code: server.CodeMediaType,

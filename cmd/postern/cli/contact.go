@@ -16,7 +16,7 @@ func contacts(n *connection) *cobra.Command {
 		listCommand(n, listing[contactRecord]{
 			columns: []string{
 				"id", "organization", "name", "email", "mobile", "language", "may_order", "may_receive", "disabled",
-				"created_at", "mobile_changed_at",
+				"created_at", "mobile_changed_at", "email_changed_at", "lost_at",
 			},
 			short: "List contacts", plural: "contacts", path: "api/v1/contacts",
 			filters: []filter{
@@ -39,9 +39,14 @@ func contacts(n *connection) *cobra.Command {
 			about: aboutContact, told: told("disabled"),
 		}, holder[contactRecord]{"contact", func(p contactRecord) string { return p.ID }, issuance.AffiliationChanged}),
 		verbCommand(n, verb[contactRecord]{
-			name:  "enable",
-			short: "Let a contact order and receive certificates again", arg: "contact", path: at("contacts"),
-			told: told("enabled"),
+			name: "enable", short: "Let a contact order and receive certificates again", arg: "contact", path: at("contacts"),
+			told: func(p contactRecord) string { return p.orProposed(told("enabled")(p)) },
+		}),
+		verbCommand(n, verb[contactRecord]{
+			name: "report-loss", arg: "contact", path: at("contacts"), comment: true, about: aboutContact,
+			short: "Report that a contact's phone or mailbox is in other hands: nothing that was sent there works any more",
+			ask:   "Report this contact's phone or mailbox lost? The contact is disabled, its open orders are cancelled, and what was not delivered is revoked.",
+			told:  told("reported the loss of the phone or mailbox of, and disabled,"),
 		}))
 }
 
@@ -52,6 +57,8 @@ func aboutContact(_ namer, p contactRecord, s *sheet) {
 	s.add("email", p.Email)
 	s.add("mobile", p.Mobile)
 	s.add("mobile changed", when(p.MobileChangedAt))
+	s.add("email changed", when(p.EmailChangedAt))
+	s.add("reported lost", when(p.LostAt))
 	s.add("language", p.Language)
 	s.add("may", p.may())
 	s.add("added", when(p.CreatedAt))
@@ -70,6 +77,14 @@ func (p contactRecord) may() string {
 		return "receive"
 	}
 	return ""
+}
+
+// orProposed says what was done, or that another person must confirm it.
+func (p contactRecord) orProposed(done string) string {
+	if p.Proposal == "" {
+		return done
+	}
+	return "proposed a change of contact " + p.Name + " (" + p.ID + "), which another person must confirm: `postern proposal confirm " + word(p.Proposal) + "`"
 }
 
 // understood says where messages go: what was made of an address and a number
@@ -121,13 +136,19 @@ func addContact(n *connection) *cobra.Command {
 func changeContact(n *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "change CONTACT", Short: "Change a contact, named by id, mail address or phone number", Args: args("CONTACT"),
+		Long: `Changes a contact. A new e-mail or mobile voids what was approved for the old
+one: open orders must be approved again. The old address and the old number are
+told, and can stop the change within policy.cooling_off.
+
+With policy.four_eyes, a new e-mail or mobile, and a right that is given, is a
+proposal: another person makes it with ` + "`postern proposal confirm`" + `.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return change(n, c, "api/v1/contacts/"+url.PathEscape(args[0]), func(p contactRecord) string {
 				told := "changed contact " + p.Name + " (" + p.ID + ")"
 				if c.Flags().Changed("mobile") || c.Flags().Changed("email") {
 					told += p.understood()
 				}
-				return told
+				return p.orProposed(told)
 			})
 		},
 	}

@@ -25,9 +25,9 @@ func TestCSVIsReadBackAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][]string{
-		{"id", "organization", "name", "email", "mobile", "language", "may_order", "may_receive", "disabled", "created_at", "mobile_changed_at"},
-		{"con-1", "acme", name, "anna@acme.example", "+41791234567", "en", "true", "false", "false", "2026-11-21T22:00:00Z", ""},
-		{"con-2", "acme", `'=HYPERLINK("http://x")`, "'-b@acme.example", "-1", comment, "", "", "", "", ""},
+		{"id", "organization", "name", "email", "mobile", "language", "may_order", "may_receive", "disabled", "created_at", "mobile_changed_at", "email_changed_at", "lost_at"},
+		{"con-1", "acme", name, "anna@acme.example", "+41791234567", "en", "true", "false", "false", "2026-11-21T22:00:00Z", "", "", ""},
+		{"con-2", "acme", `'=HYPERLINK("http://x")`, "'-b@acme.example", "-1", comment, "", "", "", "", "", "", ""},
 	}
 	if d := cmp.Diff(want, rows); d != "" {
 		t.Errorf("-want +got:\n%s", d)
@@ -61,7 +61,7 @@ func TestEveryListHasCSV(t *testing.T) {
 	}
 	for command, schema := range map[string]string{
 		"org": "Organization", "contact": "Contact", "service": "Service", "order": "Order",
-		"cert": "Certificate", "message": "Message", "token": "Token", "audit": "AuditRecord",
+		"cert": "Certificate", "message": "Message", "token": "Token", "proposal": "Proposal", "audit": "AuditRecord",
 	} {
 		path := map[string]string{"org": "organizations", "cert": "certificates", "audit": "audit"}[command]
 		if path == "" {
@@ -81,7 +81,7 @@ func TestEveryListHasCSV(t *testing.T) {
 		}
 		for field := range properties {
 			if !slices.ContainsFunc(strings.Split(strings.TrimSpace(got.out), ","), func(c string) bool { return c == field || strings.HasPrefix(c, field+".") }) &&
-				!slices.Contains([]string{"pem", "token", "unusual", "also_revoked", "ancestry"}, field) { // of one record alone
+				!slices.Contains([]string{"pem", "token", "unusual", "also_revoked", "ancestry", "proposal"}, field) { // of one record alone
 				t.Errorf("%s: no column has the field %s of %s", command, field, schema)
 			}
 		}

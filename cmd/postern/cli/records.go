@@ -20,6 +20,18 @@ type (
 		Disabled                                        bool
 		CreatedAt                                       time.Time `json:"created_at"`
 		MobileChangedAt                                 time.Time `json:"mobile_changed_at"`
+		EmailChangedAt                                  time.Time `json:"email_changed_at"`
+		LostAt                                          time.Time `json:"lost_at"`
+		Proposal                                        string
+	}
+	proposalRecord struct {
+		ID, State, Organization, Contact string
+		Was, Wanted                      issuance.Particulars
+		ProposedBy                       issuance.Actor `json:"proposed_by"`
+		ProposedAt                       time.Time      `json:"proposed_at"`
+		DecidedBy                        issuance.Actor `json:"decided_by"`
+		DecidedAt                        time.Time      `json:"decided_at"`
+		MadeAt                           time.Time      `json:"made_at"`
 	}
 	serviceRecord struct {
 		ID, Organization, Name, Identifier, Environment, Key, Target string
@@ -113,5 +125,9 @@ func who(a issuance.Actor) string {
 	if a.Role == "" {
 		return ""
 	}
-	return first(a.Name, a.ID) + " (" + string(a.Role) + ")"
+	name := first(a.Name, a.ID)
+	if a.Owner != "" && a.Owner != name {
+		name += " of " + a.Owner
+	}
+	return name + " (" + string(a.Role) + ")"
 }

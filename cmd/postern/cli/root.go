@@ -43,8 +43,8 @@ func (o Options) variable(name string) string {
 func commands(o Options) []*cobra.Command {
 	api := &connection{options: o}
 	staff := []*cobra.Command{
-		organizations(api), contacts(api), services(api), orders(api),
-		find(api), certificates(api), messages(api), tokens(api), audit(api), reports(api),
+		organizations(api), contacts(api), proposals(api), services(api), orders(api),
+		find(api), certificates(api), messages(api), tokens(api), audit(api), reports(api), clock(api), backups(api),
 	}
 	for _, c := range staff {
 		api.addFlags(c)

@@ -43,6 +43,13 @@ func versionLine(o Options) string {
 	return v.Version + " (" + first(v.commit(), "no commit is recorded") + ")"
 }
 
+// VersionOf returns the version of this program in one word: that of a release, or
+// what the build knows.
+func VersionOf(release string) string {
+	info, _ := debug.ReadBuildInfo()
+	return builtFrom(release, info).Version
+}
+
 // build is what a program knows of how it was made.
 type build struct {
 	Version  string `json:"version"`

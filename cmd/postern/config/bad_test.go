@@ -59,6 +59,7 @@ func bad(t *testing.T) map[string][]string {
 		"ca.trust_domain":                  {"example", "Example.com", "example.com.", "a_b.com", "-a.com", "exa mple.com", "spiffe://example.com", strings.Repeat("a", 64) + ".com"},
 		"ca.organization":                  {strings.Repeat("x", 65), "a\tb", "a\u202eb"},
 		"ca.validity":                      {"2", "2 years", "0d", "20y", "-1y", "2w"},
+		"ca.blocked_keys":                  {"no-such-list"},
 		"ca.crl_lifetime":                  duration,
 		"ca.crl_reasons":                   boolean,
 		"ca.crl_shards":                    {"1", "-2", "3", "48", "2048", "many", "1.5"},
@@ -113,6 +114,9 @@ func bad(t *testing.T) map[string][]string {
 		"reports.daily_at":                 {"7:00", "24:00", "07:60", "07", "7am", "07:00:00", "1 07:00", "on"},
 		"reports.monthly_at":               {"07:00", "0 07:00", "29 07:00", "01 07:00", "1 7:00", "1 off", "monday 07:00", "1, 07:00"},
 		"reports.mobile":                   {"[\"0791234567\"]", "[x]"},
+		"backup.at":                        {"2:30", "24:00", "on", "1 02:30"},
+		"backup.keep":                      {"0", "-1", "many", "10001"},
+		"backup.recipients":                {"[age1nobody]", "[ssh-ed25519 AAAA]", "[AGE-SECRET-KEY-1QQQ]"},
 		"reports.to":                       {"[nobody]", "[a@example.com, b]", "{a: b}"},
 		"brand.name":                       {strings.Repeat("x", 65), "a\tb"},
 		"brand.logo":                       {"/nowhere/logo.svg", os.TempDir()},
@@ -126,7 +130,7 @@ func bad(t *testing.T) map[string][]string {
 
 // anyText are the keys whose text only somebody else can judge.
 func anyText() []string {
-	return []string{"ca.passphrase", "sms.twilio.api_key_secret"}
+	return []string{"ca.passphrase", "sms.twilio.api_key_secret", "storage.mark_file", "backup.directory"}
 }
 
 // document returns sound with key set to value, in block style, and the line of key.

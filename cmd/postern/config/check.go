@@ -37,6 +37,8 @@ func (c *Config) check(p *problems) {
 	k.policy()
 	k.phoneRegion()
 	k.reports()
+	k.clock()
+	k.backup()
 	k.brand()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")

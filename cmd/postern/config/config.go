@@ -28,6 +28,8 @@ type Config struct {
 	SMS     SMS     `yaml:"sms"`
 	Rules   Rules   `yaml:"policy"`
 	Reports Reports `yaml:"reports"`
+	Clock   Clock   `yaml:"clock"`
+	Backup  Backup  `yaml:"backup"`
 	Brand   Brand   `yaml:"brand"`
 	Log     Log     `yaml:"log"`
 
@@ -105,6 +107,8 @@ type MTLSTLS struct {
 // Storage says what keeps everything.
 type Storage struct {
 	Driver string `yaml:"driver"` // bolt
+	// MarkFile says how far the database has come, so that an older copy is known for one.
+	MarkFile string `yaml:"mark_file" config:"path" example:"/var/lib/postern-mark/postern.mark"`
 }
 
 // Seal says where the key is that seals secrets in the database.
@@ -115,9 +119,10 @@ type Seal struct {
 // CA is what certificates carry, and how long what the CA signs lasts.
 type CA struct {
 	TrustDomain  string          `yaml:"trust_domain" example:"example.com"`
-	Organization string          `yaml:"organization" example:"Example Bank"` // O of the CAs, when they are made
-	Validity     issuance.Period `yaml:"validity"`                            // of a client certificate
-	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`  // of the CA's keys
+	Organization string          `yaml:"organization" example:"Example Bank"`               // O of the CAs, when they are made
+	Validity     issuance.Period `yaml:"validity"`                                          // of a client certificate
+	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`                // of the CA's keys
+	BlockedKeys  string          `yaml:"blocked_keys" config:"path" example:"blocked-keys"` // file or directory of lists of keys that are not certified
 	CRLLifetime  time.Duration   `yaml:"crl_lifetime"`
 	CRLReasons   bool            `yaml:"crl_reasons"`
 	CRLShards    int             `yaml:"crl_shards"` // that new certificates name one of; 0: none
@@ -218,6 +223,8 @@ func Defaults() *Config {
 			Reenroll: p.Reenroll, ApprovalLifetime: p.ApprovalLifetime,
 		},
 		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
+		Clock:   Clock{MaxDowntime: 24 * time.Hour},
+		Backup:  Backup{At: "02:30", Keep: 14},
 		Brand:   Brand{Name: "Postern"},
 		Log:     Log{Level: "info", Format: "text"},
 	}
@@ -234,6 +241,9 @@ func (c *Config) complete() {
 	}
 	if c.Seal.KeyFile == "" {
 		c.Seal.KeyFile = filepath.Join(c.Data, "seal.key")
+	}
+	if c.Storage.MarkFile == "" {
+		c.Storage.MarkFile = filepath.Join(c.Data, "postern.mark")
 	}
 	if c.CA.Organization == "" {
 		c.CA.Organization = c.Brand.Name

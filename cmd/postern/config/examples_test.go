@@ -32,7 +32,7 @@ func beside(t *testing.T) (dir string) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"tls/ca.pem": string(certificate), "gateway-ca.pem": string(certificate), "mail-ca.pem": string(certificate), "logo.svg": "<svg/>",
+		"tls/ca.pem": string(certificate), "gateway-ca.pem": string(certificate), "mail-ca.pem": string(certificate), "logo.svg": "<svg/>", "blocked-keys": "8df20e6961a16398b85a\n",
 		"ca.passphrase": "secret", "smtp.password": "secret", "smtp.client-secret": "secret", "smtp.refresh-token": "secret", "twilio.token": "secret", "twilio.secret": "secret",
 		"sms.headers": "Authorization: Bearer secret", "edge.secret": "0123456789abcdef",
 	} {
@@ -82,6 +82,7 @@ func TestEveryKeyHasAnExampleThatWorks(t *testing.T) {
 	dir, shown := beside(t), examples(t)
 	companions := map[string]string{
 		"mail.smtp.username": "password: x", "mail.smtp.password_file": "username: x", "sms.twilio.api_key": "api_key_secret: x",
+		"backup.directory":               "recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]",
 		"sms.twilio.api_key_secret_file": "api_key: SK0123456789abcdef0123456789abcdef",
 	}
 	for _, key := range config.Keys() {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+
+	"github.com/postern-ca/postern/ca/badkeys"
 )
 
 // checkFiles reports files that are named and cannot be used.
@@ -20,6 +22,11 @@ func (c *Config) checkFiles(p *problems) {
 	// A key file that is not there is made by `postern init`.
 	if _, err := os.Stat(c.Seal.KeyFile); !errors.Is(err, fs.ErrNotExist) {
 		k.readable("seal.key_file", c.Seal.KeyFile, 0o077)
+	}
+	if lists, err := badkeys.Open(c.CA.BlockedKeys); err != nil {
+		k.say("ca.blocked_keys", "cannot be used: "+err.Error(), "name a file, or a directory of files, with lists of keys")
+	} else {
+		lists.Close() //nolint:errcheck // nothing was written
 	}
 	if c.Brand.Logo != "" {
 		k.readable("brand.logo", c.Brand.Logo, 0)

@@ -19,6 +19,7 @@ const DefaultFile = "postern.yaml"
 // Options says where a configuration comes from.
 type Options struct {
 	Path    string   // of the file; "" for POSTERN_CONFIG, then for DefaultFile if that is there
+	Text    []byte   // what the file at Path will have; nil: it is read
 	Environ []string // as os.Environ returns it
 	Flags   []Flag
 }
@@ -33,6 +34,17 @@ type Flag struct {
 // Load reads a configuration, fills in what follows from other keys, and checks
 // it, files included. An [*Error] has all that is wrong with it at once.
 func Load(o Options) (*Config, error) {
+	c, p, err := read(o)
+	if err != nil || p.broken {
+		return nil, cmp.Or(err, p.err())
+	}
+	c.check(p)
+	c.checkFiles(p)
+	return c, p.err()
+}
+
+// read is Load without its checks.
+func read(o Options) (*Config, *problems, error) {
 	c := Defaults()
 	c.origins, c.secretFiles = make(map[string]string), make(map[string]string)
 	p := new(problems)
@@ -41,28 +53,29 @@ func Load(o Options) (*Config, error) {
 	if path == "" {
 		path, must = cmp.Or(env["POSTERN_CONFIG"], DefaultFile), env["POSTERN_CONFIG"] != ""
 	}
-	text, err := os.ReadFile(path)
+	text, err := o.Text, error(nil)
+	if text == nil {
+		text, err = os.ReadFile(path)
+	}
 	switch {
 	case err == nil:
 		c.file = path
 		c.Data = reader{Config: c}.path(c.Data) // the default, as if the file said so
 		if c.readFile(text, p); p.broken {
-			return nil, p.err()
+			return c, p, nil
 		}
 	case must || !errors.Is(err, fs.ErrNotExist):
-		return nil, &Error{[]Problem{{
+		return nil, p, &Error{[]Problem{{
 			Where: path, Message: "the file cannot be read: " + reason(err),
 			Hint: "choose another file with --config, or create one with `postern init`",
 		}}}
 	case !slices.ContainsFunc(slices.Collect(maps.Keys(env)), func(name string) bool { return !foreign(name) }):
-		return nil, nothing(path)
+		return nil, p, nothing(path)
 	}
 	c.readEnvironment(env, p)
 	c.readFlags(o.Flags, p)
 	c.complete()
-	c.check(p)
-	c.checkFiles(p)
-	return c, p.err()
+	return c, p, nil
 }
 
 // nothing is the error of a server that nobody has set up yet, or that was
@@ -158,7 +171,7 @@ func (c *Config) readEnvironment(env map[string]string, p *problems) {
 // and those that Kubernetes and Docker links make for a service called postern.
 func foreign(name string) bool {
 	switch name {
-	case "POSTERN_CONFIG", "POSTERN_SERVER", "POSTERN_TOKEN", "POSTERN_TOKEN_FILE", "POSTERN_CA":
+	case "POSTERN_CONFIG", "POSTERN_SERVER", "POSTERN_TOKEN", "POSTERN_TOKEN_FILE", "POSTERN_CA", "POSTERN_BACKUP_PASSPHRASE":
 		return true
 	}
 	return regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$`).MatchString(name)

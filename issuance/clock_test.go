@@ -1,0 +1,412 @@
+package issuance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-ca/postern/issuance"
+)
+
+const (
+	day  = 24 * time.Hour
+	year = 365 * day
+)
+
+// machine is a machine whose clocks a test turns.
+type machine struct {
+	wall   time.Time
+	steady time.Duration
+	run    string
+}
+
+func newMachine() *machine {
+	return &machine{wall: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), run: "boot-1"}
+}
+
+func (m *machine) read() issuance.Reading {
+	return issuance.Reading{Wall: m.wall, Steady: m.steady, Run: m.run}
+}
+
+// pass lets time pass; jump sets the wall clock alone.
+func (m *machine) pass(d time.Duration) { m.wall, m.steady = m.wall.Add(d), m.steady+d }
+func (m *machine) jump(d time.Duration) { m.wall = m.wall.Add(d) }
+
+// boot starts the machine anew after so long.
+func (m *machine) boot(off time.Duration) {
+	m.wall, m.steady, m.run = m.wall.Add(off), 20*time.Second, m.run+"+"
+}
+
+// clockHouse is a house that goes by the clock of a machine, and how often to start it.
+type clockHouse struct {
+	*house
+	m     *machine
+	clock *issuance.Clock
+}
+
+func newClockHouse(t *testing.T, change ...func(*issuance.Config)) *clockHouse {
+	t.Helper()
+	h := &clockHouse{m: newMachine()}
+	h.house = newHouse(t, append(change, func(c *issuance.Config) {
+		h.clock = h.newClock()
+		h.clock.Begin(issuance.ClockMark{})
+		c.Desk.Clock, c.Desk.Now = h.clock, h.clock.Now
+	})...)
+	h.look()
+	return h
+}
+
+func (h *clockHouse) newClock() *issuance.Clock {
+	return &issuance.Clock{Read: h.m.read, Off: day, Reach: 12 * time.Hour}
+}
+
+// restart starts the process anew.
+func (h *clockHouse) restart() {
+	h.t.Helper()
+	h.clock = h.newClock()
+	if err := issuance.BeginClock(h.t.Context(), h.store, h.clock); err != nil {
+		h.t.Fatal(err)
+	}
+	h.cfg.Desk.Clock, h.cfg.Desk.Now = h.clock, h.clock.Now
+	var err error
+	if h.Registrar, err = issuance.New(h.cfg); err != nil {
+		h.t.Fatal(err)
+	}
+	h.look()
+}
+
+// look is what the watcher does each second.
+func (h *clockHouse) look() {
+	h.t.Helper()
+	if err := h.WatchClock(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *clockHouse) sure(want bool) {
+	h.t.Helper()
+	if err := h.clock.Sure(); (err == nil) != want {
+		h.t.Fatalf("at %v the clock is sure: %v, want %v", h.m.wall, err, want)
+	}
+}
+
+func (h *clockHouse) recorded() (at time.Time) {
+	h.t.Helper()
+	if err := h.Read(h.t.Context(), func(tx issuance.Reader) (err error) {
+		at, err = tx.Clock()
+		return err
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return at
+}
+
+func (h *clockHouse) alerts(about string) (n int) {
+	h.t.Helper()
+	if err := h.Read(h.t.Context(), func(tx issuance.Reader) error {
+		all, _, err := tx.Notices(issuance.NoticeQuery{State: issuance.Pending, Page: issuance.Page{Limit: issuance.MaxPage}})
+		for _, notice := range all {
+			if notice.Kind == issuance.AlertNotice && strings.Contains(notice.Text, about) {
+				n++
+			}
+		}
+		return err
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+// TestAJumpOfTheClockTakesNothing has the clock jump for a moment, with a restart in
+// it or without, while an invitation is open and a certificate waits to be downloaded.
+func TestAJumpOfTheClockTakesNothing(t *testing.T) {
+	for _, jump := range []time.Duration{2 * time.Minute, 6 * time.Hour, 8 * day, 25 * day, 3 * year, -2 * time.Minute, -6 * time.Hour, -8 * day, -3 * year} {
+		for _, restart := range []string{"", "process", "machine"} {
+			if restart == "machine" && jump > -time.Hour && jump <= day {
+				continue // it was off for so long, for all that anybody knows
+			}
+			t.Run(fmt.Sprint(jump, " ", restart), func(t *testing.T) {
+				h := newClockHouse(t)
+				claimed, open := h.issued(), h.invited()
+				h.m.pass(time.Minute)
+				h.look()
+				before := h.recorded()
+				h.m.jump(jump)
+				switch restart {
+				case "process":
+					h.restart()
+				case "machine":
+					h.m.boot(0)
+					h.restart()
+				}
+				for range 3 {
+					h.tick()
+					h.m.pass(time.Second)
+				}
+				h.sure(false)
+				if got := h.recorded(); got.Sub(before).Abs() > time.Minute {
+					t.Errorf("%v is on record, want %v", got, before)
+				}
+				if _, err := h.Approve(t.Context(), h.staff, h.request().ID, ""); issuance.CodeOf(err) != issuance.CodeClock {
+					t.Errorf("an approval: %v, want %s", err, issuance.CodeClock)
+				}
+				if got := h.alerts("in doubt"); got != 1 {
+					t.Errorf("staff were told %d times, want once", got)
+				}
+				h.m.jump(-jump)
+				h.tick()
+				h.sure(true)
+				if got := h.certificate(claimed).Status; got != issuance.Active {
+					t.Errorf("the certificate is %s, want active", got)
+				}
+				if got := h.order(open).State; got != issuance.InvitedState {
+					t.Errorf("the invitation is %s", got)
+				}
+				if _, err := h.Approve(t.Context(), h.staff, h.request().ID, ""); err != nil {
+					t.Errorf("an approval when the clock is right again: %v", err)
+				}
+				if got := h.now(); got.Sub(h.m.wall).Abs() > time.Minute {
+					t.Errorf("it is %v in the house at %v", got, h.m.wall)
+				}
+			})
+		}
+	}
+}
+
+// tick is what all timers do.
+func (h *clockHouse) tick() {
+	h.t.Helper()
+	h.look()
+	if err := errors.Join(h.Sweep(h.t.Context()), h.Forget(h.t.Context())); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// now is the house's time.
+func (h *clockHouse) now() time.Time { return h.clock.Now() }
+
+func administrator() issuance.Actor {
+	return issuance.Actor{Role: issuance.RoleAdministrator, ID: "tok-2", Name: "Anna"}
+}
+
+// TestAPersonAcceptsTheClock after a suspension, and then after the clock had been
+// wrong when a person accepted it: there is a way out of both.
+func TestAPersonAcceptsTheClock(t *testing.T) {
+	h := newClockHouse(t)
+	right := h.m.wall
+	accept := func(at time.Time) error {
+		_, err := h.AcceptClock(t.Context(), administrator(), at)
+		return err
+	}
+	if err := accept(h.m.wall); issuance.KindOf(err) != issuance.Conflict {
+		t.Errorf("accepting a clock that nobody doubts: %v", err)
+	}
+	h.m.jump(3 * year)
+	h.tick()
+	if _, err := h.AcceptClock(t.Context(), h.staff, h.m.wall); issuance.KindOf(err) != issuance.Denied {
+		t.Errorf("an officer accepts: %v, want denied", err)
+	}
+	for _, at := range []time.Time{{}, right, h.m.wall.Add(time.Hour)} {
+		if err := accept(at); err == nil {
+			t.Errorf("accepting %v at %v: got no error", at, h.m.wall)
+		}
+	}
+	h.sure(false)
+	if err := accept(h.m.wall); err != nil {
+		t.Fatal(err)
+	}
+	h.sure(true)
+	ahead := h.order(h.invited()).ID // with messages of that time
+	h.m.jump(-3 * year)
+	h.m.pass(time.Minute)
+	h.tick()
+	h.sure(false)
+	h.restart()
+	h.sure(false)
+	if err := accept(h.m.wall); err != nil {
+		t.Fatal(err)
+	}
+	h.sure(true)
+	if got := h.recorded(); got.After(h.m.wall.Add(time.Minute)) {
+		t.Errorf("%v is on record at %v", got, h.m.wall)
+	}
+	if _, err := h.Approve(t.Context(), h.staff, h.request().ID, ""); err != nil {
+		t.Errorf("an approval: %v", err)
+	}
+	if err := h.Read(t.Context(), func(tx issuance.Reader) error {
+		due, err := tx.DueNotices(issuance.Mail, h.m.wall.Add(time.Second), issuance.MaxPage)
+		found := false
+		for _, n := range due {
+			found = found || n.Order == ahead
+		}
+		if !found {
+			t.Errorf("the invitation of a time that does not come is not due: %d others are", len(due))
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	h.restart()
+	h.sure(true)
+}
+
+// TestSmallStepsAndNightsOffPass without anybody noticing; many small steps in a row do not.
+func TestSmallStepsAndNightsOffPass(t *testing.T) {
+	h := newClockHouse(t)
+	for _, step := range []time.Duration{time.Second, -time.Second, 25 * time.Second, -25 * time.Second, -20 * time.Second} {
+		h.m.jump(step)
+		h.tick()
+		h.sure(true)
+		h.m.pass(2 * time.Hour)
+		h.tick()
+	}
+	h.m.boot(20 * time.Hour)
+	h.restart()
+	h.sure(true)
+	h.m.pass(30 * day) // stopped, on a machine that ran all the time
+	h.restart()
+	h.sure(true)
+	h.m.boot(3 * day)
+	h.restart()
+	h.sure(false)
+	h.m.jump(-3 * day) // a time server corrects it: the machine was off for an hour
+	h.m.pass(time.Hour)
+	h.tick()
+	h.sure(true)
+	steps := 0
+	for ; h.clock.Sure() == nil && steps < 100; steps++ {
+		h.m.jump(20 * time.Second)
+		h.m.pass(time.Minute)
+		h.tick()
+	}
+	if steps > 2 {
+		t.Errorf("after %d steps of 20 seconds nobody has noticed", steps)
+	}
+}
+
+// TestADoubtOutlivesTheMachine: the clock has jumped by less than a machine may be off,
+// and then the machine starts anew.
+func TestADoubtOutlivesTheMachine(t *testing.T) {
+	h := newClockHouse(t)
+	h.m.jump(6 * time.Hour)
+	h.tick()
+	h.m.boot(10 * time.Second)
+	h.restart()
+	h.sure(false)
+	h.m.jump(-6 * time.Hour)
+	h.tick()
+	h.sure(true)
+	h.restart()
+	h.sure(true)
+}
+
+// TestTimeServers has time servers say what they like about a jump.
+func TestTimeServers(t *testing.T) {
+	same, wrong, silent := issuance.TimeAnswer{Offset: time.Second}, issuance.TimeAnswer{Offset: -3 * year}, issuance.TimeAnswer{Error: "no answer"}
+	for name, test := range map[string]struct {
+		answers []issuance.TimeAnswer
+		want    bool
+	}{
+		"one agrees":                   {[]issuance.TimeAnswer{same}, true},
+		"one lies":                     {[]issuance.TimeAnswer{wrong}, false},
+		"one is silent":                {[]issuance.TimeAnswer{silent}, false},
+		"one of two is silent":         {[]issuance.TimeAnswer{same, silent}, false},
+		"two of three agree":           {[]issuance.TimeAnswer{same, wrong, same}, true},
+		"one of three agrees":          {[]issuance.TimeAnswer{same, silent, silent}, false},
+		"two of three lie differently": {[]issuance.TimeAnswer{same, wrong, {Offset: 5 * day}}, false},
+		"none answers":                 {[]issuance.TimeAnswer{silent, silent, silent}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			var answers []issuance.TimeAnswer
+			h := newClockHouse(t, func(c *issuance.Config) {
+				c.AskTime = func(context.Context) []issuance.TimeAnswer { asked++; return answers }
+			})
+			answers = test.answers
+			asked = 0
+			h.m.jump(3 * year) // or it was suspended for so long
+			h.tick()
+			h.sure(test.want)
+			if asked != 1 {
+				t.Errorf("asked %d times, want once", asked)
+			}
+			for range 10 {
+				h.m.pass(time.Second)
+				h.tick()
+			}
+			if asked != 1 {
+				t.Errorf("asked %d times within ten seconds, want once", asked)
+			}
+			answers = []issuance.TimeAnswer{same}
+			h.m.pass(time.Minute)
+			h.tick()
+			h.sure(true)
+		})
+	}
+}
+
+// TestTimeServersAreAskedAtTheFirstStart, when nothing is known of the time.
+func TestTimeServersAreAskedAtTheFirstStart(t *testing.T) {
+	answers := []issuance.TimeAnswer{{Offset: -6 * time.Hour}, {Offset: -6 * time.Hour}, {Error: "no answer"}}
+	h := newClockHouse(t, func(c *issuance.Config) {
+		c.AskTime = func(context.Context) []issuance.TimeAnswer { return answers }
+	})
+	h.sure(false)
+	h.m.pass(2 * time.Second)
+	h.tick()
+	h.sure(false)
+	h.m.jump(-6 * time.Hour)
+	answers = []issuance.TimeAnswer{{}, {}, {}}
+	h.m.pass(time.Minute)
+	h.tick()
+	h.sure(true)
+}
+
+// TestSignaturesAreNeverDatedInTheFuture by either time, if what is signed lasts
+// longer than the jump; and never by a later time than the house's.
+func TestSignaturesAreNeverDatedInTheFuture(t *testing.T) {
+	for _, jump := range []time.Duration{0, 6 * time.Hour, 3 * year, -6 * time.Hour, -3 * year} {
+		m := newMachine()
+		c := &issuance.Clock{Read: m.read, Off: day, Reach: 12 * time.Hour}
+		c.Begin(issuance.ClockMark{})
+		m.jump(jump)
+		m.pass(time.Second)
+		house, signing := c.Now(), c.Signing()
+		if want := newMachine().wall.Add(time.Second); !house.Equal(want) {
+			t.Errorf("%v: it is %v in the house, want %v", jump, house, want)
+		}
+		want := house
+		if jump == -6*time.Hour {
+			want = m.wall
+		}
+		if !signing.Equal(want) {
+			t.Errorf("%v: signatures are dated %v, want %v", jump, signing, want)
+		}
+	}
+}
+
+// issued takes a new order to issued: its file waits to be downloaded.
+func (h *clockHouse) issued() issuance.OrderID {
+	h.t.Helper()
+	id, token, session := h.verified()
+	_, err := h.Claim(h.t.Context(), token, session, issuance.ClaimRequest{})
+	h.ok(err)
+	return id
+}
+
+// request places an order that nobody has approved.
+func (h *clockHouse) request() issuance.Order {
+	h.t.Helper()
+	o, err := h.Request(h.t.Context(), h.staff, issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Another: true})
+	h.ok(err)
+	return o
+}
+
+// certificate is that of the order.
+func (h *clockHouse) certificate(id issuance.OrderID) issuance.Certificate {
+	h.t.Helper()
+	return h.certificates(issuance.CertificateQuery{Order: id})[0]
+}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package mark
+
+const noFollow = 0
