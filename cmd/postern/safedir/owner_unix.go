@@ -5,6 +5,7 @@ package safedir
 import (
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -14,10 +15,14 @@ func ours(info fs.FileInfo) bool {
 	return ok && (s.Uid == 0 || int(s.Uid) == os.Geteuid())
 }
 
-// writableByOthers reports whether others than the owner may write. The group that
-// has a user's own number is that user's alone, by the custom of distributions.
+// writableByOthers reports whether others than the owner may write. Who is not root
+// may share a directory with a group of their own, as volumes of containers are given.
 func writableByOthers(info fs.FileInfo) bool {
+	return info.Mode()&0o002 != 0 || info.Mode()&0o020 != 0 && (os.Geteuid() == 0 || !inGroup(info))
+}
+
+func inGroup(info fs.FileInfo) bool {
 	s, ok := info.Sys().(*syscall.Stat_t)
-	private := ok && s.Gid != 0 && int(s.Gid) == os.Geteuid()
-	return info.Mode()&0o002 != 0 || info.Mode()&0o020 != 0 && !private
+	groups, err := os.Getgroups()
+	return ok && err == nil && slices.Contains(append(groups, os.Getegid()), int(s.Gid))
 }

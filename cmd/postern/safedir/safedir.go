@@ -26,6 +26,19 @@ func Open(path string) (*os.Root, error) { return open(path, false) }
 // ours, is allowed too.
 func OpenSticky(path string) (*os.Root, error) { return open(path, true) }
 
+// Check refuses a directory that Open refuses.
+func Check(path string) error { return closed(Open(path)) }
+
+// CheckSticky refuses a directory that OpenSticky refuses.
+func CheckSticky(path string) error { return closed(OpenSticky(path)) }
+
+func closed(root *os.Root, err error) error {
+	if err != nil {
+		return err
+	}
+	return root.Close()
+}
+
 func open(path string, sticky bool) (*os.Root, error) {
 	path, err := Resolve(path)
 	if err != nil {
