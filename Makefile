@@ -61,6 +61,7 @@ bench: ## what it costs, over HTTP and durably stored, next to the same work bar
 	$(BENCH) -bench 'Claims' -benchtime 200x ./cmd/postern
 	$(BENCH) -bench 'WaysOfChecking' -benchtime 200x ./cmd/postern
 	$(BENCH) -bench 'Start' -benchtime 1x ./cmd/postern
+	$(BENCH) -bench 'Backup' -benchtime 1x ./cmd/postern
 	$(BENCH) -bench 'CRL|Bundle|OCSP' -benchtime 10x ./ca
 	$(BENCH) -bench . ./ca/mtls
 	$(BENCH) -bench 'Update|List|Find' ./storage/bolt

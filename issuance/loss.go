@@ -17,8 +17,8 @@ type LossTx interface {
 	RaiseHistory(to HighWater) error
 }
 
-// Evidence is what is known outside of a database that came from a copy.
-type Evidence struct {
+// Witness is what is known outside of a database that came from a copy.
+type Witness struct {
 	Base    HighWater // how far the copy had come
 	Journal *Journal  // nil if there is none
 	CRLs    []Published
@@ -42,12 +42,12 @@ type Published struct {
 const jump = 1 << 32
 
 // journaled reports whether the journal has all changes that the copy lacks.
-func (e Evidence) journaled() bool {
+func (e Witness) journaled() bool {
 	return e.Journal != nil && !e.Journal.Blind && e.Journal.Since.Change <= e.Base.Change
 }
 
 // Check refuses evidence that leaves open what was revoked since the copy was made.
-func (e Evidence) Check() error {
+func (e Witness) Check() error {
 	if e.HoldAll || e.journaled() {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (e Evidence) Check() error {
 }
 
 // known returns how far the store is known to have come.
-func (e Evidence) known() HighWater {
+func (e Witness) known() HighWater {
 	high := e.Base
 	if e.Journal != nil {
 		high = high.Max(e.Journal.Last.HighWater)
@@ -81,7 +81,7 @@ func (e Evidence) known() HighWater {
 
 // above returns what the numbers of the store must be above: all that was ever
 // published.
-func (e Evidence) above() HighWater {
+func (e Witness) above() HighWater {
 	high := e.known()
 	if !e.journaled() {
 		for issuer := range e.Issuers {
@@ -94,7 +94,7 @@ func (e Evidence) above() HighWater {
 // statuses returns what is known to have been held or revoked, the worst that is
 // known of each serial number, sorted by it. What the journal says was released
 // counts as not held, unless a CRL lists it: nothing is released by a restore.
-func (e Evidence) statuses() []Revocation {
+func (e Witness) statuses() []Revocation {
 	last := make(map[Serial]Revocation)
 	if e.Journal != nil {
 		for _, r := range e.Journal.Changes {
@@ -154,7 +154,7 @@ type Loss struct {
 //
 // It may be called again after a crash with the same evidence. The caller must
 // serve nothing meanwhile, and must not serve the store if an error is returned.
-func AcceptLoss(ctx context.Context, d *Desk, store Store[HistoryReader, LossTx], p Policy, e Evidence) (Loss, error) {
+func AcceptLoss(ctx context.Context, d *Desk, store Store[HistoryReader, LossTx], p Policy, e Witness) (Loss, error) {
 	if err := e.Check(); err != nil {
 		return Loss{}, err
 	}

@@ -19,7 +19,7 @@ type acceptance struct {
 	desk     *Desk
 	store    Store[HistoryReader, LossTx]
 	policy   Policy
-	evidence Evidence
+	evidence Witness
 	loss     Loss
 }
 

@@ -1,6 +1,7 @@
 package issuance_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -332,4 +333,23 @@ func TestTheThiefOfAPhoneStopsNothing(t *testing.T) {
 	if c := h.person(); c.Disabled || !c.LostAt.IsZero() || c.Mobile != "+41791112233" {
 		t.Errorf("in the end: %+v", c)
 	}
+}
+
+// TestADeadOldNumberIsNoFailure: nobody has to look after a message that told it.
+func TestADeadOldNumberIsNoFailure(t *testing.T) {
+	h, a, _ := strictly(t)
+	h.propose(a)
+	out, err := h.TakeNotices(t.Context(), issuance.SMS, 9, time.Minute)
+	h.ok(err)
+	h.ok(h.Settle(t.Context(), out[0].Notice.ID, issuance.Outcome{Err: errors.New("no such number"), Permanent: true}))
+	if failed := h.notices(issuance.NoticeQuery{State: issuance.Failed}); len(failed) != 0 {
+		t.Errorf("failed: %+v", failed)
+	}
+	dropped := h.notices(issuance.NoticeQuery{State: issuance.Dropped})
+	if len(dropped) != 1 || dropped[0].LastError != "no such number" || dropped[0].Leased {
+		t.Errorf("dropped: %+v", dropped)
+	}
+	// Its link is not kept any longer; the one in the mail works.
+	_, err = h.Stop(t.Context(), h.told()["anna@acme.example"])
+	h.ok(err)
 }

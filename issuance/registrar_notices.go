@@ -142,12 +142,12 @@ func (w *work) complete(o *Order, by Actor) error {
 // failed gives n up and tells staff; what n would have carried stays sealed, so
 // that staff can fix the cause and send it again.
 func (w *work) failed(n Notice) error {
+	if n.Kind.TellsChange() { // the old address or number is often changed because it is dead
+		return w.withdraw(n, n.LastError)
+	}
 	n.State, n.SettledAt, n.NextAt, n.Leased = Failed, w.now, time.Time{}, false
 	if err := w.PutNotice(n); err != nil {
 		return err
-	}
-	if n.Kind.TellsChange() { // sent again, it has no link
-		return w.DeleteSecret(stopSecret(n.ID))
 	}
 	if n.Kind == AlertNotice || n.Order == "" {
 		return nil

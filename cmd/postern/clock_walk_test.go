@@ -157,13 +157,13 @@ func (w *walker) register() {
 	must(w.t, err)
 	service, err := w.registrar.AddService(ctx, w.admin, issuance.ServiceRequest{Service: issuance.Service{Organization: "acme", Name: "payments"}})
 	must(w.t, err)
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(w.t, err)
 	order := issuance.Order{
 		ID: "ord-walk", State: issuance.CompletedState, Wiped: true, Organization: "acme", Service: service.ID, Contact: contact.ID, RequestedAt: w.truth,
 	}
 	must(w.t, w.store.Update(ctx, func(tx issuance.Tx) error { return tx.PutOrder(order) }))
 	for _, life := range []time.Duration{20 * time.Hour, 30 * day, 200 * day, 2 * year, 2 * year, 2 * year} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // its own: a compromise follows the key
+		must(w.t, err)
 		w.issue(order, key.Public(), life)
 	}
 }

@@ -122,7 +122,7 @@ func (r *recovery) accept(ctx context.Context, found ca.Found, hold bool) (issua
 		least = max(least, r.journal.Last.CRLs[ca.RootID])
 		delete(r.journal.Last.CRLs, ca.RootID)
 	}
-	e := issuance.Evidence{Base: base, Journal: r.journal, CRLs: found.Issuing, HoldAll: hold, Issuers: make(map[string]time.Time)}
+	e := issuance.Witness{Base: base, Journal: r.journal, CRLs: found.Issuing, HoldAll: hold, Issuers: make(map[string]time.Time)}
 	for _, i := range r.authority.Issuers() {
 		e.Issuers[i.ID] = i.Certificate.NotAfter
 	}

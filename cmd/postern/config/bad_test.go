@@ -112,6 +112,8 @@ func bad(t *testing.T) map[string][]string {
 		"policy.reenroll":                  duration[:4],
 		"policy.phone_region":              {"UK", "Switzerland", "CHE", "ZZ", "1", "[CH]"},
 		"reports.time_zone":                {"Mars/Olympus", "Local", "CEST", "../../etc/passwd", "europe"},
+		"clock.check":                      {"[\"ntp 1\"]", "[ntp1.example.com:99999]", "[\"\"]", "{a: b}"},
+		"clock.max_downtime":               {"-1h", "24", "a day"},
 		"reports.daily_at":                 {"7:00", "24:00", "07:60", "07", "7am", "07:00:00", "1 07:00", "on"},
 		"reports.monthly_at":               {"07:00", "0 07:00", "29 07:00", "01 07:00", "1 7:00", "1 off", "monday 07:00", "1, 07:00"},
 		"reports.mobile":                   {"[\"0791234567\"]", "[x]"},
