@@ -61,7 +61,7 @@ func readCSR(data []byte, blocked func(crypto.PublicKey) string) (crypto.PublicK
 	return csr.PublicKey, nil
 }
 
-const csrHint = "make the CSR again, with `postern csr create` or: openssl req -new -key client.key -subj /CN=client -out client.csr"
+const csrHint = "make the CSR again: openssl req -new -key client.key -subj /CN=client -out client.csr"
 
 func refuseCSR(message, hint string) *issuance.Error {
 	return &issuance.Error{Kind: issuance.Invalid, Code: issuance.CodeCSR, Field: "csr", Message: message, Hint: hint}

@@ -109,7 +109,7 @@ func (is *issuing) sign(l leaf) (*x509.Certificate, error) {
 	if end := is.Certificate.NotAfter; l.notAfter.After(end) {
 		return nil, issuance.Invalidf("not_after",
 			"is after the expiry of the issuing CA, "+end.Format(time.DateOnly),
-			"choose a shorter validity, or create a new issuing CA with `postern ca rotate`")
+			"choose a shorter validity")
 	}
 	// The service gets a list of its own: l must stay what was asked for.
 	answer, err := is.service.CreateCertificate(&casapi.CreateCertificateRequest{

@@ -164,7 +164,7 @@ func TestCourierTriesAgainTheSame(t *testing.T) {
 			}
 			return "SM1", nil
 		}}
-		h := runCourier(t, p, func(s *memory) { s.queue(t, issuance.CodeNotice, time.Now()) })
+		h := runCourier(t, p, func(s *memory) { s.queue(t, issuance.PasswordNotice, time.Now()) })
 		time.Sleep(3 * time.Hour)
 		h.end()
 		if n := h.notice(t, "msg-0000"); n.State != issuance.Accepted || n.Attempts != 9 {

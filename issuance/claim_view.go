@@ -155,7 +155,9 @@ func (l reading) lookCode(o *Order) (c CodeView, err error) {
 	c.Spent = c.Made && o.Code.spent(l.policy)
 	c.Live = o.Code.Live && !c.Spent
 	c.Left = o.left(l.policy)
-	c.EndsAt = o.Code.ends(l.policy)
+	if !o.Code.AcceptedAt.IsZero() {
+		c.EndsAt = o.Code.ends(l.policy)
+	}
 	c.Expired = o.Code.expired(l.policy, l.now)
 	if at, _ := o.Code.nextAt(l.policy, l.now); at.After(l.now) {
 		c.NextAt = at

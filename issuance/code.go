@@ -91,30 +91,41 @@ func (c OneTimeCode) stands(counter uint64, p Policy, now time.Time) error {
 	switch {
 	case !c.Live, c.Counter != counter:
 		return expiredCodeError("this code was correct, but it has since been used or replaced")
-	case c.expired(p, now), c.forgotten(p, now):
+	case c.expired(p, now):
 		return expiredCodeError("this code was correct, but it has expired")
 	}
 	return nil
 }
 
-// ends returns when c expires; zero while the provider has not taken it.
+// codeRetry is the time that one retry of a code message takes: two tries of 45
+// seconds, and the lease that a courier which died leaves behind. A code that no
+// provider has taken by then is not sent any more.
+const codeRetry = 5 * time.Minute
+
+// ends returns when c expires: after its lifetime, which begins when the provider
+// takes it, and never later than that and codeRetry after it was made, whatever a
+// provider answers; zero if none was made.
 func (c OneTimeCode) ends(p Policy) time.Time {
-	if c.AcceptedAt.IsZero() {
-		return time.Time{}
+	begins := c.AcceptedAt
+	if n := len(c.MadeAt); n > 0 && (begins.IsZero() || c.late(begins)) {
+		begins = c.MadeAt[n-1].Add(codeRetry)
 	}
-	return c.AcceptedAt.Add(p.CodeLifetime)
+	if begins.IsZero() {
+		return begins
+	}
+	return begins.Add(p.CodeLifetime)
+}
+
+// late reports whether it is too late to send c: it would not live as long as its
+// message says.
+func (c OneTimeCode) late(now time.Time) bool {
+	n := len(c.MadeAt)
+	return n > 0 && now.After(c.MadeAt[n-1].Add(codeRetry))
 }
 
 func (c OneTimeCode) expired(p Policy, now time.Time) bool {
 	end := c.ends(p)
 	return !end.IsZero() && !now.Before(end)
-}
-
-// forgotten reports whether c was made so long ago that no provider can still be
-// about to take it: then none ever said that it did.
-func (c OneTimeCode) forgotten(p Policy, now time.Time) bool {
-	n := len(c.MadeAt)
-	return c.AcceptedAt.IsZero() && n > 0 && now.After(c.MadeAt[n-1].Add(noticeLifetime(CodeNotice)+p.CodeLifetime))
 }
 
 // giveBack takes a counted try at the code with counter back.
@@ -124,14 +135,16 @@ func (c *OneTimeCode) giveBack(counter uint64) {
 	}
 }
 
-// revive makes the code with counter one that can be entered again: it failed to
-// be delivered, and is sent again.
-func (c *OneTimeCode) revive(counter uint64, p Policy, now time.Time) bool {
-	if c.Counter != counter || c.spent(p) {
-		return false
-	}
-	c.Live, c.MadeAt = true, append(c.MadeAt, now)
-	return true
+// revive makes the next code in the place of c, which could not be delivered.
+func (c *OneTimeCode) revive(now time.Time) {
+	*c = OneTimeCode{Counter: c.Counter + 1, Live: true, Notice: c.Notice, Attempts: c.Attempts, MadeAt: append(slices.Clone(c.MadeAt), now)}
+}
+
+// renew is revive for a code that nobody can have: no provider was given it. It
+// does not count as another.
+func (c *OneTimeCode) renew(now time.Time) {
+	c.MadeAt = c.MadeAt[:len(c.MadeAt)-1]
+	c.revive(now)
 }
 
 func spentError() *Error {

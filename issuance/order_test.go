@@ -126,7 +126,7 @@ func TestFourEyes(t *testing.T) {
 
 func TestCodeLivesThirtyMinutesFromTheProvidersAcceptance(t *testing.T) {
 	p, made := DefaultPolicy(), clock()
-	taken := made.Add(3 * time.Hour) // the provider was down
+	taken := made.Add(2 * time.Minute) // at the second try
 	for _, tc := range []struct {
 		after time.Duration
 		want  Code
@@ -144,6 +144,25 @@ func TestCodeLivesThirtyMinutesFromTheProvidersAcceptance(t *testing.T) {
 		o.CodeTaken(1, taken.Add(time.Minute)) // a second acceptance does not lengthen it
 		if err := o.Verify(1, "s", p, taken.Add(tc.after)); CodeOf(err) != tc.want {
 			t.Errorf("%v after acceptance: got %v, want code %q", tc.after, err, tc.want)
+		}
+	}
+}
+
+// TestNoCodeOutlivesItsTime has providers that take a code late, or never say that
+// they did: it counts from when the code was made.
+func TestNoCodeOutlivesItsTime(t *testing.T) {
+	for name, p := range map[string]Policy{"default": DefaultPolicy(), "strict": DefaultPolicy().Strict()} {
+		for _, taken := range []time.Duration{0, time.Minute, codeRetry, codeRetry + time.Second, 3 * time.Hour, 12 * time.Hour, -1} {
+			o := Order{State: InvitedState}
+			if err := o.NewCode(p, clock()); err != nil {
+				t.Fatal(err)
+			}
+			if taken >= 0 {
+				o.CodeTaken(1, clock().Add(taken))
+			}
+			if err := o.Verify(1, "s", p, clock().Add(p.CodeLifetime+codeRetry)); CodeOf(err) != CodeExpired {
+				t.Errorf("%s, taken after %v: got %v, want code %q", name, taken, err, CodeExpired)
+			}
 		}
 	}
 }

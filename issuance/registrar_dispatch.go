@@ -46,6 +46,10 @@ func (r *Registrar) TakeNotices(ctx context.Context, channel Channel, limit int,
 
 // lease gathers what n needs and leases it, or settles it otherwise.
 func (w *work) lease(n Notice, lease time.Duration) (Dispatch, error) {
+	n, err := w.renewed(n)
+	if err != nil {
+		return Dispatch{}, err
+	}
 	d, err := w.dispatch(n)
 	overtaken, isOvertaken := errors.AsType[overtakenError](err)
 	switch {
@@ -62,6 +66,24 @@ func (w *work) lease(n Notice, lease time.Duration) (Dispatch, error) {
 	d.Notice.Attempts++
 	d.Notice.Leased, d.Notice.NextAt = true, w.now.Add(lease)
 	return d, w.PutNotice(d.Notice)
+}
+
+// renewed gives a code message that has waited for a paused channel a new code, if no
+// provider was given the old one.
+func (w *work) renewed(n Notice) (Notice, error) {
+	if n.Kind != CodeNotice || n.Attempts > 0 {
+		return n, nil
+	}
+	o, err := w.Order(n.Order)
+	if errors.Is(err, ErrNotFound) {
+		return n, nil
+	}
+	if err != nil || o.Code.Counter != n.Counter || !o.Code.Live || !o.Code.late(w.now) {
+		return n, err
+	}
+	o.Code.renew(w.now)
+	n.Counter, n.GiveUpAt = o.Code.Counter, w.now.Add(codeRetry)
+	return n, errors.Join(w.put(&o), w.PutNotice(n))
 }
 
 // unreadable puts n off, as long as its time is not over: what it carries does not
@@ -177,6 +199,9 @@ func (w *work) noticeSecret(o Order, n Notice) (Secret, error) {
 	case CodeNotice:
 		if !o.Code.Live || o.Code.Counter != n.Counter || o.usable(w.now) != nil {
 			return Secret{}, overtakenError("the code has been used or replaced, or is no longer needed")
+		}
+		if o.Code.late(w.now) {
+			return Secret{}, overtakenError("the code would have expired too soon")
 		}
 		kind = SeedSecret
 	case PasswordNotice:

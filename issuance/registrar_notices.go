@@ -7,10 +7,10 @@ import (
 )
 
 // noticeLifetime is how long a notice is tried again before it is given up: a
-// provider's bad day is survived, and a contact does not get Monday's code on Friday.
+// provider's bad day is survived. A code is not worth a day: its time runs.
 func noticeLifetime(k NoticeKind) time.Duration {
 	if k == CodeNotice {
-		return 12 * time.Hour
+		return codeRetry
 	}
 	return 72 * time.Hour
 }
@@ -224,7 +224,7 @@ func (r *Registrar) RetryNotice(ctx context.Context, by Actor, id NoticeID) (Not
 				}
 			}
 		}
-		if err := w.revive(n); err != nil {
+		if n, err = w.revive(n); err != nil {
 			return err
 		}
 		n.NextAt = w.now
@@ -264,15 +264,17 @@ func notAgain(n Notice) error {
 	return e
 }
 
-// revive makes the code of a notice that failed one that can be entered, if it
-// still is the order's newest.
-func (w *work) revive(n Notice) error {
-	if n.Kind != CodeNotice || n.State != Failed {
-		return nil
+// revive gives a code message that failed, or has waited too long, a new code if its
+// own still is the order's newest: the old one may have arrived, and its time runs.
+func (w *work) revive(n Notice) (Notice, error) {
+	if n.Kind != CodeNotice {
+		return n, nil
 	}
 	o, err := w.order(n.Order)
-	if err != nil || !o.Code.revive(n.Counter, w.policy, w.now) {
-		return err
+	if err != nil || o.Code.Counter != n.Counter || o.Code.spent(w.policy) || n.State != Failed && !o.Code.late(w.now) {
+		return n, err
 	}
-	return w.put(&o)
+	o.Code.revive(w.now)
+	n.Counter = o.Code.Counter
+	return n, w.put(&o)
 }

@@ -200,16 +200,16 @@ func TestAnOutageOfTheProviderDoesNotEatTheCodesTime(t *testing.T) {
 	mails := h.post(issuance.Mail)
 	token := mails[0].Secret
 	var texts []string
-	for range 5 { // the provider is down for hours
+	for range 4 { // the provider is down for minutes
 		out, err := h.TakeNotices(ctx, issuance.SMS, 10, time.Minute)
 		h.ok(err)
 		if len(out) != 1 {
 			t.Fatalf("took %d notices, want 1", len(out))
 		}
 		texts = append(texts, string(out[0].Secret.Reveal()))
-		h.ok(h.Settle(ctx, out[0].Notice.ID, issuance.Outcome{Err: errors.New("503"), RetryAfter: time.Hour}))
+		h.ok(h.Settle(ctx, out[0].Notice.ID, issuance.Outcome{Err: errors.New("503"), RetryAfter: time.Minute}))
+		h.advance(time.Minute)
 		h.wantCode(h.SendCode(ctx, token), issuance.CodeDelayed)
-		h.advance(time.Hour)
 	}
 	if got := slices.Compact(texts); len(got) != 1 {
 		t.Errorf("the code changed from try to try: %d different ones", len(got))
@@ -221,6 +221,50 @@ func TestAnOutageOfTheProviderDoesNotEatTheCodesTime(t *testing.T) {
 	h.wantCode(err, issuance.CodeExpired)
 	h.advance(-time.Second)
 	_, err = h.Verify(ctx, token, code)
+	h.ok(err)
+}
+
+// TestACodeIsMadeAnewWhenItsMessageWaited has a channel paused for hours: the code
+// that goes out at last is one that lives as long as it says, and only that one opens.
+func TestACodeIsMadeAnewWhenItsMessageWaited(t *testing.T) {
+	h := newHouse(t)
+	h.invited()
+	ctx := t.Context()
+	token := h.post(issuance.Mail)[0].Secret
+	out, err := h.TakeNotices(ctx, issuance.SMS, 10, time.Minute)
+	h.ok(err)
+	old := string(out[0].Secret.Reveal())
+	h.ok(h.Settle(ctx, out[0].Notice.ID, issuance.Outcome{Err: errors.New("401"), Uncharged: true, RetryAfter: time.Minute}))
+	h.advance(3 * time.Hour)
+	code := string(h.post(issuance.SMS)[0].Secret.Reveal())
+	if code == old {
+		t.Fatal("the code of three hours ago was sent")
+	}
+	_, err = h.Verify(ctx, token, old)
+	h.wantCode(err, issuance.CodeWrongCode)
+	h.advance(30*time.Minute - time.Second)
+	_, err = h.Verify(ctx, token, code)
+	h.ok(err)
+}
+
+// TestARetriedCodeIsANewOne has staff send a code again that failed: the old one may
+// have arrived all the same, and its time runs.
+func TestARetriedCodeIsANewOne(t *testing.T) {
+	h := newHouse(t)
+	h.invited()
+	ctx := t.Context()
+	token := h.post(issuance.Mail)[0].Secret
+	out, err := h.TakeNotices(ctx, issuance.SMS, 10, time.Minute)
+	h.ok(err)
+	h.ok(h.Settle(ctx, out[0].Notice.ID, issuance.Outcome{Err: errors.New("no such number"), Permanent: true}))
+	h.advance(12 * time.Hour)
+	_, err = h.RetryNotice(ctx, h.staff, out[0].Notice.ID)
+	h.ok(err)
+	sent := h.post(issuance.SMS)
+	if sent[0].Secret.Equal(out[0].Secret) {
+		t.Error("the code of twelve hours ago was sent again")
+	}
+	_, err = h.Verify(ctx, token, string(sent[0].Secret.Reveal()))
 	h.ok(err)
 }
 
@@ -317,11 +361,11 @@ func TestANoticeIsGivenUpAfterItsTime(t *testing.T) {
 		out, err := h.TakeNotices(t.Context(), issuance.SMS, 10, time.Minute)
 		h.ok(err)
 		for _, d := range out {
-			h.ok(h.Settle(t.Context(), d.Notice.ID, issuance.Outcome{Err: errors.New("503"), RetryAfter: 15 * time.Minute}))
+			h.ok(h.Settle(t.Context(), d.Notice.ID, issuance.Outcome{Err: errors.New("503"), RetryAfter: time.Minute}))
 		}
-		h.advance(15 * time.Minute)
+		h.advance(time.Minute)
 	}
-	if failed := h.notices(issuance.NoticeQuery{State: issuance.Failed}); len(failed) != 1 || failed[0].Attempts < 40 {
+	if failed := h.notices(issuance.NoticeQuery{State: issuance.Failed}); len(failed) != 1 || failed[0].Attempts != 6 {
 		t.Errorf("failed notices: %+v", failed)
 	}
 }

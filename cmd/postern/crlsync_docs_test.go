@@ -51,6 +51,24 @@ func TestThePageOfCRLSyncIsComplete(t *testing.T) {
 	}
 }
 
+// TestTheUnitsAreConfined has systemd judge what each service could do to its
+// machine, from 0 to 10: it must stay below 2.
+func TestTheUnitsAreConfined(t *testing.T) {
+	t.Parallel()
+	units, err := filepath.Glob("../../packaging/systemd/*.service")
+	must(t, err)
+	if len(units) < 3 {
+		t.Fatalf("there are %d services only", len(units))
+	}
+	for _, unit := range units {
+		out, err := exec.Command("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20", unit).CombinedOutput()
+		score := regexp.MustCompile(`exposure level for \S+: (\d+\.\d+)`).FindSubmatch(out)
+		if err != nil || score == nil || string(score[1]) >= "2.0" || len(score[1]) != 3 {
+			t.Errorf("%s: %v: %s", unit, err, out)
+		}
+	}
+}
+
 // TestTheUnitsAreSound has systemd read the units, and the program the commands in them.
 func TestTheUnitsAreSound(t *testing.T) {
 	t.Parallel()

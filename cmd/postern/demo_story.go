@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postern-ca/postern/cmd/postern/safedir"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -262,12 +263,21 @@ func (s *story) write(files map[string][]byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making %s: %w", dir, err)
 	}
+	root, err := safedir.Open(dir)
+	if err != nil {
+		return err
+	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			return fmt.Errorf("keeping %s: %w", name, err)
+		file, err := safedir.File(root, name, os.O_WRONLY|os.O_TRUNC, 0o600)
+		if err == nil {
+			_, err = file.Write(data)
+			err = errors.Join(err, file.Close())
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("keeping %s: %w", name, err), root.Close())
 		}
 	}
-	return nil
+	return root.Close()
 }
 
 // api calls the admin API and reads its answer into out.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/cmd/postern/config"
+	"github.com/postern-ca/postern/cmd/postern/safedir"
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/storage/bolt"
 	"github.com/postern-ca/postern/storage/seal"
@@ -29,6 +30,9 @@ const passphraseFile = "ca.passphrase"
 func initialize(cfg *config.Config, now func() time.Time) error {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
+	}
+	if err := safedir.Check(cfg.Data); err != nil {
+		return fmt.Errorf("the data directory: %w", err)
 	}
 	database, err := exists(filepath.Join(cfg.Data, databaseFile))
 	if err != nil {

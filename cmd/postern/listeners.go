@@ -80,7 +80,7 @@ func (h *house) listen(ctx context.Context) error {
 		return err
 	}
 	if h.listeners.plain, err = server.New(server.Options{
-		Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain,
+		HSTS: h.cfg.Public.MaxAge(), Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain,
 		Log: h.log, Metrics: metrics,
 	}); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (h *house) listen(ctx context.Context) error {
 
 func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *server.Metrics) (err error) {
 	o := server.Options{
-		Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext,
+		HSTS: h.cfg.Public.MaxAge(), Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext,
 		Failed: func(w http.ResponseWriter, r *http.Request) { site.Fail(w, r, errors.New("a request panicked"), "") },
 	}
 	if o, err = h.fronted(o, h.cfg.Public.Front()); err == nil {
@@ -106,7 +106,7 @@ func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *ser
 }
 
 func (h *house) listenAdmin(handler http.Handler, metrics *server.Metrics) (err error) {
-	o := server.Options{Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true}
+	o := server.Options{HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true}
 	if h.outbox != nil {
 		o.Hosts = server.LoopbackHosts()
 		if u, err := url.Parse(h.cfg.Admin.URL); err == nil {
@@ -133,7 +133,7 @@ func (h *house) listenClients(metrics *server.Metrics) error {
 		return err
 	}
 	h.listeners.mtls, err = server.New(server.Options{
-		Name: "mtls", Addr: h.cfg.MTLS.Listen, Handler: enrolment.Before(handler), TLSConfig: config, HTTP2: true, Log: h.log, Metrics: metrics,
+		HSTS: h.cfg.Public.MaxAge(), Name: "mtls", Addr: h.cfg.MTLS.Listen, Handler: enrolment.Before(handler), TLSConfig: config, HTTP2: true, Log: h.log, Metrics: metrics,
 	})
 	return err
 }

@@ -1,6 +1,11 @@
 package server
 
-import "net/http"
+import (
+	"cmp"
+	"net/http"
+	"strconv"
+	"time"
+)
 
 // DocumentPolicy is the Content-Security-Policy of answers that are not pages.
 const DocumentPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -8,8 +13,9 @@ const DocumentPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'no
 // security are the headers that every answer of a listener has, whatever its
 // handler: those of redirects and errors, too. A handler may set others instead.
 type security struct {
-	all  []header
-	hsts header
+	all   []header
+	hsts  header
+	quiet bool // no hsts
 }
 
 type header struct {
@@ -17,7 +23,12 @@ type header struct {
 	value []string // shared by all answers: full, so that to append is to copy
 }
 
-func newSecurity() security {
+// hstsAge is how long browsers are told to keep to https where nothing else is set.
+const hstsAge = 365 * 24 * time.Hour
+
+// newSecurity takes [Options.HSTS].
+func newSecurity(hsts time.Duration) security {
+	age := strconv.FormatInt(int64(cmp.Or(hsts, hstsAge)/time.Second), 10)
 	return security{
 		all: []header{
 			{"Content-Security-Policy", []string{DocumentPolicy}},
@@ -28,7 +39,8 @@ func newSecurity() security {
 			{"Permissions-Policy", []string{"camera=(), microphone=(), geolocation=(), payment=(), usb=()"}},
 		},
 		// No includeSubDomains: the operator's other hosts are not ours to decide for.
-		hsts: header{"Strict-Transport-Security", []string{"max-age=31536000"}},
+		hsts:  header{"Strict-Transport-Security", []string{"max-age=" + age}},
+		quiet: hsts < 0,
 	}
 }
 
@@ -37,7 +49,7 @@ func (s security) set(h http.Header, r *http.Request) {
 	for _, one := range s.all {
 		h[one.name] = one.value
 	}
-	if r.TLS != nil && !IsLoopbackHost(r.Host) {
+	if r.TLS != nil && !s.quiet && !IsLoopbackHost(r.Host) {
 		h[s.hsts.name] = s.hsts.value
 	}
 }

@@ -35,6 +35,9 @@ type Options struct {
 	HTTP2     bool // over TLS
 	Log       *slog.Logger
 	Metrics   *Metrics // nil: nothing is measured
+	// HSTS is for how long browsers are told to keep to https (RFC 6797), where a request
+	// came over TLS: 0 for a year, negative for not at all.
+	HSTS time.Duration
 	// Hosts are the host names, without port, that requests to the listener may
 	// have; empty for any. A listener that trusts everybody who can reach it must
 	// set them, because a foreign page in a local browser can reach it by a name of

@@ -439,6 +439,18 @@ func TestEveryAnswerIsSafe(t *testing.T) {
 	}
 }
 
+// TestHSTSIsAChoice: one that is set, and none.
+func TestHSTSIsAChoice(t *testing.T) {
+	for age, want := range map[time.Duration]string{0: "max-age=31536000", 24 * time.Hour: "max-age=86400", -1: ""} {
+		h := newStack(Options{Name: "test", Log: slog.New(slog.DiscardHandler), HSTS: age, Handler: http.NotFoundHandler()})
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "https://example.com/", nil))
+		if got := w.Header().Get("Strict-Transport-Security"); got != want {
+			t.Errorf("%v: got %q, want %q", age, got, want)
+		}
+	}
+}
+
 func TestReadinessSaysWhatToDo(t *testing.T) {
 	checks := []Check{
 		{Name: "store", Run: func(context.Context) error { return nil }},

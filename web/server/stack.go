@@ -36,7 +36,7 @@ type stack struct {
 func newStack(o Options) *stack {
 	var id [4]byte
 	rand.Read(id[:])
-	s := &stack{opts: o, runID: hex.EncodeToString(id[:]) + "-", safe: newSecurity()}
+	s := &stack{opts: o, runID: hex.EncodeToString(id[:]) + "-", safe: newSecurity(o.HSTS)}
 	if len(o.Hosts) > 0 {
 		s.hosts = make(map[string]bool)
 		for _, h := range o.Hosts {

@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/postern-ca/postern/ca"
+	"github.com/postern-ca/postern/cmd/postern/safedir"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -57,7 +58,13 @@ func prepare(q claimRequest) (*files, error) {
 	if out != "" {
 		f.dir = filepath.Dir(out)
 	}
-	var err error
+	err := safedir.CheckSticky(f.dir)
+	if err == nil && q.newKey != "" {
+		err = safedir.CheckSticky(filepath.Dir(q.newKey))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making a file for the certificate: %w", err)
+	}
 	f.temp, err = os.CreateTemp(f.dir, ".postern-*") // readable by its owner alone
 	if err != nil {
 		return nil, fmt.Errorf("making a file for the certificate: %w", err)

@@ -8,7 +8,7 @@ import (
 
 // advice returns what to do about e: its hint, and the command that does it.
 func advice(e *issuance.Error) string {
-	command := commandFor(e.Next)
+	command := CommandFor(e.Next)
 	switch {
 	case command == "":
 		return e.Hint
@@ -18,8 +18,8 @@ func advice(e *issuance.Error) string {
 	return e.Hint + ": `" + command + "`"
 }
 
-// commandFor returns the command that does what n says, "" if n says nothing.
-func commandFor(n issuance.Next) string {
+// CommandFor returns the command that does what n says, "" if n says nothing.
+func CommandFor(n issuance.Next) string {
 	if n.Verb == "" || n.Noun == "" {
 		return ""
 	}

@@ -38,6 +38,7 @@ func bad(t *testing.T) map[string][]string {
 		"public.trusted_proxies":           {"proxy.example.com", "10.0.0.0/33", "10.0.0.7:80"},
 		"public.posts_per_minute":          {"0", "-1", "five", "1.5", "1000001", "99999999999999999999"},
 		"public.posts_burst":               {"0", "-1", "five", "1.5", "1000001", "99999999999999999999"},
+		"public.hsts":                      {"30", "soon", "-5m", "99999h"},
 		"plain.listen":                     listen,
 		"plain.url":                        {"pki.example.com", "https://pki.example.com", "http://pki.example.com/pki", "http://u@pki.example.com", "http://pki.exämple.com"},
 		"admin.listen":                     listen,

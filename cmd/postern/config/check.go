@@ -110,6 +110,7 @@ func (k checker) public(p Public) {
 	}
 	k.between("public.posts_per_minute", p.PostsPerMinute, 1, 1_000_000)
 	k.between("public.posts_burst", p.PostsBurst, 1, 1_000_000)
+	k.within("public.hsts", p.HSTS, 0, 2*365*24*time.Hour)
 }
 
 func (k checker) plain() {

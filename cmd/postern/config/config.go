@@ -49,6 +49,16 @@ type Public struct {
 	// POST requests allowed per address: this many at once, then this many per minute.
 	PostsPerMinute int `yaml:"posts_per_minute"`
 	PostsBurst     int `yaml:"posts_burst"`
+	// HSTS is for how long browsers keep to https, on every listener with TLS of its own.
+	HSTS time.Duration `yaml:"hsts"`
+}
+
+// MaxAge returns what the servers take for HSTS: negative for none.
+func (p Public) MaxAge() time.Duration {
+	if p.HSTS < time.Second {
+		return -1
+	}
+	return p.HSTS
 }
 
 // Front returns what p has in common with other listeners.
@@ -208,7 +218,7 @@ func Defaults() *Config {
 	p := issuance.DefaultPolicy()
 	return &Config{
 		Data:    "postern-data",
-		Public:  Public{Listen: ":8443", PostsPerMinute: 30, PostsBurst: 20},
+		Public:  Public{Listen: ":8443", PostsPerMinute: 30, PostsBurst: 20, HSTS: 365 * 24 * time.Hour},
 		Plain:   Plain{Listen: ":8080"},
 		Admin:   Front{Listen: "127.0.0.1:9443"},
 		MTLS:    MTLS{Listen: ":8444"},

@@ -1,7 +1,9 @@
 package config_test
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -87,11 +89,16 @@ func TestWarnings(t *testing.T) {
 	pair := beside(t) + "/tls/"
 	for to, want := range map[string]string{
 		url: "public.tls.cert",
-		"public: {url: https://certs.example.com, tls: {proxy: true}}":                                          "public.trusted_proxies",
-		"public: {url: https://certs.example.com, tls: {proxy: true}, trusted_proxies: [10.0.0.7]}":             "",
-		"public: {url: https://certs.example.com, tls: {cert: " + pair + "cert.pem, key: " + pair + "key.pem}}": "",
-		"public: {url: https://localhost:8443}":                                                                 "",
-		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443}":                                          "",
+		"public: {url: https://certs.example.com, tls: {proxy: true}}":                                                                                          "public.trusted_proxies",
+		"public: {url: https://certs.example.com, tls: {proxy: true}, trusted_proxies: [10.0.0.7]}":                                                             "",
+		"public: {url: https://certs.example.com, tls: {cert: " + pair + "cert.pem, key: " + pair + "key.pem}}":                                                 "",
+		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443, tls: {proxy: true}, trusted_proxies: [10.0.0.7, 0.0.0.0/0]}":                              "public.trusted_proxies",
+		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443, tls: {proxy: true}, trusted_proxies: [0.0.0.0/1, 128.0.0.0/1]}":                           "public.trusted_proxies",
+		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443, tls: {proxy: true}, trusted_proxies: [\"::/0\"]}":                                         "public.trusted_proxies",
+		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443}\nadmin: {url: https://admin.example.com, listen: \":9443\", tls: {proxy: true}}":          "admin.tls.proxy",
+		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443}\nadmin: {url: https://admin.example.com, listen: \"127.0.0.1:9443\", tls: {proxy: true}}": "",
+		"public: {url: https://localhost:8443}":                        "",
+		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443}": "",
 	} {
 		var got []string
 		for _, p := range load(t, strings.Replace(sound, url, to, 1)).Warnings() {
@@ -99,6 +106,74 @@ func TestWarnings(t *testing.T) {
 		}
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s: warnings about %q, want %q", to, got, want)
+		}
+	}
+}
+
+// TestWhatIsUnsafeIsNamed has secrets and keys lie where others, or what opens them, are.
+func TestWhatIsUnsafeIsNamed(t *testing.T) {
+	const url = "public: {url: https://certs.example.com}"
+	quiet := strings.Replace(sound, url, "public: {url: https://localhost:8443}", 1)
+	dir := t.TempDir()
+	put := func(name string, mode os.FileMode) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, mode), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	warned := func(c *config.Config) (keys []string) {
+		for _, p := range c.Warnings() {
+			keys = append(keys, p.Key)
+		}
+		return keys
+	}
+	c := load(t, quiet)
+	c.Data = dir
+	if got := warned(c); len(got) > 0 {
+		t.Fatalf("warnings without a reason: %q", got)
+	}
+	put("ca/issuing.key", 0o600)
+	put("postern.db", 0o600)
+	if got := warned(c); len(got) > 0 {
+		t.Errorf("warnings without a reason: %q", got)
+	}
+	put("ca/root.key", 0o600)
+	c.CA.Passphrase = issuance.NewSecret([]byte("x"))
+	if got := warned(c); !slices.Equal(got, []string{"ca.passphrase"}) {
+		t.Errorf("a root's key beside its passphrase: %q", got)
+	}
+	c.CA.Passphrase = issuance.Secret{}
+	put("ca/issuing.key", 0o604)
+	put("postern.db", 0o644)
+	if got := c.Warnings(); len(got) != 1 || !strings.Contains(got[0].Message, "ca/issuing.key") || !strings.Contains(got[0].Message, "postern.db") {
+		t.Errorf("files that others may read: %v", got)
+	}
+	c.Data = t.TempDir()
+	c.Mail.Provider, c.Mail.SMTP.Host, c.Mail.SMTP.TLS = "smtp", "mail.example.com", "none"
+	if got := warned(c); !slices.Equal(got, []string{"mail.smtp.tls"}) {
+		t.Errorf("SMTP without TLS: %q", got)
+	}
+	c.Mail.SMTP.Host = "127.0.0.1"
+	if got := warned(c); len(got) > 0 {
+		t.Errorf("SMTP without TLS on this machine: %q", got)
+	}
+}
+
+// TestSecretsInAFileThatOthersMayRead has them in postern.yaml itself.
+func TestSecretsInAFileThatOthersMayRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "postern.yaml")
+	text := strings.Replace(sound, "public: {url: https://certs.example.com}", "public: {url: https://localhost:8443}", 1)
+	for mode, want := range map[os.FileMode]int{0o640: 0, 0o644: 1} {
+		if err := errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(config.Options{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Warnings(); len(got) != want {
+			t.Errorf("mode %v: %v", mode, got)
 		}
 	}
 }

@@ -7,11 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -171,8 +169,8 @@ func (s *Sync) post(ctx context.Context, a alert) error {
 
 // lastTold returns the state that was last posted, Fresh if none was.
 func (s *Sync) lastTold() State {
-	text, err := os.ReadFile(s.place.alerted)
-	if state := State(strings.TrimSpace(string(text))); err == nil && (state == ReloadFailed || state == Lapsing || state == Lapsed) {
+	text, _, err := s.place.noted(s.place.alerted)
+	if state := State(text); err == nil && (state == ReloadFailed || state == Lapsing || state == Lapsed) {
 		return state
 	}
 	return Fresh
@@ -180,10 +178,7 @@ func (s *Sync) lastTold() State {
 
 func (s *Sync) remember(state State) error {
 	if state != Fresh {
-		return writeSynced(s.place.alerted, []byte(string(state)+"\n"), nil)
+		return s.place.note(s.place.alerted, string(state))
 	}
-	if err := os.Remove(s.place.alerted); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return s.place.forget(s.place.alerted)
 }

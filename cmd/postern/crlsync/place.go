@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/postern-ca/postern/cmd/postern/safedir"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -23,48 +24,70 @@ const (
 )
 
 // place is the file that is kept, and what lies beside it: names with a dot in
-// front, which servers that read a whole directory leave alone.
+// front, which servers that read a whole directory leave alone. Every file is opened
+// in a directory that was checked: as root, we must not write where a link of
+// somebody else leads.
 type place struct {
 	path    string
 	dir     string
+	name    string // of the file in dir, and so the others
 	temp    string // the next file, while it is written
 	lock    string // held while the file is compared and replaced
 	owed    string // has the digest of a file that the reload command was not run for
 	alerted string // has the state that people were last told
 }
 
-// newPlace follows symbolic links, which a rename would replace.
+// newPlace follows symbolic links, which a rename would replace. It refuses a
+// directory in which others may put some.
 func newPlace(out string) (place, error) {
-	path, err := filepath.EvalSymlinks(out)
-	if errors.Is(err, fs.ErrNotExist) {
-		path, err = filepath.EvalSymlinks(filepath.Dir(out))
-		path = filepath.Join(path, filepath.Base(out))
-	}
+	path, err := safedir.Resolve(out)
 	if err != nil {
-		return place{}, failf(reasonDisk, "looking for %s: %w", out, err)
+		return place{}, badPlace("looking for "+out, err)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return place{}, failf(reasonDisk, "%s is not a file; Docker creates a directory when the file to mount is missing: "+
 			"remove it, and mount the parent directory", path)
 	}
 	dir, name := filepath.Split(path)
-	beside := func(kind string) string { return filepath.Join(dir, "."+name+"."+kind) }
+	beside := func(kind string) string { return "." + name + "." + kind }
 	p := place{
-		path: path, dir: filepath.Clean(dir), temp: beside("new"), lock: beside("lock"),
+		path: path, dir: filepath.Clean(dir), name: name, temp: beside("new"), lock: beside("lock"),
 		owed: beside("reload-owed"), alerted: beside("alerted"),
 	}
 	if p.mounted() {
 		return place{}, issuance.Invalidf("out", path+" is mounted as a single file, so it cannot be replaced",
 			"mount its directory instead of the file")
 	}
-	return p, nil
+	return p, p.in(func(*os.Root) error { return nil })
+}
+
+// badPlace keeps an error that is worded for people as it is.
+func badPlace(doing string, err error) error {
+	if _, worded := errors.AsType[*issuance.Error](err); worded {
+		return &failure{reasonDisk, err}
+	}
+	return failf(reasonDisk, "%s: %w", doing, err)
+}
+
+// in runs f with the directory, which is looked at anew each time: somebody may have
+// replaced it, or given it away.
+func (p place) in(f func(*os.Root) error) (err error) {
+	dir, err := safedir.Open(p.dir)
+	if err != nil {
+		return badPlace("opening the directory", err)
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	return f(dir)
 }
 
 // locked runs f while no other process is in locked for the same file.
 func (p place) locked(ctx context.Context, f func() error) (err error) {
-	file, err := openLock(p.lock)
-	if err != nil {
-		return failf(reasonDisk, "opening the lock: %w", err)
+	var file *os.File
+	if err := p.in(func(dir *os.Root) (err error) {
+		file, err = openLock(dir, p.lock)
+		return err
+	}); err != nil {
+		return badPlace("opening the lock", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }() // which unlocks
 	limit := time.Now().Add(lockLongest)
@@ -86,8 +109,8 @@ func (p place) locked(ctx context.Context, f func() error) (err error) {
 
 // openLock opens a file that nobody else can open: whoever can read a file can
 // lock it, and the CRLs would lapse meanwhile.
-func openLock(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o600)
+func openLock(dir *os.Root, name string) (*os.File, error) {
+	file, err := safedir.File(dir, name, os.O_RDONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -102,64 +125,85 @@ func openLock(path string) (*os.File, error) {
 }
 
 // read returns what the file has, nil if there is none or it has more than limit bytes.
-func (p place) read(limit int64) ([]byte, error) {
-	file, err := os.Open(p.path)
+func (p place) read(limit int64) (text []byte, err error) {
+	err = p.in(func(dir *os.Root) (err error) {
+		text, err = readAtMost(dir, p.name, limit)
+		return err
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, &failure{reasonDisk, err}
 	}
+	return text, nil
+}
+
+// readAtMost reads a file, nothing if it has more than limit bytes.
+func readAtMost(dir *os.Root, name string, limit int64) ([]byte, error) {
+	file, err := dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
 	defer file.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err != nil {
-		return nil, &failure{reasonDisk, err}
-	}
 	if int64(len(text)) > limit {
-		return nil, nil
+		return nil, err
 	}
-	return text, nil
+	return text, err
 }
 
 // replace makes text the file's content, or leaves it as it is. The caller holds
 // the lock. With owed, a reload is owed from before the file changes, so that none
-// is forgotten. The order of the steps is what makes a kill harmless.
-func (p place) replace(text []byte, owed bool) (err error) {
-	defer func() {
+// is forgotten.
+func (p place) replace(text []byte, owed bool) error {
+	err := p.in(func(dir *os.Root) error {
+		err := p.replaceIn(dir, text, owed)
 		if err != nil {
-			os.Remove(p.temp) //nolint:errcheck // what is left of it is overwritten the next time
-			if errors.Is(err, syscall.EBUSY) {
-				err = failf(reasonMount, "%s is mounted as a single file, so it cannot be replaced: mount the "+
-					"directory %s instead: %w", p.path, p.dir, err)
-				return
-			}
-			err = failf(reasonDisk, "replacing %s: %w", p.path, err)
+			dir.Remove(p.temp) //nolint:errcheck // what is left of it is removed the next time
 		}
-	}()
-	// 1. The new content is on the disk.
-	if err := os.Remove(p.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	})
+	switch {
+	case errors.Is(err, syscall.EBUSY):
+		return failf(reasonMount, "%s is mounted as a single file, so it cannot be replaced: mount the "+
+			"directory %s instead: %w", p.path, p.dir, err)
+	case err != nil:
+		return badPlace("replacing "+p.path, err)
+	}
+	return nil
+}
+
+// replaceIn does it in an order of steps that makes a kill harmless.
+func (p place) replaceIn(dir *os.Root, text []byte, owed bool) error {
+	// 1. The new content is on the disk, in a file that nobody has open.
+	if err := dir.Remove(p.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := writeSynced(p.temp, text, p.like); err != nil {
+	file, err := dir.OpenFile(p.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := writeSynced(file, text, func() error { return p.like(dir, file) }); err != nil {
 		return err
 	}
 	// 2. So is what is to be done once it is there.
 	if owed {
-		if err := p.owe(digest(text)); err != nil {
+		if err := note(dir, p.owed, digest(text)); err != nil {
 			return err
 		}
 	}
 	// 3. It takes the place of the old, for whoever opens the file from now on,
 	// and after a power failure too.
-	if err := os.Rename(p.temp, p.path); err != nil {
+	if err := dir.Rename(p.temp, p.name); err != nil {
 		return err
 	}
-	return syncDir(p.dir)
+	return safedir.Sync(dir)
 }
 
 // like gives a new file the mode and owner of the one that it will replace.
-func (p place) like(file *os.File) error {
-	old, err := os.Stat(p.path)
+func (p place) like(dir *os.Root, file *os.File) error {
+	old, err := dir.Lstat(p.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return file.Chmod(0o644) // CRLs are public
 	}
@@ -173,44 +217,57 @@ func (p place) like(file *os.File) error {
 }
 
 // owe remembers that the reload command is to be run for the file with this digest.
-func (p place) owe(digest string) error {
-	return writeSynced(p.owed, []byte(digest+"\n"), nil)
-}
+func (p place) owe(digest string) error { return p.note(p.owed, digest) }
 
 // owes returns the digest that owe remembered; ok is false if nothing is owed.
-func (p place) owes() (digest string, ok bool, err error) {
-	text, err := os.ReadFile(p.owed)
+func (p place) owes() (digest string, ok bool, err error) { return p.noted(p.owed) }
+
+// note keeps a line in a file beside the one that is kept.
+func (p place) note(name, line string) error {
+	return p.in(func(dir *os.Root) error { return note(dir, name, line) })
+}
+
+// noted returns the line that note kept; ok is false if there is none.
+func (p place) noted(name string) (line string, ok bool, err error) {
+	err = p.in(func(dir *os.Root) error {
+		text, err := dir.ReadFile(name)
+		line = strings.TrimSpace(string(text))
+		return err
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
 	}
-	return strings.TrimSpace(string(text)), err == nil, err
+	return line, err == nil, err
 }
 
-// writeSynced writes a file and has it on the disk; finish may be nil.
-func writeSynced(path string, text []byte, finish func(*os.File) error) (err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// forget removes what note kept.
+func (p place) forget(name string) error {
+	return p.in(func(dir *os.Root) error {
+		if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+func note(dir *os.Root, name, line string) error {
+	file, err := safedir.File(dir, name, os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
+	return writeSynced(file, []byte(line+"\n"), func() error { return nil })
+}
+
+// writeSynced writes text, finishes, has it on the disk and closes the file.
+func writeSynced(file *os.File, text []byte, finish func() error) (err error) {
 	defer func() { err = errors.Join(err, file.Close()) }()
 	if _, err := file.Write(text); err != nil {
 		return err
 	}
-	if finish != nil {
-		if err := finish(file); err != nil {
-			return err
-		}
-	}
-	return file.Sync()
-}
-
-func syncDir(path string) (err error) {
-	dir, err := os.Open(path)
-	if err != nil {
+	if err := finish(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
-	return dir.Sync()
+	return file.Sync()
 }
 
 func digest(text []byte) string {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -104,10 +102,7 @@ func (s *Sync) reload(ctx context.Context) error {
 	return s.place.locked(ctx, func() error {
 		owed, ok, err := s.place.owes()
 		if err == nil && ok && owed == loaded {
-			err = os.Remove(s.place.owed)
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // another process was as quick
+			err = s.place.forget(s.place.owed)
 		}
 		return err
 	})
