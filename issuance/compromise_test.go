@@ -229,8 +229,13 @@ func (h *house) claim() (issuance.File, error) {
 func TestTheSameSecretIsTheSameKey(t *testing.T) {
 	modulus, ok := new(big.Int).SetString("c0"+strings.Repeat("1f", 255)+"01", 16)
 	ec := newECKey(t).PublicKey
-	x, y := elliptic.Unmarshal(elliptic.P256(), must(t)(ec.Bytes())) //nolint:staticcheck // to turn the point
-	turned := &ecdsa.PublicKey{Curve: elliptic.P256(), X: x, Y: new(big.Int).Sub(elliptic.P256().Params().P, y)}
+	point := must(t)(ec.Bytes()) // 4, x, y
+	y := point[1+32:]
+	new(big.Int).Sub(elliptic.P256().Params().P, new(big.Int).SetBytes(y)).FillBytes(y)
+	turned, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		t.Fatal(err)
+	}
 	edwards, _, err := ed25519.GenerateKey(nil)
 	if !ok || err != nil {
 		t.Fatal(err)
