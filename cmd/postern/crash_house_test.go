@@ -176,14 +176,15 @@ func (m *mortal) died(d death) {
 	}
 }
 
-// warSteps is how many calls of fdatasync the longest life in wartime has.
-const warSteps = 14
+// warSteps is how many calls of fdatasync the longest life in wartime has. A start
+// has eight of them.
+const warSteps = 26
 
-// nextDeath goes through warSteps, and then has one death in a scrub, which
-// comes a second after a start.
+// nextDeath goes through warSteps, and then has one death in an fsync: of a CRL or the
+// mark, twice at a start, or of a scrub, which comes a second later.
 func nextDeath(n int) death {
 	if n%(warSteps+1) == warSteps {
-		return death{unix.SYS_FSYNC, 1 + n/(warSteps+1)%3}
+		return death{unix.SYS_FSYNC, 1 + n/(warSteps+1)%5}
 	}
 	return death{unix.SYS_FDATASYNC, 1 + n%(warSteps+1)}
 }

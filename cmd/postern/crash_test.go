@@ -21,10 +21,10 @@ import (
 // the end every order is completed, each has one certificate that stands and
 // that has its record, and whatever was sent twice was the same.
 //
-// POSTERN_CRASH_ORDERS says how many orders; 200 is the default.
+// POSTERN_CRASH_ORDERS says how many orders; 80 is the default.
 func TestKilledAtEveryFdatasync(t *testing.T) {
 	t.Parallel() // it waits for most of its time
-	orders := 200
+	orders := 80
 	if text := os.Getenv("POSTERN_CRASH_ORDERS"); text != "" {
 		var err error
 		if orders, err = strconv.Atoi(text); err != nil || orders < 1 {
@@ -153,7 +153,7 @@ func (w *town) tell(orders int) {
 	w.t.Logf("calls that were cut: %s", counted(w.cut))
 	w.t.Logf("done because of a kill: %s", counted(w.helped))
 	w.t.Logf("messages that were sent twice: %s", counted(twice))
-	if orders < 200 {
+	if orders < 80 {
 		return // too few to expect much of
 	}
 	for _, what := range []string{"register", "request", "approve", "enter the code", "download", "claim in one request"} {
