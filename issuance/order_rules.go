@@ -2,7 +2,7 @@ package issuance
 
 import "time"
 
-// What follows says how an order stands; its transitions are in order.go.
+// What follows says how an order stands; its transitions are in order.go and order_end.go.
 
 // spent reports whether all of o's tries are used.
 func (o *Order) spent(p Policy) bool { return o.Attempts >= p.OrderAttempts }
