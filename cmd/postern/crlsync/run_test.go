@@ -122,7 +122,7 @@ func TestAReloadThatFailsIsOwed(t *testing.T) {
 	b := newBeside(t)
 	loaded := "cp " + b.out + " " + filepath.Join(b.dir, "loaded")
 	want := b.origin.serve(b.origin.lists(t, list{Number: 1}))
-	b.options.CommandTimeout = 300 * time.Millisecond
+	b.options.CommandTimeout = 3 * time.Second
 	for _, bad := range []struct{ check, reload, reason, says string }{
 		{"echo 'syntax error'; exit 3", loaded, "check", "syntax error"},
 		{"", "echo 'no such unit' >&2; false", "reload", "no such unit"},
