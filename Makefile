@@ -11,7 +11,7 @@ TOOLS      := $(CURDIR)/.tools
 STATICCHECK_VERSION := v0.8.2
 GOFUMPT_VERSION     := v0.12.0
 
-.PHONY: help build install uninstall test lint crash bench docs messages deps fmt clean
+.PHONY: help build install uninstall test check lint crash bench docs messages deps fmt clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +34,14 @@ uninstall: ## what install has put there
 
 test: deps ## every test, with the race detector; installs what is missing when run as root
 	$(GO) test -race -timeout 45m ./...
+
+# Packages whose tests are quick.
+QUICK := ./issuance/... ./ca/badkeys ./ca/crlfile ./storage/seal ./storage/mark ./storage/backup ./cmd/messages ./cmd/postern/cli ./cmd/postern/config \
+	./web/admin ./web/auth ./web/est ./web/limit ./web/mtls ./web/outbox ./web/page ./web/server ./web/trust
+
+check: ## the quick tests alone, without the race detector: while you work
+	$(GO) vet ./...
+	$(GO) test $(QUICK)
 
 lint: $(TOOLS)/staticcheck $(TOOLS)/gofumpt ## vet, staticcheck, gofumpt, and the documents made from code
 	$(GO) vet ./...
