@@ -140,15 +140,36 @@ func TestNothingRunsOut(t *testing.T) {
 			d.speak(lang)
 			s.do(name, s.become(b), emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{still}), chromedp.Navigate(d.server.URL+"/claim"),
 				chromedp.Evaluate(`document.querySelectorAll("details").forEach(d => d.open = true)`, nil))
-			for _, width := range []int64{360, 1280} {
-				var got string
-				s.do(name, emulation.SetDeviceMetricsOverride(width, 800, 1, false), chromedp.Evaluate(outside, &got))
-				if got != "" {
-					t.Errorf("%s in %s at %d px runs out: %s", name, lang, width, got)
-				}
-				s.shoot(fmt.Sprintf("%s-%s-%d", name, lang, width))
-			}
+			s.measure(name, lang)
 		}
+	}
+}
+
+// TestTheStopPageRunsOutNowhere measures the page that stops a change, before and after.
+func TestTheStopPageRunsOutNowhere(t *testing.T) {
+	d := newDesk(t, withPolicy(coolingOff))
+	link := d.redirected()
+	s := d.screen()
+	for _, lang := range issuance.Languages() {
+		d.speak(lang)
+		s.do("stop", chromedp.Navigate(d.server.URL+"/stop/"+link), chromedp.WaitVisible(`main button`))
+		s.measure("stop", lang)
+	}
+	d.speak("en")
+	s.do("stopped", chromedp.Click(`main button`), chromedp.WaitNotPresent(`main button`))
+	s.measure("stopped", "en")
+}
+
+// measure looks at the page on a phone and on a desktop.
+func (s *screen) measure(name, lang string) {
+	s.Helper()
+	for _, width := range []int64{360, 1280} {
+		var got string
+		s.do(name, emulation.SetDeviceMetricsOverride(width, 800, 1, false), chromedp.Evaluate(outside, &got))
+		if got != "" {
+			s.Errorf("%s in %s at %d px runs out: %s", name, lang, width, got)
+		}
+		s.shoot(fmt.Sprintf("%s-%s-%d", name, lang, width))
 	}
 }
 
