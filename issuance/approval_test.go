@@ -12,6 +12,7 @@ func changes() map[string]func(h *house) {
 		return func(h *house) { h.changeContact(true, change) }
 	}
 	return map[string]func(*house){
+		"the organisation's name": func(h *house) { h.renameOrganization("Mallory Ltd") },
 		"e-mail": contact(func(c *issuance.Contact) { c.Email = "mallory@acme.example" }),
 		"mobile": contact(func(c *issuance.Contact) { c.Mobile = "+41790000666" }),
 		"both":   contact(func(c *issuance.Contact) { c.Email, c.Mobile = "mallory@acme.example", "+41790000666" }),
@@ -26,7 +27,7 @@ func changes() map[string]func(h *house) {
 func TestAChangeVoidsTheApproval(t *testing.T) {
 	for state, set := range scenes() {
 		for what, change := range changes() {
-			if what != "both" && state != "verified" {
+			if what != "both" && what != "the organisation's name" && state != "verified" {
 				continue
 			}
 			t.Run(state+"/"+what, func(t *testing.T) {
@@ -43,6 +44,7 @@ func TestAChangeVoidsTheApproval(t *testing.T) {
 					}
 				}
 				s.changeContact(true, func(c *issuance.Contact) { c.Email, c.Mobile = "anna@acme.example", "+41791234542" })
+				s.renameOrganization("Acme AG")
 				s.nothingOpens()
 				if voided(was) == issuance.RequestedState {
 					_, err := s.Approve(t.Context(), s.staff, s.id, "")
@@ -53,6 +55,12 @@ func TestAChangeVoidsTheApproval(t *testing.T) {
 			})
 		}
 	}
+}
+
+func (h *house) renameOrganization(name string) {
+	h.t.Helper()
+	_, err := h.ChangeOrganization(h.t.Context(), h.staff, "acme", func(o *issuance.Organization) { o.Name = name })
+	h.ok(err)
 }
 
 // voided returns where an order stands whose approval was voided.

@@ -56,14 +56,25 @@ func (p parties) enabled() bool {
 
 // approved reports whether what was approved is so still. A renewal by its own
 // certificate was never approved, nor was an order of a version that recorded nothing.
-func (p parties) approved(o *Order) bool { return o.Approval == "" || o.Approval == p.approval() }
+func (p parties) approved(o *Order) bool {
+	return o.Approval == "" || o.Approval == p.approval() || o.Approval == p.unnamed()
+}
 
 // approval is what an approval of the order is bound to: the service, by id and
-// name, the contact, and the address and the number that link and code go to. None
-// of them has a zero byte in it.
-func (p parties) approval() Digest {
-	bound := []string{string(p.service.ID), p.service.Name, string(p.contact.ID), p.contact.Email, p.contact.Mobile}
-	return DigestOf(NewSecret([]byte(strings.Join(bound, "\x00"))))[:32]
+// name, the contact, the address and the number that link and code go to, and the
+// organisation's name.
+func (p parties) approval() Digest { return bound(append(p.bound(), p.organization.Name)) }
+
+// unnamed is approval as versions recorded it that left out the organisation's name.
+func (p parties) unnamed() Digest { return bound(p.bound()) }
+
+func (p parties) bound() []string {
+	return []string{string(p.service.ID), p.service.Name, string(p.contact.ID), p.contact.Email, p.contact.Mobile}
+}
+
+// bound is the digest of parts, none of which has a zero byte in it.
+func bound(parts []string) Digest {
+	return DigestOf(NewSecret([]byte(strings.Join(parts, "\x00"))))[:32]
 }
 
 func (l reading) approvalOf(o *Order) (Digest, error) {
@@ -84,7 +95,7 @@ func (l reading) receiver(o *Order) (Contact, error) {
 		return p.contact, Invalidf("contact", "the order's contact, service or organisation is disabled or not "+
 			"authorised", "enable them, or cancel the order")
 	case !p.approved(o):
-		return p.contact, o.unapproved("what was approved has changed: the service of order " + string(o.ID) + ", its contact's e-mail or mobile")
+		return p.contact, o.unapproved("what was approved has changed: the service of order " + string(o.ID) + ", its contact's e-mail or mobile, or the organisation's name")
 	}
 	return p.contact, nil
 }

@@ -47,7 +47,8 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 }
 
 // ChangeOrganization replaces an organisation's name, which certificates contain
-// from then on, and whether it is disabled. The id does not change.
+// from then on, and whether it is disabled. The id does not change. Another name
+// voids what was approved for the old one.
 func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, change func(*Organization)) (Organization, error) {
 	if err := by.May(ChangeVerb, OrganizationNoun); err != nil {
 		return Organization{}, err
@@ -71,6 +72,11 @@ func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, 
 		detail := old.changes(o)
 		if o.Disabled && !old.Disabled {
 			if err := w.disabled(by, OrderQuery{Organization: o.ID}, "the organisation was disabled", detail); err != nil {
+				return err
+			}
+		}
+		if o.Name != old.Name {
+			if err := w.voidAll(by, OrderQuery{Organization: o.ID}, "the organisation has another name"); err != nil {
 				return err
 			}
 		}
