@@ -8,9 +8,9 @@ import (
 // Role is what an actor may do.
 type Role string
 
-// The roles. Contact, service and system cannot be assigned: contacts act through a
-// link, services with the key of their certificate, and the system through timers
-// and the courier.
+// The roles. Contact, service, system and stranger cannot be assigned: contacts act
+// through a link, services with the key of their certificate, and the system through
+// timers and the courier.
 const (
 	RoleAdministrator Role = "administrator" // everything
 	RoleOfficer       Role = "officer"       // orders, certificates, contacts, services
@@ -18,6 +18,7 @@ const (
 	RoleContact       Role = "contact"
 	RoleService       Role = "service" // a certificate that acts for itself
 	RoleSystem        Role = "system"
+	RoleStranger      Role = "stranger" // who has not proven to be anybody
 )
 
 // Actor is who does something. It is an argument of every verb, and part of every

@@ -36,8 +36,9 @@ func (d *Desk) Check() error {
 // publisher as needed.
 func Do[R any, T Ledger](ctx context.Context, d *Desk, store Store[R, T], f func(T, *Entry) error) error {
 	var done *Entry
+	from := OriginOf(ctx)
 	err := store.Update(ctx, func(tx T) error {
-		done = &Entry{Now: d.Now().UTC(), desk: d, ledger: tx}
+		done = &Entry{Now: d.Now().UTC(), desk: d, ledger: tx, from: from}
 		if err := f(tx, done); err != nil {
 			return err
 		}

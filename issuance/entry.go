@@ -12,6 +12,7 @@ type Entry struct {
 
 	desk   *Desk
 	ledger Ledger
+	from   Origin
 	audits []AuditRecord
 	wake   map[Channel]bool
 	status bool // a certificate's status changed
@@ -20,7 +21,7 @@ type Entry struct {
 // Audit records that by did verb, in the transaction that does it; r says to what
 // it was done, and the details. There is no other way to write an audit record.
 func (e *Entry) Audit(by Actor, verb Verb, r AuditRecord) {
-	r.At, r.Actor, r.Verb = e.Now, by, verb
+	r.At, r.Actor, r.Verb, r.Origin = e.Now, by, verb, e.from
 	e.audits = append(e.audits, r)
 }
 

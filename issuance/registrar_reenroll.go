@@ -87,7 +87,7 @@ func (r *Registrar) reserveRenewal(ctx context.Context, serial Serial, key crypt
 		o := &d.order
 		*o = Order{
 			ID: OrderID(NewID("ord-", w.now)), Organization: old.Organization, Service: old.Service, Contact: old.Contact, Renews: serial,
-			RequestedBy: old.actor(), RequestedAt: w.now, DecidedBy: System("policy.reenroll"), DecidedAt: w.now,
+			RequestedBy: old.Holder(), RequestedAt: w.now, DecidedBy: System("policy.reenroll"), DecidedAt: w.now,
 		}
 		if err := w.renewable(o, old); err != nil {
 			return err
@@ -104,7 +104,7 @@ func (r *Registrar) reserveRenewal(ctx context.Context, serial Serial, key crypt
 		if d.service, err = w.Service(old.Service); err != nil {
 			return err
 		}
-		o.Key, o.Target, d.actor = d.service.Key, d.service.Target, old.actor()
+		o.Key, o.Target, d.actor = d.service.Key, d.service.Target, old.Holder()
 		if err := o.Reenroll(w.now); err != nil {
 			return err
 		}
@@ -268,7 +268,11 @@ func (w *work) dropUninvited(o *Order) error {
 	return w.finish(o, CancelVerb)
 }
 
-// actor is c acting for itself: the client that has its key.
-func (c Certificate) actor() Actor {
+// Holder is c acting for itself: the client that has its key. It is the zero Actor
+// of the zero Certificate.
+func (c Certificate) Holder() Actor {
+	if c.Serial == "" {
+		return Actor{}
+	}
 	return Actor{Role: RoleService, ID: string(c.Serial), Name: string(c.Service)}
 }

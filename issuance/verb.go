@@ -59,6 +59,9 @@ const (
 	BackupVerb  Verb = "backup"  // everything was written out, encrypted
 	RestoreVerb Verb = "restore" // a copy was put in place, and what is known beside it taken over
 
+	RefuseVerb Verb = "refuse" // a sign-in
+	RevealVerb Verb = "reveal" // what an audit record has sealed
+
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"
 )

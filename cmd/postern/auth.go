@@ -53,7 +53,7 @@ func (h *house) auth(cfg *config.Config) (*auth.Auth, error) {
 	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now, Wall: h.clock.Wall}
 	o := auth.Options{
 		Check: clients.Check, Service: h.service, Authorities: h.authorities,
-		Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log,
+		Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Refused: h.refuseProxy, Log: h.log,
 	}
 	for _, c := range cfg.Auth.Callers {
 		o.Callers = append(o.Callers, proxy(c))

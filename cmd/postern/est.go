@@ -10,7 +10,7 @@ import (
 func (h *house) est(clients *ca.Clients) (*est.EST, error) {
 	return est.New(est.Options{
 		Check: clients.Check, Authorities: h.authorities, Enroll: h.registrar.Enroll, Reenroll: h.registrar.Reenroll,
-		Limit: h.postLimit(), Now: h.now, Log: h.log,
+		Refused: h.refuseCertificate, Limit: h.postLimit(), Now: h.now, Log: h.log,
 	})
 }
 

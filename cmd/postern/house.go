@@ -243,6 +243,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.clock.Signing()) }))
 	part("views", h.every(viewsEvery, "comparing the views of revocation", h.monitor.Look))
 	part("clock", h.every(clockEvery, "watching the clock", h.watchClock))
+	part("refused sign-ins", h.every(refusedEvery, "counting refused sign-ins", h.tellRefused))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
 	part("secrets", h.every(secretsEvery, "reading secrets again", h.reload.secrets))
 	part("channels", h.every(channelsEvery, "watching the channels", h.watchChannels))
@@ -259,6 +260,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	<-ctx.Done()
 	all.Wait()
 	h.keepSeen()
+	h.keepRefused()
 	h.keepClock()
 	h.noteLast()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {

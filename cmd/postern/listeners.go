@@ -13,6 +13,7 @@ import (
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/web/admin"
 	"github.com/postern-ca/postern/web/contact"
+	"github.com/postern-ca/postern/web/limit"
 	"github.com/postern-ca/postern/web/mtls"
 	"github.com/postern-ca/postern/web/outbox"
 	"github.com/postern-ca/postern/web/page"
@@ -81,7 +82,7 @@ func (h *house) listen(ctx context.Context) error {
 	}
 	if h.listeners.plain, err = server.New(server.Options{
 		HSTS: h.cfg.Public.MaxAge(), Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain,
-		Log: h.log, Metrics: metrics,
+		Log: h.log, Metrics: metrics, Source: &limit.Source{Trusted: h.cfg.Public.Proxies()},
 	}); err != nil {
 		return err
 	}
@@ -97,6 +98,7 @@ func (h *house) listen(ctx context.Context) error {
 func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *server.Metrics) (err error) {
 	o := server.Options{
 		HSTS: h.cfg.Public.MaxAge(), Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext,
+		Source: &limit.Source{Trusted: h.cfg.Public.Proxies()},
 		Failed: func(w http.ResponseWriter, r *http.Request) { site.Fail(w, r, errors.New("a request panicked"), "") },
 	}
 	if o, err = h.fronted(o, h.cfg.Public.Front()); err == nil {
@@ -106,7 +108,8 @@ func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *ser
 }
 
 func (h *house) listenAdmin(handler http.Handler, metrics *server.Metrics) (err error) {
-	o := server.Options{HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true}
+	o := server.Options{HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true,
+		Source: h.staffSource()}
 	if h.outbox != nil {
 		o.Hosts = server.LoopbackHosts()
 		if u, err := url.Parse(h.cfg.Admin.URL); err == nil {
@@ -216,7 +219,7 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 func (h *house) admin(site *page.Site, metrics http.Handler) (http.Handler, error) {
 	o := admin.Options{
 		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Backup: h.backup, Log: h.log, Now: h.now,
-		Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL, Base: h.cfg.Admin.Base(),
+		Source: h.staffSource(), Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL, Base: h.cfg.Admin.Base(),
 	}
 	if h.outbox != nil {
 		var err error
@@ -225,6 +228,15 @@ func (h *house) admin(site *page.Site, metrics http.Handler) (http.Handler, erro
 		}
 	}
 	return admin.New(o)
+}
+
+// staffSource says where staff come from: a proxy is believed only if it ends their
+// TLS, because otherwise whoever is on its host could claim to come from anywhere.
+func (h *house) staffSource() *limit.Source {
+	if !h.cfg.Admin.TLS.Proxy {
+		return new(limit.Source)
+	}
+	return &limit.Source{Trusted: h.cfg.Public.Proxies(), Log: h.log}
 }
 
 // outboxMessages gives the development page what its senders kept.

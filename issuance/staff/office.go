@@ -29,6 +29,8 @@ type Office struct {
 	Store issuance.Store[Reader, Tx]
 	// FourEyes has tokens for other persons confirmed by somebody else.
 	FourEyes bool
+
+	refused refusals
 }
 
 // Check returns an error that names what is missing in o.

@@ -55,7 +55,23 @@ func (t Token) record() issuance.AuditRecord {
 	}
 }
 
+// holder is who shows t's secret; the zero Actor for the zero Token.
+func (t Token) holder() issuance.Actor {
+	return issuance.Actor{Role: t.Role, ID: string(t.ID), Name: t.Name, Owner: t.Person()}
+}
+
 // live reports whether t opens anything at now.
-func (t Token) live(now time.Time) bool {
-	return !t.Waits() && t.RevokedAt.IsZero() && (t.ExpiresAt.IsZero() || now.Before(t.ExpiresAt))
+func (t Token) live(now time.Time) bool { return t.closed(now) == "" }
+
+// closed returns why t opens nothing at now, "" if it does.
+func (t Token) closed(now time.Time) string {
+	switch {
+	case !t.RevokedAt.IsZero():
+		return RevokedToken
+	case t.Waits():
+		return UnconfirmedToken
+	case !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt):
+		return ExpiredToken
+	}
+	return ""
 }

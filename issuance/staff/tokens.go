@@ -77,7 +77,7 @@ func (o *Office) RevokeToken(ctx context.Context, by issuance.Actor, id TokenID)
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}
-		e.Audit(by, issuance.RevokeVerb, issuance.AuditRecord{Subject: string(t.ID)})
+		e.Audit(by, issuance.RevokeVerb, t.record())
 		return nil
 	})
 	return t, err
@@ -126,7 +126,9 @@ func (o *Office) HasAdministrator(ctx context.Context) (bool, error) {
 	return n > 0, err
 }
 
-// Authenticate returns who holds secret.
+// Authenticate returns who holds secret, or records that somebody was refused. Of a
+// token that opens nothing any more it returns the holder, too, with the error.
+// Without any secret nobody has tried to sign in.
 func (o *Office) Authenticate(ctx context.Context, secret issuance.Secret) (issuance.Actor, error) {
 	if secret.Empty() {
 		return issuance.Actor{}, refused()
@@ -136,15 +138,17 @@ func (o *Office) Authenticate(ctx context.Context, secret issuance.Secret) (issu
 		t, err = tx.TokenByDigest(digestOf(secret))
 		return err
 	})
-	switch {
-	case errors.Is(err, issuance.ErrNotFound):
-		return issuance.Actor{}, refused()
-	case err != nil:
+	if err != nil && !errors.Is(err, issuance.ErrNotFound) {
 		return issuance.Actor{}, err
-	case !t.live(o.Desk.Now()):
-		return issuance.Actor{}, refused()
 	}
-	return issuance.Actor{Role: t.Role, ID: string(t.ID), Name: t.Name, Owner: t.Person()}, nil
+	if why := t.closed(o.Desk.Now()); err != nil {
+		o.Refuse(ctx, issuance.Actor{}, UnknownToken, "")
+	} else if why != "" {
+		o.Refuse(ctx, t.holder(), why, "")
+	} else {
+		return t.holder(), nil
+	}
+	return t.holder(), refused()
 }
 
 func refused() error {

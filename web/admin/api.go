@@ -13,6 +13,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/issuance/report"
 	"github.com/postern-ca/postern/issuance/staff"
+	"github.com/postern-ca/postern/web/limit"
 	"github.com/postern-ca/postern/web/server"
 )
 
@@ -28,6 +29,7 @@ type Options struct {
 	Backup    Backup
 	Log       *slog.Logger
 	Now       func() time.Time
+	Source    *limit.Source  // which address a request comes from; nil: that of its connection
 	Checks    []server.Check // of /readyz
 	Metrics   http.Handler   // /metrics; nil: there is none
 	// Outbox is the development page of mails and SMS, under /outbox, with its
@@ -52,6 +54,9 @@ type API struct {
 func New(o Options) (*API, error) {
 	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Backup == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
 		return nil, errors.New("admin: a field of the options is not set")
+	}
+	if o.Source == nil {
+		o.Source = new(limit.Source)
 	}
 	a := &API{opts: o, problems: server.Problems{Log: o.Log}, router: mux.NewRouter().SkipClean(true)}
 	a.router.Use(server.Routes)
@@ -179,12 +184,19 @@ type created struct {
 // serve does one call: who is it, what do they want, here is the answer.
 func (a *API) serve(do func(*call) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		r = server.From(w, r, a.opts.Source)
 		by, err := a.opts.Staff.Authenticate(r.Context(), bearer(r))
+		if by.ID != "" {
+			server.By(w, by)
+		}
 		if err != nil {
 			a.problems.Write(w, r, err)
 			return
 		}
 		answer, err := do(&call{r: r, w: w, by: by})
+		if issuance.CodeOf(err) == issuance.CodeRole {
+			a.opts.Staff.Refuse(r.Context(), by, staff.WrongRole, err.Error())
+		}
 		if err != nil {
 			a.problems.Write(w, r, err)
 			return

@@ -79,6 +79,9 @@ func (a *Auth) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if e.Code == CodeProxy {
 		a.opts.Log.Warn("a proxy was refused", "request", w.Header().Get(server.RequestIDHeader), "from", r.RemoteAddr, "reason", e.Message)
+		if a.opts.Refused != nil {
+			a.opts.Refused(w, r, e)
+		}
 	}
 	status := server.StatusOf(e)
 	if e.Code == CodeMissing {

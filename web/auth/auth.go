@@ -50,6 +50,8 @@ type Options struct {
 	// Nil: there is nothing at SeenPath.
 	Report   func(context.Context, []issuance.Usage) (issuance.UsageReport, error)
 	Refusals []issuance.Code
+	// Refused is told of a request by nobody who may ask. Nil: nobody is told.
+	Refused func(http.ResponseWriter, *http.Request, error)
 	Log      *slog.Logger
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/web/limit"
 	"github.com/postern-ca/postern/web/page"
+	"github.com/postern-ca/postern/web/server"
 )
 
 // Limit is how many POSTs one address may send.
@@ -21,7 +22,7 @@ func (s *site) limited(next http.HandlerFunc) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		wait := s.limiter.Take(s.source.Of(r))
 		if wait == 0 {
-			next(w, r)
+			next(w, server.From(w, r, s.source))
 			return
 		}
 		err := &issuance.Error{

@@ -50,6 +50,12 @@ func (e *EST) reenroll(w http.ResponseWriter, r *http.Request) {
 	// reset, and the reason may not arrive.
 	csr, unread := readCSR(r)
 	known, err := e.Check(r.Context(), r.TLS.PeerCertificates[0])
+	if known.Serial != "" {
+		server.By(w, known.Holder())
+	}
+	if issuance.KindOf(err) == issuance.Denied {
+		e.Refused(r.Context(), known, err)
+	}
 	if err != nil {
 		w.Header().Set("Connection", "close") // the next one meets the check of the handshake
 		e.refuse(w, r, err)

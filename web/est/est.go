@@ -34,7 +34,9 @@ type Options struct {
 	Authorities func() [][]byte
 	Enroll      func(context.Context, issuance.Enrollment) (session issuance.Secret, f issuance.File, err error)
 	Reenroll    func(ctx context.Context, serial issuance.Serial, csr []byte) (issuance.File, error)
-	Limit       limit.Limit // of POSTs, for each address
+	// Refused is told of a client certificate that Check refused, with what is known of it.
+	Refused func(context.Context, issuance.Certificate, error)
+	Limit   limit.Limit // of POSTs, for each address
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -43,6 +45,7 @@ type Options struct {
 type EST struct {
 	Options
 	limiter    *limit.Limiter
+	source     limit.Source // believes no proxy: the client's TLS ends here
 	attributes []byte // the answer of csrattrs, DER
 	router     *mux.Router
 }
@@ -50,7 +53,7 @@ type EST struct {
 // New returns the handler, or an error that says what o lacks. Requests must
 // come over TLS that asks for a client certificate and does not demand one.
 func New(o Options) (*EST, error) {
-	if o.Check == nil || o.Authorities == nil || o.Enroll == nil || o.Reenroll == nil || o.Now == nil || o.Log == nil {
+	if o.Check == nil || o.Authorities == nil || o.Enroll == nil || o.Reenroll == nil || o.Refused == nil || o.Now == nil || o.Log == nil {
 		return nil, errors.New("est: a field of the options is not set")
 	}
 	attributes, err := wanted()

@@ -32,6 +32,9 @@ type desk struct {
 func (d *desk) options() Options {
 	file := issuance.File{Certificate: issuance.Certificate{DER: []byte("certificate")}}
 	return Options{
+		Refused: func(_ context.Context, c issuance.Certificate, err error) {
+			d.asked = append(d.asked, "refused "+string(c.Serial)+" "+string(issuance.CodeOf(err)))
+		},
 		Check: func(context.Context, *x509.Certificate) (issuance.Certificate, error) {
 			return issuance.Certificate{Serial: "01"}, nil
 		},

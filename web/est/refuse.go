@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 
 	"github.com/postern-ca/postern/issuance"
@@ -23,12 +21,7 @@ const CodeRate issuance.Code = "rate"
 // limited lets a POST through if its address has not sent too many.
 func (e *EST) limited(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil {
-			host = r.RemoteAddr
-		}
-		address, _ := netip.ParseAddr(host) // one that cannot be read has a bucket too
-		if wait := e.limiter.Take(address); wait > 0 {
+		if wait := e.limiter.Take(e.source.Of(r)); wait > 0 {
 			e.refuse(w, r, &issuance.Error{
 				Kind: issuance.Limited, Code: CodeRate, Message: "too many requests from your network address",
 				Hint: "wait, then try again; this did not count as an attempt", Retry: wait,
@@ -36,7 +29,7 @@ func (e *EST) limited(next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		next(w, r)
+		next(w, server.From(w, r, &e.source))
 	}
 }
 

@@ -15,16 +15,8 @@ func Route(w http.ResponseWriter, template string) { named(w, template, false) }
 func Often(w http.ResponseWriter, template string) { named(w, template, true) }
 
 func named(w http.ResponseWriter, template string, often bool) {
-	for {
-		switch t := w.(type) {
-		case *recorder:
-			t.route, t.often = template, often
-			return
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return
-		}
+	if rec := recorderOf(w); rec != nil {
+		rec.route, rec.often = template, often
 	}
 }
 

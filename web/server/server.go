@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/postern-ca/postern/web/limit"
 )
 
 // The limits of every listener.
@@ -43,6 +45,9 @@ type Options struct {
 	// set them, because a foreign page in a local browser can reach it by a name of
 	// its own (DNS rebinding).
 	Hosts []string
+	// Source says which address a request comes from, for its log event; nil: that of
+	// its connection.
+	Source *limit.Source
 	// Failed writes the answer after a panic; nil writes a problem document.
 	Failed func(http.ResponseWriter, *http.Request)
 	// ConnContext, OnShutdown: as in http.Server.

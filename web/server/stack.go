@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/limit"
 )
 
 // RequestIDHeader is the header of an answer with the id that the request also has
@@ -31,12 +32,17 @@ type stack struct {
 	count atomic.Uint64
 	after following
 	safe  security
+
+	source *limit.Source
 }
 
 func newStack(o Options) *stack {
 	var id [4]byte
 	rand.Read(id[:])
-	s := &stack{opts: o, runID: hex.EncodeToString(id[:]) + "-", safe: newSecurity(o.HSTS)}
+	s := &stack{opts: o, runID: hex.EncodeToString(id[:]) + "-", safe: newSecurity(o.HSTS), source: o.Source}
+	if s.source == nil {
+		s.source = new(limit.Source)
+	}
 	if len(o.Hosts) > 0 {
 		s.hosts = make(map[string]bool)
 		for _, h := range o.Hosts {
@@ -88,7 +94,7 @@ func (s *stack) finish(rec *recorder, r *http.Request, start time.Time) {
 		s.opts.Log.LogAttrs(r.Context(), level, "request",
 			slog.String("listener", s.opts.Name), slog.String("method", method), slog.String("route", route),
 			slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("duration", took),
-			slog.String("request", rec.id[0]))
+			slog.String("request", rec.id[0]), slog.String("address", addressText(s.source.Of(r))), rec.who())
 	}
 	s.opts.Metrics.observe(seen{s.opts.Name, route, method, status}, took)
 	if panicked != nil && rec.cut {
@@ -147,16 +153,9 @@ func (s *stack) runAfter(rec *recorder) {
 // on f, and there can be only one f for each request. If w does not belong to one
 // of this package's listeners, f runs at once.
 func After(w http.ResponseWriter, f func()) {
-	for w != nil {
-		if rec, ok := w.(*recorder); ok {
-			rec.after = f
-			return
-		}
-		under, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = under.Unwrap()
+	if rec := recorderOf(w); rec != nil {
+		rec.after = f
+		return
 	}
 	f()
 }
@@ -196,6 +195,15 @@ type recorder struct {
 	bytes  int64
 	cut    bool
 	after  func()
+	by     *issuance.Actor // nil: nobody whom we know
+}
+
+// who is the group of attributes about who sent the request, empty if nobody knows.
+func (r *recorder) who() slog.Attr {
+	if r.by == nil {
+		return slog.Attr{}
+	}
+	return slog.Group("", slog.String("actor", r.by.ID), slog.String("name", r.by.Name), slog.String("owner", r.by.Owner))
 }
 
 func (r *recorder) WriteHeader(status int) {
