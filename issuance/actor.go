@@ -42,5 +42,10 @@ func (a Actor) Same(other Actor) bool {
 	return a.ID == other.ID || a.Person() != "" && strings.EqualFold(a.Person(), other.Person())
 }
 
+// called reports whether a is called name, in any way.
+func (a Actor) called(name string) bool {
+	return strings.EqualFold(a.ID, name) || strings.EqualFold(a.Name, name) || strings.EqualFold(a.Owner, name)
+}
+
 // System returns the actor for what Postern does by itself.
 func System(part string) Actor { return Actor{Role: RoleSystem, ID: part, Name: part} }

@@ -13,9 +13,9 @@ func changes() map[string]func(h *house) {
 	}
 	return map[string]func(*house){
 		"the organisation's name": func(h *house) { h.renameOrganization("Mallory Ltd") },
-		"e-mail": contact(func(c *issuance.Contact) { c.Email = "mallory@acme.example" }),
-		"mobile": contact(func(c *issuance.Contact) { c.Mobile = "+41790000666" }),
-		"both":   contact(func(c *issuance.Contact) { c.Email, c.Mobile = "mallory@acme.example", "+41790000666" }),
+		"e-mail":                  contact(func(c *issuance.Contact) { c.Email = "mallory@acme.example" }),
+		"mobile":                  contact(func(c *issuance.Contact) { c.Mobile = "+41790000666" }),
+		"both":                    contact(func(c *issuance.Contact) { c.Email, c.Mobile = "mallory@acme.example", "+41790000666" }),
 		"the e-mail's case": contact(func(c *issuance.Contact) {
 			c.Email = "Anna@acme.example" // some hosts tell them apart
 		}),

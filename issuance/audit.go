@@ -14,7 +14,10 @@ type AuditRecord struct {
 	Serial       Serial            `json:"serial,omitempty"`
 	Subject      string            `json:"subject,omitempty"` // what else it was done to: a contact, a service, a token
 	Detail       map[string]string `json:"detail,omitempty"`  // no secrets
-	Origin                         // of the request that it came of
+	// Sealed is the digest of details that only a few may read, and which lie sealed
+	// elsewhere; "" if there are none.
+	Sealed Digest `json:"sealed,omitempty"`
+	Origin        // of the request that it came of
 }
 
 // Tally is how often something was done to the records of an organisation; ""

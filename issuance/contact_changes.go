@@ -23,6 +23,18 @@ func (c Contact) changes(now Contact) map[string]string {
 	return d
 }
 
+// addresses tells in the clear which of c's address and number are new.
+func (c Contact) addresses(now Contact) map[string]string {
+	d := make(map[string]string)
+	if c.Email != now.Email {
+		d["email"] = c.Email + " -> " + now.Email
+	}
+	if c.Mobile != now.Mobile {
+		d["mobile"] = c.Mobile + " -> " + now.Mobile
+	}
+	return d
+}
+
 // masked tells of a change between two values of which only a part may be shown;
 // if these parts are the same, hidden says where the difference is.
 func masked(old, now, hidden string) string {

@@ -1,10 +1,16 @@
 package issuance
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // LedgerReader looks up audit records.
 type LedgerReader interface {
+	// Audit may return less than a page, or nothing, with a cursor: it looks at so many
+	// records at a time, and more may follow.
 	Audit(AuditQuery) ([]AuditRecord, string, error)
+	AuditRecord(seq uint64) (AuditRecord, error)
 	// Tally counts the records with from <= At < to, by verb and organisation,
 	// sorted by both.
 	Tally(from, to time.Time) ([]Tally, error)
@@ -41,7 +47,27 @@ type AuditQuery struct {
 	// limit the time.
 	Verb         Verb
 	From, Before time.Time
+
+	Did     Verb         // what was done, the newest first as always
+	Who     string       // the id, the name or the owner of the actor, in any case
+	Address netip.Prefix // where the request came from, or a network that has it
+	Request string       // the id of the request
 	Page
+}
+
+// Matches reports whether r is what q asks for by Did, Who, Address and Request.
+func (q AuditQuery) Matches(r AuditRecord) bool {
+	if q.Did != "" && q.Did != r.Verb || q.Request != "" && q.Request != r.Request {
+		return false
+	}
+	if q.Who != "" && !r.Actor.called(q.Who) {
+		return false
+	}
+	if !q.Address.IsValid() {
+		return true
+	}
+	a, err := netip.ParseAddr(r.Address)
+	return err == nil && q.Address.Contains(a.WithZone(""))
 }
 
 // Receipt is what a request created under its idempotency key (IETF

@@ -26,8 +26,11 @@ func (n Noun) plural() string { return n.word() + "s" }
 
 // word is n in a sentence, as this project spells it.
 func (n Noun) word() string {
-	if n == OrganizationNoun {
+	switch n {
+	case OrganizationNoun:
 		return "organisation"
+	case AuditNoun:
+		return "audit record"
 	}
 	return string(n)
 }
@@ -71,6 +74,8 @@ var permits = []Permit{
 	{AddVerb, TokenNoun, []Role{RoleAdministrator, RoleSystem}}, // the first is made at the first start
 	{ConfirmVerb, TokenNoun, daily},
 	{RevokeVerb, TokenNoun, []Role{RoleAdministrator}},
+
+	{RevealVerb, AuditNoun, []Role{RoleAdministrator, RoleAuditor}},
 
 	{AcceptVerb, ClockNoun, []Role{RoleAdministrator}},
 	{BackupVerb, DatabaseNoun, []Role{RoleAdministrator, RoleSystem}}, // the system's by schedule

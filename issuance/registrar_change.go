@@ -81,7 +81,9 @@ func (w *work) propose(by Actor, old Contact, c *Contact) (p Proposal, err error
 		}
 		p.State, p.MadeAt, p.Was = WaitingState, time.Time{}, was.less(wanted)
 		c.become(p.Was)
-		w.Audit(by, ProposeVerb, p.record(old))
+		if err := w.auditProposal(by, ProposeVerb, p, old); err != nil {
+			return p, err
+		}
 	}
 	if err := w.tellOf(&p, old); err != nil {
 		return p, err
@@ -135,15 +137,16 @@ func (w *work) change(by Actor, old, c Contact) (Contact, error) {
 			return c, err
 		}
 	}
-	w.Audit(by, switched(old.Disabled, c.Disabled), AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: detail})
-	return c, nil
+	return c, w.auditSealed(by, switched(old.Disabled, c.Disabled), AuditRecord{
+		Organization: c.Organization, Subject: string(c.ID), Detail: detail,
+	}, old.addresses(c))
 }
 
-// record is the audit record of a verb on p, of c.
-func (p Proposal) record(c Contact) AuditRecord {
+// auditProposal records verb on p, of c.
+func (w *work) auditProposal(by Actor, verb Verb, p Proposal, c Contact) error {
 	next := c
 	next.become(p.Wanted)
 	detail := c.changes(next)
 	detail["proposal"] = string(p.ID)
-	return AuditRecord{Organization: p.Organization, Subject: string(p.Contact), Detail: detail}
+	return w.auditSealed(by, verb, AuditRecord{Organization: p.Organization, Subject: string(p.Contact), Detail: detail}, c.addresses(next))
 }

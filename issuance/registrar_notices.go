@@ -3,6 +3,7 @@ package issuance
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -59,7 +60,7 @@ func (r *Registrar) Settle(ctx context.Context, id NoticeID, out Outcome) error 
 		if out.Err == nil {
 			return w.accepted(n, out)
 		}
-		n.LastError = clip(out.Err.Error(), 300)
+		n.LastError = clip(n.masked(out.Err.Error()), 300)
 		if out.Uncharged {
 			n.Attempts = max(0, n.Attempts-1)
 		}
@@ -70,6 +71,23 @@ func (r *Registrar) Settle(ctx context.Context, id NoticeID, out Outcome) error 
 		n.NextAt = next
 		return w.PutNotice(n)
 	})
+}
+
+// masked returns what a provider said without where n went: it stays in records that
+// more people read.
+func (n Notice) masked(said string) string {
+	if n.To == "" {
+		return said
+	}
+	shown := Contact{Email: n.To}.MaskedEmail()
+	if n.Channel == SMS {
+		shown = Contact{Mobile: n.To}.MaskedMobile()
+	}
+	said = strings.ReplaceAll(said, n.To, shown)
+	if number := strings.TrimPrefix(n.To, "+"); number != n.To { // some leave it out
+		said = strings.ReplaceAll(said, number, shown)
+	}
+	return said
 }
 
 // accepted moves the order that n was sent for.

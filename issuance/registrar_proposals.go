@@ -59,7 +59,9 @@ func (r *Registrar) onProposal(ctx context.Context, by Actor, verb Verb, id Prop
 		if err := do(w, &p, c); err != nil {
 			return err
 		}
-		w.Audit(by, verb, p.record(c))
+		if err := w.auditProposal(by, verb, p, c); err != nil {
+			return err
+		}
 		return w.PutProposal(p)
 	})
 	return p, err

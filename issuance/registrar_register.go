@@ -132,7 +132,12 @@ func (r *Registrar) AddContact(ctx context.Context, by Actor, q ContactRequest) 
 		if err := w.PutContact(c); err != nil {
 			return err
 		}
-		return w.added(by, q.Once, c.Organization, string(c.ID))
+		if err := w.auditSealed(by, AddVerb, AuditRecord{Organization: c.Organization, Subject: string(c.ID), Detail: map[string]string{
+			"email": c.MaskedEmail(), "mobile": c.MaskedMobile(),
+		}}, map[string]string{"email": c.Email, "mobile": c.Mobile}); err != nil {
+			return err
+		}
+		return w.Made(by, q.Once, string(c.ID))
 	})
 	return c, err
 }

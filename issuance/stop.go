@@ -120,7 +120,9 @@ func (r *Registrar) Stop(ctx context.Context, token Secret) (v StopView, err err
 		if err := w.PutProposal(*p); err != nil {
 			return err
 		}
-		w.Audit(by, StopVerb, p.record(c))
+		if err := w.auditProposal(by, StopVerb, *p, c); err != nil {
+			return err
+		}
 		text := "A change of contact " + c.Name + " (" + string(c.ID) + ") was stopped from the old address or number. "
 		if !made {
 			v.Stopped = true

@@ -66,6 +66,17 @@ const (
 	ShowVerb Verb = "show"
 )
 
+// Verbs returns those that leave a record.
+func Verbs() []Verb {
+	return []Verb{
+		RequestVerb, ApproveVerb, RejectVerb, VoidVerb, ResendVerb, CodeVerb, AttemptVerb, LockVerb, UnlockVerb,
+		VerifyVerb, ReserveVerb, IssueVerb, ReenrollVerb, AbandonVerb, DownloadVerb, CompleteVerb, ReopenVerb,
+		WipeVerb, LapseVerb, CancelVerb, HoldVerb, ReleaseVerb, RevokeVerb, AddVerb, ProposeVerb, StopVerb,
+		ConfirmVerb, ChangeVerb, DisableVerb, EnableVerb, SendVerb, FailVerb, RetryVerb, TrialVerb, ReportVerb,
+		ReportLossVerb, ResendPasswordVerb, DoubtVerb, AcceptVerb, BackupVerb, RestoreVerb, RefuseVerb, RevealVerb,
+	}
+}
+
 // done is v as what was done to something: approved, held, sent again.
 func (v Verb) done() string {
 	switch v {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,9 @@ type adminHouse struct {
 	tokens    map[issuance.Role]string
 	// seen are the operations and statuses that were answered.
 	seen map[string]bool
+	// left is how many audit records each answer's request left.
+	left     map[string][]int
+	requests int
 	// failing makes the store fail, if it is set.
 	failing error
 }
@@ -60,7 +64,7 @@ type adminHouse struct {
 // openAdmin opens a house with the policy that change makes of the default.
 func openAdmin(t *testing.T, change ...func(*issuance.Policy)) *adminHouse {
 	t.Helper()
-	h := &adminHouse{t: t, log: new(bytes.Buffer), clock: new(atomic.Int64), tokens: map[issuance.Role]string{}, seen: map[string]bool{}}
+	h := &adminHouse{t: t, log: new(bytes.Buffer), clock: new(atomic.Int64), tokens: map[issuance.Role]string{}, seen: map[string]bool{}, left: map[string][]int{}}
 	h.clock.Store(time.Now().UnixNano())
 	h.registrar = h.newRegistrar(change)
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -243,10 +247,29 @@ func (h *adminHouse) do(q apiRequest) apiAnswer {
 		r.Header[name] = values
 	}
 	w := httptest.NewRecorder()
+	h.requests++
+	w.Header().Set(server.RequestIDHeader, "test-"+strconv.Itoa(h.requests)) // as a listener does
+	r.Header.Set(server.RequestIDHeader, "forged")
 	h.api.ServeHTTP(w, r)
 	a := apiAnswer{w.Code, w.Result().Header, w.Body.Bytes()}
 	h.check(r, a)
 	return a
+}
+
+// recorded returns the audit records that the last request left: each says who asked
+// for it, and from where.
+func (h *adminHouse) recorded() (records []issuance.AuditRecord) {
+	h.t.Helper()
+	h.ok(h.store.View(h.t.Context(), func(tx issuance.Snapshot) (err error) {
+		records, _, err = tx.Audit(issuance.AuditQuery{Request: "test-" + strconv.Itoa(h.requests), Page: issuance.Page{Limit: issuance.MaxPage}})
+		return err
+	}))
+	for _, r := range records {
+		if r.Address != "192.0.2.1" || r.Actor.ID == "" && r.Actor.Role != issuance.RoleStranger {
+			h.t.Errorf("a record of a request says %+v", r)
+		}
+	}
+	return records
 }
 
 // check holds an answer against the document.
@@ -262,7 +285,9 @@ func (h *adminHouse) check(r *http.Request, a apiAnswer) {
 		}
 		return
 	}
-	h.seen[route.Method+" /api/v1"+route.Path+" "+http.StatusText(a.status)] = true
+	answered := route.Method + " /api/v1" + route.Path + " " + http.StatusText(a.status)
+	h.seen[answered] = true
+	h.left[answered] = append(h.left[answered], len(h.recorded()))
 	input := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route}
 	response := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: a.status, Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)),

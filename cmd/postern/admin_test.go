@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,11 +157,28 @@ func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
 	}
 	h.post(http.StatusOK, "/clock/accept", `{"time":"`+h.now().Add(48*time.Hour).Format(time.RFC3339)+`"}`)
 	h.post(http.StatusOK, "/backup", `{"recipients":["age1example"]}`)
+	// What takes nothing along leaves one record.
+	h.want(http.StatusOK, apiRequest{method: http.MethodPatch, path: "/api/v1/contacts/" + contact, body: `{"name":"Ada Byron"}`})
+	h.want(http.StatusOK, apiRequest{method: http.MethodPatch, path: "/api/v1/organizations/acme", body: `{"name":"Acme Group"}`})
+	for _, verb := range []string{"enable", "disable"} {
+		h.post(http.StatusOK, "/contacts/"+contact+"/"+verb, "")
+		h.post(http.StatusOK, "/organizations/acme/"+verb, "")
+	}
+	sealed := h.sealed()
+	h.post(http.StatusOK, "/audit/"+sealed+"/reveal", "")
 	for _, operation := range h.operations() {
 		if !h.seen[operation+" OK"] && !h.seen[operation+" Created"] {
 			t.Errorf("%s was never answered with success", operation)
 		}
 	}
+	h.everyChangeIsRecorded()
+}
+
+// sealed returns the number of an audit record with something sealed.
+func (h *adminHouse) sealed() string {
+	var page struct{ Items []struct{ Seq int } }
+	h.get("/audit?verb=change").into(h.t, &page)
+	return strconv.Itoa(page.Items[len(page.Items)-1].Seq)
 }
 
 // somebody is another person than those who have the tests' tokens.
@@ -290,6 +308,11 @@ func TestAdminRoles(t *testing.T) {
 			if a := h.do(apiRequest{method: method, path: path, role: issuance.RoleAuditor}); a.status != http.StatusOK && a.status != http.StatusNotFound {
 				t.Errorf("%s %s: an auditor may not read: %d", method, path, a.status)
 			}
+			continue
+		}
+		if strings.HasSuffix(path, "/reveal") { // the one thing that auditors may do
+			h.want(http.StatusNotFound, apiRequest{method: method, path: path, role: issuance.RoleAuditor})
+			h.want(http.StatusForbidden, apiRequest{method: method, path: path, role: issuance.RoleOfficer})
 			continue
 		}
 		h.want(http.StatusForbidden, apiRequest{method: method, path: path, body: body, role: issuance.RoleAuditor})

@@ -109,6 +109,23 @@ func TestSecretsAppearNowhere(t *testing.T) {
 	say(http.MethodGet, s.link, nil)
 	_, err = s.revoke(ctx)
 	must(t, err)
+	// Who is refused, and what only the audit keeps.
+	secrets["made-up token"], secrets["address of a test message"] = "pst_planted-and-never-made", "planted.person@elsewhere.example"
+	status, _, _, err := s.do(ctx, s.client, http.MethodPost, cfg.Admin.URL+"/api/v1/messages/test", "application/json", []byte(`{"to":"`+secrets["address of a test message"]+`"}`))
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("a test message: %d, %v", status, err)
+	}
+	forged, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.Admin.URL+"/api/v1/orders", nil)
+	must(t, err)
+	forged.Header.Set("Authorization", "Bearer "+secrets["made-up token"])
+	forged.Header.Set("X-Request-Id", "forged")
+	forged.Header.Set("X-Forwarded-For", "198.51.100.7")
+	answer, err := s.client.Do(forged)
+	must(t, err)
+	must(t, answer.Body.Close())
+	if id := answer.Header.Get("X-Request-Id"); answer.StatusCode != http.StatusUnauthorized || id == "" || id == "forged" {
+		t.Errorf("a made-up token is answered with %s, request %q", answer.Status, id)
+	}
 
 	// What staff see.
 	for _, path := range []string{
@@ -122,6 +139,7 @@ func TestSecretsAppearNowhere(t *testing.T) {
 		say(http.MethodGet, cfg.Admin.URL+path, nil)
 	}
 	say(http.MethodPost, cfg.Admin.URL+"/api/v1/tokens", nil)
+	h.everyRecordSaysWhence(t, logged)
 	stop()
 	must(t, <-served)
 	must(t, h.close())

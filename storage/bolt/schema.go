@@ -116,6 +116,9 @@ func checkKey(db *bbolt.DB, r *seal.Ring) error {
 		if err != nil {
 			return err
 		}
+		if err := sealAgain(b.Bucket([]byte(secretsBucket)), r); err != nil {
+			return fmt.Errorf("sealing the secrets with the new key: %w", err)
+		}
 		return meta.Put([]byte(sealKey), sealed)
 	})
 }

@@ -143,6 +143,7 @@ type query struct {
 	prefixes [][]byte // of the index lists to intersect; none: all records by their keys
 	first    []byte   // the place where the listing begins, nil for its first
 	before   []byte   // the place where the listing ends, nil for none
+	most     int      // how many records are looked at; 0: as many as it takes
 	issuance.Page
 }
 
@@ -161,8 +162,14 @@ func (tb table[R]) listIf(t *tx, q query, keep func(R) bool) (out []R, cursor st
 	if bytes.Compare(from, q.first) < 0 {
 		from = q.first
 	}
-	var last []byte
+	var last, seen []byte
+	looked := 0
 	e := tb.walk(t, q, from, func(place []byte, r R) bool {
+		if q.most > 0 && looked == q.most {
+			cursor = cursorOf(name, seen)
+			return false
+		}
+		looked, seen = looked+1, place
 		if !keep(r) {
 			return true
 		}

@@ -20,7 +20,7 @@ func (t *tx) auditByVerb(q issuance.AuditQuery) ([]issuance.AuditRecord, string,
 		find.before = instant(q.Before)
 	}
 	return t.s.tables.audit.listIf(t, find, func(r issuance.AuditRecord) bool {
-		return (q.Order == "" || r.Order == q.Order) && (q.Serial == "" || r.Serial == q.Serial)
+		return (q.Order == "" || r.Order == q.Order) && (q.Serial == "" || r.Serial == q.Serial) && q.Matches(r)
 	})
 }
 
@@ -59,6 +59,15 @@ func (t *tx) Tally(from, to time.Time) ([]issuance.Tally, error) {
 func valueBehind(entry []byte) []byte {
 	length, n := binary.Uvarint(entry[1:])
 	return entry[1+n+int(length):]
+}
+
+// cutValue returns the first of values as prefix writes them, and what follows.
+func cutValue(b []byte) (value string, rest []byte, ok bool) {
+	length, n := binary.Uvarint(b)
+	if n <= 0 || length > uint64(len(b)-n) {
+		return "", nil, false
+	}
+	return string(b[n : n+int(length)]), b[n+int(length):], true
 }
 
 // valueOf returns the value of a prefix that has one.

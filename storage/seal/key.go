@@ -22,11 +22,13 @@ const (
 
 // fileHead stands at the top of a key file, for whoever finds one.
 const fileHead = `# Postern seals the secrets in its database with these keys (32 random bytes
-# each, in base64). Without them no pending order can be finished: keep a copy,
-# and never beside a copy of the database.
-# The first key seals, all of them open. To change the key, put a new first line
-# (openssl rand -base64 32), restart, and leave the old one below it until the
-# orders of its time are done.
+# each, in base64). Without them no pending order can be finished, and nobody can
+# read what the audit has sealed: keep a copy, and never beside a copy of the
+# database.
+# The first key seals, all of them open. To change the key, put a new line above
+# the old one (openssl rand -base64 32) and restart: then everything is sealed
+# with the new one, and the old one can be removed. Keep a copy of it for as long
+# as you keep backups of its time.
 `
 
 // Ring is the keys that seal and open secrets. It prints as [redacted].

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -15,7 +16,8 @@ func testAudit(t *testing.T, fresh Fresh) {
 		return issuance.AuditRecord{
 			At: after(time.Duration(i)), Actor: issuance.Actor{Role: issuance.RoleOfficer, ID: "t", Name: "Olga"}, Verb: issuance.ApproveVerb,
 			Organization: "acme", Order: issuance.OrderID(fmt.Sprint("o", i%2)), Serial: issuance.Serial(fmt.Sprint("s", i%4)),
-			Subject: "x", Detail: map[string]string{"a": "b"},
+			Subject: "x", Detail: map[string]string{"a": "b"}, Sealed: "d",
+			Origin: issuance.Origin{Address: []string{"192.0.2.7", "2001:db8::7"}[i%2], Request: fmt.Sprint("r-", i)},
 		}
 	}
 	putCertificates(t, s,
@@ -51,6 +53,20 @@ func testAudit(t *testing.T, fresh Fresh) {
 	same(t, "of both", []string{"5", "1"}, seqs(issuance.AuditQuery{Order: "o1", Serial: "s1"}))
 	same(t, "of a certificate and another order", []string{}, seqs(issuance.AuditQuery{Order: "o1", Serial: "s0"}))
 	same(t, "of an unknown certificate", []string{}, seqs(issuance.AuditQuery{Serial: "s9"}))
+	same(t, "by one", want, read(t, s, func(tx Reader) (issuance.AuditRecord, error) { return tx.AuditRecord(6) }))
+	view(t, s, func(tx Reader) error {
+		if _, err := tx.AuditRecord(7); !isNotFound(err) {
+			t.Errorf("a record that is not there: %v", err)
+		}
+		return nil
+	})
+	same(t, "of a verb", 6, len(seqs(issuance.AuditQuery{Did: issuance.ApproveVerb})))
+	same(t, "of another verb", []string{}, seqs(issuance.AuditQuery{Did: issuance.RevokeVerb}))
+	same(t, "of somebody, in any case", 6, len(seqs(issuance.AuditQuery{Who: "OLGA"})))
+	same(t, "of somebody else", []string{}, seqs(issuance.AuditQuery{Who: "Olg"}))
+	same(t, "of an address", []string{"6", "4", "2"}, seqs(issuance.AuditQuery{Address: netip.MustParsePrefix("192.0.2.7/32")}))
+	same(t, "of a network and an order", []string{"5", "3", "1"}, seqs(issuance.AuditQuery{Address: netip.MustParsePrefix("2001:db8::/64"), Order: "o1"}))
+	same(t, "of a request", []string{"3"}, seqs(issuance.AuditQuery{Request: "r-3"}))
 	same(t, "of nobody", []string{}, seqs(issuance.AuditQuery{Order: "none"}))
 	for _, id := range []issuance.OrderID{"o1\x00a", "o1\x00", "\x00", "o1\x00a\xff\xff\xff\xff\xff\xff\xff\xfe"} {
 		same(t, "of what is no order", []string{}, seqs(issuance.AuditQuery{Order: id}))

@@ -164,6 +164,7 @@ func (a *API) endpoints() []endpoint {
 		{post, "/tokens/{id}/revoke", a.revokeToken},
 
 		{get, "/audit", a.listAudit},
+		{post, "/audit/{id}/reveal", a.revealAudit},
 
 		{get, "/clock", a.showClock},
 		{post, "/clock/accept", a.acceptClock},

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -17,6 +18,11 @@ type auditRecord struct {
 	Serial       issuance.Serial   `json:"serial"`
 	Subject      string            `json:"subject"`
 	Detail       map[string]string `json:"detail"`
+	Address      string            `json:"address"` // or "server"
+	Request      string            `json:"request"`
+	Sealed       bool              `json:"sealed"`
+	// Revealed is in the answer to reveal alone.
+	Revealed map[string]string `json:"revealed,omitempty"`
 }
 
 func viewAudit(r issuance.AuditRecord) auditRecord {
@@ -27,12 +33,16 @@ func viewAudit(r issuance.AuditRecord) auditRecord {
 	return auditRecord{
 		Seq: r.Seq, At: r.At, Actor: r.Actor, Verb: r.Verb, Organization: r.Organization,
 		Order: r.Order, Serial: r.Serial, Subject: r.Subject, Detail: detail,
+		Address: r.Whence(), Request: r.Request, Sealed: r.Sealed != "",
 	}
 }
 
 func (a *API) listAudit(c *call) (any, error) {
-	q := c.listing("order", "serial")
-	find := issuance.AuditQuery{Serial: q.serial("serial"), Page: q.page()}
+	q := c.listing("order", "serial", "verb", "actor", "address", "request")
+	find := issuance.AuditQuery{
+		Serial: q.serial("serial"), Page: q.page(), Did: oneOf(q, "verb", issuance.Verbs()...),
+		Who: q.text("actor"), Address: q.network("address"), Request: q.text("request"),
+	}
 	typed := q.party()
 	if q.err != nil {
 		return nil, q.err
@@ -50,4 +60,23 @@ func (a *API) listAudit(c *call) (any, error) {
 		}
 		return tx.Audit(find)
 	}, viewAudit)
+}
+
+// revealAudit shows what an audit record has sealed. It is a POST because it leaves a
+// record of its own.
+func (a *API) revealAudit(c *call) (any, error) {
+	if err := c.readNothing(); err != nil {
+		return nil, err
+	}
+	seq, err := strconv.ParseUint(c.part("id"), 10, 64)
+	if err != nil {
+		return nil, errors.Join(c.by.May(issuance.RevealVerb, issuance.AuditNoun), issuance.NoSuch(issuance.AuditNoun, c.part("id")))
+	}
+	r, detail, err := a.opts.Registrar.Reveal(c.r.Context(), c.by, seq)
+	if err != nil {
+		return nil, err
+	}
+	view := viewAudit(r)
+	view.Revealed = detail
+	return view, nil
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -168,6 +169,22 @@ func (q *query) serial(name string) issuance.Serial {
 		q.refuse(name, "is not a serial number", issuance.SerialHint)
 	}
 	return s
+}
+
+// network reads an address, or a network that has it.
+func (q *query) network(name string) netip.Prefix {
+	if !q.values.Has(name) {
+		return netip.Prefix{}
+	}
+	if a, err := netip.ParseAddr(q.text(name)); err == nil {
+		a = a.Unmap().WithZone("")
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	p, err := netip.ParsePrefix(q.text(name))
+	if err != nil {
+		q.refuse(name, "is not an address or a network", "write it like 192.0.2.7 or 192.0.2.0/24")
+	}
+	return p
 }
 
 func (q *query) time(name string) time.Time {

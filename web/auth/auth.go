@@ -52,7 +52,7 @@ type Options struct {
 	Refusals []issuance.Code
 	// Refused is told of a request by nobody who may ask. Nil: nobody is told.
 	Refused func(http.ResponseWriter, *http.Request, error)
-	Log      *slog.Logger
+	Log     *slog.Logger
 }
 
 // Auth is the handler.

@@ -37,8 +37,8 @@ type Options struct {
 	// Refused is told of a client certificate that Check refused, with what is known of it.
 	Refused func(context.Context, issuance.Certificate, error)
 	Limit   limit.Limit // of POSTs, for each address
-	Now         func() time.Time
-	Log         *slog.Logger
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // EST is the handler of everything below /.well-known/est/.
@@ -46,7 +46,7 @@ type EST struct {
 	Options
 	limiter    *limit.Limiter
 	source     limit.Source // believes no proxy: the client's TLS ends here
-	attributes []byte // the answer of csrattrs, DER
+	attributes []byte       // the answer of csrattrs, DER
 	router     *mux.Router
 }
 

@@ -157,7 +157,7 @@ func fetch(ctx context.Context, api *client, path string, q url.Values, p paging
 			return found, err
 		}
 		found.Items, found.Next = append(found.Items, part.Items...), part.Next
-		if part.Next == "" || len(part.Items) == 0 || !p.all && len(found.Items) >= p.limit {
+		if part.Next == "" || !p.all && len(found.Items) >= p.limit {
 			return found, nil
 		}
 	}

@@ -108,7 +108,9 @@ type (
 		At                                         time.Time
 		Actor                                      issuance.Actor
 		Verb, Organization, Order, Serial, Subject string
-		Detail                                     map[string]string
+		Detail, Revealed                           map[string]string
+		Address, Request                           string
+		Sealed                                     bool
 	}
 )
 
@@ -126,6 +128,9 @@ func who(a issuance.Actor) string {
 		return ""
 	}
 	name := first(a.Name, a.ID)
+	if name == "" {
+		return string(a.Role)
+	}
 	if a.Owner != "" && a.Owner != name {
 		name += " of " + a.Owner
 	}

@@ -156,19 +156,24 @@ func audit(n *connection) *cobra.Command {
 		listCommand(n, listing[auditRecord]{
 			columns: []string{
 				"seq", "at", "actor.name", "actor.owner", "actor.role", "actor.id", "verb", "organization", "order", "serial",
-				"subject", "detail",
+				"subject", "detail", "address", "request", "sealed",
 			},
 			short: "List audit records, the newest first", plural: "audit records", path: "api/v1/audit",
 			filters: []filter{
 				{name: "order", parameter: "order", usage: "of this order"},
 				{name: "serial", parameter: "serial", usage: "of this certificate"},
+				{name: "verb", parameter: "verb", usage: "of this verb, as in refuse", words: words(issuance.Verbs()...)},
+				{name: "actor", parameter: "actor", usage: "of this token, contact or owner, by id or name"},
+				{name: "address", parameter: "address", usage: "of requests from this address, or a network such as 192.0.2.0/24"},
+				{name: "request", parameter: "request", usage: "of the request with this id, as in X-Request-Id and the log"},
 			},
-			head: []string{"AT", "WHO", "DID", "TO", "DETAIL"},
+			head: []string{"AT", "WHO", "FROM", "DID", "TO", "DETAIL"},
 			row: func(_ namer, r auditRecord) []string {
 				to := first(r.Order, r.Serial, r.Subject, r.Organization)
-				return []string{when(r.At), who(r.Actor), r.Verb, to, detail(r)}
+				return []string{when(r.At), who(r.Actor), r.Address, r.Verb, to, detail(r)}
 			},
-		}))
+		}),
+		reveal(n))
 }
 
 // detail returns what else an audit record tells.
@@ -179,6 +184,9 @@ func detail(r auditRecord) string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Detail)) {
 		parts = append(parts, name+"="+r.Detail[name])
+	}
+	if r.Sealed {
+		parts = append(parts, "(sealed)")
 	}
 	return strings.Join(parts, " ")
 }
