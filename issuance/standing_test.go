@@ -18,7 +18,7 @@ func TestWhoIsRevokedIsKnownAtOnce(t *testing.T) {
 	serials := make([]issuance.Serial, 60)
 	for i := range serials {
 		serials[i] = issuance.Serial(fmt.Sprintf("%034x", i+1))
-		h.put(serials[i], func(*issuance.Certificate) {})
+		h.enter(serials[i], issuance.Active)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -36,7 +36,7 @@ func TestWhoIsRevokedIsKnownAtOnce(t *testing.T) {
 		if c, err := standing.Certificate(ctx, s); err != nil || c.Status != issuance.Active {
 			t.Errorf("before: %v, %v", c.Status, err)
 		}
-		h.put(s, func(c *issuance.Certificate) { c.Status = issuance.Revoked })
+		h.enter(s, issuance.Revoked)
 		if c, err := standing.Certificate(ctx, s); err != nil || c.Status != issuance.Revoked {
 			t.Errorf("after: %v, %v", c.Status, err)
 		}
@@ -69,7 +69,7 @@ func TestNothingIsRememberedOfAStoreThatCannotBeRead(t *testing.T) {
 	h := newHouse(t)
 	version := h.store.Version()
 	standing := issuance.NewStanding(h.store, func() uint64 { return version })
-	h.put("01", func(*issuance.Certificate) {})
+	h.enter("01", issuance.Active)
 	if _, err := standing.Certificate(t.Context(), "01"); err != nil {
 		t.Fatal(err)
 	}
@@ -81,4 +81,11 @@ func TestNothingIsRememberedOfAStoreThatCannotBeRead(t *testing.T) {
 	if _, err := standing.Certificate(t.Context(), "01"); err == nil {
 		t.Error("a certificate stands in a store that cannot be read")
 	}
+}
+
+// enter puts a certificate into the register as it is.
+func (h *house) enter(serial issuance.Serial, status issuance.Status) {
+	h.t.Helper()
+	c := issuance.Certificate{Serial: serial, Status: status, Organization: "acme", Service: h.service.ID}
+	h.ok(h.store.Update(h.t.Context(), func(tx issuance.Tx) error { return tx.PutCertificate(c) }))
 }
