@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 const (
@@ -409,4 +410,16 @@ func (h *clockHouse) request() issuance.Order {
 func (h *clockHouse) certificate(id issuance.OrderID) issuance.Certificate {
 	h.t.Helper()
 	return h.certificates(issuance.CertificateQuery{Order: id})[0]
+}
+
+// TestTheDailyReportTellsOfTheClock while it is in doubt.
+func TestTheDailyReportTellsOfTheClock(t *testing.T) {
+	h := newClockHouse(t)
+	if r := h.report(report.Daily, ""); r.ToDo.Clock != "" || strings.Contains(r.Text(), "in doubt") {
+		t.Errorf("the clock is in doubt: %s", r.Text())
+	}
+	h.m.jump(6 * time.Hour)
+	if r := h.report(report.Daily, ""); r.ToDo.Clock == "" || !strings.Contains(r.Text(), "clock is in doubt") || !strings.Contains(r.Summary(), "he clock is in doubt") {
+		t.Errorf("the report says %q\n%s", r.Summary(), r.Text())
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/issuance/report"
 )
 
 // strictly is a house as strict mode has it, with two officers.
@@ -352,4 +353,21 @@ func TestADeadOldNumberIsNoFailure(t *testing.T) {
 	// Its link is not kept any longer; the one in the mail works.
 	_, err = h.Stop(t.Context(), h.told()["anna@acme.example"])
 	h.ok(err)
+}
+
+// TestTheDailyReportListsProposals for as long as they wait.
+func TestTheDailyReportListsProposals(t *testing.T) {
+	h, a, _ := strictly(t)
+	id := h.propose(a)
+	r := h.report(report.Daily, "")
+	if p := r.ToDo.Proposals; p.Count() != 1 || p.Items[0].Proposal != id || p.Items[0].By.Name != a.Name {
+		t.Errorf("the report lists %+v", p)
+	}
+	if text := r.Text(); !strings.Contains(text, "postern proposal") && !strings.Contains(text, string(id)) || !strings.Contains(r.Summary(), "hange waits for another person") {
+		t.Errorf("the report says %q\n%s", r.Summary(), text)
+	}
+	h.advance(7 * 24 * time.Hour)
+	if p := h.report(report.Daily, "").ToDo.Proposals; p.Count() != 0 {
+		t.Errorf("a proposal that expired is listed: %+v", p)
+	}
 }

@@ -75,7 +75,7 @@ func newStory(ctx context.Context, h *house, o demoOptions) (*story, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := h.sampleParties(ctx, staff); err != nil {
+	if _, _, err := h.sampleParties(bySelf(ctx), staff); err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()

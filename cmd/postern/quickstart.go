@@ -199,7 +199,7 @@ func (h *house) sample(ctx context.Context) (token issuance.Secret, order issuan
 	if err != nil {
 		return token, "", fmt.Errorf("using the token in %s: %w", filepath.Join(h.cfg.Data, tokenFile), err)
 	}
-	if err := h.sampleOrder(ctx, staff); err != nil {
+	if err := h.sampleOrder(bySelf(ctx), staff); err != nil {
 		return token, "", err
 	}
 	err = h.registrar.Read(ctx, func(tx issuance.Reader) error {
@@ -210,6 +210,12 @@ func (h *house) sample(ctx context.Context) (token issuance.Secret, order issuan
 		return err
 	})
 	return token, order, err
+}
+
+// bySelf returns a context for what the program does in somebody's name, without a
+// request.
+func bySelf(ctx context.Context) context.Context {
+	return issuance.WithOrigin(ctx, issuance.Origin{Address: issuance.ServerOrigin})
 }
 
 // keptToken returns the token in the data directory, which it makes at the first start.

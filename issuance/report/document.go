@@ -61,6 +61,9 @@ func (r Report) Summary() string {
 		}
 	}
 	t := r.ToDo
+	if t.Clock != "" {
+		parts = append(parts, "the clock is in doubt")
+	}
 	for _, c := range t.Channels {
 		name := map[issuance.Channel]string{issuance.Mail: "mail", issuance.SMS: "SMS"}[c.Channel]
 		if c.Paused {
@@ -71,6 +74,7 @@ func (r Report) Summary() string {
 	}
 	add(t.Stuck.Count(), t.Stuck.AtLeast, "order has used up its codes", "orders have used up their codes")
 	add(t.Waiting.Count(), t.Waiting.AtLeast, "order waits for approval", "orders wait for approval")
+	add(t.Proposals.Count(), t.Proposals.AtLeast, "change waits for another person", "changes wait for another person")
 	add(t.Locked.Count(), t.Locked.AtLeast, "order is locked", "orders are locked")
 	add(t.Failed.Count(), t.Failed.AtLeast, "message failed", "messages failed")
 	add(t.Unclaimed.Count(), t.Unclaimed.AtLeast, "order is not claimed", "orders are not claimed")

@@ -58,14 +58,14 @@ func (o *Office) report(ctx context.Context, s span, q Query) (out Report, err e
 	now, states := o.now(), o.channels()
 	err = o.Store.View(ctx, func(tx Reader) error {
 		c := clerk{
-			Reader: tx, now: now, policy: o.Policy, states: states,
+			Reader: tx, now: now, policy: o.Policy, states: states, sure: o.Desk.Clock.Sure(),
 			limit: issuance.Page{Limit: q.Limit}.Size(), contacts: make(map[issuance.ContactID]string),
 		}
 		c.out = Report{
 			Kind: q.Kind, Period: s.last.String(), First: s.first.String(), TimeZone: o.Schedule.zone().String(),
 			From: s.from.UTC(), To: s.to.UTC(), At: now,
 		}
-		for _, part := range []func() error{c.channels, c.orders, c.messages, c.ending, c.superseded, c.held, c.done, c.refused, c.unused} {
+		for _, part := range []func() error{c.clock, c.proposals, c.channels, c.orders, c.messages, c.ending, c.superseded, c.held, c.done, c.refused, c.unused} {
 			if err := part(); err != nil {
 				return err
 			}
@@ -87,6 +87,7 @@ type clerk struct {
 	now      time.Time
 	policy   issuance.Policy
 	states   []issuance.ChannelState
+	sure     error // nil: the clock is not in doubt
 	limit    int
 	out      Report
 	contacts map[issuance.ContactID]string

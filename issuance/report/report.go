@@ -54,6 +54,9 @@ func (l Listed[T]) Count() int { return len(l.Items) + l.More }
 
 // ToDo is what needs somebody's attention, as of the report's At.
 type ToDo struct {
+	Clock string `json:"clock,omitempty"` // why the clock is in doubt, "" if it is not
+	// Proposals are changes of contacts that wait for another person, the oldest first.
+	Proposals Listed[ProposalRow] `json:"proposals"`
 	// Channels are those that are paused, or whose messages have waited too long;
 	// Delayed are these messages, the oldest first.
 	Channels []ChannelRow       `json:"channels"`

@@ -40,7 +40,7 @@ func (r Report) toDo() []issuance.DocumentSection {
 	if ending.Title != "" {
 		ending.Title += " (" + strings.Join(within, ", ") + ")"
 	}
-	out := append(r.nowhere(),
+	out := append(append(r.undecided(), r.nowhere()...),
 		section(t.Waiting, issuance.DocumentSection{Title: "Orders that wait for approval", Head: []string{
 			"SINCE",
 			"SERVICE", "CONTACT", "ORDER",
