@@ -41,7 +41,7 @@ type house struct {
 	blocked   *badkeys.Lists
 	mark      *marker // nil on a database that is not the one of the configuration
 	authority *ca.Authority
-	refusals  refusals
+	unsigned  unsigned
 	responder *ca.Responder
 	publisher *ca.Publisher
 	monitor   *ca.Monitor
@@ -66,7 +66,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 
 // openWith is open with the machine's clocks and the database at a path.
 func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read func() issuance.Reading, database string) (h *house, err error) {
-	h = &house{cfg: cfg, log: log, refusals: make(refusals, maxRefusals)}
+	h = &house{cfg: cfg, log: log, unsigned: make(unsigned, maxUnsigned)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -238,7 +238,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 		part("courier for "+string(channel), c.Run)
 	}
 	part("publisher", h.publisher.Run)
-	part("refused signatures", h.tellRefusals)
+	part("refused signatures", h.tellUnsigned)
 	if h.cfg.CA.OCSPPresign {
 		part("OCSP answers", h.responder.Presign)
 	}

@@ -6,30 +6,30 @@ import (
 	"github.com/postern-ca/postern/ca/lint"
 )
 
-// refusals keeps what the CA did not sign until staff are told: whoever asked for the
+// unsigned keeps what the CA did not sign until staff are told: whoever asked for the
 // signature does not wait for that.
-type refusals chan *lint.Refusal
+type unsigned chan *lint.Refusal
 
-// maxRefusals is how many wait. Those beyond are in the log.
-const maxRefusals = 64
+// maxUnsigned is how many wait. Those beyond are in the log.
+const maxUnsigned = 64
 
 // refused logs what was not signed because of a lint, and has staff told.
 func (h *house) refused(r *lint.Refusal) {
 	h.log.Error("not signed: a lint failed", "kind", string(r.Kind), "lint", r.Lint, "reason", r.Reason)
 	select {
-	case h.refusals <- r:
+	case h.unsigned <- r:
 	default:
 	}
 }
 
-// tellRefusals tells staff of what was not signed. Of the same lint and kind they are
+// tellUnsigned tells staff of what was not signed. Of the same lint and kind they are
 // told once an hour.
-func (h *house) tellRefusals(ctx context.Context) error {
+func (h *house) tellUnsigned(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case r := <-h.refusals:
+		case r := <-h.unsigned:
 			err := h.registrar.Alarm(ctx, "lint/"+string(r.Kind)+"/"+r.Lint, "Postern refused to sign something that is not as it should be: "+
 				r.Error()+". Nothing like it is signed until the cause is found: look at the last change of the configuration or of the program.")
 			if err != nil {
