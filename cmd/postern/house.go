@@ -116,7 +116,7 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read fu
 	}
 	h.monitored()
 	// bbolt has one process: whatever was being sent was so by one that is dead.
-	if err := h.registrar.Recover(ctx); err != nil {
+	if err := errors.Join(h.registrar.Recover(ctx), h.registrar.Distinguish(ctx)); err != nil {
 		return h, err
 	}
 	if err := h.newCouriers(); err != nil {
