@@ -22,19 +22,24 @@ func (h *house) refused(r *lint.Refusal) {
 	}
 }
 
-// tellUnsigned tells staff of what was not signed. Of the same lint and kind they are
-// told once an hour.
+// tellUnsigned tells staff of what was not signed, until ctx ends. Of the same lint and
+// kind they are told once an hour.
 func (h *house) tellUnsigned(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case r := <-h.unsigned:
-			err := h.registrar.Alarm(ctx, "lint/"+string(r.Kind)+"/"+r.Lint, "Postern refused to sign something that is not as it should be: "+
-				r.Error()+". Nothing like it is signed until the cause is found: look at the last change of the configuration or of the program.")
-			if err != nil {
-				h.log.Error("telling staff of a refused signature", "error", err)
-			}
+			h.tellOf(ctx, r)
 		}
+	}
+}
+
+// tellOf tells staff of one refusal.
+func (h *house) tellOf(ctx context.Context, r *lint.Refusal) {
+	err := h.registrar.Alarm(ctx, "lint/"+string(r.Kind)+"/"+r.Lint, "Postern refused to sign something that is not as it should be: "+r.Error()+
+		". Nothing like it is signed until the cause is found: look at the last change of the configuration or of the program.")
+	if err != nil {
+		h.log.Error("telling staff of a refused signature", "error", err)
 	}
 }
