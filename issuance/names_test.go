@@ -130,7 +130,8 @@ func TestSameNamesPassesTheRestOver(t *testing.T) {
 		}
 		type setSET []attribute
 		der, err := asn1.Marshal([]setSET{
-			{{asn1.ObjectIdentifier{2, 5, 4, 10}, organization}}, {{asn1.ObjectIdentifier{2, 5, 4, 3}, text(asn1.TagUTF8String, "payments")}},
+			{{asn1.ObjectIdentifier{2, 5, 4, 10}, organization}},
+			{{asn1.ObjectIdentifier{2, 5, 4, 3}, text(asn1.TagUTF8String, "payments")}},
 			{{asn1.ObjectIdentifier{2, 5, 4, 5}, text(asn1.TagPrintableString, id)}},
 		})
 		if err != nil {
