@@ -7,7 +7,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// The fewest and the most octets of a serial number: 64 random bits (CA/Browser Forum,
+// The fewest and the most bytes of a serial number: 64 random bits (CA/Browser Forum,
 // though we follow it in little else), and RFC 5280, section 4.1.2.2.
 const (
 	minSerial = 8
@@ -52,7 +52,7 @@ func checkSerial(serial []byte) *Refusal {
 	case len(serial) == 0 || serial[0]&0x80 != 0 || len(serial) == 1 && serial[0] == 0:
 		return broken("serial_positive", "the serial number is not positive")
 	case len(serial) > maxSerial:
-		return broken("serial_length", "the serial number is longer than 20 octets")
+		return broken("serial_length", "the serial number is longer than 20 bytes")
 	case len(serial) < minSerial || len(serial) == minSerial && serial[0] == 0:
 		return broken("serial_entropy", "the serial number has fewer than 64 bits")
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // curves are the keys that have one encoding each: how a SubjectPublicKeyInfo begins,
-// and how many octets of key follow.
+// and how many bytes of key follow.
 var curves = []struct {
 	head string
 	rest int
@@ -23,7 +23,7 @@ func checkKey(spki cryptobyte.String) (bits []byte, r *Refusal) {
 	for _, c := range curves {
 		if len(spki) == len(c.head)+c.rest && string(spki[:len(c.head)]) == c.head {
 			bits = spki[len(c.head):]
-			if c.rest != 32 { // with the octet that says that the point is not compressed
+			if c.rest != 32 { // with the byte that says that the point is not compressed
 				bits = spki[len(c.head)-1:]
 			}
 			return bits, nil

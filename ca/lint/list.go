@@ -126,7 +126,7 @@ func (s *Signer) checkTail(tail cryptobyte.String) (isDelta bool, r *Refusal) {
 	return seen[27], nil
 }
 
-// readListExtension reads an extension of id-ce, and returns the last octet of its id.
+// readListExtension reads an extension of id-ce, and returns the last byte of its id.
 func readListExtension(all *cryptobyte.String) (id int, critical bool, value cryptobyte.String, ok bool) {
 	var extension, oid, flag cryptobyte.String
 	ok = all.ReadASN1(&extension, cbasn1.SEQUENCE) && extension.ReadASN1(&oid, cbasn1.OBJECT_IDENTIFIER) &&
@@ -150,7 +150,7 @@ func (s *Signer) checkListExtension(id int, value cryptobyte.String) *Refusal {
 		var number cryptobyte.String
 		if !value.ReadASN1(&number, cbasn1.INTEGER) || !value.Empty() || len(number) == 0 || len(number) > maxSerial ||
 			number[0]&0x80 != 0 || len(number) == 1 && number[0] == 0 {
-			return broken("crl_number", "a CRL's number is not positive, or longer than 20 octets")
+			return broken("crl_number", "a CRL's number is not positive, or longer than 20 bytes")
 		}
 	case 28:
 		if address, ok := readIssuingPoint(value); !ok || !strings.HasPrefix(address, start) {

@@ -9,7 +9,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// attributes are those that a subject of ours may have, by the last octet of id-at, in
+// attributes are those that a subject of ours may have, by the last byte of id-at, in
 // the order in which they stand.
 const (
 	country      = 6
