@@ -37,7 +37,7 @@ func spoiltFields() map[string]spoil {
 		"version 4":              {lint: "profile_version", fields: func(f *fields) { f.Version = 3 }},
 		"negative serial":        {lint: "profile_serial_positive", fields: func(f *fields) { f.Serial.Neg(f.Serial) }},
 		"serial 0":               {lint: "profile_serial_positive", fields: func(f *fields) { f.Serial = big.NewInt(0) }},
-		"serial of 21 bytes":    {lint: "profile_serial_length", fields: func(f *fields) { f.Serial.Lsh(f.Serial, 40) }},
+		"serial of 21 bytes":     {lint: "profile_serial_length", fields: func(f *fields) { f.Serial.Lsh(f.Serial, 40) }},
 		"serial from a counter":  {lint: "profile_serial_entropy", fields: func(f *fields) { f.Serial = big.NewInt(4711) }},
 		"another's algorithm":    {lint: "profile_signature_algorithm", fields: func(f *fields) { f.Algorithm = raw(0x30, 5, 6, 3, 0x2b, 0x65, 0x70) }},
 		"another issuer":         {lint: "profile_issuer", fields: func(f *fields) { f.Issuer = f.Subject }},
