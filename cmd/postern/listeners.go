@@ -108,8 +108,10 @@ func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *ser
 }
 
 func (h *house) listenAdmin(handler http.Handler, metrics *server.Metrics) (err error) {
-	o := server.Options{HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true,
-		Source: h.staffSource()}
+	o := server.Options{
+		HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true,
+		Source: h.staffSource(),
+	}
 	if h.outbox != nil {
 		o.Hosts = server.LoopbackHosts()
 		if u, err := url.Parse(h.cfg.Admin.URL); err == nil {
