@@ -334,6 +334,7 @@ func (w *walker) step(r *mathrand.Rand) {
 // seconds to years, both ways, the process and the machine are started anew, people
 // accept right and wrong times, and certificates are revoked, held and released.
 func TestNothingIsUnrevokedByAnyClock(t *testing.T) {
+	t.Parallel()
 	house := walkHouses(t)
 	for n := range 200 {
 		r := mathrand.New(mathrand.NewPCG(uint64(n), 10))

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the program as people do: testdata/script has a story for each
 // part of the command line, most of them against a server of its own.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -119,7 +120,7 @@ func checkStatus(ts *testscript.TestScript, _ bool, args []string) {
 func readOutbox(ts *testscript.TestScript, _ bool, args []string) {
 	name, pattern := args[0], regexp.MustCompile(args[1])
 	old := strings.Fields(ts.Getenv("OLD_" + name))
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		answer, err := http.Get(ts.Getenv("POSTERN_SERVER") + "/outbox")
 		ts.Check(err)
 		text, err := io.ReadAll(answer.Body)
