@@ -67,8 +67,9 @@ docs: ## make the documents that come from code (the diagram of an order's life)
 messages: ## every text that people read, with file, line and kind: read it before a release
 	@$(GO) run ./cmd/messages
 
-crash: deps ## 1,000 orders, the server killed at every fdatasync
+crash: deps ## 1,000 orders, the server killed at every fdatasync, and 200 walks of the clock: make test has fewer
 	POSTERN_CRASH_ORDERS=1000 $(GO) test -count=1 -timeout 60m -run TestKilledAtEveryFdatasync -v ./cmd/postern
+	POSTERN_CLOCK_WALKS=200 $(GO) test -count=1 -timeout 60m -run TestNothingIsUnrevokedByAnyClock ./cmd/postern
 
 BENCH := $(GO) test -run '^$$' -timeout 60m
 bench: ## what it costs, over HTTP and durably stored, next to the same work bare
