@@ -59,6 +59,9 @@ const (
 	BackupVerb  Verb = "backup"  // everything was written out, encrypted
 	RestoreVerb Verb = "restore" // a copy was put in place, and what is known beside it taken over
 
+	// CreateLocalVerb is adding a token on the server's own machine; its record says add.
+	CreateLocalVerb Verb = "create-local"
+
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"
 )

@@ -59,3 +59,8 @@ func (t Token) record() issuance.AuditRecord {
 func (t Token) live(now time.Time) bool {
 	return !t.Waits() && t.RevokedAt.IsZero() && (t.ExpiresAt.IsZero() || now.Before(t.ExpiresAt))
 }
+
+// expired reports whether t opened something until its time was over.
+func (t Token) expired(now time.Time) bool {
+	return !t.Waits() && t.RevokedAt.IsZero() && !t.live(now)
+}
