@@ -172,7 +172,7 @@ func (s *small) metric(name string) int {
 	s.t.Helper()
 	text, err := s.get(s.cfg.Admin.URL+"/metrics", s.token)
 	must(s.t, err)
-	m := regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(name)+` (\d+)$`).FindSubmatch(text)
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\d+)$`).FindSubmatch(text)
 	if m == nil {
 		s.t.Errorf("there is no measurement %s", name)
 		return 0

@@ -133,7 +133,7 @@ runs the server, while it runs. This is the way back in when no administrator's 
 is left. The audit records say so, and the addresses in reports.to get an e-mail.`,
 		Example: "  POSTERN_TOKEN=$(postern token add --name ci --role auditor --lifetime 2160h)\n" +
 			"  postern token create --local --name laptop --role administrator --owner olga@example.com",
-		Args:    args(),
+		Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			known, err := choose(role, roles)
 			if err != nil {
