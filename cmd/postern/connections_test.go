@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -222,7 +223,7 @@ func TestIdleConnectionsShutNobodyOut(t *testing.T) {
 	}
 }
 
-// TestATrickleIsCutOff: on every listener, a client that sends an octet a second is
+// TestATrickleIsCutOff: on every listener, a client that sends a byte a second is
 // cut off when the time for a handshake or the headers is over.
 func TestATrickleIsCutOff(t *testing.T) {
 	t.Parallel()
@@ -256,7 +257,7 @@ func TestATrickleIsCutOff(t *testing.T) {
 	}
 }
 
-// trickle sends an octet a second.
+// trickle sends a byte a second.
 func trickle(ctx context.Context, conn net.Conn, text string) {
 	for i := range len(text) {
 		if _, err := io.WriteString(conn, text[i:i+1]); err != nil {
@@ -266,6 +267,41 @@ func trickle(ctx context.Context, conn net.Conn, text string) {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// TestTheSharesFitTheFiles: together they and what the server keeps are never more
+// than there are, and waiting requests leave room for others.
+func TestTheSharesFitTheFiles(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		files                              uint64
+		own, public, ofOne, admin, waiting int
+	}{
+		{128, 48, 20, 10, 10, 5},
+		{256, 48, 52, 26, 26, 13},
+		{1024, 128, 224, 64, 112, 56},
+		{16384, 256, 4032, 504, 2016, 256},
+		{0, 256, 4096, 512, 2048, 256},
+		{1 << 63, 256, 4096, 512, 2048, 256},
+	} {
+		r := newRoom(c.files, nil)
+		sum := r.own
+		for _, n := range r.share {
+			sum += n
+		}
+		if sum > r.files || c.files > 0 && uint64(r.files) > c.files {
+			t.Errorf("of %d files, %d are used", c.files, sum)
+		}
+		got := []int{r.own, r.share["public"], r.ofOne("public"), r.share["admin"], r.waiters()}
+		if want := []int{c.own, c.public, c.ofOne, c.admin, c.waiting}; !slices.Equal(got, want) {
+			t.Errorf("of %d files: %v, want %v", c.files, got, want)
+		}
+		for _, name := range []string{"plain", "mtls", "auth"} {
+			if l := r.connections(name); l.Most < 2 || l.OfOne > l.Most {
+				t.Errorf("of %d files, %s gets %d, an address %d", c.files, name, l.Most, l.OfOne)
+			}
 		}
 	}
 }
