@@ -96,7 +96,7 @@ func (l *Connections) say(s ConnectionStats, from net.Addr) {
 		return
 	}
 	l.Log.Warn("connections are closed because a limit is reached; this is logged once a minute", "listener", l.Name,
-		"idle_closed_so_far", s.EvictedOfOne+s.EvictedOfAll, "refused_so_far", s.RefusedOfOne+s.RefusedOfAll,
+		"idle_closed_so_far", s.EvictedOfOne+s.EvictedOfAll, "cut_so_far", s.Cut, "refused_so_far", s.RefusedOfOne+s.RefusedOfAll,
 		"limit", l.Most, "limit_of_an_address", l.OfOne, "last_from", from.String())
 }
 

@@ -13,8 +13,9 @@ import (
 
 // Connections bounds the connections of one listener, in all and of one address.
 // At a limit the connections that have been quiet for longest are closed: idle
-// ones, and those on which no whole request has arrived. Only if there are none of
-// these is a new connection refused. What it costs, it costs when a connection comes
+// ones, and those on which no whole request has arrived. If there are none of these,
+// the listener takes a place from an address that has several times as many as the new
+// one; otherwise it refuses the new connection. What it costs, it costs when a connection comes
 // and goes, and not for each request. Its zero value has no limits.
 type Connections struct {
 	Name   string // of the listener, in the log
@@ -40,6 +41,7 @@ type ConnectionStats struct {
 	// the listener: quiet ones for newer ones, and new ones.
 	EvictedOfOne, EvictedOfAll uint64
 	RefusedOfOne, RefusedOfAll uint64
+	Cut                        uint64 // while they were being answered, for another address
 	Failed                     uint64 // that the system could not accept
 }
 
@@ -138,9 +140,14 @@ func (l *Connections) makeRoom(network netip.Prefix) (evicted []*conn, ok bool) 
 	}
 	if l.Most > 0 && len(l.all) >= l.Most {
 		more := l.evict(l.all, l.Most)
-		if l.stats.EvictedOfAll += uint64(len(more)); len(more) == 0 {
+		l.stats.EvictedOfAll += uint64(len(more))
+		if len(more) == 0 {
+			more = l.cut(network)
+			l.stats.Cut += uint64(len(more))
+		}
+		if len(more) == 0 {
 			l.stats.RefusedOfAll++
-			return nil, false
+			return evicted, false
 		}
 		evicted = append(evicted, more...)
 	}
@@ -166,6 +173,29 @@ func (l *Connections) evict(list map[*conn]struct{}, limit int) []*conn {
 	for _, s := range quiet[:min(len(quiet), max(1, limit/16))] {
 		l.remove(s.c)
 		out = append(out, s.c)
+	}
+	return out
+}
+
+// cut takes connections that are being answered off the list: some of the address that
+// has most, if it has more than four times as many as network would have.
+func (l *Connections) cut(network netip.Prefix) (out []*conn) {
+	var most map[*conn]struct{}
+	for _, of := range l.of {
+		if len(of) > len(most) {
+			most = of
+		}
+	}
+	if len(most) <= 4*(len(l.of[network])+1) {
+		return nil
+	}
+	for c := range most {
+		if out = append(out, c); len(out) > len(most)/16 {
+			break
+		}
+	}
+	for _, c := range out {
+		l.remove(c)
 	}
 	return out
 }

@@ -141,6 +141,31 @@ func TestOneAddressTakesItsOwnPlacesOnly(t *testing.T) {
 	}
 }
 
+// TestWhoHasMostGivesWay: with nothing but connections that are being answered, an
+// address that has most of them loses one to another, and not to itself.
+func TestWhoHasMostGivesWay(t *testing.T) {
+	r := newRoom(t, &Connections{Most: 6})
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		r.come(name, "192.0.2.1:1")
+		r.state(name, http.StateActive)
+	}
+	r.come("other", "192.0.2.2:1")
+	r.state("other", http.StateActive)
+	if r.come("f", "192.0.2.1:1") {
+		t.Error("who has most has one more")
+	}
+	if !r.come("third", "192.0.2.3:1") {
+		t.Error("another address is refused")
+	}
+	r.state("third", http.StateActive)
+	if r.come("fourth", "192.0.2.4:1") {
+		t.Error("an address that has four of six has to give way")
+	}
+	if s := r.list.Stats(); s.Cut != 1 || s.RefusedOfAll != 2 || s.Open != 6 || r.raw["other"].closed || r.raw["third"].closed {
+		t.Errorf("got %+v", s)
+	}
+}
+
 // TestAFloodIsNotSearchedEachTime: a sixteenth of the places is made free at once.
 func TestAFloodIsNotSearchedEachTime(t *testing.T) {
 	r := newRoom(t, &Connections{Most: 320})

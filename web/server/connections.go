@@ -34,8 +34,8 @@ func describeConnections() connectionMetrics {
 	return connectionMetrics{
 		open: prometheus.NewDesc("postern_connections", "Connections that are open.", []string{"listener"}, nil),
 		most: prometheus.NewDesc("postern_connections_limit", "How many connections may be open at a time.", []string{"listener"}, nil),
-		closed: prometheus.NewDesc("postern_connections_closed_total", "Connections closed because of a limit: idle ones to "+
-			"make room, or new ones.", []string{"listener", "which", "limit"}, nil),
+		closed: prometheus.NewDesc("postern_connections_closed_total", "Connections closed because of a limit: idle ones, "+
+			"those being served, or new ones.", []string{"listener", "which", "limit"}, nil),
 		failed: prometheus.NewDesc("postern_accept_errors_total", "Connections that the system could not accept, for example "+
 			"because there were no files left.", []string{"listener"}, nil),
 	}
@@ -63,6 +63,7 @@ func (c *connections) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d.most, prometheus.GaugeValue, float64(l.Most), listener)
 		count(d.closed, s.EvictedOfOne, "idle", "address")
 		count(d.closed, s.EvictedOfAll, "idle", "listener")
+		count(d.closed, s.Cut, "served", "listener")
 		count(d.closed, s.RefusedOfOne, "new", "address")
 		count(d.closed, s.RefusedOfAll, "new", "listener")
 		count(d.failed, s.Failed)

@@ -66,12 +66,13 @@ func TestAnIdleConnectionMakesRoom(t *testing.T) {
 		t.Errorf("what was being answered got %q, %v", text, err)
 	}
 	want := `
-# HELP postern_connections_closed_total Connections closed because of a limit: idle ones to make room, or new ones.
+# HELP postern_connections_closed_total Connections closed because of a limit: idle ones, those being served, or new ones.
 # TYPE postern_connections_closed_total counter
 postern_connections_closed_total{limit="address",listener="test",which="idle"} 3
 postern_connections_closed_total{limit="address",listener="test",which="new"} 0
 postern_connections_closed_total{limit="listener",listener="test",which="idle"} 0
 postern_connections_closed_total{limit="listener",listener="test",which="new"} 0
+postern_connections_closed_total{limit="listener",listener="test",which="served"} 0
 # HELP postern_connections_limit How many connections may be open at a time.
 # TYPE postern_connections_limit gauge
 postern_connections_limit{listener="test"} 3
