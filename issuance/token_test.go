@@ -15,7 +15,7 @@ func colleagues(t *testing.T, names ...string) (*house, map[string]issuance.Acto
 	h := newHouse(t, func(c *issuance.Config) { c.Policy.FourEyes = true })
 	all := make(map[string]issuance.Actor)
 	for _, name := range names {
-		_, secret, err := h.tokens.AddToken(t.Context(), issuance.System("setup"), staff.TokenRequest{Name: name, Role: issuance.RoleAdministrator})
+		_, secret, err := h.tokens.AddToken(t.Context(), issuance.System("test"), staff.TokenRequest{Name: name, Role: issuance.RoleAdministrator})
 		h.ok(err)
 		all[name], err = h.tokens.Authenticate(t.Context(), secret)
 		h.ok(err)

@@ -61,6 +61,8 @@ const (
 
 	RefuseVerb Verb = "refuse" // a sign-in
 	RevealVerb Verb = "reveal" // what an audit record has sealed
+	// CreateLocalVerb is adding a token on the server's own machine; its record says add.
+	CreateLocalVerb Verb = "create-local"
 
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"

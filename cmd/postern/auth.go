@@ -116,7 +116,10 @@ func (h *house) listenProxies(metrics *server.Metrics) (err error) {
 	if h.proxies == nil || !c.Serves() {
 		return nil
 	}
-	o := server.Options{HSTS: h.cfg.Public.MaxAge(), Name: "auth", Addr: c.Listen, Handler: h.proxies, Log: h.log, Metrics: metrics, HTTP2: true}
+	o := server.Options{
+		HSTS: h.cfg.Public.MaxAge(), Name: "auth", Addr: c.Listen, Handler: h.proxies, Log: h.log, Metrics: metrics, HTTP2: true,
+		Connections: h.room.connections("auth"),
+	}
 	if !c.Cleartext() {
 		if o.TLSConfig, err = h.serverTLS(c.TLS.Cert, c.TLS.Key, c.URL); err != nil {
 			return err

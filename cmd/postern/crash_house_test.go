@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -101,7 +100,7 @@ func freePorts(t *testing.T, n int) (ports []int) {
 	return ports
 }
 
-// readToken waits for the administrator's token that the first start prints.
+// readToken waits for the administrator's token that the first start writes.
 func (m *mortal) readToken() {
 	m.t.Helper()
 	limit := time.After(time.Minute)
@@ -111,14 +110,20 @@ func (m *mortal) readToken() {
 			m.ended = nil
 			m.t.Fatalf("the server does not start: %v", err)
 		case <-limit:
-			m.t.Fatal("the server printed no token")
+			m.t.Fatal("the server wrote no token")
 		case <-look:
 		}
-		said, err := os.ReadFile(m.out.Name())
+		// The path is printed once the token opens something.
+		if said, err := os.ReadFile(m.out.Name()); err != nil {
+			m.t.Fatal(err)
+		} else if !strings.Contains(string(said), "first.token") {
+			continue
+		}
+		text, err := os.ReadFile(m.file("data/first.token"))
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		m.token = strings.TrimSpace(string(regexp.MustCompile(`pst_\S+\n`).Find(said)))
+		m.token = strings.TrimSpace(string(text))
 	}
 }
 

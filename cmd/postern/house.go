@@ -57,6 +57,7 @@ type house struct {
 	shown     listenerCertificates // the certificates that listeners show
 	reload    *reloader
 	listeners listeners
+	room      room // of their connections
 }
 
 // open opens the store and the CA and wires the rest; nothing is served or runs
@@ -249,6 +250,8 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	part("views", h.every(viewsEvery, "comparing the views of revocation", h.monitor.Look))
 	part("clock", h.every(clockEvery, "watching the clock", h.watchClock))
 	part("refused sign-ins", h.every(refusedEvery, "counting refused sign-ins", h.tellRefused))
+	part("first token", h.every(firstTokenEvery, "removing the first administrator's token", h.removeFirst))
+	part("local tokens", h.every(localEvery, "answering a request for a token on this machine", h.answerLocal))
 	part("receipts", h.every(time.Hour, "forgetting receipts", h.registrar.Forget))
 	part("secrets", h.every(secretsEvery, "reading secrets again", h.reload.secrets))
 	part("channels", h.every(channelsEvery, "watching the channels", h.watchChannels))

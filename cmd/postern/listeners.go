@@ -44,6 +44,7 @@ func (l listeners) close() error {
 
 // listen makes the handlers and takes the addresses; nothing is served before run.
 func (h *house) listen(ctx context.Context) error {
+	h.room = newRoom(fileLimit(), h.cfg.Public.Proxies())
 	sites, err := h.sites()
 	if err != nil {
 		return err
@@ -81,7 +82,7 @@ func (h *house) listen(ctx context.Context) error {
 		return err
 	}
 	if h.listeners.plain, err = server.New(server.Options{
-		HSTS: h.cfg.Public.MaxAge(), Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain,
+		HSTS: h.cfg.Public.MaxAge(), Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain, Connections: h.room.connections("plain"),
 		Log: h.log, Metrics: metrics, Source: &limit.Source{Trusted: h.cfg.Public.Proxies()},
 	}); err != nil {
 		return err
@@ -98,7 +99,7 @@ func (h *house) listen(ctx context.Context) error {
 func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *server.Metrics) (err error) {
 	o := server.Options{
 		HSTS: h.cfg.Public.MaxAge(), Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext,
-		Source: &limit.Source{Trusted: h.cfg.Public.Proxies()},
+		Source: &limit.Source{Trusted: h.cfg.Public.Proxies()}, Connections: h.room.connections("public"),
 		Failed: func(w http.ResponseWriter, r *http.Request) { site.Fail(w, r, errors.New("a request panicked"), "") },
 	}
 	if o, err = h.fronted(o, h.cfg.Public.Front()); err == nil {
@@ -110,7 +111,7 @@ func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *ser
 func (h *house) listenAdmin(handler http.Handler, metrics *server.Metrics) (err error) {
 	o := server.Options{
 		HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true,
-		Source: h.staffSource(),
+		Source: h.staffSource(), Connections: h.room.connections("admin"),
 	}
 	if h.outbox != nil {
 		o.Hosts = server.LoopbackHosts()
@@ -139,6 +140,7 @@ func (h *house) listenClients(metrics *server.Metrics) error {
 	}
 	h.listeners.mtls, err = server.New(server.Options{
 		HSTS: h.cfg.Public.MaxAge(), Name: "mtls", Addr: h.cfg.MTLS.Listen, Handler: enrolment.Before(handler), TLSConfig: config, HTTP2: true, Log: h.log, Metrics: metrics,
+		Connections: h.room.connections("mtls"),
 	})
 	return err
 }
@@ -259,6 +261,6 @@ func (h *house) trust(ctx context.Context, site *page.Site) (*trust.Trust, error
 	return trust.New(trust.Options{
 		Root: h.authority.Root(), Issuers: h.issuers, CRL: h.crl, Bundle: h.bundle, WaitBundle: h.waitBundle,
 		OCSP: h.ocsp, OCSPFromPath: ocspFromPath, Site: site, URL: h.cfg.Plain.URL, Now: h.now, Log: h.log, Closing: ctx.Done(),
-		TrustedProxies: h.cfg.Public.Proxies(),
+		TrustedProxies: h.cfg.Public.Proxies(), MaxWaiters: h.room.waiters(),
 	})
 }

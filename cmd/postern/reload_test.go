@@ -87,7 +87,7 @@ func TestACorrectedSecretIsTakenWithoutARestart(t *testing.T) {
 		t.Setenv("POSTERN_SMS_"+name, value)
 	}
 	s := serveAt(t, path, states)
-	secret := regexp.MustCompile(`shown once: (pst_\S+)\n`).FindStringSubmatch(s.out.String())[1]
+	secret := firstTokenIn(t, s.cfg.Data)
 	o := operator{t, append(os.Environ(), "POSTERN_SERVER="+s.cfg.Admin.URL, "POSTERN_TOKEN="+secret)}
 
 	// Beside the running server.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"strconv"
@@ -15,7 +14,6 @@ import (
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/cmd/postern/systemd"
 	"github.com/postern-ca/postern/issuance"
-	"github.com/postern-ca/postern/issuance/staff"
 )
 
 // serveCommand runs the server.
@@ -35,8 +33,9 @@ sms again (but for provider and countries); the log says which other keys have
 changed and need a restart. Files of certificates and secrets are also read again
 by themselves when they change.
 
-The first start makes an administrator's token, printed once; further ones are
-made with "postern token add".`,
+The first start writes an administrator's token to DATA/first.token. It expires after
+a day, and the file is removed once there is another administrator's token: add one
+with "postern token add", or with "postern token create --local" on this machine.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			load := func() (*config.Config, error) { return settings.load(cmd) }
@@ -77,12 +76,14 @@ func serve(cmd *cobra.Command, load func() (*config.Config, error), make bool) e
 	}
 	defer h.close()
 	h.reload.load, h.reload.level = load, level
-	token, err := h.firstToken(cmd.Context())
+	path, token, err := h.firstToken(cmd.Context())
 	if err != nil {
 		return err
 	}
-	if !token.Empty() {
-		fmt.Fprintf(cmd.OutOrStdout(), "administrator's token, shown once: %s\n", token.Reveal())
+	if path != "" {
+		h.sayFirst(cmd.OutOrStdout(), path, token)
+	} else if err := h.warnWithoutAdministrator(cmd.Context()); err != nil {
+		return err
 	}
 	return h.runNotifying(cmd.Context(), reload)
 }
@@ -106,6 +107,7 @@ func (h *house) runNotifying(ctx context.Context, reload <-chan os.Signal) error
 	err := h.run(ctx, func() {
 		h.log.Info("serving", "public", h.listeners.public.Addr().String(), "plain", h.listeners.plain.Addr().String(),
 			"admin", h.listeners.admin.Addr().String(), "mtls", h.listeners.mtls.Addr().String())
+		h.room.say(h.log)
 		if s := h.listeners.auth; s != nil {
 			h.log.Info("serving proxies", "auth", s.Addr().String())
 		}
@@ -154,20 +156,6 @@ func (h *house) watchdog(ctx context.Context, microseconds string, tell func(str
 			}
 		}
 	}
-}
-
-// firstToken makes an administrator's token if nobody has a live one, and
-// returns it; otherwise it returns an empty secret.
-func (h *house) firstToken(ctx context.Context) (issuance.Secret, error) {
-	some, err := h.staff.HasAdministrator(ctx)
-	if err != nil || some {
-		return issuance.Secret{}, err
-	}
-	_, secret, err := h.staff.AddToken(ctx, issuance.System("setup"), staff.TokenRequest{
-		Name: "first administrator",
-		Role: issuance.RoleAdministrator,
-	})
-	return secret, err
 }
 
 // settings are the flags of every command that reads the configuration.

@@ -89,6 +89,7 @@ func (t Token) confirmable(by issuance.Actor, now time.Time) error {
 
 // forAnother reports whether a token that by adds for owner needs another person.
 // The first other person is let in by one alone: there is nobody yet to confirm it.
+// The first administrator's token is no other person once it opens nothing.
 func (o *Office) forAnother(tx Reader, by issuance.Actor, owner string) (bool, error) {
 	if !o.FourEyes || by.Role == issuance.RoleSystem || strings.EqualFold(owner, by.Person()) {
 		return false, nil
@@ -99,7 +100,7 @@ func (o *Office) forAnother(tx Reader, by issuance.Actor, owner string) (bool, e
 			return false, err
 		}
 		for _, t := range tokens {
-			if !strings.EqualFold(t.Person(), by.Person()) {
+			if over := t.first() && !t.live(o.Desk.Now()); !over && !strings.EqualFold(t.Person(), by.Person()) {
 				return true, nil
 			}
 		}

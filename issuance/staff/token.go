@@ -75,3 +75,8 @@ func (t Token) closed(now time.Time) string {
 	}
 	return ""
 }
+
+// expired reports whether t opened something until its time was over.
+func (t Token) expired(now time.Time) bool {
+	return !t.Waits() && t.RevokedAt.IsZero() && !t.live(now)
+}

@@ -30,33 +30,52 @@ func (q TokenRequest) owner(by issuance.Actor) string {
 // and cannot be shown again. If another person has to confirm the token, it is only
 // the first half of the secret: [Office.ConfirmToken] returns the other.
 func (o *Office) AddToken(ctx context.Context, by issuance.Actor, q TokenRequest) (Token, issuance.Secret, error) {
-	secret := issuance.NewSecret([]byte("pst_" + string(issuance.NewToken().Reveal())))
-	t := Token{Name: q.Name, Owner: q.owner(by), Role: q.Role, AddedBy: by}
-	if err := errors.Join(by.May(issuance.AddVerb, issuance.TokenNoun), t.check()); err != nil {
+	secret := NewSecret()
+	t, err := q.token(by)
+	if err != nil {
 		return Token{}, issuance.Secret{}, err
 	}
-	if q.Lifetime < 0 {
-		return Token{}, issuance.Secret{}, issuance.Invalidf("lifetime", "is negative",
-			"use a duration such as 2160h, or 0 for a token that never expires")
-	}
-	err := issuance.Do(ctx, o.Desk, o.Store, func(tx Tx, e *issuance.Entry) error {
-		t.ID, t.CreatedAt = TokenID(issuance.NewID("tok-", e.Now)), e.Now
+	err = issuance.Do(ctx, o.Desk, o.Store, func(tx Tx, e *issuance.Entry) error {
 		t.Digest, t.Half = digestOf(secret), ""
 		if waits, err := o.forAnother(tx, by, t.Owner); err != nil {
 			return err
 		} else if waits {
 			t.Digest, t.Half = "", t.Digest
 		}
-		if q.Lifetime > 0 {
-			t.ExpiresAt = e.Now.Add(q.Lifetime)
-		}
-		if err := tx.PutToken(t); err != nil {
-			return err
-		}
-		e.Audit(by, issuance.AddVerb, t.record())
-		return nil
+		return t.put(tx, e, by, q.Lifetime)
 	})
 	return t, secret, err
+}
+
+// NewSecret makes the secret of a token.
+func NewSecret() issuance.Secret {
+	return issuance.NewSecret([]byte("pst_" + string(issuance.NewToken().Reveal())))
+}
+
+// token returns the token that by asks for, checked, without what the store gives it.
+func (q TokenRequest) token(by issuance.Actor) (Token, error) {
+	t := Token{Name: q.Name, Owner: q.owner(by), Role: q.Role, AddedBy: by}
+	if err := errors.Join(by.May(issuance.AddVerb, issuance.TokenNoun), t.check()); err != nil {
+		return Token{}, err
+	}
+	if q.Lifetime < 0 {
+		return Token{}, issuance.Invalidf("lifetime", "is negative",
+			"use a duration such as 2160h, or 0 for a token that never expires")
+	}
+	return t, nil
+}
+
+// put stores a new token.
+func (t *Token) put(tx Tx, e *issuance.Entry, by issuance.Actor, lifetime time.Duration) error {
+	t.ID, t.CreatedAt = TokenID(issuance.NewID("tok-", e.Now)), e.Now
+	if lifetime > 0 {
+		t.ExpiresAt = e.Now.Add(lifetime)
+	}
+	if err := tx.PutToken(*t); err != nil {
+		return err
+	}
+	e.Audit(by, issuance.AddVerb, t.record())
+	return nil
 }
 
 // RevokeToken revokes a token at once. Revoking it again does nothing.
@@ -116,16 +135,6 @@ func liveAdministrators(tx Reader, now time.Time) (n int, err error) {
 	}
 }
 
-// HasAdministrator reports whether there is a valid administrator's token.
-func (o *Office) HasAdministrator(ctx context.Context) (bool, error) {
-	var n int
-	err := o.Store.View(ctx, func(tx Reader) (err error) {
-		n, err = liveAdministrators(tx, o.Desk.Now())
-		return err
-	})
-	return n > 0, err
-}
-
 // Authenticate returns who holds secret, or records that somebody was refused. Of a
 // token that opens nothing any more it returns the holder, too, with the error.
 // Without any secret nobody has tried to sign in.
@@ -141,12 +150,16 @@ func (o *Office) Authenticate(ctx context.Context, secret issuance.Secret) (issu
 	if err != nil && !errors.Is(err, issuance.ErrNotFound) {
 		return issuance.Actor{}, err
 	}
-	if why := t.closed(o.Desk.Now()); err != nil {
+	switch why := t.closed(o.Desk.Now()); {
+	case err != nil:
 		o.Refuse(ctx, issuance.Actor{}, UnknownToken, "")
-	} else if why != "" {
-		o.Refuse(ctx, t.holder(), why, "")
-	} else {
+	case why == "":
 		return t.holder(), nil
+	default:
+		o.Refuse(ctx, t.holder(), why, "")
+	}
+	if t.expired(o.Desk.Now()) {
+		return t.holder(), tooLate(t)
 	}
 	return t.holder(), refused()
 }
@@ -155,5 +168,14 @@ func refused() error {
 	return &issuance.Error{
 		Kind: issuance.Denied, Code: issuance.CodeUnauthenticated, Message: "the token is not valid",
 		Hint: "ask an administrator for a new one", Next: issuance.Next{Verb: issuance.AddVerb, Noun: issuance.TokenNoun},
+	}
+}
+
+// tooLate tells who has the secret of an expired token what to do.
+func tooLate(t Token) error {
+	return &issuance.Error{
+		Kind: issuance.Denied, Code: issuance.CodeUnauthenticated, Message: "the token expired at " + t.ExpiresAt.UTC().Format(time.RFC3339),
+		Hint: "ask an administrator for a new one; if there is none, create one on the server's machine",
+		Next: issuance.Next{Verb: issuance.CreateLocalVerb, Noun: issuance.TokenNoun},
 	}
 }

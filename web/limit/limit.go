@@ -1,4 +1,5 @@
-// Package limit bounds how many requests one network address may send.
+// Package limit bounds how many requests one network address may send, and how many
+// connections it may hold.
 //
 // It keeps noise away, and decides nothing else: the tries that matter are counted
 // for each order, in the store.
@@ -55,14 +56,9 @@ func (l *Limiter) Take(address netip.Addr) (wait time.Duration) {
 	return wait
 }
 
-// bucket returns the bucket of the network that address is in: an IPv6 host
-// has a /64 of addresses to send from.
+// bucket returns the bucket of the network that address is in.
 func (l *Limiter) bucket(address netip.Addr) *rate.Limiter {
-	bits := 32
-	if address = address.Unmap(); address.Is6() {
-		bits = 64
-	}
-	network, _ := address.WithZone("").Prefix(bits)
+	network := Network(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if b, ok := l.young[network]; ok {

@@ -14,8 +14,9 @@ import (
 // Metrics counts and times requests. A nil *Metrics does nothing. Its labels are
 // listener, route template, method and status: nothing that a stranger chooses.
 type Metrics struct {
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
+	requests    *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
+	connections connections
 
 	mu    sync.Mutex // held to replace known
 	known atomic.Pointer[map[seen]measured]
@@ -38,7 +39,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Buckets: []float64{.001, .003, .01, .03, .1, .3, 1, 3, 10, 60},
 		}, []string{"listener", "route"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.duration} {
+	for _, c := range []prometheus.Collector{m.requests, m.duration, &m.connections} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}

@@ -38,7 +38,8 @@ type Problem struct {
 	Request    string        `json:"request,omitempty"`     // names the log event
 }
 
-// Next is a verb of the API: POST /api/v1/<noun>s/<id>/<verb>, or GET for list.
+// Next is a verb of the API: POST /api/v1/<noun>s/<id>/<verb>, or GET for list; or
+// create-local, which takes somebody on the server's machine.
 type Next struct {
 	Verb issuance.Verb `json:"verb"`
 	Noun issuance.Noun `json:"noun"`

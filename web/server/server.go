@@ -35,8 +35,10 @@ type Options struct {
 	// TLSConfig has certificates; nil serves plain HTTP.
 	TLSConfig *tls.Config
 	HTTP2     bool // over TLS
-	Log       *slog.Logger
-	Metrics   *Metrics // nil: nothing is measured
+	// Connections bounds how many there are at a time; nil: nothing does. New names it.
+	Connections *limit.Connections
+	Log         *slog.Logger
+	Metrics     *Metrics // nil: nothing is measured
 	// HSTS is for how long browsers are told to keep to https (RFC 6797), where a request
 	// came over TLS: 0 for a year, negative for not at all.
 	HSTS time.Duration
@@ -93,8 +95,13 @@ func New(o Options) (*Server, error) {
 			return nil, fmt.Errorf("opening the %s listener: %w", o.Name, err)
 		}
 	}
+	if o.Connections == nil {
+		o.Connections = new(limit.Connections)
+	}
+	o.Connections.Name, o.Connections.Log = o.Name, o.Log
+	o.Metrics.watch(o.Name, o.Connections)
 	stack := newStack(o)
-	return &Server{opts: o, http: newHTTP(o, stack), stack: stack, listener: listener}, nil
+	return &Server{opts: o, http: newHTTP(o, stack), stack: stack, listener: o.Connections.Listen(listener)}, nil
 }
 
 func newHTTP(o Options, stack *stack) *http.Server {
@@ -106,6 +113,7 @@ func newHTTP(o Options, stack *stack) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnContext:       o.ConnContext,
+		ConnState:         o.Connections.State,
 		ErrorLog:          log.New(lines{o.Log, o.Name}, "", 0),
 		Protocols:         new(http.Protocols),
 	}

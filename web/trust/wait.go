@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/postern-ca/postern/web/limit"
 )
 
 // maxWait is how long a request may wait for a change: less than the minute after
@@ -37,35 +39,36 @@ func waitPreferred(headers []string) time.Duration {
 	return 0
 }
 
-// waiters bounds how many requests wait, in all and of one address: each holds a
-// connection, and a stranger must not take them all.
+// waiters bounds how many requests wait, in all and of one IPv4 address or IPv6 /64:
+// each holds a connection, and a stranger must not take them all.
 type waiters struct {
 	mu       sync.Mutex
 	max      int
 	all      int
-	of       map[netip.Addr]int
+	of       map[netip.Prefix]int
 	maxOfOne int
 }
 
 func newWaiters(limit int) *waiters {
-	return &waiters{max: limit, maxOfOne: max(1, limit/8), of: make(map[netip.Addr]int)}
+	return &waiters{max: limit, maxOfOne: max(1, limit/8), of: make(map[netip.Prefix]int)}
 }
 
 // enter takes a place; the caller gives it back with leave.
 func (w *waiters) enter(address netip.Addr) (leave func(), ok bool) {
+	network := limit.Network(address)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.all >= w.max || w.of[address] >= w.maxOfOne {
+	if w.all >= w.max || w.of[network] >= w.maxOfOne {
 		return nil, false
 	}
 	w.all++
-	w.of[address]++
+	w.of[network]++
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.all--
-		if w.of[address]--; w.of[address] == 0 {
-			delete(w.of, address)
+		if w.of[network]--; w.of[network] == 0 {
+			delete(w.of, network)
 		}
 	}, true
 }

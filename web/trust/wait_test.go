@@ -151,7 +151,11 @@ func TestWaitersAreBounded(t *testing.T) {
 		begin("192.0.2.1:1000")
 	}
 	refused("192.0.2.1:2000", "a third of one client waits")
-	for i := range 14 {
+	for i := range 2 {
+		begin(fmt.Sprintf("2001:db8::%d", i+1))
+	}
+	refused("2001:db8::3", "a third of one /64 waits")
+	for i := range 12 {
 		begin(fmt.Sprintf("192.0.2.%d:1000", i+2))
 	}
 	refused("198.51.100.1:1000", "a seventeenth waits")

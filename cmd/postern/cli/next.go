@@ -25,6 +25,8 @@ func CommandFor(n issuance.Next) string {
 	}
 	words := []string{"postern", groupFor(n.Noun), string(n.Verb)}
 	switch {
+	case n.Verb == issuance.CreateLocalVerb:
+		words = append(words[:2], "create", "--local")
 	case n.ID == "":
 	case n.Noun == issuance.AuditNoun:
 		words = append(words, "--serial", n.ID)

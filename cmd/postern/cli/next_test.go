@@ -21,6 +21,10 @@ func TestAdviceNamesTheCommand(t *testing.T) {
 			&issuance.Error{Hint: "see its history", Next: issuance.Next{Verb: issuance.ListVerb, Noun: issuance.AuditNoun, ID: "3f"}},
 			"see its history: `postern audit list --serial 3f`",
 		},
+		{
+			&issuance.Error{Hint: "create one", Next: issuance.Next{Verb: issuance.CreateLocalVerb, Noun: issuance.TokenNoun}},
+			"create one: `postern token create --local`",
+		},
 		{&issuance.Error{Hint: "wait"}, "wait"},
 	} {
 		if got := advice(test.err); got != test.want {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/postern-ca/postern/cmd/postern/local"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -112,6 +113,7 @@ func (n *connection) printToken(c *cobra.Command, path string, body map[string]s
 func addToken(n *connection) *cobra.Command {
 	var name, owner, role string
 	var lifetime time.Duration
+	var here onHost
 	roles := words(issuance.RoleAdministrator, issuance.RoleOfficer, issuance.RoleAuditor)
 	c := &cobra.Command{
 		Use: "add --name NAME --role ROLE", Aliases: []string{"create"}, Short: "Create a token, and print it once",
@@ -124,13 +126,24 @@ services) or auditor (reads).
 A token belongs to a person, its owner: two tokens of one owner are one person
 wherever two persons are needed. With policy.four_eyes, a token for somebody else
 opens nothing until another person confirms it; then what is printed is its first
-half, and whoever confirms it gets the second.`,
-		Example: "  POSTERN_TOKEN=$(postern token add --name ci --role auditor --lifetime 2160h)",
-		Args:    args(),
+half, and whoever confirms it gets the second.
+
+With --local no token is needed: run it on the server's machine, as the user that
+runs the server, while it runs. This is the way back in when no administrator's token
+is left. The audit records say so, and the addresses in reports.to get an e-mail.`,
+		Example: "  POSTERN_TOKEN=$(postern token add --name ci --role auditor --lifetime 2160h)\n" +
+			"  postern token create --local --name laptop --role administrator --owner olga@example.com",
+		Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			known, err := choose(role, roles)
 			if err != nil {
 				return flagError(c, "role", err)
+			}
+			if here.asked {
+				return here.create(n, c, local.Request{Name: name, Owner: owner, Role: issuance.Role(known), Lifetime: lifetime})
+			}
+			if here.data != "" || here.config != "" {
+				return Usagef(c, "--data and --config need --local")
 			}
 			body := map[string]string{"name": name, "role": known}
 			if owner != "" {
@@ -147,6 +160,7 @@ half, and whoever confirms it gets the second.`,
 	c.Flags().StringVar(&role, "role", "", "administrator, officer or auditor")
 	complete(c, "role", roles...)
 	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it is valid, for example 2160h (default: it never expires)")
+	here.flags(c)
 	require(c, "name", "role")
 	return c
 }

@@ -8,3 +8,8 @@ import "io/fs"
 func ours(fs.FileInfo) bool { return true }
 
 func writableByOthers(fs.FileInfo) bool { return false }
+
+func openToOthers(fs.FileInfo) bool { return false }
+
+// Owner returns "": elsewhere it is not known.
+func Owner(fs.FileInfo) string { return "" }

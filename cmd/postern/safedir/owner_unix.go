@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 )
 
@@ -25,4 +26,16 @@ func inGroup(info fs.FileInfo) bool {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	groups, err := os.Getgroups()
 	return ok && err == nil && slices.Contains(append(groups, os.Getegid()), int(s.Gid))
+}
+
+// openToOthers reports whether others than the owner may read or write.
+func openToOthers(info fs.FileInfo) bool { return info.Mode()&0o066 != 0 }
+
+// Owner returns the number of the user that owns a file.
+func Owner(info fs.FileInfo) string {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	return strconv.FormatUint(uint64(s.Uid), 10)
 }

@@ -160,3 +160,16 @@ func Sync(dir *os.Root) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// Private refuses an open file that is not ours or root's alone: one that others own,
+// or may read or write.
+func Private(f *os.File) error {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular() || !ours(info) || openToOthers(info):
+		return fmt.Errorf("%s does not belong to root or the user that runs this alone (mode %#o)", f.Name(), info.Mode().Perm())
+	}
+	return nil
+}
