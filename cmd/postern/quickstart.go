@@ -135,6 +135,7 @@ func writeQuickstartConfig(data, path string, ports []int) error {
 	cfg.CA.TrustDomain, cfg.CA.Organization = "postern.example", "Postern Quickstart"
 	cfg.Mail.Provider, cfg.SMS.Provider, cfg.Mail.From = "outbox", "outbox", "Postern <postern@postern.example>"
 	cfg.Log.Level = "warn"
+	cfg.Clock.MaxDowntime = quickstartDowntime
 	if err := onLoopback(cfg, ports); err != nil {
 		return err
 	}
@@ -144,6 +145,10 @@ func writeQuickstartConfig(data, path string, ports []int) error {
 	}
 	return writeNew(path, text, 0o600)
 }
+
+// quickstartDowntime is how long the machine of a quickstart may be off or asleep
+// without anybody having to accept its clock: a laptop stays closed for a holiday.
+const quickstartDowntime = 60 * 24 * time.Hour
 
 // onLoopback gives the listeners the wanted ports (public, plain, admin, mtls), or
 // free ones where those are taken or 0, on loopback and over plain HTTP. The ports
