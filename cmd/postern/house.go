@@ -41,11 +41,13 @@ type house struct {
 	blocked   *badkeys.Lists
 	mark      *marker // nil on a database that is not the one of the configuration
 	authority *ca.Authority
+	unsigned  unsigned
 	responder *ca.Responder
 	publisher *ca.Publisher
 	monitor   *ca.Monitor
 	desk      *issuance.Desk
 	registrar *issuance.Registrar
+	standing  *issuance.Standing // of clients, as they are checked
 	staff     *staff.Office
 	reports   *report.Office
 	seen      *issuance.Seen   // uses of certificates
@@ -65,7 +67,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 
 // openWith is open with the machine's clocks and the database at a path.
 func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read func() issuance.Reading, database string) (h *house, err error) {
-	h = &house{cfg: cfg, log: log}
+	h = &house{cfg: cfg, log: log, unsigned: make(unsigned, maxUnsigned)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -96,6 +98,7 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read fu
 	if h.authority, err = ca.Open(ca.OpenOptions{
 		Dir: filepath.Join(cfg.Data, caDirectory), TrustDomain: cfg.CA.TrustDomain, Passphrase: cfg.CA.Passphrase,
 		URLs: ca.URLs{Base: cfg.Plain.URL}, Shards: cfg.CA.CRLShards, Now: h.clock.Signing,
+		Validity: cfg.Policy().Validity, Backdate: cfg.Policy().Backdate, Refused: h.refused,
 	}); err != nil {
 		return h, err
 	}
@@ -114,7 +117,7 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read fu
 	}
 	h.monitored()
 	// bbolt has one process: whatever was being sent was so by one that is dead.
-	if err := h.registrar.Recover(ctx); err != nil {
+	if err := errors.Join(h.registrar.Recover(ctx), h.registrar.Distinguish(ctx)); err != nil {
 		return h, err
 	}
 	if err := h.newCouriers(); err != nil {
@@ -161,7 +164,7 @@ func (h *house) revocation(ctx context.Context) error {
 
 // monitored wires who compares what the house says of revocation with the register.
 func (h *house) monitored() {
-	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Service: h.service, Now: h.now, Wall: h.clock.Wall}
+	clients := &ca.Clients{Authority: h.authority, Certificate: h.standing.Certificate, Service: h.standing.Service, Now: h.now, Wall: h.clock.Wall}
 	h.monitor = &ca.Monitor{
 		Store: h.store.Feed(), Publisher: h.publisher, Responder: h.responder, Now: h.clock.Signing, Log: h.log,
 		Check: func(ctx context.Context, c *x509.Certificate) error {
@@ -191,6 +194,7 @@ func (h *house) offices() (err error) {
 	if err := errors.Join(h.staff.Check(), h.reports.Check()); err != nil {
 		return err
 	}
+	h.standing = issuance.NewStanding(h.store, h.store.Version)
 	h.registrar, err = issuance.New(issuance.Config{
 		Desk: h.desk, Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(),
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.CSRReader(h.blocked.Problem), Pack: delivery.Pack,
@@ -236,6 +240,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 		part("courier for "+string(channel), c.Run)
 	}
 	part("publisher", h.publisher.Run)
+	part("refused signatures", h.tellUnsigned)
 	if h.cfg.CA.OCSPPresign {
 		part("OCSP answers", h.responder.Presign)
 	}

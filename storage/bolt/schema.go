@@ -51,6 +51,7 @@ func migrations() []migration {
 		markKeys,
 		makeProposals,
 		listRevoked,
+		listByEnd,
 	}
 }
 
