@@ -67,7 +67,7 @@ func serverURL(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// bearer returns the token: a flag stands over the environment.
+// bearer returns the token: a flag overrides the environment.
 func (n *connection) bearer() (issuance.Secret, error) {
 	o := n.options
 	token := n.token
