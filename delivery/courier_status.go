@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -21,37 +20,11 @@ type Status struct {
 	Failed       uint64    // messages that were given up at once
 }
 
-// State is a channel's status, with the messages that wait.
-type State struct {
-	Status
-	Waiting int // messages that wait, up to 500
-	// Oldest is the one that was queued first, or the zero value if none waits.
-	Oldest issuance.Notice
-}
-
 // Status returns the current status of the channel. It does not read the store.
 func (c *Courier) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.status
-}
-
-// State returns the channel's status and the messages that wait, including those
-// that are being sent.
-func (c *Courier) State(ctx context.Context) (State, error) {
-	s := State{Status: c.Status()}
-	err := c.Registrar.Read(ctx, func(tx issuance.Reader) error {
-		const ever = 100 * 365 * 24 * time.Hour
-		waiting, err := tx.DueNotices(c.Channel, c.Now().Add(ever), issuance.MaxPage)
-		for i, n := range waiting {
-			if i == 0 || n.CreatedAt.Before(s.Oldest.CreatedAt) {
-				s.Oldest = n
-			}
-		}
-		s.Waiting = len(waiting)
-		return err
-	})
-	return s, err
 }
 
 // record keeps the channel's status and writes the log: one line a try, and one

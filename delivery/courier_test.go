@@ -113,6 +113,19 @@ func runCourier(t *testing.T, sender Sender, prepare func(*memory), change ...fu
 	return h
 }
 
+// waiting returns the messages that wait.
+func (h *courierHouse) waiting(t *testing.T) (out []issuance.Notice) {
+	t.Helper()
+	err := h.courier.Registrar.Read(t.Context(), func(tx issuance.Reader) (err error) {
+		out, err = tx.DueNotices(issuance.SMS, time.Now().AddDate(1, 0, 0), issuance.MaxPage)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return out
+}
+
 // end stops the courier and waits for it.
 func (h *courierHouse) end() {
 	h.stop()

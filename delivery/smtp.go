@@ -124,7 +124,7 @@ func (c SMTPConfig) checkServer() error {
 }
 
 func (c SMTPConfig) checkSignIn() error {
-	if c.TLS == NoTLS && c.Username != "" && !loopback(c.Host) {
+	if c.TLS == NoTLS && c.Username != "" && !issuance.IsLoopback(c.Host) {
 		return issuance.Invalidf("mail.smtp.tls", "none would send the password unencrypted",
 			"choose starttls or implicit, or remove the username")
 	}
@@ -147,12 +147,6 @@ func (c SMTPConfig) checkSignIn() error {
 		return issuance.Invalidf("mail.smtp.auth", "is not a way to sign in", "choose password or xoauth2")
 	}
 	return nil
-}
-
-// loopback reports whether host is this one.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // IsHelloName reports whether s may be sent in EHLO (RFC 5321, section 4.1.1.1): a

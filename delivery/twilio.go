@@ -29,6 +29,7 @@ type TwilioConfig struct {
 	Timeout             time.Duration     // of one request; 0 for 20 seconds
 	Roots               *x509.CertPool    // nil for the system's
 	Transport           http.RoundTripper // nil for one with Roots that uses the usual proxy variables
+	Now                 func() time.Time  // nil for time.Now
 }
 
 // Twilio sends SMS through Twilio's Messages resource, version 2010-04-01.
@@ -51,6 +52,9 @@ func NewTwilio(c TwilioConfig) (*Twilio, error) {
 		return nil, issuance.Invalidf("sms.twilio.from",
 			"is not set, and neither is sms.twilio.messaging_service_sid",
 			"set the sender's number, or the SID of a messaging service")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.BaseURL == "" {
 		c.BaseURL = "https://api.twilio.com"

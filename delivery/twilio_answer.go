@@ -19,6 +19,7 @@ type twilioTransport struct {
 	ctx  context.Context
 	base *url.URL
 	next http.RoundTripper
+	now  func() time.Time
 
 	err    error // nothing came back
 	status int
@@ -27,7 +28,7 @@ type twilioTransport struct {
 }
 
 func (t *Twilio) transport(ctx context.Context) *twilioTransport {
-	return &twilioTransport{ctx: ctx, base: t.base, next: t.config.Transport}
+	return &twilioTransport{ctx: ctx, base: t.base, next: t.config.Transport, now: t.config.Now}
 }
 
 // answerLimit is the most bytes of a provider's answer that are read.
@@ -81,7 +82,7 @@ func (t *twilioTransport) fault(m Message, asked string) error {
 // refusal says what Twilio's own answer means. The HTTP status decides; codes
 // only tell the faults of the account from those of the recipient.
 func (t *twilioTransport) refusal(m Message, asked string, answer twilioError) *SendError {
-	e := &SendError{RetryAfter: retryAfter(t.header, time.Now())}
+	e := &SendError{RetryAfter: retryAfter(t.header, t.now())}
 	advice := twilioAdvice(answer.Code)
 	switch {
 	case passes(t.status):
@@ -107,7 +108,7 @@ func (t *twilioTransport) refusal(m Message, asked string, answer twilioError) *
 func (t *twilioTransport) foreign(m Message, asked string) *SendError {
 	e := &SendError{Message: "the answer to " + asked + " was not Twilio's (" + t.origin(m) + ")"}
 	if passes(t.status) {
-		e.RetryAfter = retryAfter(t.header, time.Now())
+		e.RetryAfter = retryAfter(t.header, t.now())
 		e.Message += "; it will be sent again unchanged"
 		return e
 	}

@@ -32,6 +32,7 @@ type WebhookConfig struct {
 	Timeout   time.Duration     // of one request; 0 for 20 seconds
 	Roots     *x509.CertPool    // nil for the system's
 	Transport http.RoundTripper // nil for one with Roots that uses the usual proxy variables
+	Now       func() time.Time  // nil for time.Now
 }
 
 // Webhook sends SMS through any gateway that accepts a request and answers 2xx.
@@ -49,6 +50,9 @@ func NewWebhook(c WebhookConfig) (*Webhook, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return nil, issuance.Invalidf("sms.webhook.url", "is not an http or https URL",
 			"set the gateway's address, for example https://sms.example.com/send")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Method == "" {
 		c.Method = http.MethodPost

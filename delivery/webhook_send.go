@@ -7,7 +7,6 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // Send makes one request. It returns no id, because gateways have no common field
@@ -19,7 +18,7 @@ func (w *Webhook) Send(ctx context.Context, m Message) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "", webhookRefusal(resp)
+	return "", w.refusal(resp)
 }
 
 // Check sends a HEAD request, which changes nothing (RFC 9110, section 9.2.1), with
@@ -33,7 +32,7 @@ func (w *Webhook) Check(ctx context.Context) (string, error) {
 	}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		return "", webhookRefusal(resp)
+		return "", w.refusal(resp)
 	}
 	return "the SMS gateway is reachable and answered " + strconv.Itoa(resp.StatusCode) +
 		" to HEAD; only a test message shows whether it accepts messages", nil
@@ -61,11 +60,11 @@ func (w *Webhook) ask(ctx context.Context, method string, body []byte, more http
 	return resp, nil
 }
 
-// webhookRefusal returns nil for an answer that accepts, or what it means. Only
+// refusal returns nil for an answer that accepts, or what it means. Only
 // 400 and 422 are about the message, and they too only if no proxy wrote them,
 // which write HTML: any other answer says that whatever is sent meets the same.
-func webhookRefusal(resp *http.Response) error {
-	e := &SendError{Message: "the SMS gateway answered " + strconv.Itoa(resp.StatusCode), RetryAfter: retryAfter(resp.Header, time.Now())}
+func (w *Webhook) refusal(resp *http.Response) error {
+	e := &SendError{Message: "the SMS gateway answered " + strconv.Itoa(resp.StatusCode), RetryAfter: retryAfter(resp.Header, w.config.Now())}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch status := resp.StatusCode; {
 	case status/100 == 2:

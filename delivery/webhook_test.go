@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-ca/postern/delivery/twiliotest"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -198,5 +199,30 @@ func TestOutboxKeepsTheLast(t *testing.T) {
 	got[0] = Message{}
 	if again := o.Messages(); len(again[0].ID) != 249 || len(again[199].ID) != 50 {
 		t.Error("the caller's slice is the outbox's own")
+	}
+}
+
+// TestADateIsReadByTheHousesClock: a provider that answers with a date to come back
+// at is not asked before it by a machine whose clock is years ahead, nor years later.
+func TestADateIsReadByTheHousesClock(t *testing.T) {
+	house := time.Date(2031, 5, 1, 12, 0, 0, 0, time.UTC)
+	now := func() time.Time { return house }
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		g := &gateway{status: status, header: http.Header{"Retry-After": {house.Add(9 * time.Minute).Format(http.TimeFormat)}}}
+		webhook := g.sender(t, WebhookConfig{Body: `{"to":"{{to}}","text":"{{text}}"}`, Now: now})
+		server := httptest.NewServer(g)
+		defer server.Close()
+		twilio, err := NewTwilio(TwilioConfig{
+			AccountSID: twiliotest.AccountSID, AuthToken: issuance.NewSecret([]byte(twiliotest.AuthToken)), From: twiliotest.From, BaseURL: server.URL, Now: now,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, sender := range map[string]Sender{"webhook": webhook, "Twilio": twilio} {
+			_, err := sender.Send(t.Context(), Message{ID: "msg-1", Channel: issuance.SMS, To: "+41791234542", Text: issuance.NewSecret([]byte("a text"))})
+			if got, ok := errors.AsType[*SendError](err); !ok || got.RetryAfter != 9*time.Minute {
+				t.Errorf("%s, status %d: got %+v, want to wait 9 minutes", name, status, got)
+			}
+		}
 	}
 }

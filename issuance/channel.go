@@ -45,7 +45,21 @@ func waitingFor(tx NoticeReader, channel Channel, now time.Time, longer time.Dur
 }
 
 // dueSince returns when n was first to be sent, or sent again by staff.
-func (n Notice) dueSince() time.Time { return n.GiveUpAt.Add(-noticeLifetime(n.Kind)) }
+func (n Notice) dueSince() time.Time {
+	if !n.WaitsSince.IsZero() {
+		return n.WaitsSince
+	}
+	return n.GiveUpAt.Add(-noticeLifetime(n.Kind))
+}
+
+// delayedAfter is how long a message may wait before its contact is told of it.
+const delayedAfter = 30 * time.Second
+
+// delayed reports whether n waits for its provider: it was refused at least once, or
+// nobody could hand it over, because the channel is paused or slow.
+func (n Notice) delayed(now time.Time) bool {
+	return n.State == Pending && (n.LastError != "" || now.Sub(n.dueSince()) > delayedAfter)
+}
 
 // watchAgain is how long staff are not told again of a channel that goes on failing.
 const watchAgain = 6 * time.Hour

@@ -31,6 +31,8 @@ type ClaimView struct {
 	WindowEnds time.Time
 	// PasswordState is that of the password SMS, from PasswordStage on; "" for a CSR.
 	PasswordState NoticeState
+	// PasswordDelayed reports whether that SMS waits for the provider.
+	PasswordDelayed bool
 	// PasswordSent is how many messages with the password were sent; PasswordMore
 	// reports whether another may be sent, now or, if it is not zero, from
 	// PasswordNextAt on.
@@ -47,7 +49,7 @@ type CodeView struct {
 	Live    bool      // it can be entered
 	Spent   bool      // too many wrong tries
 	Waiting bool      // the provider has not accepted it yet
-	Delayed bool      // and has refused it at least once
+	Delayed bool      // and that takes long: the provider refused it, or the channel is paused
 	Failed  bool      // it could not be delivered; staff know
 	EndsAt  time.Time // zero while Waiting
 	Expired bool
@@ -169,8 +171,7 @@ func (l reading) lookCode(o *Order) (c CodeView, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.Waiting = n.State == Pending
-	c.Delayed = c.Waiting && n.LastError != ""
-	c.Failed = n.State == Failed
+	c.Waiting, c.Delayed, c.Failed = n.State == Pending, n.delayed(l.now), n.State == Failed
+	c.Expired = c.Expired && !c.Delayed // one that nobody could hand over is made anew when it is sent
 	return c, nil
 }

@@ -36,7 +36,7 @@ func (e *Entry) Enqueue(n Notice) error {
 	if n.CreatedAt.IsZero() { // what is sent again keeps its date, and so its every byte
 		n.CreatedAt = e.Now
 	}
-	n.Channel, n.State, n.Leased = n.Kind.Channel(), Pending, false
+	n.Channel, n.State, n.Leased, n.WaitsSince = n.Kind.Channel(), Pending, false, time.Time{}
 	n.GiveUpAt = n.NextAt.Add(noticeLifetime(n.Kind))
 	if err := e.ledger.PutNotice(n); err != nil {
 		return err

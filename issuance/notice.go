@@ -81,16 +81,19 @@ type Notice struct {
 	// Counter is the HOTP counter of a code, or the number of the link of an
 	// invitation. It keeps an older notice from affecting an order that has moved
 	// on.
-	Counter   uint64    `json:"counter,omitempty"`
-	Text      string    `json:"text,omitempty"` // of an alert: what needs a person; of a notice of a status: that status; of a report: its id
-	Also      []Serial  `json:"also,omitempty"` // of a notice that certificates were revoked: the contact's others
-	Attempts  int       `json:"attempts"`
-	NextAt    time.Time `json:"next_at,omitzero"`
-	Leased    bool      `json:"leased,omitempty"`     // a courier has it; NextAt is when the lease ends
-	GiveUpAt  time.Time `json:"give_up_at"`           // a failure after this is the last one
-	LastError string    `json:"last_error,omitempty"` // for staff; no secrets, no bodies
-	CreatedAt time.Time `json:"created_at"`
-	SettledAt time.Time `json:"settled_at,omitzero"` // accepted, failed or dropped
+	Counter  uint64    `json:"counter,omitempty"`
+	Text     string    `json:"text,omitempty"` // of an alert: what needs a person; of a notice of a status: that status; of a report: its id
+	Also     []Serial  `json:"also,omitempty"` // of a notice that certificates were revoked: the contact's others
+	Attempts int       `json:"attempts"`
+	NextAt   time.Time `json:"next_at,omitzero"`
+	Leased   bool      `json:"leased,omitempty"` // a courier has it; NextAt is when the lease ends
+	GiveUpAt time.Time `json:"give_up_at"`       // a failure after this is the last one
+	// WaitsSince is when a code message was first to be sent whose code was made anew
+	// because it waited; zero for all others.
+	WaitsSince time.Time `json:"waits_since,omitzero"`
+	LastError  string    `json:"last_error,omitempty"` // for staff; no secrets, no bodies
+	CreatedAt  time.Time `json:"created_at"`
+	SettledAt  time.Time `json:"settled_at,omitzero"` // accepted, failed or dropped
 	// ProviderID is the provider's id for the message, such as Twilio's SID.
 	ProviderID string `json:"provider_id,omitempty"`
 }

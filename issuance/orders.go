@@ -18,6 +18,8 @@ type OrderReader interface {
 type Orders interface {
 	OrderReader
 	PutOrder(Order) error
+	// DoneTo returns the audit records of verb about the order with id, the newest first.
+	DoneTo(id OrderID, verb Verb) ([]AuditRecord, error)
 }
 
 // OrderQuery asks for orders.

@@ -150,8 +150,7 @@ func (w *work) lock(o *Order, c Contact) error {
 	return nil
 }
 
-// codeDelayed says so if the live code waits for its provider, which has
-// refused it at least once.
+// codeDelayed says so if the live code waits for its provider.
 func (l reading) codeDelayed(o *Order) error {
 	if !o.Code.Live || o.Code.Notice == "" {
 		return nil
@@ -160,7 +159,7 @@ func (l reading) codeDelayed(o *Order) error {
 	if err != nil {
 		return err
 	}
-	if n.State == Pending && n.LastError != "" {
+	if n.delayed(l.now) {
 		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; " +
 			"your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and is valid only " +
 			"from then on", Retry: time.Minute}

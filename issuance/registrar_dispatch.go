@@ -82,6 +82,7 @@ func (w *work) renewed(n Notice) (Notice, error) {
 		return n, err
 	}
 	o.Code.renew(w.now)
+	n.WaitsSince = n.dueSince()
 	n.Counter, n.GiveUpAt = o.Code.Counter, w.now.Add(codeRetry)
 	return n, errors.Join(w.put(&o), w.PutNotice(n))
 }

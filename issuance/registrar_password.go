@@ -116,7 +116,8 @@ func (l reading) lookPassword(v *ClaimView) error {
 	if err != nil || len(sent) == 0 {
 		return err
 	}
-	v.PasswordSent, v.PasswordState = len(sent), newest(sent).State
+	last := newest(sent)
+	v.PasswordSent, v.PasswordState, v.PasswordDelayed = len(sent), last.State, last.delayed(l.now)
 	err = passwordLimit(sent, l.policy, l.now)
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodePasswordSoon {
 		v.PasswordNextAt, err = l.now.Add(e.Retry), nil

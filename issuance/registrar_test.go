@@ -224,6 +224,69 @@ func TestAnOutageOfTheProviderDoesNotEatTheCodesTime(t *testing.T) {
 	h.ok(err)
 }
 
+// TestAContactIsToldOfAPausedChannel has a channel that pauses before it tries a code:
+// no provider has refused this message, and it gets no further all the same. Asking
+// for more codes would use up the day's.
+func TestAContactIsToldOfAPausedChannel(t *testing.T) {
+	h := newHouse(t)
+	id := h.invited()
+	ctx := t.Context()
+	token := h.post(issuance.Mail)[0].Secret
+	seen := func() issuance.CodeView {
+		t.Helper()
+		v, err := h.Look(ctx, token, issuance.Secret{})
+		h.ok(err)
+		return v.Code
+	}
+	if c := seen(); !c.Waiting || c.Delayed {
+		t.Errorf("just made: %+v", c)
+	}
+	for _, wait := range []time.Duration{h.cfg.Policy.CodeCooldown, 30 * time.Minute, 3 * time.Hour} {
+		h.advance(wait)
+		if c := seen(); !c.Waiting || !c.Delayed || c.Expired {
+			t.Errorf("after another %s: %+v, want it waiting and delayed, and not expired", wait, c)
+		}
+		h.wantCode(h.SendCode(ctx, token), issuance.CodeDelayed)
+	}
+	// The probe of a paused channel makes the code anew, and is refused.
+	out, err := h.TakeNotices(ctx, issuance.SMS, 1, time.Minute)
+	h.ok(err)
+	h.ok(h.Settle(ctx, out[0].Notice.ID, issuance.Outcome{Err: errors.New("401"), Uncharged: true}))
+	h.ok(h.Read(ctx, func(tx issuance.Reader) error {
+		late, err := issuance.Overdue(tx, issuance.SMS, h.now())
+		if len(late) != 1 || late[0].Order != id {
+			t.Errorf("after hours %d messages are overdue, want the code", len(late))
+		}
+		return err
+	}))
+	code := string(h.postLater(issuance.SMS)[0].Secret.Reveal())
+	if c := seen(); c.Waiting || c.Delayed || !c.Live {
+		t.Errorf("sent: %+v", c)
+	}
+	_, err = h.Verify(ctx, token, code)
+	h.ok(err)
+}
+
+// postLater is post after what was refused a second ago is due again.
+func (h *house) postLater(channel issuance.Channel) []issuance.Dispatch {
+	h.advance(time.Second)
+	return h.post(channel)
+}
+
+// TestAContactIsToldOfAPasswordThatWaits is the same of the password of a file.
+func TestAContactIsToldOfAPasswordThatWaits(t *testing.T) {
+	h := newHouse(t)
+	_, token, session := h.downloaded()
+	for minutes, want := range []bool{false, true} {
+		h.advance(time.Duration(minutes) * time.Minute)
+		v, err := h.Look(t.Context(), token, session)
+		h.ok(err)
+		if v.PasswordState != issuance.Pending || v.PasswordDelayed != want {
+			t.Errorf("after %d minutes: %q, delayed %t; want it pending, delayed %t", minutes, v.PasswordState, v.PasswordDelayed, want)
+		}
+	}
+}
+
 // TestACodeIsMadeAnewWhenItsMessageWaited has a channel paused for hours: the code
 // that goes out at last is one that lives as long as it says, and only that one opens.
 func TestACodeIsMadeAnewWhenItsMessageWaited(t *testing.T) {
@@ -520,6 +583,7 @@ func TestWhatAttackersTry(t *testing.T) {
 			h.Verify(ctx, token, "00000000")
 			h.advance(h.cfg.Policy.CodeCooldown)
 			h.SendCode(ctx, token)
+			h.post(issuance.SMS)
 		}
 		close(goOn)
 		h.ok(<-done)

@@ -16,9 +16,6 @@ func (w *work) rename(old, s Service) error {
 	if err := w.moveOrders(old.ID, s.ID); err != nil {
 		return err
 	}
-	if err := w.moveAbandoned(old.ID, s.ID); err != nil {
-		return err
-	}
 	return w.DeleteService(old.ID)
 }
 
@@ -61,20 +58,26 @@ func (w *work) moveOrders(from, to ServiceID) error {
 		if err := w.PutOrder(o); err != nil {
 			return err
 		}
+		if err := w.moveAbandoned(o.ID, to); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// moveAbandoned is moveOrders for the serial numbers that were given up.
-func (w *work) moveAbandoned(from, to ServiceID) error {
-	numbers, more, err := w.Certificates(CertificateQuery{Service: from, Status: Abandoned, Page: Page{Limit: MaxPage}})
+// moveAbandoned is moveOrders for the serial numbers that an order gave up. They are
+// in no list but that of all such numbers, which may be long: the order's audit
+// records name its own.
+func (w *work) moveAbandoned(id OrderID, to ServiceID) error {
+	given, err := w.DoneTo(id, AbandonVerb)
 	if err != nil {
 		return err
 	}
-	if more != "" {
-		return tooMany(from)
-	}
-	for _, c := range numbers {
+	for _, r := range given {
+		c, err := w.Certificate(r.Serial)
+		if err != nil {
+			return err
+		}
 		c.Service = to
 		if err := w.PutCertificate(c); err != nil {
 			return err
@@ -86,7 +89,7 @@ func (w *work) moveAbandoned(from, to ServiceID) error {
 func tooMany(id ServiceID) *Error {
 	return &Error{
 		Kind: Conflict, Code: CodeState, Field: "identifier", Message: "more than " + itoa(MaxPage) +
-			" orders or claims of service " + string(id) + " name it",
+			" orders are for service " + string(id),
 		Hint: "keep the identifier, or add another service",
 	}
 }

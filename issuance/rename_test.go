@@ -3,6 +3,7 @@ package issuance_test
 import (
 	"errors"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -148,6 +149,34 @@ func TestNumbersThatWereGivenUpAreNoCertificates(t *testing.T) {
 	}))
 	if len(kept) != 1 || kept[0].Serial != serial {
 		t.Errorf("numbers that were given up: got %v, want %s", kept, serial)
+	}
+}
+
+// TestRenamingReadsNothingOfOthers renames a service while the database is full of
+// numbers that other services gave up.
+func TestRenamingReadsNothingOfOthers(t *testing.T) {
+	h := newHouse(t)
+	other, err := h.addService("shop", "")
+	h.ok(err)
+	id, _, _ := h.verified()
+	h.ok(second(h.Cancel(t.Context(), h.staff, id, "")))
+	const numbers = 5000
+	h.ok(h.cfg.Store.Update(t.Context(), func(tx issuance.Tx) error {
+		for range numbers {
+			c := issuance.Certificate{Serial: issuance.NewSerial(), Status: issuance.Abandoned, Order: id, Organization: "acme", Service: other.ID}
+			if err := tx.PutCertificate(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = h.rename(h.service.ID, "my page", "my-page")
+	runtime.ReadMemStats(&after)
+	h.ok(err)
+	if n := after.Mallocs - before.Mallocs; n > numbers {
+		t.Errorf("renaming made %d allocations: it reads all %d numbers of other services", n, numbers)
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 // NotFound if there is no match and Conflict if there are several.
 type Resolver struct {
 	tx     resolvable
-	mobile func(typed string) (string, error) // E.164
+	mobile func(typed string) (string, error)   // E.164
+	ascii  func(address string) (string, error) // with the domain in ASCII, as addresses are kept
 }
 
 // resolvable is what a Resolver reads: a Reader, or a transaction.
@@ -22,7 +23,9 @@ type resolvable interface {
 }
 
 // Resolver returns the resolver for the transaction tx.
-func (r *Registrar) Resolver(tx resolvable) Resolver { return Resolver{tx, r.cfg.ReadMobile} }
+func (r *Registrar) Resolver(tx resolvable) Resolver {
+	return Resolver{tx, r.cfg.ReadMobile, r.cfg.ASCIIAddress}
+}
 
 // Party says to whom records belong; "" stands for anybody.
 type Party struct {
@@ -199,7 +202,7 @@ func (v Resolver) named(s Service, spiffe string) ([]Service, error) {
 func (v Resolver) contacts(typed string, in OrgID) ([]Contact, error) {
 	q := ContactQuery{Organization: in, Page: Page{Limit: mostFound}}
 	if strings.Contains(typed, "@") {
-		q.Email = address(typed)
+		q.Email = v.Address(typed)
 	} else {
 		c, err := v.tx.Contact(ContactID(word(typed)))
 		if err == nil {

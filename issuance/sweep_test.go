@@ -20,6 +20,7 @@ func TestALockedOrderLapsesWithItsLink(t *testing.T) {
 		h.advance(h.cfg.Policy.CodeCooldown)
 		if h.order(id).State == issuance.InvitedState {
 			_ = h.SendCode(ctx, token)
+			h.post(issuance.SMS)
 		}
 	}
 	h.wantState(id, issuance.LockedState)

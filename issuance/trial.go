@@ -25,6 +25,9 @@ func (r *Registrar) Trial(ctx context.Context, by Actor, to string) (Channel, st
 // trialTo returns the channel to reads as, to cleaned, and to as a record may show it.
 func (r *Registrar) trialTo(to string) (channel Channel, cleaned, shown string, err error) {
 	if strings.Contains(to, "@") {
+		if to, err = r.cfg.ASCIIAddress(to); err != nil {
+			return "", "", "", aboutTo(err)
+		}
 		cleaned, err = cleanEmail("to", to)
 		return Mail, cleaned, Contact{Email: cleaned}.MaskedEmail(), err
 	}
@@ -35,14 +38,20 @@ func (r *Registrar) trialTo(to string) (channel Channel, cleaned, shown string, 
 // trialNumber returns a number that SMS may go to, in E.164.
 func (r *Registrar) trialNumber(s string) (string, error) {
 	number, err := r.cfg.ReadMobile(s)
-	if e, ok := err.(*Error); ok { //nolint:errorlint // it is about this field alone
-		about := *e
-		about.Field = "to"
-		if !strings.ContainsFunc(s, unicode.IsDigit) {
-			about.Message, about.Hint = "is neither an e-mail address nor a phone number",
-				"give one, for example anna@customer.example or +41 79 123 45 67"
-		}
-		return "", &about
+	if err != nil && !strings.ContainsFunc(s, unicode.IsDigit) {
+		return "", Invalidf("to", "is neither an e-mail address nor a phone number",
+			"give one, for example anna@customer.example or +41 79 123 45 67")
 	}
-	return number, err
+	return number, aboutTo(err)
+}
+
+// aboutTo has an error about an address or number say that it is about the field "to".
+func aboutTo(err error) error {
+	e, ok := err.(*Error) //nolint:errorlint // it is about this field alone
+	if !ok {
+		return err
+	}
+	about := *e
+	about.Field = "to"
+	return &about
 }

@@ -9,14 +9,19 @@ import (
 // word returns an id as it is kept: ids have no capitals and no blanks around them.
 func word(typed string) string { return strings.ToLower(Typed(typed)) }
 
-// address returns the mail address in what is typed: "Anna <anna@acme.example>" and
-// a mailto link have one.
-func address(typed string) string {
+// Address returns the mail address in what is typed, as contacts have it: "Anna
+// <anna@acme.example>" and a mailto link contain one, and the domain is in ASCII.
+// What is not an address is returned without the blanks around it.
+func (v Resolver) Address(typed string) string {
 	typed = strings.TrimPrefix(strings.TrimSpace(typed), "mailto:")
 	if a, err := mail.ParseAddress(typed); err == nil {
 		typed = a.Address
 	}
-	if clean, err := cleanEmail("email", typed); err == nil {
+	ascii, err := v.ascii(typed)
+	if err != nil {
+		return typed
+	}
+	if clean, err := cleanEmail("email", ascii); err == nil {
 		return clean
 	}
 	return typed

@@ -42,11 +42,15 @@ func TestAdminFilters(t *testing.T) {
 	contact, order, serial := h.issued()
 	h.post(http.StatusCreated, "/organizations", `{"id":"other","name":"Other"}`)
 	h.post(http.StatusCreated, "/services", `{"organization":"other","name":"shop"}`)
+	h.post(http.StatusCreated, "/organizations", `{"id":"mueller","name":"Müller"}`)
+	h.post(http.StatusCreated, "/contacts", `{"organization":"mueller","name":"Jörg","email":"jm@müller.example","mobile":"+4915112345678","may_receive":true}`)
 	soon, late := h.now().AddDate(1, 0, 0).Format(time.RFC3339), h.now().AddDate(3, 0, 0).Format(time.RFC3339)
 	for path, want := range map[string]int{
-		"/contacts?organization=acme":                      1,
-		"/contacts?organization=other":                     0,
-		"/contacts?email=ADA@acme.example":                 1,
+		"/contacts?organization=acme":              1,
+		"/contacts?organization=other":             0,
+		"/contacts?email=ADA@acme.example":         1,
+		"/contacts?email=jm@m%C3%BCller.example":   1,
+		"/contacts?email=jm@xn--mller-kva.example": 1,
 		"/services":                                        2,
 		"/services?organization=other":                     1,
 		"/orders?state=downloaded":                         1,

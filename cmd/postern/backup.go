@@ -94,7 +94,7 @@ func (h *house) backupFiles(keys bool) (all []backup.Member, about backup.About,
 	add := func(member, path string) error {
 		data, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(member, filesMember) {
-			h.log.Warn("a file that the configuration names is not there, and not in the backup", "file", path)
+			h.log.Warn("a file named in the configuration does not exist, and is not in the backup", "file", path)
 			delete(about.Files, member)
 			return nil
 		}

@@ -58,7 +58,7 @@ func newBench(b *testing.B, changes ...func(*config.Config)) *bench {
 	cfg.CA.TrustDomain, cfg.CA.Organization, cfg.CA.Passphrase = "postern.example", "Bench", issuance.NewSecret([]byte("bench-passphrase"))
 	cfg.Mail.Provider, cfg.SMS.Provider, cfg.Mail.From = "outbox", "outbox", "bench@postern.example"
 	cfg.Public.PostsPerMinute, cfg.Public.PostsBurst = 1_000_000, 1_000_000
-	must(b, loopback(cfg, []int{0, 0, 0, 0}))
+	must(b, onLoopback(cfg, []int{0, 0, 0, 0}))
 	for _, change := range changes {
 		change(cfg)
 	}

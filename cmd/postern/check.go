@@ -59,7 +59,7 @@ nothing. A gateway behind sms.webhook has no sign-in: it gets a HEAD request.
 
 func check(cmd *cobra.Command, cfg *config.Config, connect bool) error {
 	out := cmd.OutOrStdout()
-	configured, err := newSenders(cfg, new(delivery.Outbox))
+	configured, err := newSenders(cfg, new(delivery.Outbox), time.Now)
 	if err != nil {
 		return err
 	}

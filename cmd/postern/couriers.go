@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/delivery"
@@ -21,7 +22,7 @@ func (h *house) newCouriers() error {
 	if h.cfg.Mail.Provider == "outbox" || h.cfg.SMS.Provider == "outbox" {
 		h.outbox = new(delivery.Outbox)
 	}
-	configured, err := newSenders(h.cfg, h.outbox)
+	configured, err := newSenders(h.cfg, h.outbox, h.now)
 	if err != nil {
 		return err
 	}
@@ -48,12 +49,12 @@ func newTexts(cfg *config.Config) (*delivery.Texts, error) {
 
 // newSenders makes the senders that cfg asks for; outbox stands in for a provider
 // where it says so. Its error names the place of the key at fault.
-func newSenders(cfg *config.Config, outbox *delivery.Outbox) (senders, error) {
+func newSenders(cfg *config.Config, outbox *delivery.Outbox, now func() time.Time) (senders, error) {
 	mail, err := mailSender(cfg, outbox)
 	if err != nil {
 		return nil, cfg.Locate(err)
 	}
-	sms, err := smsSender(cfg, outbox)
+	sms, err := smsSender(cfg, outbox, now)
 	if err != nil {
 		return nil, cfg.Locate(err)
 	}
@@ -67,34 +68,36 @@ func mailSender(cfg *config.Config, outbox *delivery.Outbox) (delivery.Sender, e
 	return newSMTP(cfg)
 }
 
-func smsSender(cfg *config.Config, outbox *delivery.Outbox) (delivery.Sender, error) {
+func smsSender(cfg *config.Config, outbox *delivery.Outbox, now func() time.Time) (delivery.Sender, error) {
 	switch cfg.SMS.Provider {
 	case "outbox":
 		return outbox, nil
 	case "twilio":
-		return twilioSender(cfg.SMS.Twilio)
+		return twilioSender(cfg.SMS.Twilio, now)
 	case "webhook":
-		return webhookSender(cfg.SMS.Webhook)
+		return webhookSender(cfg.SMS.Webhook, now)
 	default:
 		return nil, fmt.Errorf("there is no SMS provider %q", cmp.Or(cfg.SMS.Provider, "(none)"))
 	}
 }
 
-func twilioSender(t config.Twilio) (delivery.Sender, error) {
+func twilioSender(t config.Twilio, now func() time.Time) (delivery.Sender, error) {
 	roots, err := config.Roots(t.CA)
 	if err != nil {
 		return nil, err
 	}
 	return delivery.NewTwilio(delivery.TwilioConfig{
 		AccountSID: t.AccountSID, AuthToken: t.AuthToken, APIKey: t.APIKey, APIKeySecret: t.APIKeySecret,
-		From: t.From, MessagingServiceSID: t.MessagingServiceSID, BaseURL: t.BaseURL, Roots: roots,
+		From: t.From, MessagingServiceSID: t.MessagingServiceSID, BaseURL: t.BaseURL, Roots: roots, Now: now,
 	})
 }
 
-func webhookSender(w config.Webhook) (delivery.Sender, error) {
+func webhookSender(w config.Webhook, now func() time.Time) (delivery.Sender, error) {
 	roots, err := config.Roots(w.CA)
 	if err != nil {
 		return nil, err
 	}
-	return delivery.NewWebhook(delivery.WebhookConfig{URL: w.URL, Method: w.Method, Headers: w.Headers, Body: w.Body, Roots: roots})
+	return delivery.NewWebhook(delivery.WebhookConfig{
+		URL: w.URL, Method: w.Method, Headers: w.Headers, Body: w.Body, Roots: roots, Now: now,
+	})
 }

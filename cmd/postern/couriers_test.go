@@ -39,7 +39,7 @@ mail: {from: certs@bank.example, provider: outbox}
 sms: `+settings+"\n"), 0o600))
 	cfg, err := config.Load(config.Options{Path: path})
 	must(t, err)
-	sender, err := smsSender(cfg, nil)
+	sender, err := smsSender(cfg, nil, time.Now)
 	must(t, err)
 	_, err = sender.Send(t.Context(), delivery.Message{
 		ID: "msg-1", Channel: issuance.SMS, To: "+41791234567", Text: issuance.NewSecret([]byte("Hello")), Date: time.Now(),

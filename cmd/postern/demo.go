@@ -90,7 +90,7 @@ func demoConfig(dir string) (*config.Config, error) {
 	cfg.CA.TrustDomain, cfg.CA.Organization, cfg.Brand.Name = "postern.example", "Postern Demo", "Postern Demo"
 	cfg.Mail.Provider, cfg.SMS.Provider, cfg.Mail.From = "outbox", "outbox", "Postern <postern@postern.example>"
 	cfg.Log.Level = "error"
-	if err := loopback(cfg, []int{0, 0, 0, 0}); err != nil {
+	if err := onLoopback(cfg, []int{0, 0, 0, 0}); err != nil {
 		return nil, err
 	}
 	cfg.Public.Listen, cfg.Public.URL = secure(cfg.Public.Listen)

@@ -46,7 +46,7 @@ func initialize(cfg *config.Config, now func() time.Time) error {
 		return &issuance.Error{
 			Kind: issuance.Conflict, Code: issuance.CodeState,
 			Message: "there is a database in " + cfg.Data + ", but not its seal key " + cfg.Seal.KeyFile,
-			Hint:    "restore the key from its copy: a new one would not open the database",
+			Hint:    "restore the key from your copy: a new key cannot open the database",
 		}
 	}
 	if cfg.CA.Passphrase.Empty() {

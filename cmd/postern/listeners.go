@@ -206,7 +206,7 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 	}
 	own := map[string]http.Handler{
 		"/": site.ReadOnly(site.Home()), server.LivePath: site.ReadOnly(http.HandlerFunc(server.Live)),
-		server.ReadyPath: site.ReadOnly(server.Readiness{Checks: h.checks(), Brief: true}),
+		server.ReadyPath: site.ReadOnly(&server.Brief{Checks: h.checks()}),
 	}
 	paths := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if handler := own[r.URL.Path]; handler != nil {

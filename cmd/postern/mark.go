@@ -73,7 +73,7 @@ func (m *marker) check(ctx context.Context) error {
 func rolledBack(message string) error {
 	return &issuance.Error{
 		Kind: issuance.Unavailable, Code: issuance.CodeState, Message: message,
-		Hint: "it would call revoked certificates good, and is not served: put the newest database back, or run `postern restore --accept-loss`",
+		Hint: "it would report revoked certificates as good, so the server does not start: restore the newest database, or run `postern restore --accept-loss`",
 	}
 }
 

@@ -135,7 +135,8 @@ func writeQuickstartConfig(data, path string, ports []int) error {
 	cfg.CA.TrustDomain, cfg.CA.Organization = "postern.example", "Postern Quickstart"
 	cfg.Mail.Provider, cfg.SMS.Provider, cfg.Mail.From = "outbox", "outbox", "Postern <postern@postern.example>"
 	cfg.Log.Level = "warn"
-	if err := loopback(cfg, ports); err != nil {
+	cfg.Clock.MaxDowntime = quickstartDowntime
+	if err := onLoopback(cfg, ports); err != nil {
 		return err
 	}
 	text, err := config.Template(cfg, passphraseFile)
@@ -145,10 +146,14 @@ func writeQuickstartConfig(data, path string, ports []int) error {
 	return writeNew(path, text, 0o600)
 }
 
-// loopback gives the listeners the wanted ports (public, plain, admin, mtls), or
+// quickstartDowntime is how long the machine of a quickstart may be off or asleep
+// without anybody having to accept its clock: a laptop stays closed for a holiday.
+const quickstartDowntime = 60 * 24 * time.Hour
+
+// onLoopback gives the listeners the wanted ports (public, plain, admin, mtls), or
 // free ones where those are taken or 0, on loopback and over plain HTTP. The ports
 // stay, because addresses stand in certificates.
-func loopback(cfg *config.Config, wanted []int) error {
+func onLoopback(cfg *config.Config, wanted []int) error {
 	var ports []int
 	for _, p := range wanted {
 		free, err := freePort(p)

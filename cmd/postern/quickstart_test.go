@@ -188,3 +188,12 @@ func TestStartedAs(t *testing.T) {
 		}
 	}
 }
+
+// TestAQuickstartSleepsForWeeks: a laptop that was closed over a holiday goes on by itself.
+func TestAQuickstartSleepsForWeeks(t *testing.T) {
+	cfg, err := quickstartConfig(t.TempDir(), make([]int, 4))
+	must(t, err)
+	if got, want := cfg.Clock.MaxDowntime, 30*24*time.Hour; got < want {
+		t.Errorf("clock.max_downtime is %v, want at least %v", got, want)
+	}
+}

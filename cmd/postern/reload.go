@@ -61,7 +61,7 @@ func (r *reloader) all(ctx context.Context) error {
 func (r *reloader) take(ctx context.Context, next *config.Config) error {
 	now, restart := r.sort(r.used.Changed(next), next)
 	merged := r.used.With(next, now)
-	configured, err := newSenders(merged, r.house.outbox)
+	configured, err := newSenders(merged, r.house.outbox, r.house.now)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/storage/backup"
+	"github.com/postern-ca/postern/storage/durable"
 	"github.com/postern-ca/postern/storage/mark"
 )
 
@@ -167,7 +168,7 @@ func (p *placing) note(_ io.Writer, about backup.About) error {
 	if err := os.WriteFile(p.at(stageDirectory, placingFile), nil, 0o600); err != nil {
 		return err
 	}
-	if err := syncDir(p.at(stageDirectory)); err != nil {
+	if err := durable.SyncDir(p.at(stageDirectory)); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(p.cfg.Storage.MarkFile), 0o700); err != nil {
@@ -245,7 +246,7 @@ func (p *placing) putData(out io.Writer, _ backup.About) error {
 		if err := os.Rename(p.at(stageDirectory, name), p.at(name)); err != nil {
 			return fmt.Errorf("putting %s in place: %w", name, err)
 		}
-		if err := syncDir(p.data); err != nil {
+		if err := durable.SyncDir(p.data); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "placed  %s\n", p.at(name))
@@ -275,7 +276,7 @@ func placeNew(out io.Writer, from, to string) error {
 		return err
 	}
 	fmt.Fprintf(out, "placed  %s\n", to)
-	return syncDir(filepath.Dir(to))
+	return durable.SyncDir(filepath.Dir(to))
 }
 
 // ownDirectory refuses a directory in which others could put something in our way.
@@ -288,18 +289,6 @@ func ownDirectory(dir string) error {
 		return issuance.Invalidf("data", dir+" is not a directory", "name a directory, not a link to one")
 	case info.Mode().Perm()&0o022 != 0 || !owned(info):
 		return issuance.Invalidf("data", dir+" can be written by other users", "chmod 700 "+dir+", and run this as its owner")
-	}
-	return nil
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("making names durable: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("making names durable: %w", err)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ type arrow struct{ file, room, path string }
 // shared are the inner rooms that their siblings may import.
 func shared() []string {
 	return []string{
-		"issuance", "web/page", "web/server", "web/limit", "web/cms", "storage/seal",
+		"issuance", "web/page", "web/server", "web/limit", "web/cms", "storage/seal", "storage/durable",
 		"ca/crlfile", "ca/mtls",
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/storage/durable"
 )
 
 // unfinished is how the names of files begin that are being written.
@@ -41,7 +42,7 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err := name(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return keepNames(dir)
 }
 
 // name gives a finished file its name, which nothing must have.
@@ -75,15 +76,11 @@ func absent(path string) error {
 	}
 }
 
-// syncDir makes the names in dir durable, where the file system can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("opening the directory of the backup: %w", err)
-	}
-	err = d.Sync()
+// keepNames makes the names in dir durable, where the file system can.
+func keepNames(dir string) error {
+	err := durable.SyncDir(dir)
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		err = nil
+		return nil
 	}
-	return errors.Join(err, d.Close())
+	return err
 }

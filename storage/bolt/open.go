@@ -12,6 +12,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/storage/durable"
 )
 
 // load opens the file, looks for damage, and brings it up to date.
@@ -70,7 +71,7 @@ func openFile(o Options) (*bbolt.DB, error) {
 	case err != nil:
 		return nil, fmt.Errorf("opening the database: %w", err)
 	case fresh:
-		if err := syncDir(filepath.Dir(o.Path)); err != nil {
+		if err := durable.SyncDir(filepath.Dir(o.Path)); err != nil {
 			db.Close()
 			return nil, fmt.Errorf("making the database's name durable: %w", err)
 		}

@@ -57,6 +57,18 @@ func (t *tx) DueOrders(now time.Time, limit int) ([]issuance.Order, error) {
 	return t.s.tables.orders.take(t, query{prefixes: [][]byte{prefix[string](byDue)}, before: behind(now)}, limit)
 }
 
+// DoneTo implements [issuance.Tx]. It reads what was done to this order alone.
+func (t *tx) DoneTo(id issuance.OrderID, verb issuance.Verb) (out []issuance.AuditRecord, err error) {
+	q := query{prefixes: [][]byte{besideOrderPrefix(auditBeside, id)}}
+	err = t.s.tables.audit.walk(t, q, nil, func(_ []byte, r issuance.AuditRecord) bool {
+		if r.Verb == verb {
+			out = append(out, r)
+		}
+		return true
+	})
+	return out, err
+}
+
 // orAll returns the prefixes, or that of the list of all records if none is set.
 func (m matching) orAll() [][]byte {
 	if len(m.prefixes) == 0 {

@@ -263,13 +263,3 @@ func errClosed() error {
 		Hint: "the server is stopping; try again when it is running",
 	}
 }
-
-// syncDir makes a new name in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

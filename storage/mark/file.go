@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/storage/durable"
 )
 
 // rotateAt is how large the file grows before it becomes the older part.
@@ -65,7 +66,7 @@ func create(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the high-water mark: %w", err)
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("making the name of the high-water mark durable: %w", err), f.Close())
 	}
 	return f, nil
@@ -137,13 +138,4 @@ func (f *File) Close() error {
 		return nil
 	}
 	return f.f.Close()
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/storage/durable"
 )
 
 const (
@@ -59,7 +60,7 @@ func Create(path string) (*Ring, error) {
 		err = e
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		err = durable.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		os.Remove(path) // half a key is worse than none
@@ -146,14 +147,4 @@ func (r *Ring) LogValue() slog.Value { return issuance.Secret{}.LogValue() }
 
 func invalid(message, hint string) *issuance.Error {
 	return issuance.Invalidf("seal.key_file", message, hint)
-}
-
-// syncDir makes a new name in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

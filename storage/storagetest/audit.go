@@ -68,6 +68,17 @@ func testAudit(t *testing.T, fresh Fresh) {
 	same(t, "of a network and an order", []string{"5", "3", "1"}, seqs(issuance.AuditQuery{Address: netip.MustParsePrefix("2001:db8::/64"), Order: "o1"}))
 	same(t, "of a request", []string{"3"}, seqs(issuance.AuditQuery{Request: "r-3"}))
 	same(t, "of nobody", []string{}, seqs(issuance.AuditQuery{Order: "none"}))
+	update(t, s, func(tx Tx) error {
+		for id, want := range map[issuance.OrderID][]string{"o1": {"5", "3", "1"}, "none": {}, "o1\x00": {}} {
+			done, err := tx.DoneTo(id, issuance.ApproveVerb)
+			same(t, "done to "+string(id), want, ids(done, func(r issuance.AuditRecord) string { return fmt.Sprint(r.Seq) }))
+			other, err2 := tx.DoneTo(id, issuance.RejectVerb)
+			if err != nil || err2 != nil || len(other) != 0 {
+				t.Errorf("done to %q: %v, %v, and by another verb %v", id, err, err2, other)
+			}
+		}
+		return nil
+	})
 	for _, id := range []issuance.OrderID{"o1\x00a", "o1\x00", "\x00", "o1\x00a\xff\xff\xff\xff\xff\xff\xff\xfe"} {
 		same(t, "of what is no order", []string{}, seqs(issuance.AuditQuery{Order: id}))
 		view(t, s, func(tx Reader) error {

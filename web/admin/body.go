@@ -200,7 +200,7 @@ func kindOf(v any) string {
 }
 
 func malformed(message string) *issuance.Error {
-	return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeSyntax, Message: message, Hint: `send one JSON object, as in {"name": "value"}`}
+	return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeSyntax, Message: message, Hint: `send one JSON object, for example {"name": "value"}`}
 }
 
 // syntax says where the body stops being JSON, and nothing of what stands there.

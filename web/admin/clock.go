@@ -52,7 +52,7 @@ func (a *API) acceptClock(c *call) (any, error) {
 	}
 	at, err := time.Parse(time.RFC3339, typed)
 	if err != nil && typed != "" {
-		return nil, issuance.Invalidf("time", "is not a time", "write it as RFC 3339 does, as in 2027-01-31T00:00:00Z")
+		return nil, issuance.Invalidf("time", "is not a time", "use RFC 3339, for example 2027-01-31T00:00:00Z")
 	}
 	v, err := a.opts.Registrar.AcceptClock(c.r.Context(), c.by, at)
 	return viewed(v, err, viewClock)

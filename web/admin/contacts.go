@@ -40,7 +40,7 @@ func viewChanged(c issuance.ChangedContact) contact {
 
 func (a *API) listContacts(c *call) (any, error) {
 	q := c.listing("organization", "email")
-	find := issuance.ContactQuery{Email: q.text("email"), Page: q.page()}
+	find, email := issuance.ContactQuery{Page: q.page()}, q.text("email")
 	typed := q.party()
 	if q.err != nil {
 		return nil, q.err
@@ -51,9 +51,12 @@ func (a *API) listContacts(c *call) (any, error) {
 			return nil, "", err
 		}
 		find.Organization = who.Organization
+		if email != "" {
+			find.Email = a.opts.Registrar.Resolver(tx).Address(email)
+		}
 		found, next, err := tx.Contacts(find)
-		if err == nil && len(found) == 0 && find.Email != "" && find.After == "" {
-			err = unknown("email", issuance.ContactNoun, find.Email)
+		if err == nil && len(found) == 0 && email != "" && find.After == "" {
+			err = unknown("email", issuance.ContactNoun, email)
 		}
 		return found, next, err
 	}, viewContact)

@@ -18,7 +18,7 @@ import (
 )
 
 // Path is the address. Envoy asks below it: it appends the path that its client
-// asked for, which is of no interest here.
+// requested, which is ignored.
 const Path = "/auth"
 
 // Ours reports whether a request is for this package.
@@ -26,28 +26,28 @@ func Ours(r *http.Request) bool {
 	return r.URL.Path == Path || r.URL.Path == SeenPath || strings.HasPrefix(r.URL.Path, Path+"/")
 }
 
-// lookUpLimit bounds what one request waits for the register.
+// lookUpLimit is the longest time that one request waits for the register.
 const lookUpLimit = 5 * time.Second
 
-// Options says what the handler needs; all fields but Authorities, Seen and Report must be set.
+// Options configures an [Auth]. All fields must be set, except Authorities, Seen and Report.
 type Options struct {
 	Callers []Caller
-	// Check returns what is known of a client certificate whose key the client
-	// has proven to have, if it stands at this moment: an [*issuance.Error] of
-	// kind Denied tells why not, and comes with what is known of the certificate
-	// if it is one of ours. Any other error is that nobody could tell.
+	// Check returns the record of a client certificate that is valid at this moment;
+	// the client has proven that it has the key. An [*issuance.Error] of kind Denied
+	// says why a certificate is refused, and comes with its record if it is one of
+	// ours. Any other error means that the check was not possible.
 	Check   func(context.Context, *x509.Certificate) (issuance.Certificate, error)
 	Service func(context.Context, issuance.ServiceID) (issuance.Service, error)
-	// Authorities returns our CAs in DER: a client may send them along with its
-	// certificate in any order, as a proxy that passes all of it on shows. Nil: each
-	// certificate must be followed by its issuer's.
+	// Authorities returns our CAs in DER. Clients may send them with their
+	// certificate in any order, and some proxies pass on the whole chain. If it is
+	// nil, each certificate must be followed by that of its issuer.
 	Authorities func() [][]byte
-	// Seen is told of each use of a certificate of ours: refused is empty if it
-	// was let in. It is called before the answer is sent, by many requests at
-	// once, and must return without waiting for anything. Nil: nobody is told.
+	// Seen is called for each use of one of our certificates; refused is empty if it
+	// was accepted. It is called before the answer is sent, from many requests at
+	// once, and must not block. It may be nil.
 	Seen func(serial issuance.Serial, refused issuance.Code)
-	// Report adds what a caller saw itself; Refusals are the codes that it may give.
-	// Nil: there is nothing at SeenPath.
+	// Report records the uses that a caller reports; Refusals are the codes that a
+	// caller may give. If Report is nil, SeenPath does not exist.
 	Report   func(context.Context, []issuance.Usage) (issuance.UsageReport, error)
 	Refusals []issuance.Code
 	// Refused is told of a request by nobody who may ask. Nil: nobody is told.

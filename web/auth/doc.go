@@ -2,10 +2,10 @@
 // auth_request, forward_auth of Caddy and Traefik, Envoy's ext_authz. It says
 // whose service calls, or why the call is refused.
 //
-// It believes a proxy that has proven who it is, and of that proxy one header in
-// one format, which its configuration names. It takes a certificate from it and
-// nothing else: no serial number, no name, no result of another's check. Whether
-// the certificate stands is asked anew for each request; if nobody can tell, the
-// answer is no. From callers that check certificates themselves it takes reports of
-// what they saw, which count and decide nothing.
+// It trusts a proxy that has proven its identity, and reads one header in one
+// format, both set in the configuration. It takes only the certificate from that
+// header: no serial number, no name, no result of another check. The certificate's
+// status is looked up for each request; if that fails, the request is refused.
+// Callers that check certificates themselves can report what they saw; such reports
+// are counted, and decide nothing.
 package auth

@@ -123,6 +123,6 @@ func version(v issuance.ClaimView, now time.Time) string {
 	limited := c.NextAt.Sub(now) > longWait
 	sum := sha256.Sum256(fmt.Append(nil, v.Stage, v.Order.State, v.Certificate.Status, v.PasswordSent, limited,
 		c.Made, c.Live, c.Spent, c.Waiting, c.Delayed, c.Failed, c.Expired, c.EndsAt.UnixNano(),
-		v.PasswordState, v.Certificate.Serial, !v.WindowEnds.IsZero() && !now.Before(v.WindowEnds)))
+		v.PasswordState, v.PasswordDelayed, v.Certificate.Serial, !v.WindowEnds.IsZero() && !now.Before(v.WindowEnds)))
 	return hex.EncodeToString(sum[:8])
 }

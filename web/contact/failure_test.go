@@ -105,6 +105,12 @@ func TestEveryFailureHasItsWords(t *testing.T) {
 			b.pass(2 * time.Minute)
 			b.post("/claim/code")
 		}},
+		"channel paused": {keys: []string{"failure.provider-down.title", "failure.provider-down.what"}, bring: func(b *browser, id issuance.OrderID) {
+			b.pass(2 * time.Minute)
+			b.post("/claim/code")
+			b.pass(40 * time.Minute)
+			b.get("/claim")
+		}},
 		"undeliverable": {keys: []string{"ask.failed", "ask.button"}, bring: func(b *browser, id issuance.OrderID) {
 			b.pass(2 * time.Minute)
 			b.post("/claim/code").refuse(true)
@@ -118,6 +124,12 @@ func TestEveryFailureHasItsWords(t *testing.T) {
 			options: []option{withPolicy(func(p *issuance.Policy) { p.CodeOnRequest = true })},
 			keys:    []string{"ask.none", "ask.button"}, bring: func(b *browser, id issuance.OrderID) { b.get("/claim") },
 		},
+		"password in a paused channel": {keys: []string{"file.delayedWhat"}, bring: func(b *browser, id issuance.OrderID) {
+			verify(b, b.code(id)).post("/claim/download", "target", "java")
+			waitFor(b.T, func() bool { return b.order(id).State == issuance.DownloadedState })
+			b.pass(time.Minute)
+			b.get("/claim")
+		}},
 		"password undeliverable": {keys: []string{"file.failedTitle", "file.failedWhat"}, bring: func(b *browser, id issuance.OrderID) {
 			verify(b, b.code(id)).post("/claim/download", "target", "java")
 			waitFor(b.T, func() bool { return b.order(id).State == issuance.DownloadedState })

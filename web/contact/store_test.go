@@ -132,6 +132,10 @@ func (t memoryTx) Order(id issuance.OrderID) (issuance.Order, error) {
 }
 func (t memoryTx) PutOrder(o issuance.Order) error { t.orders[o.ID] = o; return nil }
 
+func (t memoryTx) DoneTo(issuance.OrderID, issuance.Verb) ([]issuance.AuditRecord, error) {
+	return nil, nil
+}
+
 func (t memoryTx) OrderByLink(d issuance.Digest) (issuance.Order, error) {
 	for _, o := range t.orders {
 		if o.Link.Digest == d {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -42,9 +44,21 @@ func Live(w http.ResponseWriter, _ *http.Request) {
 // or, on request, in JSON.
 type Readiness struct {
 	Checks []Check
-	// Brief omits what is wrong. It is for listeners that strangers can reach.
-	Brief bool
 }
+
+// Brief answers as [Readiness] does, but without what is wrong. It is for listeners
+// that strangers can reach: however many ask, the checks run once a second at most,
+// and those that only warn are left out. The zero value with Checks is ready to use.
+type Brief struct {
+	Checks []Check
+
+	mu      sync.Mutex
+	ready   bool
+	checked time.Time // with a monotonic reading
+}
+
+// briefFor is how long an answer to strangers stays the same.
+const briefFor = time.Second
 
 // Finding is the result of one check.
 type Finding struct {
@@ -56,11 +70,34 @@ type Finding struct {
 
 func (c Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	Route(w, ReadyPath)
-	ctx, cancel := context.WithTimeout(r.Context(), checkLimit)
+	ready, findings := run(r.Context(), c.Checks)
+	answerReady(w, r, ready, findings)
+}
+
+func (b *Brief) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	Route(w, ReadyPath)
+	answerReady(w, r, b.known(r.Context()), []Finding{})
+}
+
+// known returns what is known, from a second ago at most. A caller who hangs up
+// does not end the checks, whose result others get.
+func (b *Brief) known(ctx context.Context) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.checked.IsZero() || time.Since(b.checked) >= briefFor {
+		serious := slices.DeleteFunc(slices.Clone(b.Checks), func(c Check) bool { return c.Warns })
+		b.ready, _ = run(context.WithoutCancel(ctx), serious)
+		b.checked = time.Now()
+	}
+	return b.ready
+}
+
+// run runs checks, and reports whether those that do not only warn succeeded.
+func run(ctx context.Context, checks []Check) (ready bool, findings []Finding) {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
-	ready := true
-	findings := make([]Finding, 0, len(c.Checks))
-	for _, check := range c.Checks {
+	ready, findings = true, make([]Finding, 0, len(checks))
+	for _, check := range checks {
 		f := Finding{Name: check.Name, Ready: true}
 		if err := check.Run(ctx); err != nil {
 			ready = ready && check.Warns
@@ -71,9 +108,11 @@ func (c Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		findings = append(findings, f)
 	}
-	if c.Brief {
-		findings = findings[:0]
-	}
+	return ready, findings
+}
+
+// answerReady writes the result of checks.
+func answerReady(w http.ResponseWriter, r *http.Request, ready bool, findings []Finding) {
 	status := http.StatusOK
 	if !ready {
 		status = http.StatusServiceUnavailable

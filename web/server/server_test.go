@@ -13,7 +13,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -451,6 +453,36 @@ func TestHSTSIsAChoice(t *testing.T) {
 	}
 }
 
+// TestStrangersRunNoChecks has many strangers ask at once, of whom some hang up.
+func TestStrangersRunNoChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var runs, warnings atomic.Int32
+		b := &Brief{Checks: []Check{
+			{Name: "store", Run: func(ctx context.Context) error { runs.Add(1); return ctx.Err() }},
+			{Name: "sms", Warns: true, Run: func(context.Context) error { warnings.Add(1); return issuance.ErrNotFound }},
+		}}
+		gone, hangUp := context.WithCancel(t.Context())
+		hangUp()
+		for second := range int32(3) {
+			var all sync.WaitGroup
+			for range 50 {
+				all.Go(func() {
+					w := httptest.NewRecorder()
+					b.ServeHTTP(w, httptest.NewRequestWithContext(gone, http.MethodGet, ReadyPath, nil))
+					if w.Code != http.StatusOK || w.Body.String() != "ready\n" {
+						t.Errorf("answered with %d %q", w.Code, w.Body)
+					}
+				})
+			}
+			all.Wait()
+			if runs.Load() != second+1 || warnings.Load() != 0 {
+				t.Errorf("in second %d: the check ran %d times, the one that only warns %d times", second, runs.Load(), warnings.Load())
+			}
+			time.Sleep(briefFor)
+		}
+	})
+}
+
 func TestReadinessSaysWhatToDo(t *testing.T) {
 	checks := []Check{
 		{Name: "store", Run: func(context.Context) error { return nil }},
@@ -464,7 +496,7 @@ func TestReadinessSaysWhatToDo(t *testing.T) {
 		t.Errorf("got %d %q, want %q", w.Code, w.Body, want)
 	}
 	w = httptest.NewRecorder()
-	Readiness{Checks: checks, Brief: true}.ServeHTTP(w, r)
+	(&Brief{Checks: checks}).ServeHTTP(w, r)
 	if w.Code != http.StatusServiceUnavailable || w.Body.String() != "not ready\n" {
 		t.Errorf("a stranger is told %d %q", w.Code, w.Body)
 	}

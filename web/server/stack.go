@@ -239,9 +239,7 @@ func LoopbackHosts() []string { return []string{"localhost", "127.0.0.1", "::1"}
 
 // IsLoopbackHost reports whether a Host header names the loopback interface.
 func IsLoopbackHost(host string) bool {
-	name := hostName(host)
-	ip := net.ParseIP(name)
-	return name == "localhost" || ip != nil && ip.IsLoopback()
+	return issuance.IsLoopback(hostName(host))
 }
 
 // knownMethod returns method if it is one of HTTP's: a stranger must not make up

@@ -30,7 +30,7 @@ type backupFlags struct {
 func backups(n *connection) *cobra.Command {
 	var q backupFlags
 	c := &cobra.Command{
-		Use: "backup --out FILE", Short: "Make a backup of everything, encrypted, while the server runs", Args: args(),
+		Use: "backup --out FILE", Short: "Create an encrypted backup while the server runs", Args: args(),
 		Long: `Has the running server write a backup: its database as it is at this moment, the
 CA's directory with its encrypted keys, the configuration and the files that it
 names. Not the seal key and not the passphrase of the CA's keys, unless --keys
@@ -49,9 +49,9 @@ backup goes to standard output.`,
 	}
 	f := c.Flags()
 	f.StringVar(&q.out, "out", "", "file to write, - for standard output")
-	f.StringArrayVar(&q.recipients, "recipient", nil, "age public key of one who can decrypt it; may be repeated")
-	f.StringVar(&q.recipientsFile, "recipients-file", "", "file with age public keys, one a line")
-	f.BoolVar(&q.passphrase, "passphrase", false, "encrypt with a passphrase, asked for on the terminal or from POSTERN_BACKUP_PASSPHRASE")
+	f.StringArrayVar(&q.recipients, "recipient", nil, "age public key of somebody who may decrypt it; may be repeated")
+	f.StringVar(&q.recipientsFile, "recipients-file", "", "file with age public keys, one per line")
+	f.BoolVar(&q.passphrase, "passphrase", false, "encrypt with a passphrase, typed on the terminal or from POSTERN_BACKUP_PASSPHRASE")
 	f.StringVar(&q.passphraseFile, "passphrase-file", "", "encrypt with the passphrase in this file")
 	f.BoolVar(&q.keys, "keys", false, "include the seal key and the passphrase of the CA's keys: whoever can decrypt it can sign")
 	if err := c.MarkFlagRequired("out"); err != nil {
@@ -117,7 +117,7 @@ func (q *backupFlags) to() ([]string, error) {
 			}
 		}
 		if len(to) == 0 {
-			return nil, issuance.Invalidf("recipients-file", "there is no recipient in "+q.recipientsFile, "write age public keys into it, one a line")
+			return nil, issuance.Invalidf("recipients-file", "no recipient found in "+q.recipientsFile, "put age public keys in it, one per line")
 		}
 	}
 	if len(to) > 0 {
@@ -194,8 +194,8 @@ func (c *client) backup(ctx context.Context, w io.Writer, to []string, keys bool
 	}
 	if _, err := io.Copy(w, answer.Body); err != nil {
 		return &issuance.Error{
-			Kind: issuance.Unavailable, Message: "the backup did not arrive as a whole: " + err.Error(),
-			Hint: "try again; what has arrived is no backup",
+			Kind: issuance.Unavailable, Message: "the backup is incomplete: " + err.Error(),
+			Hint: "try again; the part that arrived cannot be used",
 		}
 	}
 	return nil

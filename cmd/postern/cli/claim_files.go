@@ -22,6 +22,7 @@ import (
 	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/cmd/postern/safedir"
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/storage/durable"
 )
 
 // files are what a claim leaves on this machine.
@@ -142,7 +143,7 @@ func (f *files) newKey(q claimRequest) ([]byte, crypto.PublicKey, error) {
 	}
 	f.made = q.newKey
 	err = pem.Encode(file, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := errors.Join(err, file.Sync(), file.Close(), syncDir(filepath.Dir(q.newKey))); err != nil {
+	if err := errors.Join(err, file.Sync(), file.Close(), durable.SyncDir(filepath.Dir(q.newKey))); err != nil {
 		return nil, nil, fmt.Errorf("writing the key: %w", err)
 	}
 	csr, err := x509.CreateCertificateRequest(rand.Reader, new(x509.CertificateRequest), key)
@@ -221,7 +222,7 @@ func (f *files) save(given string) (string, error) {
 		// The name is taken first: a rename alone would replace another file.
 		free, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {
-			err = errors.Join(free.Close(), os.Rename(f.temp.Name(), name), syncDir(f.dir))
+			err = errors.Join(free.Close(), os.Rename(f.temp.Name(), name), durable.SyncDir(f.dir))
 			f.saved = err == nil
 		}
 		switch {
@@ -264,13 +265,4 @@ func (f *files) close() error {
 		err = errors.Join(err, os.Remove(f.made))
 	}
 	return err
-}
-
-// syncDir makes a new name in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

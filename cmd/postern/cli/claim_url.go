@@ -74,7 +74,7 @@ func readLink(address string) (*url.URL, error) {
 	switch {
 	case path == nil:
 		return nil, notALink()
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !issuance.IsLoopback(u.Hostname()):
 		return nil, issuance.Invalidf("url", "is plain http on another machine: the code would be sent unencrypted", "use https")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, notALink()

@@ -31,7 +31,7 @@ func clock(n *connection) *cobra.Command {
 
 func showClock(n *connection) *cobra.Command {
 	return &cobra.Command{
-		Use: "show", Short: "Show whether the server's clock is in doubt, and why", Args: args(),
+		Use: "show", Short: "Show whether the server's clock is in doubt and why", Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			api, err := n.client()
 			if err != nil {
@@ -61,8 +61,8 @@ func (r clockRecord) sheet() *sheet {
 		s.add("in doubt", "no")
 	} else {
 		s.add("in doubt", "since "+r.Doubt.Since.UTC().Format(time.RFC3339)+": "+r.Doubt.Cause)
-		s.add("the server goes by", r.Time.UTC().Format(time.RFC3339))
-		s.add("stopped", "issuing, sweeping, lapsing, forgetting; revocation goes on")
+		s.add("the server uses", r.Time.UTC().Format(time.RFC3339))
+		s.add("stopped", "issuing, cleaning up, expiring and deleting; revocation continues")
 	}
 	for _, a := range r.Servers {
 		said := "the clock is " + strconv.FormatFloat(-a.OffsetSeconds, 'f', 1, 64) + " s ahead of it"
@@ -78,7 +78,7 @@ func acceptClock(n *connection) *cobra.Command {
 	var sure bool
 	var typed string
 	c := &cobra.Command{
-		Use: "accept", Short: "Confirm that the server's clock is right, and go on",
+		Use: "accept", Short: "Confirm that the server's clock is right",
 		Long: `Confirms the time that the server's clock says, after it has jumped: the machine
 was suspended, was off for long, or had a wrong clock before. Correct the clock
 first if it is wrong.
@@ -116,6 +116,6 @@ with the server's, or --time says the time.`,
 		},
 	}
 	sureFlag(c, &sure)
-	c.Flags().StringVar(&typed, "time", "", "the present time, as in 2027-01-31T09:00:00Z; it must be the server's, give or take two minutes")
+	c.Flags().StringVar(&typed, "time", "", "the current time, for example 2027-01-31T09:00:00Z; it must be the server's, give or take two minutes")
 	return c
 }

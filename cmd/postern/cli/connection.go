@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -62,18 +61,13 @@ func serverURL(s string) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, issuance.Invalidf("server", "is not the address of a server", "write it like "+DefaultServer)
 	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
+	if u.Scheme == "http" && !issuance.IsLoopback(u.Hostname()) {
 		return nil, issuance.Invalidf("server", "is plain http on another machine: the token would be sent unencrypted", "use https")
 	}
 	return u, nil
 }
 
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// bearer returns the token: a flag stands over the environment.
+// bearer returns the token: a flag overrides the environment.
 func (n *connection) bearer() (issuance.Secret, error) {
 	o := n.options
 	token := n.token

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,25 +29,31 @@ func disableCommand[T any](n *connection, v verb[T], h holder[T]) *cobra.Command
 	c.Flags().StringVar(&with, "revoke", "", "revoke its certificates too, with this reason")
 	complete(c, "revoke", reasons()...)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if _, err := issuance.ParseReason(with); err != nil && with != "" {
+		reason, err := issuance.ParseReason(with)
+		if err != nil && with != "" {
 			return Usagef(c, "--revoke must be one of %s", strings.Join(reasons(), ", "))
 		}
 		left, id, err := h.certificates(n, c, v, args[0])
 		if err != nil {
 			return err
 		}
-		if len(left.certificates) > 0 && with == "" {
-			if err := left.preview(c); err != nil {
+		if with != "" {
+			left.reason = reason
+			if err := left.agreedWith(c, v.ask); err != nil {
 				return err
 			}
-			say(c.ErrOrStderr(), "These certificates stay active.")
+		} else if err := left.announce(c); err != nil {
+			return err
+		}
+		if err := disable(c, args); err != nil {
+			return err
+		}
+		if err := h.again(c, &left, id); err != nil {
+			return err
 		}
 		if with != "" {
-			left.reason, _ = issuance.ParseReason(with)
-			return left.withDisable(c, v.ask, func() error { return disable(c, args) })
-		}
-		if err := disable(c, args); err != nil || len(left.certificates) == 0 {
-			return err
+			left.sure = true
+			return left.revoke(c)
 		}
 		return left.offer(c, "postern cert revoke --"+h.filter+" "+id+" --reason "+string(h.reason))
 	}
@@ -76,31 +83,54 @@ func (h holder[T]) certificates(n *connection, c *cobra.Command, v verb[T], arg 
 	return mass{api: api, certificates: standing, reason: h.reason, asJSON: n.json}, id, err
 }
 
-// withDisable asks once for both, disables, and revokes.
-func (m mass) withDisable(c *cobra.Command, ask string, disable func() error) error {
-	sure, err := c.Flags().GetBool("yes")
+// again lists the certificates once more, now that the record is disabled and gets
+// no others: one may have been issued since the first time. It shows those.
+func (h holder[T]) again(c *cobra.Command, m *mass, id string) error {
+	now, err := m.api.standing(c.Context(), url.Values{h.filter: {id}})
 	if err != nil {
 		return err
 	}
-	if !sure && len(m.certificates) > 0 {
-		if err := m.preview(c); err != nil {
-			return err
-		}
-		n := len(m.certificates)
-		what := fmt.Sprintf("%s Its %s revoked as %s, for good. Type %d to go on: ",
-			ask, plural(n, "certificate is", "%d certificates are"), m.reason, n)
-		if err := typed(c, what, strconv.Itoa(n)); err != nil {
-			return err
-		}
-		if err := c.Flags().Set("yes", "true"); err != nil {
-			return err
-		}
+	known := map[string]bool{}
+	for _, r := range m.certificates {
+		known[r.Serial] = true
 	}
-	if err := disable(); err != nil {
+	later := mass{api: m.api, certificates: slices.DeleteFunc(slices.Clone(now), func(r certificateRecord) bool { return known[r.Serial] })}
+	m.certificates = now
+	if len(later.certificates) == 0 {
+		return nil
+	}
+	say(c.ErrOrStderr(), "Issued meanwhile:")
+	return later.preview(c)
+}
+
+// announce shows which certificates will stay, before the record is disabled.
+func (m mass) announce(c *cobra.Command) error {
+	if len(m.certificates) == 0 {
+		return nil
+	}
+	if err := m.preview(c); err != nil {
 		return err
 	}
-	m.sure = true
-	return m.revoke(c)
+	say(c.ErrOrStderr(), "These certificates stay active.")
+	return nil
+}
+
+// agreedWith asks once for both, disabling and revoking.
+func (m mass) agreedWith(c *cobra.Command, ask string) error {
+	sure, err := c.Flags().GetBool("yes")
+	if err != nil || sure || len(m.certificates) == 0 {
+		return err
+	}
+	if err := m.preview(c); err != nil {
+		return err
+	}
+	n := len(m.certificates)
+	what := fmt.Sprintf("%s Its %s revoked as %s, for good. Type %d to go on: ",
+		ask, plural(n, "certificate is", "%d certificates are"), m.reason, n)
+	if err := typed(c, what, strconv.Itoa(n)); err != nil {
+		return err
+	}
+	return c.Flags().Set("yes", "true")
 }
 
 // offer asks on a terminal whether to revoke them too, and says elsewhere what does it.
@@ -110,6 +140,9 @@ func (m mass) offer(c *cobra.Command, command string) error {
 		return err
 	}
 	n := len(m.certificates)
+	if n == 0 {
+		return nil
+	}
 	what := fmt.Sprintf("Revoke %s too, as %s? Type %d, or press Enter to leave it so: ", plural(n, "it", "all %d"), m.reason, n)
 	if !sure && isTerminal(c.InOrStdin()) && typed(c, what, strconv.Itoa(n)) == nil {
 		m.sure = true

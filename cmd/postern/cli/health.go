@@ -37,7 +37,7 @@ func health(o Options) *cobra.Command {
 				return issuance.Invalidf("url", "is not the address of a server", "write it like "+DefaultServer)
 			}
 			asker := o.transport(roots)
-			if t, ok := asker.Transport.(*http.Transport); ok && roots == nil && loopback(u.Hostname()) {
+			if t, ok := asker.Transport.(*http.Transport); ok && roots == nil && issuance.IsLoopback(u.Hostname()) {
 				// Nothing secret is asked or answered, and on this machine the
 				// certificate is mostly one of Postern's own authority.
 				t.TLSClientConfig.InsecureSkipVerify = true

@@ -80,7 +80,7 @@ func (m mass) revoke(c *cobra.Command) error {
 		}
 	}
 	done, passed, err := m.all(c)
-	return m.tell(c, done, before+passed, err)
+	return m.tell(c, done, before, passed, err)
 }
 
 // open returns those that are not revoked and, of a compromise, what it takes along.
@@ -175,19 +175,19 @@ func typed(c *cobra.Command, ask, want string) error {
 }
 
 // tell says what came of it, on standard output.
-func (m mass) tell(c *cobra.Command, done []string, passed int, err error) error {
+func (m mass) tell(c *cobra.Command, done []string, before, passed int, err error) error {
+	left := max(0, len(m.certificates)-len(done)-passed)
+	before += passed
 	if m.asJSON {
-		if e := printJSON(c.OutOrStdout(), map[string]any{"revoked": done, "revoked_before": passed, "left": max(0,
-			len(m.certificates)-len(done))}); e != nil {
+		if e := printJSON(c.OutOrStdout(), map[string]any{"revoked": done, "revoked_before": before, "left": left}); e != nil {
 			return e
 		}
 	} else if err == nil || len(done) > 0 {
-		say(c.OutOrStdout(), "revoked %s; %d revoked before", plural(len(done), "1 certificate", "%d certificates"), passed)
+		say(c.OutOrStdout(), "revoked %s; %d revoked before", plural(len(done), "1 certificate", "%d certificates"), before)
 	}
 	if err == nil {
 		return nil
 	}
-	left := max(0, len(m.certificates)-len(done))
 	message := err.Error()
 	if errors.Is(err, context.Canceled) {
 		message = "interrupted"

@@ -37,12 +37,14 @@ func (m mass) all(c *cobra.Command) (done []string, passed int, err error) {
 	}
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
+	inFlight, cutOff := finishing(ctx)
+	defer cutOff()
 	next := make(chan string)
 	var workers sync.WaitGroup
 	for range atOnce {
 		workers.Go(func() {
 			for serial := range next {
-				if r.one(ctx, serial) != nil {
+				if r.one(ctx, inFlight, serial) != nil {
 					stop()
 				}
 			}
@@ -65,6 +67,17 @@ func (m mass) all(c *cobra.Command) (done []string, passed int, err error) {
 	return r.outcome()
 }
 
+// finishTime is how long requests in flight have once no others are made.
+const finishTime = 10 * time.Second
+
+// finishing returns a context that ends finishTime after ctx: what was asked of the
+// server is done, and is to be counted.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	after, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(finishTime, cancel) })
+	return after, cancel
+}
+
 // outcome returns what was done and passed over: what was taken along was done.
 func (r *run) outcome() (done []string, passed int, err error) {
 	done = []string{}
@@ -83,8 +96,8 @@ func (r *run) outcome() (done []string, passed int, err error) {
 }
 
 // one revokes a certificate and keeps what came of it.
-func (r *run) one(ctx context.Context, serial string) error {
-	record, before, err := r.post(ctx, serial)
+func (r *run) one(ctx, inFlight context.Context, serial string) error {
+	record, before, err := r.post(ctx, inFlight, serial)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -102,16 +115,16 @@ func (r *run) one(ctx context.Context, serial string) error {
 	return err
 }
 
-// post asks the server, some times if it is busy. It returns the certificate, and
-// whether it was revoked before.
-func (r *run) post(ctx context.Context, serial string) (record certificateRecord, before bool, err error) {
+// post asks the server, some times if it is busy and ctx is not done. It returns the
+// certificate, and whether it was revoked before.
+func (r *run) post(ctx, inFlight context.Context, serial string) (record certificateRecord, before bool, err error) {
 	path := certificatePath(serial)
 	for try := range 5 {
 		record = certificateRecord{}
-		err = r.api.post(ctx, path+"/revoke", r.body(), &record)
+		err = r.api.post(inFlight, path+"/revoke", r.body(), &record)
 		switch issuance.KindOf(err) {
 		case issuance.Conflict:
-			if e := r.api.get(ctx, path, nil, &record); e == nil && record.Status == string(issuance.Revoked) {
+			if e := r.api.get(inFlight, path, nil, &record); e == nil && record.Status == string(issuance.Revoked) {
 				return record, true, nil
 			}
 			return record, false, err

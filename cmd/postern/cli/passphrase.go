@@ -33,7 +33,7 @@ func BackupPassphrase(fromEnvironment, file string, c *cobra.Command, fresh bool
 		}
 	}
 	if fresh && len(typed) < leastPassphrase {
-		return issuance.Secret{}, issuance.Invalidf("passphrase", fmt.Sprintf("is shorter than %d characters", leastPassphrase), "use a longer one: nothing else protects the backup")
+		return issuance.Secret{}, issuance.Invalidf("passphrase", fmt.Sprintf("is shorter than %d characters", leastPassphrase), "use a longer passphrase: nothing else protects the backup")
 	}
 	return issuance.NewSecret([]byte(typed)), nil
 }

@@ -40,7 +40,7 @@ func (k checker) backup() {
 	k.between("backup.keep", b.Keep, 1, 10_000)
 	if len(b.Recipients) == 0 {
 		if b.Directory != "" && b.At != "off" {
-			k.need("backup.recipients", "", "name those who can decrypt the backups: the public keys that `age-keygen` prints, age1...")
+			k.need("backup.recipients", "", "list the public keys of those who may decrypt the backups, as `age-keygen` prints them (age1...)")
 		}
 		return
 	}

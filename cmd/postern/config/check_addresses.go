@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // listen checks an address to listen on.
@@ -48,7 +50,7 @@ func clash(a, b string) bool {
 	if errA != nil || errB != nil || portA != portB || portA == "0" {
 		return false
 	}
-	return hostA == hostB || every(hostA) || every(hostB) || loopback(hostA) && loopback(hostB)
+	return hostA == hostB || every(hostA) || every(hostB) || issuance.IsLoopback(hostA) && issuance.IsLoopback(hostB)
 }
 
 func every(host string) bool {
@@ -56,14 +58,9 @@ func every(host string) bool {
 	return host == "" || ip != nil && ip.IsUnspecified()
 }
 
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 func loopbackListen(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	return err == nil && loopback(host)
+	return err == nil && issuance.IsLoopback(host)
 }
 
 func schemeOf(address string) string {
@@ -81,7 +78,7 @@ func (k checker) url(key, address string, plain bool) {
 	if u == nil || u.Scheme == "https" {
 		return
 	}
-	if !plain || !loopback(u.Hostname()) {
+	if !plain || !issuance.IsLoopback(u.Hostname()) {
 		k.say(key, quoted(address)+" is not https", "use https; http is only for localhost")
 	}
 }

@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"github.com/postern-ca/postern/delivery"
+	"github.com/postern-ca/postern/issuance"
 )
 
 // signIn checks how Postern signs in at the mail server.
 func (k checker) signIn(s SMTP) {
 	k.oneOf("mail.smtp.auth", s.Auth, "password", "xoauth2")
 	switch {
-	case s.TLS == "none" && s.Username != "" && !loopback(s.Host):
+	case s.TLS == "none" && s.Username != "" && !issuance.IsLoopback(s.Host):
 		k.say("mail.smtp.tls", "the password would be sent unencrypted", "set starttls or implicit")
 	case s.Auth == "xoauth2":
 		k.xoauth2(s)

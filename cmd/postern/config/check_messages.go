@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/postern-ca/postern/delivery"
+	"github.com/postern-ca/postern/issuance"
 )
 
 func (k checker) mail() {
@@ -104,7 +105,7 @@ func (k checker) endpoint(key, address, hint string) {
 		k.say(key, "is not an address", hint)
 	case u.User != nil:
 		k.say(key, "has a user name in it", "remove it: credentials have their own keys")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !issuance.IsLoopback(u.Hostname())):
 		k.say(key, "is not https", "use https, because secrets are sent there; http is only for localhost")
 	}
 }

@@ -117,7 +117,7 @@ type MTLSTLS struct {
 // Storage says what keeps everything.
 type Storage struct {
 	Driver string `yaml:"driver"` // bolt
-	// MarkFile says how far the database has come, so that an older copy is known for one.
+	// MarkFile records how far the database has come, so that an older copy is recognised.
 	MarkFile string `yaml:"mark_file" config:"path" example:"/var/lib/postern-mark/postern.mark"`
 }
 

@@ -1,8 +1,8 @@
-// Package config reads what an operator has decided: postern.yaml, environment
-// variables and flags, and says everything that is wrong with them at once, each
-// with file, line, key and what to do.
+// Package config reads the settings of a server from postern.yaml, environment
+// variables and flags. It reports all errors at once, each with file, line, key and
+// what to do.
 //
-// A flag stands over the environment, that over the file, that over the default.
-// It reads files that are named to it, and never the environment by itself: the
-// caller passes that in. A key that nothing knows is an error, wherever it stands.
+// Flags override environment variables, which override the file, which overrides
+// the defaults. The package reads the files that it is given; the caller passes in
+// the environment. An unknown key is an error, wherever it is set.
 package config

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // Warnings returns what is allowed and seldom meant, or unsafe.
@@ -25,7 +27,7 @@ func (k checker) warnPublic() {
 	case k.Public.TLS.Proxy && len(k.Public.TrustedProxies) == 0:
 		k.say("public.trusted_proxies", "is not set, but public.tls.proxy is",
 			"set the proxy's address: otherwise all contacts share one address, and one of them can use up the attempts of all")
-	case err == nil && u.Scheme == "https" && !k.Public.TLS.Proxy && k.Public.TLS.Cert == "" && !loopback(u.Hostname()):
+	case err == nil && u.Scheme == "https" && !k.Public.TLS.Proxy && k.Public.TLS.Cert == "" && !issuance.IsLoopback(u.Hostname()):
 		k.say("public.tls.cert", "is not set: the certificate of "+u.Hostname()+" comes from Postern's own CA",
 			"browsers will warn contacts: use a certificate from a public CA, or put a proxy with one in front")
 	}
@@ -69,7 +71,7 @@ func (k checker) warnAdmin() {
 }
 
 func (k checker) warnMail() {
-	if s := k.Mail.SMTP; k.Mail.Provider == "smtp" && s.TLS == "none" && !loopback(s.Host) {
+	if s := k.Mail.SMTP; k.Mail.Provider == "smtp" && s.TLS == "none" && !issuance.IsLoopback(s.Host) {
 		k.say("mail.smtp.tls", "is none: links to certificates cross the network unencrypted", "set starttls or implicit")
 	}
 }

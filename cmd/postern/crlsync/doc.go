@@ -1,8 +1,8 @@
-// Package crlsync keeps a file of CRLs as Postern has them, beside a server that
-// reads it, and tells that server when there is a newer one.
+// Package crlsync keeps a copy of Postern's CRL bundle up to date for a server that
+// reads it from a file, and has that server reload when the file has changed.
 //
-// It replaces a file by one that package crlfile has verified and that is not
-// older, or not at all: whatever the network, the disk or a kill does, the file is
-// whole. It never deletes it, not even when it has lapsed: what a server does then
-// is the server's to say, and people are told before.
+// It replaces the file only with one that package crlfile has verified and that is
+// not older. So the file is complete, whatever happens to the network, the disk or
+// the process. It never deletes the file, not even after it has expired: the server
+// decides what to do with an expired CRL, and people are warned before that.
 package crlsync

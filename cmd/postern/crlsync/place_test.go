@@ -1,6 +1,7 @@
 package crlsync_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,9 @@ func TestADirectoryOfSomebodyElseIsRefused(t *testing.T) {
 			}
 			if issuance.KindOf(err) != issuance.Conflict || !strings.Contains(err.Error(), "redirect") {
 				t.Errorf("got %v, want a refusal", err)
+			}
+			if e, ok := errors.AsType[*issuance.Error](err); !ok || !strings.Contains(e.Hint, "subPath") {
+				t.Errorf("%v does not say what to do with a container's volume", err)
 			}
 			victims(t)
 		})

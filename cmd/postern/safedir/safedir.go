@@ -129,7 +129,8 @@ func refuse(path, why string) error {
 	return &issuance.Error{
 		Kind: issuance.Conflict, Message: path + " " + why + ", who could redirect what is written there; nothing was written",
 		Hint: "use a directory that belongs to root or to the user that runs this, without write permission for others, " +
-			"and so all those above it",
+			"and so all those above it; of a container's volume that all may write to, such as an emptyDir, mount a subdirectory " +
+			"that this user created (subPath)",
 	}
 }
 
