@@ -59,6 +59,12 @@ const (
 	BackupVerb  Verb = "backup"  // everything was written out, encrypted
 	RestoreVerb Verb = "restore" // a copy was put in place, and what is known beside it taken over
 
+	SignVerb    Verb = "sign"    // a certificate of the house's own: of a listener, of an OCSP responder
+	CertifyVerb Verb = "certify" // a CA of the house, found in its directory
+
+	ChainVerb Verb = "chain" // the audit records became a chain, or got a key that signs for it
+	LoseVerb  Verb = "lose"  // audit records: the copy that was put in place has none of them
+
 	ListVerb Verb = "list" // these two read, and leave no record
 	ShowVerb Verb = "show"
 )
