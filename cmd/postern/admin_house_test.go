@@ -99,6 +99,9 @@ func (h *adminHouse) verifyAudit(_ context.Context, at []uint64) (check admin.Au
 			check.Last = r.AuditHead()
 			for _, seq := range at {
 				link, err := r.AuditLink(seq)
+				if seq == 0 {
+					link = issuance.NoLink
+				}
 				check.Links = append(check.Links, issuance.AuditHead{Seq: seq, Link: link})
 				if err != nil {
 					return err
