@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
@@ -50,9 +49,9 @@ func (h *house) newProxies() (*proxies, error) {
 
 // auth returns the handler for the callers of cfg.
 func (h *house) auth(cfg *config.Config) (*auth.Auth, error) {
-	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Now: h.now, Wall: h.clock.Wall}
+	clients := &ca.Clients{Authority: h.authority, Certificate: h.standing.Certificate, Now: h.now, Wall: h.clock.Wall}
 	o := auth.Options{
-		Check: clients.Check, Service: h.service, Authorities: h.authorities,
+		Check: clients.Check, Service: h.standing.Service, Authorities: h.authorities,
 		Seen: h.seen.See, Report: h.seen.Report, Refusals: refusals(), Log: h.log,
 	}
 	for _, c := range cfg.Auth.Callers {
@@ -94,19 +93,6 @@ func named[T ~string](names []string) []T {
 		out[i] = T(n)
 	}
 	return out
-}
-
-// service returns a service, which is disabled if its organisation is.
-func (h *house) service(ctx context.Context, id issuance.ServiceID) (s issuance.Service, err error) {
-	err = h.registrar.Read(ctx, func(tx issuance.Reader) error {
-		if s, err = tx.Service(id); err != nil {
-			return err
-		}
-		org, err := tx.Organization(s.Organization)
-		s.Disabled = s.Disabled || org.Disabled
-		return err
-	})
-	return s, err
 }
 
 // besideProxies puts what proxies ask in front of staff's handler: a proxy's

@@ -268,7 +268,7 @@ func TestAuthWithoutARegister(t *testing.T) {
 			return err
 		})
 	}}
-	h, err := auth.New(auth.Options{Callers: []auth.Caller{proxy(s.h.cfg.Auth.Callers[0])}, Check: clients.Check, Service: s.h.service, Log: s.h.log})
+	h, err := auth.New(auth.Options{Callers: []auth.Caller{proxy(s.h.cfg.Auth.Callers[0])}, Check: clients.Check, Service: s.h.standing.Service, Log: s.h.log})
 	must(t, err)
 	server := httptest.NewServer(h)
 	defer server.Close()

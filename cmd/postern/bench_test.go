@@ -139,7 +139,9 @@ func (t *bench) product(b *testing.B, clients int, op func(i int) error) float64
 	b.StopTimer()
 	n := float64(b.N)
 	b.ReportMetric(rate, "op/s")
-	b.ReportMetric(float64(t.store.Stats().Fdatasyncs-before.Fdatasyncs)/n, "fdatasync/op")
+	after := t.store.Stats()
+	b.ReportMetric(float64(after.Fdatasyncs-before.Fdatasyncs)/n, "fdatasync/op")
+	b.ReportMetric(float64(after.Writes-before.Writes)/n, "writes/op")
 	b.ReportMetric((processorTime()-cpu).Seconds()*1e3/n, "cpu-ms/op")
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -328,16 +330,12 @@ func (t *bench) parts(algorithm issuance.KeyAlgorithm) {
 }
 
 func BenchmarkCSRs(b *testing.B) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(b, err)
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "x"}}, key)
-	must(b, err)
-	csr := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 	eachClients(b, func(b *testing.B, clients int) {
 		t := newBench(b)
 		reference := bareSigner(b, t)
-		other := load(b, clients, func(int) error {
-			r, err := http.NewRequest(http.MethodPost, reference, bytes.NewReader(csr))
+		csrs := requests(b)
+		other := load(b, clients, func(i int) error {
+			r, err := http.NewRequest(http.MethodPost, reference, bytes.NewReader(csrs[i]))
 			if err != nil {
 				return err
 			}
@@ -345,10 +343,24 @@ func BenchmarkCSRs(b *testing.B) {
 		})
 		all := t.verified(b.N)
 		rate := t.product(b, clients, func(i int) error {
-			return t.post("/claim/download", all[i], url.Values{"csr": {string(csr)}}, http.StatusOK)
+			return t.post("/claim/download", all[i], url.Values{"csr": {string(csrs[i])}}, http.StatusOK)
 		})
 		b.ReportMetric(rate/other, "×bare")
 	})
+}
+
+// requests makes b.N requests, each with a key of its own.
+func requests(b *testing.B) [][]byte {
+	b.Helper()
+	out := make([][]byte, b.N)
+	for i := range out {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		must(b, err)
+		der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "x"}}, key)
+		must(b, err)
+		out[i] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
+	}
+	return out
 }
 
 // bareSigner serves the bare program: x509.CreateCertificate and bbolt's Batch.

@@ -47,6 +47,7 @@ type house struct {
 	auditor   *auditor
 	desk      *issuance.Desk
 	registrar *issuance.Registrar
+	standing  *issuance.Standing // of clients, as they are checked
 	staff     *staff.Office
 	reports   *report.Office
 	seen      *issuance.Seen   // uses of certificates
@@ -170,7 +171,7 @@ func (h *house) revocation(ctx context.Context) error {
 
 // monitored wires who compares what the house says of revocation with the register.
 func (h *house) monitored() {
-	clients := &ca.Clients{Authority: h.authority, Certificate: h.registrar.Certificate, Service: h.service, Now: h.now, Wall: h.clock.Wall}
+	clients := &ca.Clients{Authority: h.authority, Certificate: h.standing.Certificate, Service: h.standing.Service, Now: h.now, Wall: h.clock.Wall}
 	h.monitor = &ca.Monitor{
 		Store: h.store.Feed(), Publisher: h.publisher, Responder: h.responder, Now: h.clock.Signing, Log: h.log,
 		Check: func(ctx context.Context, c *x509.Certificate) error {
@@ -195,6 +196,7 @@ func (h *house) offices() (err error) {
 	if err := errors.Join(h.staff.Check(), h.reports.Check()); err != nil {
 		return err
 	}
+	h.standing = issuance.NewStanding(h.store, h.store.Version)
 	h.registrar, err = issuance.New(issuance.Config{
 		Desk: h.desk, Store: h.store, Signer: h.authority, Policy: h.cfg.Policy(),
 		NewKey: ca.NewKey, KeyOf: ca.KeyAlgorithmOf, ReadCSR: ca.CSRReader(h.blocked.Problem), Pack: delivery.Pack,

@@ -16,7 +16,7 @@ func certificateIndex(r issuance.Certificate) [][]byte {
 	if r.Status == issuance.Abandoned {
 		return append([][]byte{nil, status}, make([][]byte, 4+len(needs)+len(certificateFinders(r)))...)
 	}
-	end := oldest(r.NotAfter, r.Serial)
+	end := ending(r)
 	out := [][]byte{
 		entry[string](byAll, at),
 		status,
@@ -33,6 +33,13 @@ func certificateIndex(r issuance.Certificate) [][]byte {
 		}
 	}
 	return append(out, certificateFinders(r)...)
+}
+
+// ending is the place of r in the lists by NotAfter. That has whole seconds only:
+// those that were issued in one second stand in the order of their issuance, so that
+// what a commit adds to a list is on one page.
+func ending(r issuance.Certificate) []byte {
+	return append(instant(r.NotAfter), oldest(r.IssuedAt, r.Serial)...)
 }
 
 func (t *tx) Certificate(s issuance.Serial) (issuance.Certificate, error) {

@@ -211,6 +211,9 @@ func TestAFaultIsNamed(t *testing.T) {
 func TestALinkIsOneRecordApart(t *testing.T) {
 	s := chained(t, 30)
 	err := s.view(t.Context(), func(tx *tx) error {
+		if tx.b.Bucket([]byte(metaBucket)).Root() != 0 {
+			t.Error("the head has a page of its own, which each commit would write")
+		}
 		var last issuance.AuditHead
 		w := issuance.AuditWalk{At: issuance.AuditHead{Link: issuance.NoLink}}
 		_, _, err := tx.WalkAudit(w, 100, func(h issuance.AuditHead) {

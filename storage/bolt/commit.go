@@ -184,6 +184,7 @@ func (s *Store) try(batch []*call) (culprit int, answers []outcome, err error) {
 func (s *Store) sync(b *bbolt.Tx) error {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
+	defer s.version.Add(1) // also if nobody knows whether it was committed
 	id := b.ID()
 	err := s.commitFile(b)
 	if err == nil {

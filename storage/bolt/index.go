@@ -84,6 +84,10 @@ const findSuffix = ".find"
 // records' keys, which stand in no order either.
 const keySuffix = ".keys"
 
+// endSuffix follows the name of a table in that of the bucket with its lists by when
+// records end.
+const endSuffix = ".ends"
+
 // spot returns the bucket and the key in it of an entry, or prefix, of tb.
 func (tb table[R]) spot(entry []byte) (bucket string, key []byte) {
 	switch t := tag(entry[0]); {
@@ -91,6 +95,8 @@ func (tb table[R]) spot(entry []byte) (bucket string, key []byte) {
 		return ordersBucket, entry[1:]
 	case t >= byName && t <= byHolder, t == byRevocation:
 		return tb.name + findSuffix, entry
+	case t == byExpiry, t == byNeed:
+		return tb.name + endSuffix, entry
 	case t == byKey:
 		return tb.name + keySuffix, entry
 	}

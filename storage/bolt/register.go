@@ -87,7 +87,7 @@ const (
 	byDigest       tag = 8
 	byEmail        tag = 9
 	byTime         tag = 10
-	byExpiry       tag = 11
+	byExpiry       tag = 11 // this and byNeed: in the bucket for ends
 	byNeed         tag = 12
 	byRenewal      tag = 13
 	byRefusal      tag = 14

@@ -52,6 +52,7 @@ func migrations() []migration {
 		markKeys,
 		makeProposals,
 		listRevoked,
+		listByEnd,
 		beginChain,
 	}
 }

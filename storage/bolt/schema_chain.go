@@ -9,7 +9,7 @@ import (
 )
 
 // chainSchema is the version of the schema that has the audit records as a chain.
-const chainSchema = 6
+const chainSchema = 7
 
 // beginChain is the step to it. The records that are there stay as they are, and
 // carry no link; the first of the chain carries one over all of them.

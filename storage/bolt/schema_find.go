@@ -89,7 +89,7 @@ type batch struct{ records, entries, run int }
 // schema, and that are filled before.
 func prepared() []filling {
 	name := newTables().certificates.name
-	return []filling{{findSchema, name + findSuffix}, {keySchema, name + keySuffix}}
+	return []filling{{findSchema, name + findSuffix}, {keySchema, name + keySuffix}, {endSchema, name + endSuffix}}
 }
 
 // filling is a bucket that comes with a version of the schema.

@@ -36,7 +36,7 @@ func TestKeysOfAnOldDatabaseAreMarked(t *testing.T) {
 	err = s.Update(t.Context(), func(tx issuance.Tx) error {
 		return first(tx.PutCertificate(stolen), tx.PutCertificate(whole), tx.PutCompromised("a digest of an older kind"))
 	})
-	if err := first(err, s.Close(), takeBack(o)); err != nil {
+	if err := first(err, s.Close(), takeBack(o, 2, "certificates.keys", "certificates.ends")); err != nil {
 		t.Fatal(err)
 	}
 
@@ -81,15 +81,19 @@ func realCertificate(t *testing.T, serial issuance.Serial) issuance.Certificate 
 	return issuance.Certificate{Serial: serial, Status: issuance.Active, DER: der}
 }
 
-// takeBack makes a database of today one of schema version 2.
-func takeBack(o Options) error {
+// takeBack makes a database of today one of an older schema version, which has not these buckets.
+func takeBack(o Options, version uint64, without ...string) error {
 	db, err := openFile(o)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	return db.Update(func(b *bbolt.Tx) error {
-		return first(b.DeleteBucket([]byte("certificates.keys")),
-			b.Bucket([]byte(metaBucket)).Put([]byte(schemaKey), binary.BigEndian.AppendUint64(nil, 2)))
+		for _, name := range without {
+			if err := b.DeleteBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return b.Bucket([]byte(metaBucket)).Put([]byte(schemaKey), binary.BigEndian.AppendUint64(nil, version))
 	})
 }

@@ -70,6 +70,7 @@ type Store struct {
 	readers readers
 	stats   counters
 	memo    *memo
+	version atomic.Uint64         // grows with each commit
 	broken  atomic.Pointer[error] // why nothing can be trusted any more
 	damaged atomic.Pointer[error] // why nothing is written any more; what can be read, is
 	stuck   atomic.Bool           // bbolt panicked with its locks held
@@ -117,6 +118,7 @@ func open(o Options, steps []migration) (*Store, error) {
 	s.readers.open = make(map[int]int)
 	s.tail.Store(true) // the process before may have been killed in a commit,
 	s.markDeleted()    // or before it scrubbed
+	s.version.Store(1)
 	s.running.Go(s.commitAll)
 	s.running.Go(func() { s.scrubAll(ctx) })
 	s.running.Go(func() { s.probeAll(ctx) })
@@ -228,6 +230,16 @@ func (s *Store) usable(ctx context.Context) error {
 		return *why
 	}
 	return ctx.Err()
+}
+
+// Version returns a number that grows with each commit, before any caller of Update
+// is told of it: what was read after Version was called is still true while Version
+// returns the same. It is 0 once nothing can be read any more.
+func (s *Store) Version() uint64 {
+	if s.broken.Load() != nil {
+		return 0
+	}
+	return s.version.Load()
 }
 
 // writable is usable for what changes the file.

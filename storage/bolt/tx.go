@@ -36,7 +36,7 @@ func (t *tx) writable(name string) (*bbolt.Bucket, error) {
 		return nil, errors.New("a View cannot write")
 	}
 	t.writes++
-	if strings.HasSuffix(name, indexSuffix) || name == cluesBucket {
+	if strings.HasSuffix(name, indexSuffix) || strings.HasSuffix(name, endSuffix) || name == cluesBucket {
 		// Most lists grow at their ends: half-empty pages behind would stay so.
 		b.FillPercent = 0.9
 	}

@@ -63,7 +63,7 @@ func testHistory(t *testing.T, fresh Fresh) {
 	raise := issuance.HighWater{Change: 100, Audit: 3, CRLs: map[string]uint64{"issuing-1": 1 << 40, "issuing-2": 7}}
 	update(t, s, func(tx Tx) error { return tx.RaiseHistory(raise) })
 	s = open()
-	same(t, "raised", issuance.HighWater{At: start(), Change: 100, Audit: 5, CRLs: raise.CRLs}, water())
+	same(t, "raised", issuance.HighWater{At: start(), Change: 100, Audit: 5, Head: head.Link, CRLs: raise.CRLs}, water())
 	revoke(t, s, revocation("02", "issuing-1", issuance.Revoked, 1))
 	if n := read(t, s, Reader.LastChange); n != 101 {
 		t.Errorf("the change after it has number %d, want 101", n)

@@ -183,7 +183,7 @@ func (w *world) askCertificates(rt *rapid.T) {
 	if rapid.Bool().Draw(rt, "expiring") {
 		q.ExpiresBefore = instant(rt, "expires before")
 		order = func(a, b issuance.Certificate) int {
-			return cmp.Or(a.NotAfter.Compare(b.NotAfter), cmp.Compare(a.Serial, b.Serial))
+			return cmp.Or(a.NotAfter.Compare(b.NotAfter), a.IssuedAt.Compare(b.IssuedAt), cmp.Compare(a.Serial, b.Serial))
 		}
 	}
 	want := scan(w.certificates, func(c issuance.Certificate) bool {

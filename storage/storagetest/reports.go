@@ -275,7 +275,7 @@ func (w *world) askNeeds(rt *rapid.T) {
 		return c.Status != issuance.Abandoned && c.Organization == q.Organization && (q.Need == "" || c.Needs(q.Need)) &&
 			!c.NotAfter.Before(q.ExpiresFrom) && c.NotAfter.Before(q.ExpiresBefore) && c.IssuedAt.Before(q.IssuedBefore)
 	}, func(a, b issuance.Certificate) int {
-		return cmp.Or(a.NotAfter.Compare(b.NotAfter), cmp.Compare(a.Serial, b.Serial))
+		return cmp.Or(a.NotAfter.Compare(b.NotAfter), a.IssuedAt.Compare(b.IssuedAt), cmp.Compare(a.Serial, b.Serial))
 	})
 	compareLists(rt, w.s, "certificates in need", want, func(tx Reader, p issuance.Page) ([]issuance.Certificate, string, error) {
 		q.Page = p
