@@ -96,7 +96,7 @@ func (a *auditor) look(ctx context.Context) error {
 	}
 	return a.house.registrar.Alarm(ctx, "audit", "The audit records are not as they were written: "+w.Fault.Error()+
 		". Somebody may have changed the database. Keep a copy of its file and of the high-water mark before anything else, "+
-		"run `postern audit verify`, and see docs/operating.md, How an auditor checks.")
+		"run `postern audit verify`, and see docs/operating.md, How an auditor checks")
 }
 
 // walk checks the whole chain, and what the high-water mark noted of it. The

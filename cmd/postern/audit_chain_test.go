@@ -141,7 +141,7 @@ func TestAForgedAuditLogIsFound(t *testing.T) {
 			t.Errorf("revocation would stop for it: %s: %v", c.Name, err)
 		}
 	}
-	must(t, h.close())
+	h.end(t)
 
 	// The mark has gone on with the database above: it is not an old copy that comes next.
 	must(t, os.Remove(m.file("postern.mark")))
@@ -177,6 +177,15 @@ func TestAForgedAuditLogIsFound(t *testing.T) {
 	if len(got.Links) != 1 || got.Links[0].Link == all[0].Head.Link {
 		t.Errorf("the checkpoint %v agrees with %v", all[0].Head, got.Links)
 	}
+}
+
+// end closes a house that has not served: its listeners close when they stop serving.
+func (h *house) end(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	must(t, h.run(ctx, func() {}))
+	must(t, h.close())
 }
 
 func head(t *testing.T, h *house) issuance.AuditHead {
@@ -244,7 +253,7 @@ func TestCheckpointsLeaveTheHost(t *testing.T) {
 	m := newMachine(t)
 	h, err := m.open()
 	must(t, err)
-	defer h.close()
+	defer h.end(t)
 	h.cfg.Audit.CheckpointFile, h.cfg.Audit.CheckpointWebhook = m.file("checkpoints"), hook.URL
 	h.cfg.Audit.CheckpointRecords = 3
 	a := h.auditor

@@ -17,7 +17,7 @@ import (
 	"github.com/postern-ca/postern/storage/seal"
 )
 
-func opened(t *testing.T, o Options) *Store {
+func opened(t testing.TB, o Options) *Store {
 	t.Helper()
 	s, err := Open(o)
 	if err != nil {
@@ -28,7 +28,7 @@ func opened(t *testing.T, o Options) *Store {
 }
 
 // chained opens a store with n audit records, appended some at a time.
-func chained(t *testing.T, n int) *Store {
+func chained(t testing.TB, n int) *Store {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "key")
 	if _, err := seal.Create(path); err != nil {
@@ -41,6 +41,9 @@ func chained(t *testing.T, n int) *Store {
 	s := opened(t, Options{Path: filepath.Join(filepath.Dir(path), "postern.db"), Key: key, Log: slog.New(slog.DiscardHandler)})
 	for made := 0; made < n; {
 		some := min(1+made%7, n-made)
+		if n > 1000 {
+			some = 500
+		}
 		err := s.Update(t.Context(), func(tx issuance.Tx) error {
 			for i := range some {
 				if err := tx.AppendAudit(issuance.AuditRecord{
@@ -61,7 +64,7 @@ func chained(t *testing.T, n int) *Store {
 }
 
 // walked checks the whole chain of a transaction, some records at a time.
-func walked(t *testing.T, b *bbolt.Tx, s *Store) issuance.AuditWalk {
+func walked(t testing.TB, b *bbolt.Tx, s *Store) issuance.AuditWalk {
 	t.Helper()
 	w := issuance.AuditWalk{At: issuance.AuditHead{Link: issuance.NoLink}}
 	for done := false; !done; {
@@ -297,4 +300,19 @@ func (s *Store) find(t *testing.T, r issuance.AuditRecord) (found []issuance.Aud
 		return err
 	})
 	return found, cursor, err
+}
+
+// BenchmarkAWalk goes over ten thousand records.
+func BenchmarkAWalk(b *testing.B) {
+	s := chained(b, 10_000)
+	tx, err := s.db.Begin(false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing is written
+	for b.Loop() {
+		if w := walked(b, tx, s); w.Records != 10_000 {
+			b.Fatal(w)
+		}
+	}
 }

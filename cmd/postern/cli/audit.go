@@ -3,11 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,41 +12,6 @@ import (
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/storage/checkpoint"
 )
-
-func audit(n *connection) *cobra.Command {
-	return group("audit", "Who did what", listAudit(n), verifyAudit(n))
-}
-
-func listAudit(n *connection) *cobra.Command {
-	return listCommand(n, listing[auditRecord]{
-		columns: []string{
-			"seq", "at", "actor.name", "actor.owner", "actor.role", "actor.id", "verb", "organization", "order", "serial",
-			"subject", "detail",
-		},
-		short: "List audit records, the newest first", plural: "audit records", path: "api/v1/audit",
-		filters: []filter{
-			{name: "order", parameter: "order", usage: "of this order"},
-			{name: "serial", parameter: "serial", usage: "of this certificate"},
-		},
-		head: []string{"AT", "WHO", "DID", "TO", "DETAIL"},
-		row: func(_ namer, r auditRecord) []string {
-			to := first(r.Order, r.Serial, r.Subject, r.Organization)
-			return []string{when(r.At), who(r.Actor), r.Verb, to, detail(r)}
-		},
-	})
-}
-
-// detail returns what else an audit record tells.
-func detail(r auditRecord) string {
-	parts := []string{"#" + strconv.FormatUint(r.Seq, 10)}
-	if r.Order != "" && r.Serial != "" {
-		parts = append(parts, "serial="+r.Serial)
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.Detail)) {
-		parts = append(parts, name+"="+r.Detail[name])
-	}
-	return strings.Join(parts, " ")
-}
 
 type auditCheck struct {
 	Records uint64               `json:"records"`
@@ -212,6 +174,9 @@ func (r auditCheck) sheet(key string) *sheet {
 		s.add("checkpoints", strconv.Itoa(r.Signed)+" agree")
 	}
 	s.add("key", r.Key)
+	if r.Signed > 0 && key == "" {
+		s.add("note", "the signatures were verified with the server's own key: keep it, and give it as --key next time")
+	}
 	if key != "" && key != r.Key {
 		s.add("note", "the server signs with another key than --key")
 	}

@@ -3,7 +3,11 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -147,3 +151,35 @@ half, and whoever confirms it gets the second.`,
 	return c
 }
 
+func audit(n *connection) *cobra.Command {
+	return group("audit", "Who did what",
+		verifyAudit(n),
+		listCommand(n, listing[auditRecord]{
+			columns: []string{
+				"seq", "at", "actor.name", "actor.owner", "actor.role", "actor.id", "verb", "organization", "order", "serial",
+				"subject", "detail",
+			},
+			short: "List audit records, the newest first", plural: "audit records", path: "api/v1/audit",
+			filters: []filter{
+				{name: "order", parameter: "order", usage: "of this order"},
+				{name: "serial", parameter: "serial", usage: "of this certificate"},
+			},
+			head: []string{"AT", "WHO", "DID", "TO", "DETAIL"},
+			row: func(_ namer, r auditRecord) []string {
+				to := first(r.Order, r.Serial, r.Subject, r.Organization)
+				return []string{when(r.At), who(r.Actor), r.Verb, to, detail(r)}
+			},
+		}))
+}
+
+// detail returns what else an audit record tells.
+func detail(r auditRecord) string {
+	parts := []string{"#" + strconv.FormatUint(r.Seq, 10)}
+	if r.Order != "" && r.Serial != "" {
+		parts = append(parts, "serial="+r.Serial)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Detail)) {
+		parts = append(parts, name+"="+r.Detail[name])
+	}
+	return strings.Join(parts, " ")
+}
