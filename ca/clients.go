@@ -1,12 +1,11 @@
 package ca
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -123,8 +122,7 @@ func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.C
 	} else if err != nil {
 		return issuance.Certificate{}, fmt.Errorf("looking up a client certificate: %w", err)
 	}
-	sum := sha256.Sum256(cert.Raw)
-	if known.Issuer != issuer.ID || known.Fingerprint != hex.EncodeToString(sum[:]) {
+	if known.Issuer != issuer.ID || !bytes.Equal(known.DER, cert.Raw) {
 		return issuance.Certificate{}, errUnknown()
 	}
 	if err := cmp.Or(checkStanding(cert, known, now), c.checkWall(cert)); err != nil || c.Service == nil {

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net"
@@ -43,11 +41,10 @@ func (r *authorityRegister) look(_ context.Context, s issuance.Serial) (issuance
 func (r *authorityRegister) put(cert *x509.Certificate, status issuance.Status) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sum := sha256.Sum256(cert.Raw)
 	serial := issuance.SerialOf(cert.SerialNumber)
 	r.known[serial] = issuance.Certificate{
 		Serial: serial, Status: status, Issuer: "issuing-1", NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
-		Fingerprint: hex.EncodeToString(sum[:]), ChangedAt: authorityStart(),
+		DER: cert.Raw, ChangedAt: authorityStart(),
 	}
 }
 
@@ -321,8 +318,8 @@ func TestCheckTellsWhy(t *testing.T) {
 		"abandoned":               {with(issuance.Abandoned), CodeUnknown},
 		"a status of the future":  {with("strange"), CodeUnknown},
 		"not in the register":     {unregistered, CodeUnknown},
-		"another certificate":     {changed(func(c *issuance.Certificate) { c.Fingerprint = "00" + c.Fingerprint[2:] }), CodeUnknown},
-		"no fingerprint":          {changed(func(c *issuance.Certificate) { c.Fingerprint = "" }), CodeUnknown},
+		"another certificate":     {changed(func(c *issuance.Certificate) { c.DER = append([]byte{0}, c.DER[1:]...) }), CodeUnknown},
+		"no certificate":          {changed(func(c *issuance.Certificate) { c.DER = nil }), CodeUnknown},
 		"another issuer's serial": {changed(func(c *issuance.Certificate) { c.Issuer = "issuing-2" }), CodeUnknown},
 		"expired":                 {issue(func(p *issuance.Profile) { p.NotBefore, p.NotAfter = g.now.AddDate(-1, 0, 0), g.now.Add(-time.Second) }), CodeExpired},
 		"in its last second":      {issue(func(p *issuance.Profile) { p.NotAfter = g.now }), ""},

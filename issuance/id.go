@@ -66,7 +66,15 @@ func NewSerial() Serial {
 }
 
 // SerialOf returns the Serial of a certificate's serial number.
-func SerialOf(n *big.Int) Serial { return Serial(fmt.Sprintf("%034x", n)) }
+func SerialOf(n *big.Int) Serial {
+	var b [17]byte
+	if n.Sign() < 0 || n.BitLen() > 8*len(b) { // none of ours
+		return Serial(fmt.Sprintf("%034x", n))
+	}
+	var digits [2 * len(b)]byte
+	hex.Encode(digits[:], n.FillBytes(b[:]))
+	return Serial(digits[:])
+}
 
 // Int returns the number itself; zero if s is not hexadecimal.
 func (s Serial) Int() *big.Int {

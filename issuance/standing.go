@@ -26,39 +26,29 @@ func NewStanding(store Store[Snapshot, Tx], version func() uint64) *Standing {
 
 // Certificate returns the record of serial, as [Registrar.Certificate] does. Nobody
 // may change what it points to.
-func (s *Standing) Certificate(ctx context.Context, serial Serial) (c Certificate, err error) {
-	version := s.version()
-	if c, ok := s.certificates.get(version, serial); ok {
-		return c, nil
-	}
-	err = s.store.View(ctx, func(tx Snapshot) error {
-		c, err = issued(tx, serial)
-		return err
+func (s *Standing) Certificate(ctx context.Context, serial Serial) (Certificate, error) {
+	return s.certificates.or(s.version(), serial, func() (c Certificate, err error) {
+		err = s.store.View(ctx, func(tx Snapshot) error {
+			c, err = issued(tx, serial)
+			return err
+		})
+		return c, err
 	})
-	if err == nil {
-		s.certificates.keep(version, serial, c)
-	}
-	return c, err
 }
 
 // Service returns a service, which is disabled if its organisation is.
-func (s *Standing) Service(ctx context.Context, id ServiceID) (service Service, err error) {
-	version := s.version()
-	if service, ok := s.services.get(version, id); ok {
-		return service, nil
-	}
-	err = s.store.View(ctx, func(tx Snapshot) error {
-		if service, err = tx.Service(id); err != nil {
+func (s *Standing) Service(ctx context.Context, id ServiceID) (Service, error) {
+	return s.services.or(s.version(), id, func() (service Service, err error) {
+		err = s.store.View(ctx, func(tx Snapshot) error {
+			if service, err = tx.Service(id); err != nil {
+				return err
+			}
+			o, err := tx.Organization(service.Organization)
+			service.Disabled = service.Disabled || o.Disabled
 			return err
-		}
-		o, err := tx.Organization(service.Organization)
-		service.Disabled = service.Disabled || o.Disabled
-		return err
+		})
+		return service, err
 	})
-	if err == nil {
-		s.services.keep(version, id, service)
-	}
-	return service, err
 }
 
 // rememberedAtMost bounds what is remembered: some 3 kB each.
@@ -69,6 +59,19 @@ type remembered[K comparable, V any] struct {
 	mu      sync.RWMutex
 	version uint64
 	values  map[K]V
+}
+
+// or returns what is remembered of key, or else what read returns, which is
+// remembered unless it fails. version is the store's from before.
+func (r *remembered[K, V]) or(version uint64, key K, read func() (V, error)) (V, error) {
+	if value, ok := r.get(version, key); ok {
+		return value, nil
+	}
+	value, err := read()
+	if err == nil {
+		r.keep(version, key, value)
+	}
+	return value, err
 }
 
 func (r *remembered[K, V]) get(version uint64, key K) (value V, ok bool) {
