@@ -131,7 +131,7 @@ func TestAForgedAuditLogIsFound(t *testing.T) {
 	h.desk.Alerts = []string{"staff@example.com"}
 	must(t, h.auditor.look(t.Context()))
 	if !h.alerted(t, "audit record 3:") {
-		t.Error("nobody is told")
+		t.Errorf("nobody is told of %v", h.auditor.fault.Load())
 	}
 	if h.auditor.faulty() != 1 {
 		t.Error("the metric does not tell")

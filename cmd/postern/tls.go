@@ -48,6 +48,10 @@ func (h *house) serverTLS(cert, key, address string) (*tls.Config, error) {
 		keys.Profile.Names = []string{"localhost"}
 		keys.Profile.IPs = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	}
+	// Made now and not at the first handshake: on a full disk it could not be recorded.
+	if _, err := keys.GetCertificate(nil); err != nil {
+		return nil, err
+	}
 	base.GetCertificate = keys.GetCertificate
 	h.shown.get = append(h.shown.get, keys.GetCertificate)
 	return base, nil
