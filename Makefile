@@ -36,7 +36,7 @@ test: deps ## every test, with the race detector; installs what is missing when 
 	$(GO) test -race -timeout 45m ./...
 
 # Packages whose tests are quick.
-QUICK := ./issuance/... ./ca/badkeys ./ca/crlfile ./storage/seal ./storage/mark ./storage/backup ./cmd/messages ./cmd/postern/cli ./cmd/postern/config \
+QUICK := ./issuance/... ./ca/badkeys ./ca/lint ./ca/crlfile ./storage/seal ./storage/mark ./storage/backup ./cmd/messages ./cmd/postern/cli ./cmd/postern/config \
 	./web/admin ./web/auth ./web/est ./web/limit ./web/mtls ./web/outbox ./web/page ./web/server ./web/trust
 
 check: ## the quick tests alone, without the race detector: while you work
@@ -71,6 +71,7 @@ bench: ## what it costs, over HTTP and durably stored, next to the same work bar
 	$(BENCH) -bench 'Start' -benchtime 1x ./cmd/postern
 	$(BENCH) -bench 'Backup' -benchtime 1x ./cmd/postern
 	$(BENCH) -bench 'CRL|Bundle|OCSP' -benchtime 10x ./ca
+	$(BENCH) -bench . ./ca/lint
 	$(BENCH) -bench . ./ca/mtls
 	$(BENCH) -bench 'Update|List|Find' ./storage/bolt
 	$(BENCH) -bench Report -benchtime 20x ./issuance

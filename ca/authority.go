@@ -21,6 +21,7 @@ import (
 	"go.step.sm/crypto/keyutil"
 	"go.step.sm/crypto/pemutil"
 
+	"github.com/postern-ca/postern/ca/lint"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -35,6 +36,13 @@ type OpenOptions struct {
 	// certificate names one: a power of two up to 1,024. 0: certificates name the
 	// full CRL.
 	Shards int
+	// Validity is the longest of a client certificate, which begins Backdate before it
+	// is issued. Zero: as long as its issuer.
+	Validity issuance.Period
+	Backdate time.Duration
+	// Refused is told of everything that is not signed because it does not pass the
+	// lints; nil: nobody is. It must not block.
+	Refused func(*lint.Refusal)
 }
 
 // Authority is an open hierarchy. Its methods may be called from many goroutines.
@@ -46,6 +54,7 @@ type Authority struct {
 	now         func() time.Time
 	root        *x509.Certificate
 	issuing     []*issuing // by number; the last one signs
+	limits      lint.Rules // of the issuing CAs, without what differs
 	shards      int        // of the CRL that new client certificates name
 	shardCounts []int      // which certificates may name
 
@@ -75,7 +84,10 @@ func Open(o OpenOptions) (*Authority, error) {
 	if err := checkComplete(o.Dir); err != nil {
 		return nil, err
 	}
-	a := &Authority{shards: o.Shards, dir: o.Dir, trustDomain: o.TrustDomain, passphrase: o.Passphrase, urls: o.URLs, now: o.Now}
+	a := &Authority{
+		shards: o.Shards, dir: o.Dir, trustDomain: o.TrustDomain, passphrase: o.Passphrase, urls: o.URLs, now: o.Now,
+		limits: lint.Rules{TrustDomain: o.TrustDomain, Validity: o.Validity, Backdate: o.Backdate, Refused: o.Refused},
+	}
 	var err error
 	if a.root, err = readCertificate(o.Dir, RootID); err != nil {
 		return nil, err
@@ -164,7 +176,12 @@ func (a *Authority) load(id string) error {
 	if err != nil {
 		return err
 	}
-	service, err := newService(cert, a.root, key)
+	// From here on the key itself is out of reach.
+	guarded, err := lint.New(key, a.rules(id, cert))
+	if err != nil {
+		return err
+	}
+	service, err := newService(cert, a.root, guarded)
 	if err != nil {
 		return err
 	}
@@ -173,7 +190,7 @@ func (a *Authority) load(id string) error {
 		return err
 	}
 	p.shards = a.shards
-	a.issuing = append(a.issuing, &issuing{Issuer: Issuer{ID: id, Certificate: cert, Signer: key}, service: service, profile: p})
+	a.issuing = append(a.issuing, &issuing{Issuer: Issuer{ID: id, Certificate: cert, Signer: guarded}, service: service, profile: p})
 	return nil
 }
 

@@ -262,3 +262,14 @@ func TestOpenSSLVerifiesChains(t *testing.T) {
 	}
 	authorityRun(t, certificatePEM(server.Leaf), "openssl", append(at, "-untrusted", middle, "-purpose", "sslserver", "-verify_hostname", "certs.example.com")...)
 }
+
+// authorityKeyOf returns the key of an issuing CA itself, which signs what no method
+// of ours would.
+func authorityKeyOf(t testing.TB, a *Authority, is Issuer) crypto.Signer {
+	t.Helper()
+	key, err := readKey(a.dir, is.ID, a.passphrase, is.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}

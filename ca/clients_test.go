@@ -243,7 +243,7 @@ func (g *authorityGate) forged(t *testing.T, key crypto.PublicKey, change func(*
 	template := authorityBareTemplate()
 	change(template)
 	is := g.authority.Issuers()[0]
-	cert := authorityBare(t, template, is.Certificate, key, is.Signer)
+	cert := authorityBare(t, template, is.Certificate, key, authorityKeyOf(t, g.authority, is))
 	g.register.put(cert, issuance.Active)
 	return cert
 }
@@ -299,7 +299,7 @@ func TestCheckTellsWhy(t *testing.T) {
 	child := authorityBare(t, authorityBareTemplate(), issue(nil), key.Public(), key)
 	g.register.put(child, issuance.Active)
 	is := g.authority.Issuers()[0]
-	renamed := authorityBare(t, authorityBareTemplate(), authorityRenamed(is), key.Public(), is.Signer)
+	renamed := authorityBare(t, authorityBareTemplate(), authorityRenamed(is), key.Public(), authorityKeyOf(t, g.authority, is))
 	g.register.put(renamed, issuance.Active)
 	unregistered := authoritySign(t, g.authority, authorityProfile(key.Public()))
 	server, err := g.authority.ServerCertificate(context.Background(), ServerProfile{Names: []string{"certs.example.com"}, Validity: time.Hour})

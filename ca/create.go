@@ -19,6 +19,7 @@ import (
 	casapi "github.com/smallstep/certificates/cas/apiv1"
 	"github.com/smallstep/certificates/cas/softcas"
 	kmsapi "go.step.sm/crypto/kms/apiv1"
+	"go.step.sm/crypto/kms/softkms"
 	"go.step.sm/crypto/pemutil"
 
 	"github.com/postern-ca/postern/issuance"
@@ -169,7 +170,13 @@ type file struct {
 
 // generate makes keys, certificates and the root's CRL in memory.
 func (o CreateOptions) generate() ([]file, error) {
-	service, err := softcas.New(context.Background(), casapi.Options{IsCreator: true})
+	keys, err := softkms.New(context.Background(), kmsapi.Options{})
+	if err != nil {
+		return nil, err
+	}
+	service, err := softcas.New(context.Background(), casapi.Options{
+		IsCreator: true, KeyManager: guardedKeys{keys, rootRules(nil, o.TrustDomain, o.URLs)},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +191,9 @@ func (o CreateOptions) generate() ([]file, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the root: %w", err)
+	}
+	if root.Signer, err = guardRoot(root.PrivateKey, root.Certificate, o.TrustDomain, o.URLs); err != nil {
+		return nil, err
 	}
 	template := o.template("Client Issuing CA 1", 0, now, issuingYears)
 	template.CRLDistributionPoints = []string{o.URLs.CRL(RootID)}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/postern-ca/postern/ca/lint"
 )
 
 // signature is how a CA signs: the hash, 0 for Ed25519, and the DER of the AlgorithmIdentifier.
@@ -70,13 +72,14 @@ func (d crlDraft) sign() (*CRL, error) {
 		return nil, fmt.Errorf("encoding extensions: %w", err)
 	}
 	head := d.head(how.algorithm)
+	parts := lint.List{Head: head, Chunks: d.entries.chunks, Tail: tail}
 	if d.entries.count > 0 { // RFC 5280, section 5.1.2.6: absent if there are none
 		head = appendHeader(head, asn1.SEQUENCE, d.entries.size)
 	}
 	signed := int64(len(head)) + d.entries.size + int64(len(tail)) // contents of TBSCertList
 	head = append(appendHeader(nil, asn1.SEQUENCE, signed), head...)
 
-	value, err := d.value(how.hash, head, tail)
+	value, err := d.value(how.hash, head, parts)
 	if err != nil {
 		return nil, err
 	}
@@ -102,18 +105,19 @@ func (d crlDraft) head(algorithm []byte) []byte {
 	return appendTime(appendTime(b, d.thisUpdate), d.nextUpdate)
 }
 
-// value signs what head, the entries and tail are together.
-func (d crlDraft) value(hash crypto.Hash, head, tail []byte) ([]byte, error) {
+// value signs what head, which is that of parts with the lengths, the entries and
+// the tail of parts are together, if parts passes the lints of the issuer's key.
+func (d crlDraft) value(hash crypto.Hash, head []byte, parts lint.List) ([]byte, error) {
 	write := func(w io.Writer) {
 		w.Write(head) // a hash or a slice never fails
 		for _, chunk := range d.entries.chunks {
 			w.Write(chunk)
 		}
-		w.Write(tail)
+		w.Write(parts.Tail)
 	}
 	var message []byte
 	if hash == 0 {
-		whole := sliceWriter{make([]byte, 0, int64(len(head))+d.entries.size+int64(len(tail)))}
+		whole := sliceWriter{make([]byte, 0, int64(len(head))+d.entries.size+int64(len(parts.Tail)))}
 		write(&whole)
 		message = whole.b
 	} else {
@@ -121,11 +125,20 @@ func (d crlDraft) value(hash crypto.Hash, head, tail []byte) ([]byte, error) {
 		write(h)
 		message = h.Sum(nil)
 	}
-	value, err := d.issuer.Signer.Sign(rand.Reader, message, hash)
+	value, err := signParts(d.issuer.Signer, parts, message, hash)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
 	return value, nil
+}
+
+// signParts signs the digest of a CRL, or the CRL. An [Authority] gives no key away
+// that is not behind lints, and such a key signs no digest unless it sees the parts.
+func signParts(key crypto.Signer, parts lint.List, message []byte, hash crypto.Hash) ([]byte, error) {
+	if guarded, ok := key.(*lint.Signer); ok {
+		return guarded.SignList(rand.Reader, parts, message, hash)
+	}
+	return key.Sign(rand.Reader, message, hash)
 }
 
 // sliceWriter collects what is written in memory of a known size.

@@ -109,8 +109,12 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	guarded, err := guardRoot(key, a.root, a.trustDomain, a.urls)
+	if err != nil {
+		return err
+	}
 	number := newCRLNumber(list.Number)
-	der, err := signRootCRL(a.root, key, &x509.RevocationList{Number: number, RevokedCertificateEntries: list.RevokedCertificateEntries}, now.UTC().Truncate(time.Second))
+	der, err := signRootCRL(a.root, guarded, &x509.RevocationList{Number: number, RevokedCertificateEntries: list.RevokedCertificateEntries}, now.UTC().Truncate(time.Second))
 	if err != nil {
 		return err
 	}

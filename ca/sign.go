@@ -39,7 +39,8 @@ func (a *Authority) Sign(ctx context.Context, p issuance.Profile) (issuance.Sign
 		return issuance.Signed{}, fmt.Errorf("signing %s: %w", p.Serial, err)
 	}
 	is := a.current()
-	l, err := newLeaf(p.Serial.Int(), pkix.Name{Organization: []string{p.OrganizationName}, CommonName: p.ServiceName}, p.Key)
+	subject := pkix.Name{Organization: []string{p.OrganizationName}, CommonName: p.ServiceName, SerialNumber: p.Distinction}
+	l, err := newLeaf(p.Serial.Int(), subject, p.Key)
 	if err != nil {
 		return issuance.Signed{}, fmt.Errorf("signing %s: %w", p.Serial, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"slices"
+	"unicode/utf16"
 )
 
 // sameNames returns nil if csr, a PKCS #10 request in DER, asks for the subject
@@ -18,16 +19,16 @@ func sameNames(csr, cert []byte) error {
 	if err != nil {
 		return fmt.Errorf("reading the certificate to renew: %w", err)
 	}
-	asked, err := x509.ParseCertificateRequest(csr)
-	if err != nil {
+	asked, ok := readAsked(csr)
+	if !ok {
 		return refuseNames("cannot be read")
 	}
 	switch {
-	case !slices.Equal(attributes(asked.RawSubject), attributes(have.RawSubject)):
+	case !slices.Equal(attributes(asked.subject), attributes(have.RawSubject)):
 		return refuseNames("its subject differs from that of the certificate, " + have.Subject.String())
-	case !bytes.Equal(alternativeNames(asked.Extensions), alternativeNames(have.Extensions)):
+	case !bytes.Equal(alternativeNames(asked.extensions), alternativeNames(have.Extensions)):
 		return refuseNames("its alternative names (SAN) differ from those of the certificate: " + alternatives(have))
-	case asksForChange(asked.RawTBSCertificateRequest):
+	case asked.change:
 		return refuseNames("it asks for a change of the names (ChangeSubjectName)")
 	}
 	return nil
@@ -42,17 +43,43 @@ func refuseNames(message string) error {
 
 // attributes returns each attribute of a name as text, nil if the name cannot be read.
 func attributes(raw []byte) []string {
-	var name pkix.RDNSequence
+	var name asn1.RawValue
 	if rest, err := asn1.Unmarshal(raw, &name); err != nil || len(rest) > 0 {
 		return nil
 	}
 	out := []string{""} // a name without attributes is not one that cannot be read
-	for i, set := range name {
-		for _, a := range set {
-			out = append(out, fmt.Sprintf("%d %s %q", i, a.Type, fmt.Sprint(a.Value)))
+	for i, set := range elements(name.Bytes) {
+		for _, a := range elements(set.Bytes) {
+			var one struct {
+				Type  asn1.ObjectIdentifier
+				Value asn1.RawValue
+			}
+			if _, err := asn1.Unmarshal(a.FullBytes, &one); err != nil {
+				return nil
+			}
+			out = append(out, fmt.Sprintf("%d %s %q", i, one.Type, textOf(one.Value)))
 		}
 	}
 	return out
+}
+
+// textOf returns what an attribute says, whichever of the types of DirectoryString it
+// is written in (RFC 5280, section 4.1.2.4).
+func textOf(v asn1.RawValue) string {
+	var units []uint16
+	switch v.Tag {
+	case asn1.TagBMPString:
+		for i := 0; i+1 < len(v.Bytes); i += 2 {
+			units = append(units, uint16(v.Bytes[i])<<8|uint16(v.Bytes[i+1]))
+		}
+	case asn1.TagT61String: // in practice Latin-1
+		for _, b := range v.Bytes {
+			units = append(units, uint16(b))
+		}
+	default:
+		return string(v.Bytes)
+	}
+	return string(utf16.Decode(units))
 }
 
 // alternativeNames returns the value of the one subjectAltName extension, nil if
@@ -77,25 +104,4 @@ func alternatives(c *x509.Certificate) string {
 		out = append(out, "URI:"+u.String())
 	}
 	return list(out)
-}
-
-// asksForChange reports whether a CertificationRequestInfo (RFC 2986, section
-// 4.1) has the attribute ChangeSubjectName (RFC 6402, section 2.8).
-func asksForChange(raw []byte) bool {
-	var info struct {
-		Version    int
-		Subject    asn1.RawValue
-		Key        asn1.RawValue
-		Attributes []asn1.RawValue `asn1:"tag:0"`
-	}
-	if _, err := asn1.Unmarshal(raw, &info); err != nil {
-		return true
-	}
-	for _, a := range info.Attributes {
-		var kind asn1.ObjectIdentifier
-		if _, err := asn1.Unmarshal(a.Bytes, &kind); err != nil || kind.Equal(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 7, 36}) {
-			return true
-		}
-	}
-	return false
 }

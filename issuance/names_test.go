@@ -108,40 +108,105 @@ func utf8Name(organization, common string) []byte {
 	return der
 }
 
-func TestAChangeOfNamesIsSeen(t *testing.T) {
-	null := asn1.RawValue{FullBytes: []byte{5, 0}}
-	info := func(attributes ...asn1.ObjectIdentifier) []byte {
+// TestSameNamesPassesTheRestOver: a request that the standard library's parser refuses
+// is judged by its names alone. Who renews got its first certificate with it.
+func TestSameNamesPassesTheRestOver(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := pkix.Name{Organization: []string{"Größen AG"}, CommonName: "payments", SerialNumber: "acme-2.payments"}
+	id := &url.URL{Scheme: "spiffe", Host: "example.com", Path: "/org/acme-2/service/payments"}
+	cert, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: name, URIs: []*url.URL{id}},
+		&x509.Certificate{Subject: name}, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(tag int, s string) asn1.RawValue { return asn1.RawValue{Tag: tag, Bytes: []byte(s)} }
+	subject := func(organization asn1.RawValue, id string) []byte {
 		type attribute struct {
-			Type   asn1.ObjectIdentifier
-			Values []asn1.RawValue `asn1:"set"`
+			Type  asn1.ObjectIdentifier
+			Value asn1.RawValue
 		}
-		all := []attribute{}
-		for _, a := range attributes {
-			all = append(all, attribute{a, []asn1.RawValue{null}})
-		}
-		der, err := asn1.Marshal(struct {
-			Version      int
-			Subject, Key asn1.RawValue
-			Attributes   []attribute `asn1:"tag:0"`
-		}{0, null, null, all})
+		type setSET []attribute
+		der, err := asn1.Marshal([]setSET{
+			{{asn1.ObjectIdentifier{2, 5, 4, 10}, organization}},
+			{{asn1.ObjectIdentifier{2, 5, 4, 3}, text(asn1.TagUTF8String, "payments")}},
+			{{asn1.ObjectIdentifier{2, 5, 4, 5}, text(asn1.TagPrintableString, id)}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return der
 	}
-	extensions, change := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 14}, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 7, 36}
+	utf8 := text(asn1.TagUTF8String, "Größen AG")
+	extension := func(n int, value ...byte) pkix.Extension {
+		return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, n}, Value: value}
+	}
+	twice := []pkix.Extension{extension(15, 3, 2, 7, 0x80), extension(15, 3, 2, 7, 0x80)}
 	for what, tc := range map[string]struct {
-		raw  []byte
-		want bool
+		csr    x509.CertificateRequest
+		strict bool // the standard library refuses it
+		want   Code
 	}{
-		"no attributes":    {info(), false},
-		"extensions":       {info(extensions), false},
-		"a change":         {info(change), true},
-		"a change as well": {info(extensions, change), true},
-		"rubbish":          {[]byte("rubbish"), true},
+		"an extension twice":   {x509.CertificateRequest{RawSubject: subject(utf8, "acme-2.payments"), URIs: []*url.URL{id}, ExtraExtensions: twice}, true, ""},
+		"another's id":         {x509.CertificateRequest{RawSubject: subject(utf8, "acme.payments"), URIs: []*url.URL{id}, ExtraExtensions: twice}, true, CodeCSR},
+		"a TeletexString":      {x509.CertificateRequest{RawSubject: subject(text(asn1.TagT61String, "Gr\xf6\xdfen AG"), "acme-2.payments"), URIs: []*url.URL{id}}, false, ""},
+		"a BMPString":          {x509.CertificateRequest{RawSubject: subject(text(asn1.TagBMPString, "\x00G\x00r\x00\xf6\x00\xdf\x00e\x00n\x00 \x00A\x00G"), "acme-2.payments"), URIs: []*url.URL{id}}, false, ""},
+		"a printable one":      {x509.CertificateRequest{RawSubject: subject(text(asn1.TagPrintableString, "Größen AG"), "acme-2.payments"), URIs: []*url.URL{id}}, true, ""},
+		"no serialNumber":      {x509.CertificateRequest{Subject: pkix.Name{Organization: name.Organization, CommonName: "payments"}, URIs: []*url.URL{id}}, false, CodeCSR},
+		"alternative names ×2": {x509.CertificateRequest{RawSubject: subject(utf8, "acme-2.payments"), URIs: []*url.URL{id}, ExtraExtensions: []pkix.Extension{extension(17, 0x30, 0), extension(17, 0x30, 0)}}, true, CodeCSR},
 	} {
-		if got := asksForChange(tc.raw); got != tc.want {
-			t.Errorf("%s: got %v, want %v", what, got, tc.want)
+		csr := unchecked(t, &tc.csr, key)
+		if _, err := x509.ParseCertificateRequest(csr); (err != nil) != tc.strict {
+			t.Errorf("%s: the standard library says %v", what, err)
+		}
+		if err := sameNames(csr, cert); CodeOf(err) != tc.want {
+			t.Errorf("%s: got %v, want %q", what, err, tc.want)
+		}
+	}
+}
+
+// unchecked makes a request even of what CreateCertificateRequest refuses to make of an
+// unreadable subject or of extensions: its signature is no matter here.
+func unchecked(t *testing.T, template *x509.CertificateRequest, key *ecdsa.PrivateKey) []byte {
+	t.Helper()
+	csr, err := x509.CreateCertificateRequest(rand.Reader, template, key)
+	if err == nil {
+		return csr
+	}
+	plain := *template
+	plain.RawSubject, plain.Subject = nil, pkix.Name{CommonName: "x"}
+	csr, err = x509.CreateCertificateRequest(rand.Reader, &plain, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var request struct{ Info, Algorithm, Signature asn1.RawValue }
+	var info struct {
+		Version      int
+		Subject, Key asn1.RawValue
+		Attributes   []asn1.RawValue `asn1:"tag:0"`
+	}
+	if _, err = asn1.Unmarshal(csr, &request); err == nil {
+		_, err = asn1.Unmarshal(request.Info.FullBytes, &info)
+	}
+	info.Subject = asn1.RawValue{FullBytes: template.RawSubject}
+	if err == nil {
+		request.Info.FullBytes, err = asn1.Marshal(info)
+	}
+	if err == nil {
+		csr, err = asn1.Marshal(request)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return csr
+}
+
+func TestARequestThatIsNone(t *testing.T) {
+	for _, csr := range []string{"", "rubbish", "\x30\x00", "\x30\x02\x30\x00", "\x30\x80"} {
+		if _, ok := readAsked([]byte(csr)); ok {
+			t.Errorf("%q is taken for a request", csr)
 		}
 	}
 }

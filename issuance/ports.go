@@ -26,6 +26,7 @@ type Profile struct {
 	OrganizationName string // O
 	Service          string // identifier, for the SPIFFE ID
 	ServiceName      string // CN
+	Distinction      string // serialNumber, after the CN; "": none
 	Key              crypto.PublicKey
 	NotBefore        time.Time
 	NotAfter         time.Time

@@ -236,7 +236,7 @@ func (r *Registrar) sign(ctx context.Context, d draft, key crypto.PublicKey) (Si
 	}
 	return r.cfg.Signer.Sign(ctx, Profile{
 		Serial: d.order.Reserved, Organization: d.organization.ID, OrganizationName: d.organization.Name,
-		Service: d.service.ID.Identifier(), ServiceName: d.service.Name,
+		Service: d.service.ID.Identifier(), ServiceName: d.service.Name, Distinction: distinction(d.organization, d.service),
 		Key: key, NotBefore: now.Add(-r.cfg.Policy.Backdate), NotAfter: end,
 	})
 }

@@ -3,6 +3,7 @@ package issuance
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -37,7 +38,10 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 		} else if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		o.CreatedAt, o.Disabled = w.now, false
+		o.CreatedAt, o.Disabled, o.FormerNames, o.Distinct = w.now, false, nil, false
+		if err := w.distinguish(&o); err != nil {
+			return err
+		}
 		if err := w.PutOrganization(o); err != nil {
 			return err
 		}
@@ -61,9 +65,15 @@ func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, 
 		}
 		old := o
 		change(&o)
-		o.ID, o.CreatedAt = old.ID, old.CreatedAt
+		o.ID, o.CreatedAt, o.FormerNames, o.Distinct = old.ID, old.CreatedAt, old.FormerNames, old.Distinct
 		if err := o.check(); err != nil {
 			return err
+		}
+		if o.Name != old.Name {
+			o.FormerNames = append(slices.Clone(old.FormerNames), old.Name)
+			if err := w.distinguish(&o); err != nil {
+				return err
+			}
 		}
 		if err := w.PutOrganization(o); err != nil {
 			return err

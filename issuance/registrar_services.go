@@ -51,6 +51,9 @@ func (r *Registrar) AddService(ctx context.Context, by Actor, q ServiceRequest) 
 			return err
 		}
 		s.CreatedAt, s.Disabled = w.now, false
+		if err := w.distinguishService(&s); err != nil {
+			return err
+		}
 		if err := w.PutService(s); err != nil {
 			return err
 		}
@@ -92,13 +95,18 @@ func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, c
 		}
 		q := ServiceRequest{Service: old, Identifier: old.ID.Identifier()}
 		change(&q)
-		q.Organization, q.CreatedAt = old.Organization, old.CreatedAt
+		q.Organization, q.CreatedAt, q.Distinct = old.Organization, old.CreatedAt, old.Distinct
 		if err := q.check(); err != nil {
 			return err
 		}
 		s = q.Service
 		if err := w.rename(old, s); err != nil {
 			return err
+		}
+		if s.Name != old.Name {
+			if err := w.distinguishService(&s); err != nil {
+				return err
+			}
 		}
 		if err := w.PutService(s); err != nil {
 			return err

@@ -162,7 +162,7 @@ func (v Resolver) organizations(typed string) ([]Organization, error) {
 func (v Resolver) services(typed string, in OrgID) ([]Service, error) {
 	id, spiffe := spiffeService(typed)
 	if !spiffe {
-		id = ServiceID(word(typed))
+		id = ServiceID(word(distinguished(typed)))
 	}
 	s, err := v.tx.Service(id)
 	switch {

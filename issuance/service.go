@@ -15,6 +15,9 @@ type Service struct {
 	Target       Target       `json:"target"` // preferred
 	Disabled     bool         `json:"disabled"`
 	CreatedAt    time.Time    `json:"created_at"`
+	// Distinct is whether another service of the organisation had the name before: the
+	// subjects of its certificates have its id too.
+	Distinct bool `json:"distinct,omitempty"`
 }
 
 // Environment is where a service runs.

@@ -25,6 +25,23 @@ func address(typed string) string {
 // commonName returns the CN of a subject as programs print one ("CN=payments, O=Acme
 // Ltd"), and what has none as it is.
 func commonName(typed string) string {
+	if value, ok := attributeOf(typed, "CN"); ok {
+		return value
+	}
+	return strings.TrimSpace(typed)
+}
+
+// distinguished returns the serialNumber of a subject, which is the service's id where
+// others have the same names, and what has none as it is.
+func distinguished(typed string) string {
+	if value, ok := attributeOf(typed, "serialNumber"); ok {
+		return value
+	}
+	return typed
+}
+
+// attributeOf returns an attribute of a subject as programs print one.
+func attributeOf(typed, attribute string) (string, bool) {
 	between := func(r rune) bool { return strings.ContainsRune(",/+\n", r) }
 	for part := range strings.FieldsFuncSeq(typed, between) {
 		part = strings.TrimSpace(part)
@@ -32,11 +49,11 @@ func commonName(typed string) string {
 			part = strings.TrimLeft(part[len("subject"):], "=: ")
 		}
 		name, value, ok := strings.Cut(part, "=")
-		if ok && strings.EqualFold(strings.TrimSpace(name), "CN") {
-			return strings.TrimSpace(value)
+		if ok && strings.EqualFold(strings.TrimSpace(name), attribute) {
+			return strings.TrimSpace(value), true
 		}
 	}
-	return strings.TrimSpace(typed)
+	return "", false
 }
 
 // spiffeService returns the service that a SPIFFE ID of ours names:

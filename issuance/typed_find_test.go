@@ -33,6 +33,17 @@ func TestNamesAreReadAsProgramsPrintThem(t *testing.T) {
 	}
 }
 
+func TestADistinctSubjectIsReadAsProgramsPrintIt(t *testing.T) {
+	for in, want := range map[string]string{
+		"subject=O = Acme AG, CN = payments, serialNumber = acme-2.payments": "acme-2.payments", "SERIALNUMBER=acme-2.payments, CN=payments, O=Acme AG": "acme-2.payments",
+		"/O=Acme AG/CN=payments/serialNumber=acme-2.payments": "acme-2.payments", "CN=payments": "CN=payments", "acme.payments": "acme.payments",
+	} {
+		if got := distinguished(in); got != want {
+			t.Errorf("distinguished(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestFingerprintsAndEndingsAreRead(t *testing.T) {
 	sum, old := strings.Repeat("ab", 32), strings.Repeat("cd", 20)
 	for in, want := range map[string][]CertificateKey{

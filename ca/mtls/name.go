@@ -57,7 +57,7 @@ func CommonName(s string) bool {
 
 // checkNames wants one URI and no other name, a SPIFFE ID of the trust domain
 // that the issuer's certificate has, and a subject of one organisation and one
-// common name. Both are names for people, which nobody is let in by: the SPIFFE ID
+// common name, with a serialNumber if another has the same names. They are for people, which nobody is let in by: the SPIFFE ID
 // has the short names of organisation and service, which are not made of them.
 func checkNames(cert, issuer *x509.Certificate) error {
 	id, err := spiffeOf(cert)
@@ -70,8 +70,8 @@ func checkNames(cert, issuer *x509.Certificate) error {
 		}
 	}
 	switch s := cert.Subject; {
-	case len(s.Names) != 2 || len(s.Organization) != 1 || s.Organization[0] == "":
-		return refuse(CodeSubject, "its subject is not exactly one organisation and one common name")
+	case len(s.Names) != 2 && (len(s.Names) != 3 || s.SerialNumber == "") || len(s.Organization) != 1 || s.Organization[0] == "":
+		return refuse(CodeSubject, "its subject is not one organisation and one common name, with at most a serialNumber")
 	case !CommonName(s.CommonName):
 		return refuse(CodeSubject, "the common name of its subject is not 1 to 64 visible characters")
 	}

@@ -25,7 +25,7 @@ func (t *bench) clientHeaders(n int) []string {
 	t.b.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t.b, err)
-	is := t.authority.Issuers()[0]
+	is, raw := t.authority.Issuers()[0], issuingKey(t.b, t.cfg)
 	out := make([]string, n)
 	ders := make(map[issuance.Serial][]byte, n)
 	for i, serial := range t.certificates(n, issuance.Active) {
@@ -34,7 +34,7 @@ func (t *bench) clientHeaders(n int) []string {
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 			URIs: []*url.URL{{Scheme: "spiffe", Host: "postern.example", Path: "/org/acme/service/payments"}},
 		}
-		der, err := x509.CreateCertificate(rand.Reader, template, is.Certificate, key.Public(), is.Signer)
+		der, err := x509.CreateCertificate(rand.Reader, template, is.Certificate, key.Public(), raw)
 		must(t.b, err)
 		ders[serial] = der
 		out[i] = strings.ReplaceAll(url.QueryEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))), "+", "%20")

@@ -94,7 +94,7 @@ func (s *story) forge(t *testing.T, key crypto.PublicKey, change func(*x509.Cert
 	template.SerialNumber = issuance.NewSerial().Int()
 	template.NotAfter = template.NotAfter.Add(-time.Minute)
 	change(&template)
-	der, err := x509.CreateCertificate(rand.Reader, &template, is.Certificate, key, is.Signer)
+	der, err := x509.CreateCertificate(rand.Reader, &template, is.Certificate, key, issuingKey(t, s.h.cfg))
 	must(t, err)
 	s.enrol(t, der, issuance.Active)
 	return der
@@ -142,9 +142,9 @@ func TestAuthTellsWhy(t *testing.T) {
 	must(t, err)
 	stranger := *s.identity.Leaf
 	stranger.SerialNumber = issuance.NewSerial().Int()
-	unknown, err := x509.CreateCertificate(rand.Reader, &stranger, is.Certificate, key.Public(), is.Signer)
+	unknown, err := x509.CreateCertificate(rand.Reader, &stranger, is.Certificate, key.Public(), issuingKey(t, s.h.cfg))
 	must(t, err)
-	twin, err := x509.CreateCertificate(rand.Reader, s.identity.Leaf, is.Certificate, key.Public(), is.Signer)
+	twin, err := x509.CreateCertificate(rand.Reader, s.identity.Leaf, is.Certificate, key.Public(), issuingKey(t, s.h.cfg))
 	must(t, err)
 	for _, tt := range []struct {
 		name string

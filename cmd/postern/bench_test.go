@@ -369,7 +369,7 @@ func bareSigner(b *testing.B, t *bench) string {
 	must(b, err)
 	b.Cleanup(func() { _ = db.Close() })
 	must(b, db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("c")); return err }))
-	issuer := t.authority.Issuers()[0]
+	issuer, raw := t.authority.Issuers()[0], issuingKey(b, t.cfg)
 	return bare(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -387,7 +387,7 @@ func bareSigner(b *testing.B, t *bench) string {
 			NotBefore: now, NotAfter: now.AddDate(2, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 			URIs:        []*url.URL{{Scheme: "spiffe", Host: "postern.example", Path: "/org/acme/service/payments"}},
-		}, issuer.Certificate, req.PublicKey, issuer.Signer)
+		}, issuer.Certificate, req.PublicKey, raw)
 		if err != nil {
 			panic(err)
 		}

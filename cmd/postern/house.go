@@ -41,6 +41,7 @@ type house struct {
 	blocked   *badkeys.Lists
 	mark      *marker // nil on a database that is not the one of the configuration
 	authority *ca.Authority
+	unsigned  unsigned
 	responder *ca.Responder
 	publisher *ca.Publisher
 	monitor   *ca.Monitor
@@ -67,7 +68,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 
 // openWith is open with the machine's clocks and the database at a path.
 func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read func() issuance.Reading, database string) (h *house, err error) {
-	h = &house{cfg: cfg, log: log}
+	h = &house{cfg: cfg, log: log, unsigned: make(unsigned, maxUnsigned)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -98,6 +99,7 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read fu
 	if h.authority, err = ca.Open(ca.OpenOptions{
 		Dir: filepath.Join(cfg.Data, caDirectory), TrustDomain: cfg.CA.TrustDomain, Passphrase: cfg.CA.Passphrase,
 		URLs: ca.URLs{Base: cfg.Plain.URL}, Shards: cfg.CA.CRLShards, Now: h.clock.Signing,
+		Validity: cfg.Policy().Validity, Backdate: cfg.Policy().Backdate, Refused: h.refused,
 	}); err != nil {
 		return h, err
 	}
@@ -123,7 +125,7 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read fu
 	}
 	h.monitored()
 	// bbolt has one process: whatever was being sent was so by one that is dead.
-	if err := h.registrar.Recover(ctx); err != nil {
+	if err := errors.Join(h.registrar.Recover(ctx), h.registrar.Distinguish(ctx)); err != nil {
 		return h, err
 	}
 	if err := h.newCouriers(); err != nil {
@@ -252,6 +254,7 @@ func (h *house) run(ctx context.Context, ready func()) error {
 		part("courier for "+string(channel), c.Run)
 	}
 	part("publisher", h.publisher.Run)
+	part("refused signatures", h.tellUnsigned)
 	if h.cfg.CA.OCSPPresign {
 		part("OCSP answers", h.responder.Presign)
 	}

@@ -63,7 +63,7 @@ func TestARefusedHandshakeIsSeen(t *testing.T) {
 	twin, err := x509.CreateCertificate(rand.Reader, &like, &like, key.Public(), key)
 	must(t, err)
 	like.SerialNumber = issuance.NewSerial().Int()
-	unknown, err := x509.CreateCertificate(rand.Reader, &like, is.Certificate, key.Public(), is.Signer)
+	unknown, err := x509.CreateCertificate(rand.Reader, &like, is.Certificate, key.Public(), issuingKey(t, s.h.cfg))
 	must(t, err)
 	before := s.h.seen.Totals()
 	for _, der := range [][]byte{twin, unknown} {

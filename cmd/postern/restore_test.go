@@ -1,11 +1,21 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/postern-ca/postern/ca/mtls"
+	"github.com/postern-ca/postern/cmd/postern/crlsync"
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/web/admin"
 )
@@ -16,6 +26,7 @@ type lost struct {
 	*machine
 	key, file string
 	bundle    []byte // the newest, as web services have it
+	older     []byte // from before the revocations
 	revoked   []issuance.Certificate
 	standing  []issuance.Certificate
 	under     issuance.OrderID // under way when the backup was made
@@ -35,6 +46,7 @@ func loseEverything(t *testing.T) lost {
 	l.standing = all[100:]
 	m.backUpAs(l.file, admin.BackupRequest{Recipients: []string{recipient}})
 	l.after = h.order(t)
+	l.older = h.crls(t)
 	l.revoked = append(h.issue(t, 5), all[:100]...)
 	h.revokeAll(t, l.revoked)
 	l.bundle = h.crls(t)
@@ -49,7 +61,64 @@ func (l lost) wantNoneGood(t *testing.T, m *machine) *house {
 	if byCRL, byOCSP := h.good(t, l.revoked, l.bundle); byCRL+byOCSP > 0 {
 		t.Errorf("of %d revoked certificates, %d are not in the CRL and %d are good by OCSP", len(l.revoked), byCRL, byOCSP)
 	}
+	l.wantWebServicesToFollow(t, h)
 	return h
+}
+
+// wantWebServicesToFollow has crl-sync, with the file that it wrote before the loss,
+// and ca/mtls, which reads that file, ask a server that knows less, and then h.
+func (l lost) wantWebServicesToFollow(t *testing.T, h *house) {
+	t.Helper()
+	dir := t.TempDir()
+	file, root := filepath.Join(dir, "crls.pem"), filepath.Join(dir, "ca.pem")
+	must(t, os.WriteFile(file, l.bundle, 0o644))
+	var chain bytes.Buffer
+	for _, c := range []*x509.Certificate{h.authority.Issuers()[0].Certificate, h.authority.Root()} {
+		must(t, pem.Encode(&chain, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+	}
+	must(t, os.WriteFile(root, chain.Bytes(), 0o644))
+	sync := func(address string) error {
+		s, err := crlsync.New(crlsync.Options{
+			URL: address, CA: root, Out: file, Client: http.DefaultClient, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		})
+		must(t, err)
+		return s.Once(t.Context())
+	}
+	old := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(l.older) }))
+	defer old.Close()
+	if err := sync(old.URL + "/crl-bundle.pem"); err == nil {
+		t.Error("crl-sync takes the CRLs of a server that forgot revocations")
+	}
+	l.wantRefused(t, root, file)
+	if err := sync(h.cfg.Plain.URL + "/pki/crl-bundle.pem"); err != nil {
+		t.Errorf("crl-sync, of the restored server: %v", err)
+	}
+	if now, err := os.ReadFile(file); err != nil || bytes.Equal(now, l.bundle) {
+		t.Errorf("crl-sync did not write what the restored server has (%v)", err)
+	}
+	l.wantRefused(t, root, file)
+}
+
+// wantRefused has ca/mtls judge the revoked certificates by a file of CRLs.
+func (l lost) wantRefused(t *testing.T, root, file string) {
+	t.Helper()
+	cas, err := mtls.ReadCAs(root)
+	must(t, err)
+	crls := &mtls.CRLs{CAs: cas, File: file}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- crls.Run(ctx) }()
+	defer func() { stop(); <-ended }()
+	must(t, crls.Wait(t.Context()))
+	for _, c := range l.revoked {
+		cert, err := x509.ParseCertificate(c.DER)
+		must(t, err)
+		chain, err := cas.Verify([]*x509.Certificate{cert}, time.Now())
+		must(t, err)
+		if err := crls.Status(t.Context(), chain); err == nil {
+			t.Errorf("ca/mtls lets %s in", c.Serial)
+		}
+	}
 }
 
 func wantSaid(t *testing.T, said string, wants ...string) {

@@ -42,7 +42,7 @@ func leafTemplate(t testing.TB, name string) *x509.Certificate {
 // wrong with them. Those that our issuing CA "signed" are signed with its key.
 func (f *frontier) forged() map[string]*tls.Certificate {
 	f.t.Helper()
-	issuer := f.h.authority.Issuers()[0]
+	issuer, raw := f.h.authority.Issuers()[0], issuingKey(f.t, f.h.cfg)
 	sign := func(by *x509.Certificate, with crypto.Signer, change func(*x509.Certificate)) *tls.Certificate {
 		key := newKey(f.t)
 		template := leafTemplate(f.t, "payments")
@@ -57,7 +57,7 @@ func (f *frontier) forged() map[string]*tls.Certificate {
 		return &tls.Certificate{Certificate: [][]byte{der, issuer.Certificate.Raw}, PrivateKey: key}
 	}
 	ours := func(change func(*x509.Certificate)) *tls.Certificate {
-		return sign(issuer.Certificate, issuer.Signer, change)
+		return sign(issuer.Certificate, raw, change)
 	}
 	// An issuing CA that has our names, and another key.
 	otherKey := newKey(f.t)
@@ -88,7 +88,7 @@ func (f *frontier) forged() map[string]*tls.Certificate {
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning, x509.ExtKeyUsageEmailProtection}
 		}),
 		withoutUsage:           ours(func(c *x509.Certificate) { c.ExtKeyUsage = nil }),
-		"the issuing CA's own": {Certificate: [][]byte{issuer.Certificate.Raw}, PrivateKey: issuer.Signer},
+		"the issuing CA's own": {Certificate: [][]byte{issuer.Certificate.Raw}, PrivateKey: raw},
 		"signed by a client's key": func() *tls.Certificate {
 			c := sign(f.identity.Leaf, f.identity.PrivateKey.(crypto.Signer), nil)
 			c.Certificate = append([][]byte{c.Certificate[0]}, f.identity.Certificate...)

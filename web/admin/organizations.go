@@ -3,6 +3,8 @@ package admin
 import (
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -46,7 +48,7 @@ func (a *API) addOrganization(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.Once = once
+	q.Once, q.Name = once, norm.NFC.String(q.Name)
 	o, err := a.opts.Registrar.AddOrganization(c.r.Context(), c.by, q)
 	return created{"/organizations/" + string(o.ID), viewOrganization(o)}, err
 }
@@ -56,7 +58,10 @@ func (a *API) changeOrganization(c *call) (any, error) {
 	if _, err := c.read(fields{"name": editText(&e, func(o *issuance.Organization) *string { return &o.Name })}); err != nil {
 		return nil, err
 	}
-	return a.editOrganization(c, e.apply)
+	return a.editOrganization(c, func(o *issuance.Organization) {
+		e.apply(o)
+		o.Name = norm.NFC.String(o.Name)
+	})
 }
 
 func (a *API) disableOrganization(c *call) (any, error) { return a.switchOrganization(c, true) }
