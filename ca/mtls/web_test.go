@@ -109,7 +109,7 @@ func (s *site) client(t testing.TB, version uint16, http2 bool) *http.Client {
 		Certificates: []tls.Certificate{s.cert}, ClientSessionCache: tls.NewLRUClientSessionCache(4),
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
 // get returns status, protocol and body.

@@ -40,6 +40,7 @@ func (h *adminHouse) search(q, more string) hits {
 
 // TestAdminSearch finds a certificate, and whose it is, by all that people have.
 func TestAdminSearch(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, order, serial := h.issued()
 	h.post(http.StatusCreated, "/organizations", `{"id":"zeta","name":"Zeta AG"}`)
@@ -96,6 +97,7 @@ func colons(digits string) string {
 // TestAdminFiltersAreNotAnsweredFalsely: what names nobody is an error, and not an
 // empty list, and people are named as others know them.
 func TestAdminFiltersAreNotAnsweredFalsely(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, order, serial := h.issued()
 	h.post(http.StatusCreated, "/organizations", `{"id":"zeta","name":"Zeta AG"}`)

@@ -11,6 +11,7 @@ import (
 // TestAdminRefusesBadInput gives every operation what it does not take: each
 // refusal is a problem that names the field and says what to do.
 func TestAdminRefusesBadInput(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, order, serial := h.issued()
 	before := h.everything()
@@ -169,6 +170,7 @@ func TestAdminRefusesBadInput(t *testing.T) {
 }
 
 func TestAdminWantsJSONAnnounced(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	for i, c := range []struct {
 		contentType string
@@ -195,6 +197,7 @@ func TestAdminWantsJSONAnnounced(t *testing.T) {
 
 // TestAdminReadingChangesNothing calls every address with GET, HEAD and OPTIONS.
 func TestAdminReadingChangesNothing(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, order, serial := h.issued()
 	ids := map[string]string{"contacts": contact, "orders": order, "certificates": serial, "services": "acme.payments", "organizations": "acme"}

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAdminPages(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	for i := range 7 {
 		h.post(http.StatusCreated, "/organizations", fmt.Sprintf(`{"id":"org-%d","name":"Organisation %d"}`, i, i))
@@ -36,6 +37,7 @@ func TestAdminPages(t *testing.T) {
 }
 
 func TestAdminFilters(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, order, serial := h.issued()
 	h.post(http.StatusCreated, "/organizations", `{"id":"other","name":"Other"}`)

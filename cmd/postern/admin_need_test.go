@@ -9,6 +9,7 @@ import (
 // TestNeedsHaveTheirTime: a certificate that was just issued needs no use yet, one
 // that was never used in 30 days does, and one that has expired needs nothing.
 func TestNeedsHaveTheirTime(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	_, _, serial := h.issued()
 	const day = 24 * time.Hour

@@ -17,6 +17,7 @@ import (
 // TestReportsAreAsDocumented has reports with a row in every list checked against
 // the OpenAPI document, read by everybody who has a token.
 func TestReportsAreAsDocumented(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	ctx := t.Context()
 	began := h.now()

@@ -13,6 +13,7 @@ import (
 // TestUsesAreAsDocumented has answers with and without uses checked against the
 // OpenAPI document.
 func TestUsesAreAsDocumented(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	_, _, serial := h.issued()
 	want := map[string]any{}

@@ -23,6 +23,7 @@ type apiProblem struct {
 }
 
 func TestAdminTellsTheStoryOfAnOrder(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, order, serial := h.issued()
 
@@ -70,6 +71,7 @@ func TestAdminTellsTheStoryOfAnOrder(t *testing.T) {
 // TestAdminAnswersAreAsTheDocumentSays calls every operation of the document,
 // with success; do checks each answer.
 func TestAdminAnswersAreAsTheDocumentSays(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, delivered, serial := h.issued()
 	h.sent(issuance.SMS)
@@ -236,6 +238,7 @@ func (h *adminHouse) failMessage(contact string) (id string) {
 }
 
 func TestAdminTokens(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	made := h.post(http.StatusCreated, "/tokens", `{"name":"short","role":"auditor","lifetime":"1h"}`)
 	h.tokens["short"] = made.field(t, "token")
@@ -267,6 +270,7 @@ func TestAdminTokens(t *testing.T) {
 // TestAdminRoles holds every operation that changes something against an
 // auditor, and those on tokens against an officer.
 func TestAdminRoles(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, order, serial := h.issued()
 	bodies := map[string]string{
@@ -301,6 +305,7 @@ func TestAdminRoles(t *testing.T) {
 }
 
 func TestAdminFourEyes(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t, func(p *issuance.Policy) { p.FourEyes = true })
 	contact := h.register()
 	id := h.post(http.StatusCreated, "/orders", `{"service":"acme.payments","contact":"`+contact+`"}`).field(t, "id")
@@ -313,6 +318,7 @@ func TestAdminFourEyes(t *testing.T) {
 }
 
 func TestAdminIdempotencyKeyMakesOneThing(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, _, serial := h.issued()
 	for i, c := range []struct{ path, body, other string }{
@@ -351,6 +357,7 @@ func TestAdminIdempotencyKeyMakesOneThing(t *testing.T) {
 // TestAdminShowsNoSecrets looks for what opens something in every answer and in
 // the log.
 func TestAdminShowsNoSecrets(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact := h.register()
 	order := h.order(contact)
@@ -402,6 +409,7 @@ func TestAdminShowsNoSecrets(t *testing.T) {
 }
 
 func TestAdminInternalErrorsStayInternal(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	h.failing = errors.New("the disk is on fire at /dev/sda1")
 	a := h.want(http.StatusInternalServerError, apiRequest{method: http.MethodGet, path: "/api/v1/orders"})

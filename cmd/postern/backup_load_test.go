@@ -26,6 +26,7 @@ import (
 // Each is whole by bbolt's own check; the last one is restored and served. Nothing
 // in the file can be read without its key.
 func TestABackupUnderLoad(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	h := m.serve()
 	order := h.order(t)
@@ -147,6 +148,7 @@ func checkWhole(t *testing.T, data []byte, keyFile string) {
 // TestBackupsAreMadeByThemselves has a house make the backups that are due, on a
 // clock that is set by hand, and delete old ones.
 func TestBackupsAreMadeByThemselves(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	h, err := m.open()
 	must(t, err)
@@ -194,6 +196,7 @@ func TestBackupsAreMadeByThemselves(t *testing.T) {
 
 // TestAnInterruptedRestoreBeginsAgain stops a restore before each of its steps.
 func TestAnInterruptedRestoreBeginsAgain(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	m.serve()
 	key, recipient := ageKey(t)

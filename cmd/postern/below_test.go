@@ -23,6 +23,7 @@ import (
 // behind an nginx that takes the path away and one that leaves it, and goes the
 // whole way of an order: with a browser, with curl, and with postern claim.
 func TestBelowAPath(t *testing.T) {
+	t.Parallel()
 	for name, slash := range map[string]string{"the proxy strips the path": "/", "the proxy leaves the path": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

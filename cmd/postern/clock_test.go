@@ -22,6 +22,7 @@ import (
 // TestTheClockJumpsUnderARunningServer: it says so everywhere, issues nothing, revokes,
 // and goes on when the clock is right again or a person has accepted it.
 func TestTheClockJumpsUnderARunningServer(t *testing.T) {
+	t.Parallel()
 	cfg, err := demoConfig(demoDir(t))
 	must(t, err)
 	cfg.Reports.To = []string{"duty@postern.example"}
@@ -119,6 +120,7 @@ func datedBefore(h *house, at time.Time) error {
 // TestARealTimeServerIsAsked has a wrong clock beside chronyd, which is found at the
 // start; when it is set right, the server goes on by itself. One that is set wrong it does not trust.
 func TestARealTimeServerIsAsked(t *testing.T) {
+	t.Parallel()
 	server := startChrony(t)
 	var servers *config.Clock
 	w := walkHouses(t, func(c *config.Config) { servers = &c.Clock })(t)

@@ -14,6 +14,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -330,12 +331,22 @@ func (w *walker) step(r *mathrand.Rand) {
 	w.tick()
 }
 
-// TestNothingIsUnrevokedByAnyClock goes on 200 walks on which the clock jumps by
+// TestNothingIsUnrevokedByAnyClock goes on walks on which the clock jumps by
 // seconds to years, both ways, the process and the machine are started anew, people
 // accept right and wrong times, and certificates are revoked, held and released.
+//
+// POSTERN_CLOCK_WALKS says how many: 60, unless it is set, as `make crash` does.
 func TestNothingIsUnrevokedByAnyClock(t *testing.T) {
+	t.Parallel()
+	walks := 60
+	if text := os.Getenv("POSTERN_CLOCK_WALKS"); text != "" {
+		var err error
+		if walks, err = strconv.Atoi(text); err != nil || walks < 1 {
+			t.Fatalf("POSTERN_CLOCK_WALKS is %q, and not a number of walks", text)
+		}
+	}
 	house := walkHouses(t)
-	for n := range 200 {
+	for n := range walks {
 		r := mathrand.New(mathrand.NewPCG(uint64(n), 10))
 		ok := t.Run(fmt.Sprint(n), func(t *testing.T) {
 			w := house(t)

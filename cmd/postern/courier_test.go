@@ -204,6 +204,7 @@ func (p *post) nothingPending() bool { return len(p.notices(issuance.Pending)) =
 // every message arrives in the end, the same each time, and what is hopeless is
 // shown with its reason, and can be mended.
 func TestNothingIsLostOnTheWay(t *testing.T) {
+	t.Parallel()
 	p := newPost(t)
 	const orders = 12
 	p.twilio.Script(

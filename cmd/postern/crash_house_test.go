@@ -1,14 +1,9 @@
 package main_test
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"mime"
-	"mime/multipart"
 	"net"
-	"net/mail"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emersion/go-smtp"
 	"golang.org/x/sys/unix"
 
+	"github.com/postern-ca/postern/ca/catest"
 	"github.com/postern-ca/postern/delivery/twiliotest"
 )
 
@@ -45,6 +40,8 @@ type mortal struct {
 	wars   int // deaths in wartime
 }
 
+const passphrase = "the passphrase of a test"
+
 // newMortal builds the program and makes its CA. Nothing runs yet.
 func newMortal(t *testing.T) *mortal {
 	t.Helper()
@@ -61,7 +58,7 @@ public: {listen: "127.0.0.1:%d", url: "http://localhost:%[2]d", posts_per_minute
 plain: {listen: "127.0.0.1:%d", url: "http://localhost:%[3]d"}
 admin: {listen: "127.0.0.1:%d", url: "http://localhost:%[4]d"}
 mtls: {listen: "127.0.0.1:%d", url: "https://localhost:%[5]d"}
-ca: {trust_domain: bank.example, passphrase: the passphrase of a test}
+ca: {trust_domain: bank.example, passphrase: `+passphrase+`}
 mail: {from: "Bank <certificates@bank.example>", smtp: {host: 127.0.0.1, port: %d, tls: none}}
 sms: {provider: twilio, twilio: {account_sid: %s, auth_token: %s, from: "%s", base_url: "%s"}}
 policy: {code_cooldown: 0s, codes_per_day: 50, claim_window: 1m}
@@ -123,6 +120,16 @@ func (m *mortal) readToken() {
 		}
 		m.token = strings.TrimSpace(string(regexp.MustCompile(`pst_\S+\n`).Find(said)))
 	}
+}
+
+// lighten has the CA's keys open quickly from now on: the server opens them in each of its lives.
+func (m *mortal) lighten() {
+	m.t.Helper()
+	m.stop()
+	if err := catest.Lighten(m.file("data/ca"), []byte(passphrase)); err != nil {
+		m.t.Fatal(err)
+	}
+	m.start()
 }
 
 // start has the server live from now on.
@@ -221,90 +228,4 @@ func (m *mortal) stop() {
 		case <-again:
 		}
 	}
-}
-
-// mailbox is a mail server that keeps what it accepts.
-type mailbox struct {
-	port int
-
-	mu   sync.Mutex
-	kept map[string][][]byte // by Message-ID: each time it came
-	link map[string]string   // by recipient: the link in the newest invitation
-}
-
-func newMailbox(t *testing.T) *mailbox {
-	t.Helper()
-	b := &mailbox{kept: map[string][][]byte{}, link: map[string]string{}}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.port = l.Addr().(*net.TCPAddr).Port
-	s := smtp.NewServer(b)
-	s.Domain, s.ErrorLog = "mail.test", quiet{}
-	go s.Serve(l)
-	t.Cleanup(func() { s.Close() })
-	return b
-}
-
-// quiet takes the complaints of the mail server: its clients are killed.
-type quiet struct{}
-
-func (quiet) Printf(string, ...any) {}
-func (quiet) Println(...any)        {}
-
-func (b *mailbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &mailSession{b: b}, nil }
-
-type mailSession struct {
-	b  *mailbox
-	to string
-}
-
-func (s *mailSession) Reset()                                    { s.to = "" }
-func (s *mailSession) Logout() error                             { return nil }
-func (s *mailSession) Mail(string, *smtp.MailOptions) error      { return nil }
-func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = to; return nil }
-
-// Data accepts a mail that was sent as a whole.
-func (s *mailSession) Data(r io.Reader) error {
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	id, text, err := readMail(raw)
-	if err != nil {
-		return err
-	}
-	s.b.mu.Lock()
-	defer s.b.mu.Unlock()
-	s.b.kept[id] = append(s.b.kept[id], raw)
-	if link := regexp.MustCompile(`http://\S+/c/[A-Za-z0-9_-]+`).FindString(text); link != "" {
-		s.b.link[s.to] = link
-	}
-	return nil
-}
-
-// readMail returns the Message-ID and the plain text of a mail.
-func readMail(raw []byte) (id, text string, err error) {
-	m, err := mail.ReadMessage(bytes.NewReader(raw))
-	if err != nil {
-		return "", "", err
-	}
-	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
-	if err != nil {
-		return "", "", err
-	}
-	part, err := multipart.NewReader(m.Body, params["boundary"]).NextPart()
-	if err != nil {
-		return "", "", err
-	}
-	plain, err := io.ReadAll(part)
-	return m.Header.Get("Message-Id"), string(plain), err
-}
-
-// linkFor returns the newest link that was mailed to an address, "" for none.
-func (b *mailbox) linkFor(to string) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.link[to]
 }

@@ -21,10 +21,11 @@ import (
 // the end every order is completed, each has one certificate that stands and
 // that has its record, and whatever was sent twice was the same.
 //
-// POSTERN_CRASH_ORDERS says how many orders; 80 is the default.
+// POSTERN_CRASH_ORDERS says how many orders: 60, unless it is set, as `make crash`
+// does.
 func TestKilledAtEveryFdatasync(t *testing.T) {
 	t.Parallel() // it waits for most of its time
-	orders := 80
+	orders := 60
 	if text := os.Getenv("POSTERN_CRASH_ORDERS"); text != "" {
 		var err error
 		if orders, err = strconv.Atoi(text); err != nil || orders < 1 {
@@ -40,6 +41,7 @@ func TestKilledAtEveryFdatasync(t *testing.T) {
 	// 1. What is there before: the CA, a token, an organisation with a service.
 	m.start()
 	m.readToken()
+	m.lighten()
 	clerk := newPerson(town, 0, false)
 	clerk.setUp(t)
 
@@ -153,7 +155,7 @@ func (w *town) tell(orders int) {
 	w.t.Logf("calls that were cut: %s", counted(w.cut))
 	w.t.Logf("done because of a kill: %s", counted(w.helped))
 	w.t.Logf("messages that were sent twice: %s", counted(twice))
-	if orders < 80 {
+	if orders < 60 {
 		return // too few to expect much of
 	}
 	for _, what := range []string{"register", "request", "approve", "enter the code", "download", "claim in one request"} {

@@ -24,8 +24,9 @@ import (
 )
 
 // patience is how long a step waits for what happens by itself: a message to
-// arrive, a revocation to be in every view (which takes a second at most).
-const patience = 10 * time.Second
+// arrive, a revocation to be in every view. That takes a second at most, but on a
+// machine that has much else to do.
+const patience = 30 * time.Second
 
 // sent is a message in the outbox.
 type sent struct{ Channel, To, Subject, Text string }
@@ -58,9 +59,9 @@ func (s *story) message(ctx context.Context, channel issuance.Channel, text stri
 	return m, err
 }
 
-// await tries f until it holds or patience is over.
+// await tries f until it holds or the story's patience is over.
 func (s *story) await(ctx context.Context, f func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	for {
 		err := f()

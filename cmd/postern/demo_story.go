@@ -29,6 +29,7 @@ type story struct {
 	token  issuance.Secret
 	client *http.Client // knows the root
 
+	patience time.Duration
 	seen     map[string]bool // messages that were read
 	order    string
 	link     string
@@ -81,7 +82,7 @@ func newStory(ctx context.Context, h *house, o demoOptions) (*story, error) {
 	roots := x509.NewCertPool()
 	roots.AddCert(h.authority.Root())
 	return &story{
-		demoOptions: o, h: h, token: token, seen: make(map[string]bool),
+		demoOptions: o, h: h, token: token, patience: patience, seen: make(map[string]bool),
 		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}},
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern-ca/postern/cmd/postern/cli"
 	"github.com/postern-ca/postern/issuance"
@@ -100,6 +101,7 @@ func TestDemoFailsAtEachStepThatDoesNotHold(t *testing.T) {
 			o := demoOptions{data: demoDir(t), out: &out, log: io.Discard, change: func(now string, s *story) {
 				if now == step.name {
 					breakIt(s)
+					s.patience = time.Second // nobody need wait longer for what does not come
 				}
 			}}
 			err := o.run(t.Context())

@@ -16,6 +16,7 @@ import (
 
 // TestCertificatesAreReadAgainWhenAsked, whatever the times of their files say.
 func TestCertificatesAreReadAgainWhenAsked(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	f := &certificateFiles{cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), log: slog.New(slog.DiscardHandler), now: time.Now}
 	made := func() (serial string) {

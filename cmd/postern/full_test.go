@@ -19,6 +19,7 @@ import (
 // disk, /readyz and `postern health` say not ready, the metrics count, and once
 // there is room the house is ready again although nobody comes to write.
 func TestDiskFullIsSeen(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
 		if os.Getenv("POSTERN_UNSHARED") != "" {

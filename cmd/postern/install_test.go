@@ -12,6 +12,7 @@ import (
 // the units name the program where it will be. The build itself is left out: this
 // test stands in for it.
 func TestMakeInstall(t *testing.T) {
+	t.Parallel()
 	source, dest := t.TempDir(), t.TempDir()
 	for from, to := range map[string]string{"../../Makefile": "Makefile", "../../packaging": "packaging"} {
 		if out, err := exec.Command("cp", "-r", from, filepath.Join(source, to)).CombinedOutput(); err != nil {

@@ -61,6 +61,7 @@ func sendByConfig(t *testing.T, cfg *config.Config) error {
 // TestMailByConfiguration: a server with a CA of its own, which demands a full
 // name in EHLO, needs one key, and the name is that of the contacts' site.
 func TestMailByConfiguration(t *testing.T) {
+	t.Parallel()
 	server := smtptest.NewPostfix(t)
 	cfg, _ := mailSettings(t, server, "ca: mail-ca.pem", smtptest.Password)
 	if err := sendByConfig(t, cfg); err != nil {
@@ -77,6 +78,7 @@ func TestMailByConfiguration(t *testing.T) {
 
 // TestMailByATokenInAFile: another program keeps the token fresh, and no restart is needed.
 func TestMailByATokenInAFile(t *testing.T) {
+	t.Parallel()
 	server := smtptest.NewPostfix(t)
 	cfg, file := mailSettings(t, server, "ca: mail-ca.pem, auth: xoauth2, hello: other.bank.example", "expired-t0ken")
 	if e, ok := errors.AsType[*delivery.SendError](sendByConfig(t, cfg)); !ok || !e.Pause || !strings.Contains(e.Message, "535 to AUTH") {

@@ -52,6 +52,7 @@ func (h *adminHouse) command(ctx context.Context, server string, args ...string)
 // TestMassRevocationGoesOn interrupts the revocation of many certificates: none is
 // lost and none is done twice when the same command is run again.
 func TestMassRevocationGoesOn(t *testing.T) {
+	t.Parallel()
 	h := openAdmin(t)
 	contact, order, _ := h.issued()
 	const n = 1500 // and the one that was issued: more than one part of a list

@@ -99,6 +99,7 @@ func (h ocspHouse) change(t *testing.T, verb string) {
 // the register, and about one of an issuer that does not answer by OCSP: answers
 // that are signed when they are asked for, and in advance.
 func TestOCSPClientsAgree(t *testing.T) {
+	t.Parallel()
 	for name, presign := range map[string]bool{"when asked": false, "in advance": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

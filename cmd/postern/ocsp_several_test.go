@@ -43,6 +43,7 @@ func TestOneOCSPRequestAboutSeveralCertificates(t *testing.T) {
 
 // TestOCSPWithANonce: who sends one gets it back, where the configuration says so.
 func TestOCSPWithANonce(t *testing.T) {
+	t.Parallel()
 	for name, on := range map[string]bool{"on": true, "off": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

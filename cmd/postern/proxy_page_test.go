@@ -159,6 +159,7 @@ func (f *fronted) collectLogs() {
 
 // TestProxiesBeforeTheContactsSite runs each proxy with the page's configuration.
 func TestProxiesBeforeTheContactsSite(t *testing.T) {
+	t.Parallel()
 	for name, front := range fronts() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -135,6 +135,7 @@ func (q quick) settled(t *testing.T) {
 func (q quick) code(t *testing.T) string { t.Helper(); return q.waitFor(t, `#(\d{8})`) }
 
 func TestQuickstartGoesOnWithTheSameData(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var first quick
 	t.Run("first", func(t *testing.T) {
@@ -150,6 +151,7 @@ func TestQuickstartGoesOnWithTheSameData(t *testing.T) {
 // TestQuickstartEndsWithACall follows what quickstart prints to its end: the
 // certificate is used, with the command that was printed.
 func TestQuickstartEndsWithACall(t *testing.T) {
+	t.Parallel()
 	printed := startQuickstart(t, dataDir(t))
 	q := readQuickstart(t, printed)
 	q.approve(t)

@@ -19,6 +19,7 @@ import (
 // TestReportsArrive: the daily and the monthly report go through a real mail
 // server, once each, and say what the registrar says.
 func TestReportsArrive(t *testing.T) {
+	t.Parallel()
 	p := newPost(t)
 	berlin, err := report.ParseZone("Europe/Berlin")
 	p.must(err)
@@ -100,6 +101,7 @@ func readReport(t *testing.T, data []byte) (subject, text, page string) {
 
 // TestTheProgramKnowsTimeZones: a bare container has no database of its own.
 func TestTheProgramKnowsTimeZones(t *testing.T) {
+	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -133,6 +133,7 @@ func wantSaid(t *testing.T, said string, wants ...string) {
 // TestNothingRevokedIsGoodAfterARestore restores a backup of which 100
 // certificates were revoked since, and 5 more that it does not know.
 func TestNothingRevokedIsGoodAfterARestore(t *testing.T) {
+	t.Parallel()
 	l := loseEverything(t)
 	newest := filepath.Join(t.TempDir(), "crl-bundle.pem")
 	must(t, os.WriteFile(newest, l.bundle, 0o600))

@@ -17,6 +17,7 @@ import (
 // do: 10,000 GET, HEAD and OPTIONS of every address that a link leads to, and a
 // browser that runs the pages' scripts.
 func TestTenThousandScannersChangeNothing(t *testing.T) {
+	t.Parallel()
 	dir := dataDir(t)
 	printed := startQuickstart(t, dir)
 	q := readQuickstart(t, printed)

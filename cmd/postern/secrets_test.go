@@ -44,6 +44,7 @@ func (l *lockedBuffer) String() string {
 // log, in every listing and page of staff, in every error, in the answers that
 // are no files, and in every file that is kept.
 func TestSecretsAppearNowhere(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cfg, err := demoConfig(dir)
 	must(t, err)
@@ -153,6 +154,7 @@ func TestSecretsAppearNowhere(t *testing.T) {
 // TestNothingOfAKeyIsLeftAfterTheClaimWindow looks for the sealed file and
 // password in the database file itself, free pages included.
 func TestNothingOfAKeyIsLeftAfterTheClaimWindow(t *testing.T) {
+	t.Parallel()
 	cfg, err := demoConfig(demoDir(t))
 	must(t, err)
 	var late time.Duration

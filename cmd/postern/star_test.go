@@ -19,6 +19,7 @@ import (
 // and never issuance/y; siblings share what shared names. Only ca imports
 // smallstep's CA, only storage bbolt.
 func TestTheImportGraphIsTheStar(t *testing.T) {
+	t.Parallel()
 	arrows := importArrows(t, "../..")
 	for _, room := range []string{"issuance", "ca", "delivery", "storage", "web", "cmd"} {
 		if !arrows.rooms[room] {

@@ -14,6 +14,7 @@ import (
 // TestTheStoryOfACSRInABrowser is the story for who has a key already: a CSR that
 // does not work, one that does, and the chain as a file, in another form, too.
 func TestTheStoryOfACSRInABrowser(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
 		t.Fatal("chromium is missing: apt-get install chromium")
 	}

@@ -19,6 +19,7 @@ import (
 // a wrong code, the right one, the download, the password, and the file opened
 // with it. POSTERN_SCREENSHOTS names a directory for pictures of each page.
 func TestTheStoryInABrowser(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
 		t.Fatal("chromium is missing: apt-get install chromium")
 	}
@@ -69,7 +70,8 @@ func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *visitor {
 	t.Helper()
 	options := append(append(chromedp.DefaultExecAllocatorOptions[:], more...),
 		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(390, 844),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.WSURLReadTimeout(2*time.Minute)) // a busy machine starts it slowly
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)

@@ -113,6 +113,7 @@ func toldByAuth() []string {
 
 // TestServersThatAsk runs each server with its page's configuration.
 func TestServersThatAsk(t *testing.T) {
+	t.Parallel()
 	for name, server := range authServers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,6 +129,7 @@ func TestServersThatAsk(t *testing.T) {
 // TestServersThatGetNoAnswerLetNobodyIn runs each server with its page's
 // configuration while nobody is where /auth should be.
 func TestServersThatGetNoAnswerLetNobodyIn(t *testing.T) {
+	t.Parallel()
 	for name, server := range authServers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,6 +152,7 @@ func TestServersThatGetNoAnswerLetNobodyIn(t *testing.T) {
 // TestWithoutOverwritingAClientsHeadersArrive takes the defence against a client's
 // own headers out of each configuration: then they arrive.
 func TestWithoutOverwritingAClientsHeadersArrive(t *testing.T) {
+	t.Parallel()
 	for name, server := range authServers() {
 		for line, without := range server.undone {
 			t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 // revoked, and end it after the server has the new CRL: that one may be answered,
 // and no other on this connection.
 func TestAConnectionInTheMiddleOfARequestEnds(t *testing.T) {
+	t.Parallel()
 	for name, server := range crlServers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

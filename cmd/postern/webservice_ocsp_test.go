@@ -46,6 +46,7 @@ func newOCSPFrontier(t *testing.T) *frontier {
 
 // TestServersWithOCSP runs each server with its page's configuration.
 func TestServersWithOCSP(t *testing.T) {
+	t.Parallel()
 	for name, server := range ocspServers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,6 +65,7 @@ const pace = 400 * time.Millisecond
 // TestABusyConnectionEndsAfterARevocation keeps a connection busy over a revocation,
 // and another one idle.
 func TestABusyConnectionEndsAfterARevocation(t *testing.T) {
+	t.Parallel()
 	for name, server := range ocspServers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,6 +91,7 @@ func TestABusyConnectionEndsAfterARevocation(t *testing.T) {
 // TestWithoutABoundABusyConnectionGoesOn takes the bound out of each configuration:
 // then the connection outlives what the page promises.
 func TestWithoutABoundABusyConnectionGoesOn(t *testing.T) {
+	t.Parallel()
 	for name, server := range ocspServers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

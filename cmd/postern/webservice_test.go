@@ -163,7 +163,7 @@ func (f *frontier) beginIn(environment []string, name string, args ...string) *p
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
 		select {
 		case <-p.done:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 		}
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-p.done
@@ -232,7 +232,7 @@ func (f *frontier) visitor(identity *tls.Certificate, version uint16, fresh bool
 		// Sent whatever the server says it wants.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return identity, nil }
 	}
-	v.client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: fresh, TLSClientConfig: config}}
+	v.client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: fresh, TLSClientConfig: config}}
 	f.t.Cleanup(v.client.CloseIdleConnections)
 	return v
 }

@@ -48,7 +48,7 @@ func held(t *testing.T, s *bolt.Store, f func()) {
 // queued waits until n callers are queued.
 func queued(t *testing.T, s *bolt.Store, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); s.Queued() < n; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); s.Queued() < n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d callers are queued, want %d", s.Queued(), n)
 		}

@@ -49,6 +49,7 @@ func seen(s *bolt.Store, id issuance.OrderID) string {
 // acknowledged is there after that; what failed is not, unless the store said
 // that it does not know, and refused all that came later.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	o := options(t)
 	outcomes := make(map[string]int)
 	for _, fault := range []string{"fdatasync:error=EIO", "pwrite64:error=ENOSPC", "ftruncate:error=ENOSPC", "fsync:error=EIO"} {

@@ -10,7 +10,10 @@ import (
 	"github.com/postern-ca/postern/storage/storagetest"
 )
 
-func TestStore(t *testing.T) { storagetest.Run(t, fresh) }
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, fresh)
+}
 
 // fresh is a store in a directory of its own.
 func fresh(t testing.TB) func() storagetest.Store {

@@ -44,7 +44,7 @@ type Store = issuance.Store[Reader, Tx]
 // with the same data. Fresh's cleanup closes the last one at the end of the test.
 type Fresh func(t testing.TB) (open func() Store)
 
-// Run runs the whole suite.
+// Run runs the whole suite, its tests beside each other.
 func Run(t *testing.T, fresh Fresh) {
 	for _, test := range []struct {
 		name string
@@ -97,7 +97,10 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Reopen", testReopen},
 		{"Model", testModel},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.f(t, fresh) })
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // each has a place of its own, and waits for its disk most of the time
+			test.f(t, fresh)
+		})
 	}
 }
 

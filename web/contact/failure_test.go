@@ -3,6 +3,7 @@ package contact
 import (
 	"html"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -133,6 +134,7 @@ func TestEveryFailureHasItsWords(t *testing.T) {
 	} {
 		for _, lang := range issuance.Languages() {
 			t.Run(name+" "+lang, func(t *testing.T) {
+				t.Parallel()
 				d := newDesk(t, trouble.options...)
 				d.speak(lang)
 				id, link := d.invite()
@@ -149,14 +151,19 @@ func TestEveryFailureHasItsWords(t *testing.T) {
 	}
 }
 
+// plainPages are the pages without a brand: reading them takes long under the race detector.
+var plainPages = sync.OnceValues(func() (*page.Pages, error) {
+	site, err := page.New(page.Brand{}, "")
+	if err != nil {
+		return nil, err
+	}
+	return site.Pages(files)
+})
+
 // text returns the text of key, escaped as in a page, with a mark where values stand.
 func (d *desk) text(lang, key string) string {
 	d.Helper()
-	site, err := page.New(page.Brand{}, "")
-	if err != nil {
-		d.Fatal(err)
-	}
-	pages, err := site.Pages(files)
+	pages, err := plainPages()
 	if err != nil {
 		d.Fatal(err)
 	}
