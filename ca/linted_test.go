@@ -50,7 +50,7 @@ func TestEverySignatureIsLinted(t *testing.T) {
 	other.Subject.Organization = []string{" "}
 	foreign := issuer
 	foreign.Certificate = &other
-	_, err = newOCSPIssuer(foreign, authorityStart())
+	_, err = newOCSPIssuer(foreign, authorityStart(), nil)
 	want(err, "OCSP responder's certificate: profile_subject_characters")
 
 	clock := &crlClock{now: authorityStart()}

@@ -2,6 +2,7 @@ package ca
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,8 +38,11 @@ type Responder struct {
 	// Nonce makes an answer repeat the nonce of its request (RFC 9654). Such
 	// answers are signed on request and never cached.
 	Nonce bool
-	Now   func() time.Time
-	Log   *slog.Logger
+	// Signed puts a new responder certificate on record; one with an error is not used.
+	// nil: none is kept.
+	Signed func(*x509.Certificate) error
+	Now    func() time.Time
+	Log    *slog.Logger
 
 	issuers []*ocspIssuer
 	cache   ocspCache
@@ -91,7 +95,7 @@ func (r *Responder) Load() error {
 		if err := issuer.checkSigner(); err != nil {
 			return err
 		}
-		i, err := newOCSPIssuer(issuer, r.Now())
+		i, err := newOCSPIssuer(issuer, r.Now(), r.Signed)
 		if err != nil {
 			return err
 		}

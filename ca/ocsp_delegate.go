@@ -29,6 +29,7 @@ type ocspIssuer struct {
 	Issuer
 	hashes [ocspHashes]struct{ name, key []byte }
 
+	signed   func(*x509.Certificate) error // nil: no record is kept
 	renewing sync.Mutex
 	present  atomic.Pointer[delegate]
 }
@@ -46,8 +47,8 @@ type delegate struct {
 func (d *delegate) isFresh(now time.Time) bool { return now.Before(d.renewAt) && !now.Before(d.madeAt) }
 
 // newOCSPIssuer prepares to answer for issuer.
-func newOCSPIssuer(issuer Issuer, now time.Time) (*ocspIssuer, error) {
-	i := &ocspIssuer{Issuer: issuer}
+func newOCSPIssuer(issuer Issuer, now time.Time, signed func(*x509.Certificate) error) (*ocspIssuer, error) {
+	i := &ocspIssuer{Issuer: issuer, signed: signed}
 	var info struct {
 		Algorithm pkix.AlgorithmIdentifier
 		PublicKey asn1.BitString
@@ -147,6 +148,11 @@ func (i *ocspIssuer) newDelegate(now time.Time) (*delegate, error) {
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("reading the OCSP responder certificate of %s: %w", i.ID, err)
+	}
+	if i.signed != nil {
+		if err := i.signed(certificate); err != nil {
+			return nil, fmt.Errorf("putting the OCSP responder certificate of %s on record: %w", i.ID, err)
+		}
 	}
 	return &delegate{certificate: certificate, key: key, madeAt: now.Truncate(time.Second), renewAt: now.Add(delegateLife / 2)}, nil
 }

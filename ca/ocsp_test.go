@@ -106,7 +106,7 @@ func TestOCSPSaysWhatTheStoreSays(t *testing.T) {
 // producedAt: it is never before thisUpdate.
 func TestOCSPSigns(t *testing.T) {
 	house, now := newCRLHouse(t, crlKey(t, "P-256")), crlStart.Add(40*time.Second)
-	issuer, err := newOCSPIssuer(house.issuing, now)
+	issuer, err := newOCSPIssuer(house.issuing, now, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package ca
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
@@ -93,7 +94,9 @@ func (a *Authority) ServerCertificate(ctx context.Context, p ServerProfile) (tls
 type ServerKeys struct {
 	Authority *Authority
 	Profile   ServerProfile
-	Log       *slog.Logger // nil: slog.Default()
+	// Signed puts a new certificate on record; one with an error is not used. nil: none is kept.
+	Signed func(*x509.Certificate) error
+	Log    *slog.Logger // nil: slog.Default()
 
 	mu      sync.Mutex
 	current *tls.Certificate
@@ -111,6 +114,9 @@ func (s *ServerKeys) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, err
 	}
 	// A client that hangs up must not cost the others their new certificate.
 	made, err := s.Authority.ServerCertificate(context.Background(), s.Profile)
+	if err == nil && s.Signed != nil {
+		err = s.Signed(made.Leaf)
+	}
 	switch {
 	case err == nil:
 		s.current, s.madeAt = &made, now.Truncate(time.Second)

@@ -5,6 +5,9 @@ import "time"
 // AuditRecord records one thing that was done. It is written in the transaction
 // that did it, and never changed.
 type AuditRecord struct {
+	// Prev is the link of the record before ([AuditHead]), "" in records of before there
+	// were links. The store assigns it, and keeps it first: it is read without the rest.
+	Prev         Digest            `json:"prev,omitempty"`
 	Seq          uint64            `json:"seq"` // assigned by the store, rising by one
 	At           time.Time         `json:"at"`
 	Actor        Actor             `json:"actor"`

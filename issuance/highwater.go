@@ -15,7 +15,7 @@ type HighWater struct {
 	Change uint64            `json:"change"`         // Seq of the last change of a certificate's status
 	CRLs   map[string]uint64 `json:"crls,omitempty"` // the highest CRL number by issuer, the root's too
 	Audit  uint64            `json:"audit"`          // Seq of the last audit record
-	Head   Digest            `json:"head,omitempty"` // of the audit records up to Audit, once they are a chain
+	Head   Digest            `json:"head,omitempty"` // the link of the audit record Audit, once they are a chain
 }
 
 // Missing says in words what a store that has come to have lacks of h; nothing if
@@ -118,6 +118,7 @@ type HistoryReader interface {
 	AuditAfter(after uint64, limit int, skip ...Verb) (found []AuditRecord, last uint64, err error)
 	// LastAudit returns the highest Seq given to an audit record, 0 if none.
 	LastAudit() (uint64, error)
+	ChainReader
 	Clock() (time.Time, error)
 }
 
@@ -131,6 +132,9 @@ func ReadHighWater(r HistoryReader, now time.Time) (h HighWater, err error) {
 		return h, err
 	}
 	if h.Audit, err = r.LastAudit(); err != nil {
+		return h, err
+	}
+	if h.Head, err = r.AuditLink(h.Audit); err != nil {
 		return h, err
 	}
 	h.Clock, err = r.Clock()
@@ -159,6 +163,7 @@ func ReadProgress(r HistoryReader, since HighWater, limit int, now time.Time) (p
 	}
 	if last < p.Audit && last > since.Audit {
 		p.Audit, more = last, true
+		p.Head, err = r.AuditLink(last)
 	}
-	return p, more, nil
+	return p, more, err
 }

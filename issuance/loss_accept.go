@@ -31,7 +31,17 @@ func (a *acceptance) update(f func(*work, LossTx) error) error {
 }
 
 func (a *acceptance) raise() error {
-	return a.update(func(_ *work, tx LossTx) error { return tx.RaiseHistory(a.evidence.above()) })
+	return a.update(func(w *work, tx LossTx) error {
+		to := a.evidence.above()
+		last, err := tx.LastAudit()
+		if err != nil {
+			return err
+		}
+		if to.Audit > last { // the first record above the gap says that it is one
+			w.Audit(System("restore"), LoseVerb, AuditRecord{Detail: lostAudit(last+1, to)})
+		}
+		return tx.RaiseHistory(to)
+	})
 }
 
 // takeOver has every certificate be held or revoked that is known to be so.

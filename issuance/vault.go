@@ -6,12 +6,13 @@ type SecretKind string
 // The secrets that a store keeps, sealed, until they are no longer needed. That of an
 // audit record is named by its digest.
 const (
-	LinkSecret     SecretKind = "link"     // token of the e-mailed URL, until the mail was accepted
-	SeedSecret     SecretKind = "seed"     // HOTP seed of an order's codes
-	PasswordSecret SecretKind = "password" // permanent password of a PKCS#12 file
-	StopSecret     SecretKind = "stop"     // token in a message that tells of a change, until it was sent
-	AuditSecret    SecretKind = "audit"    // details of an audit record, for good
-	PKCS12Secret   SecretKind = "pkcs12"   // the PKCS#12 file, until the claim window ends
+	LinkSecret       SecretKind = "link"       // token of the e-mailed URL, until the mail was accepted
+	SeedSecret       SecretKind = "seed"       // HOTP seed of an order's codes
+	PasswordSecret   SecretKind = "password"   // permanent password of a PKCS#12 file
+	StopSecret       SecretKind = "stop"       // token in a message that tells of a change, until it was sent
+	AuditSecret      SecretKind = "audit"      // details of an audit record, for good
+	CheckpointSecret SecretKind = "checkpoint" // the key that signs checkpoints of the audit records
+	PKCS12Secret     SecretKind = "pkcs12"     // the PKCS#12 file, until the claim window ends
 )
 
 // SecretRef identifies a stored secret by its kind and the id of the record that

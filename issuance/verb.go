@@ -61,11 +61,15 @@ const (
 
 	RefuseVerb Verb = "refuse" // a sign-in
 	RevealVerb Verb = "reveal" // what an audit record has sealed
-	// CreateLocalVerb is adding a token on the server's own machine; its record says add.
-	CreateLocalVerb Verb = "create-local"
+	SignVerb        Verb = "sign"    // a certificate of the house's own: of a listener, of an OCSP responder
+	CertifyVerb     Verb = "certify" // a CA of the house, found in its directory
 
-	ListVerb Verb = "list" // these two read, and leave no record
-	ShowVerb Verb = "show"
+	ChainVerb Verb = "chain" // the audit records became a chain, or got a key that signs for it
+	LoseVerb  Verb = "lose"  // audit records: the copy that was put in place has none of them
+
+	ListVerb        Verb = "list" // of these three no record is left: two read,
+	ShowVerb        Verb = "show"
+	CreateLocalVerb Verb = "create-local" // and a token that is added on the server's own machine is recorded as AddVerb
 )
 
 // Verbs returns those that leave a record.
@@ -76,6 +80,7 @@ func Verbs() []Verb {
 		WipeVerb, LapseVerb, CancelVerb, HoldVerb, ReleaseVerb, RevokeVerb, AddVerb, ProposeVerb, StopVerb,
 		ConfirmVerb, ChangeVerb, DisableVerb, EnableVerb, SendVerb, FailVerb, RetryVerb, TrialVerb, ReportVerb,
 		ReportLossVerb, ResendPasswordVerb, DoubtVerb, AcceptVerb, BackupVerb, RestoreVerb, RefuseVerb, RevealVerb,
+		SignVerb, CertifyVerb, ChainVerb, LoseVerb,
 	}
 }
 

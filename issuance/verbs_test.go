@@ -15,13 +15,14 @@ func TestVerbsAreAllVerbs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unrecorded := []issuance.Verb{issuance.ListVerb, issuance.ShowVerb, issuance.CreateLocalVerb}
 	declared := regexp.MustCompile(`(?m)^\s+\w+Verb\s+Verb = "([a-z-]+)"`).FindAllSubmatch(source, -1)
 	for _, d := range declared {
-		if v := issuance.Verb(d[1]); v != issuance.ListVerb && v != issuance.ShowVerb && !slices.Contains(issuance.Verbs(), v) {
+		if v := issuance.Verb(d[1]); !slices.Contains(unrecorded, v) && !slices.Contains(issuance.Verbs(), v) {
 			t.Errorf("Verbs lacks %s", v)
 		}
 	}
-	if len(declared) != len(issuance.Verbs())+2 {
+	if len(declared) != len(issuance.Verbs())+len(unrecorded) {
 		t.Errorf("%d verbs are declared, Verbs has %d", len(declared), len(issuance.Verbs()))
 	}
 }

@@ -69,7 +69,7 @@ func openAdmin(t *testing.T, change ...func(*issuance.Policy)) *adminHouse {
 	h.registrar = h.newRegistrar(change)
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	api, err := admin.New(admin.Options{
-		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Backup: h.backup, Log: log, Now: h.now,
+		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Backup: h.backup, VerifyAudit: h.verifyAudit, Log: log, Now: h.now,
 		Checks: []server.Check{{Name: "store", Hint: "look at the disk", Run: func(context.Context) error { return h.failing }}},
 	})
 	h.ok(err)
@@ -93,6 +93,28 @@ func (h *adminHouse) channels() admin.Channels {
 		},
 		Paused: func(issuance.Channel) string { return "its provider refuses us" },
 	}
+}
+
+// verifyAudit stands for the check of a real house.
+func (h *adminHouse) verifyAudit(_ context.Context, at []uint64) (check admin.AuditCheck, err error) {
+	check = admin.AuditCheck{Key: "example.com/audit+5ba23f3c+AX0nEV6MSW1nVJtwsQqQ0uDdRWZM0E2Yl3ZpZ0A9nHhB", Links: []issuance.AuditHead{}}
+	if err = h.failing; err == nil {
+		err = h.store.History().View(h.t.Context(), func(r issuance.HistoryReader) error {
+			check.Last = r.AuditHead()
+			for _, seq := range at {
+				link, err := r.AuditLink(seq)
+				if seq == 0 {
+					link = issuance.NoLink
+				}
+				check.Links = append(check.Links, issuance.AuditHead{Seq: seq, Link: link})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return check, err
 }
 
 // backup writes what stands for one: real ones are made by a real house.

@@ -71,6 +71,12 @@ func (h *house) measure(registry *prometheus.Registry) error {
 			prometheus.Labels{"state": string(issuance.Failed)}, h.failedNotices),
 		gauge("postern_backup_timestamp_seconds", "When the newest scheduled backup was made, 0 if there is none yet; "+
 			"NaN without backup.directory.", nil, h.newestBackup),
+		gauge("postern_audit_fault", "1 while the audit records are not as they were written; see `postern audit verify`.",
+			nil, h.auditor.faulty),
+		gauge("postern_audit_verified_timestamp_seconds", "When the audit records were last checked; 0 if never.",
+			nil, h.auditor.checkedAt),
+		gauge("postern_audit_checkpoint_timestamp_seconds", "When the newest checkpoint of the audit records got to "+
+			"the log and wherever else the configuration says; 0 if none has since the start.", nil, h.auditor.deliveredAt),
 		newExpiry(h),
 	}
 	for channel, c := range h.couriers {

@@ -45,6 +45,7 @@ type house struct {
 	responder *ca.Responder
 	publisher *ca.Publisher
 	monitor   *ca.Monitor
+	auditor   *auditor
 	desk      *issuance.Desk
 	registrar *issuance.Registrar
 	standing  *issuance.Standing // of clients, as they are checked
@@ -109,6 +110,13 @@ func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read fu
 			return h, err
 		}
 	}
+	h.newDesk()
+	if err := h.recordCAs(ctx); err != nil {
+		return h, err
+	}
+	if err := h.newAuditor(ctx); err != nil {
+		return h, err
+	}
 	h.seen = &issuance.Seen{Store: h.store, Now: h.now}
 	if err := h.revocation(ctx); err != nil {
 		return h, err
@@ -148,6 +156,7 @@ func (h *house) revocation(ctx context.Context) error {
 	h.responder = &ca.Responder{
 		Store: h.store.Feed(), Issuers: h.authority.Issuers(),
 		Lifetime: h.cfg.CA.OCSPLifetime, Nonce: h.cfg.CA.OCSPNonce, Now: h.clock.Signing, Log: h.log,
+		Signed: func(c *x509.Certificate) error { return h.recordSigned(issuance.SignVerb, "OCSP responder", c) },
 	}
 	if err := h.responder.Load(); err != nil {
 		return err
@@ -185,11 +194,6 @@ func (h *house) offices() (err error) {
 	if h.blocked, err = badkeys.Open(h.cfg.CA.BlockedKeys); err != nil {
 		return issuance.Invalidf("ca.blocked_keys", err.Error(), "name a file or a directory with lists of keys, or leave it out")
 	}
-	h.desk = &issuance.Desk{
-		Now: h.now, Clock: h.clock, Log: h.log, Alerts: h.cfg.Reports.To, Mobiles: h.cfg.Reports.Mobile,
-		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
-		WakePublisher: func() { h.publisher.Wake() },
-	}
 	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff(), FourEyes: h.cfg.Policy().FourEyes}
 	h.reports = &report.Office{Desk: h.desk, Store: h.store.Reports(), Schedule: schedule, Policy: h.cfg.Policy(), Channels: h.channelStates}
 	if err := errors.Join(h.staff.Check(), h.reports.Check()); err != nil {
@@ -207,6 +211,16 @@ func (h *house) offices() (err error) {
 		},
 	})
 	return err
+}
+
+// newDesk makes what the rooms share. Nothing that wakes anybody is done before
+// there are couriers and a publisher.
+func (h *house) newDesk() {
+	h.desk = &issuance.Desk{
+		Now: h.now, Clock: h.clock, Log: h.log, Alerts: h.cfg.Reports.To, Mobiles: h.cfg.Reports.Mobile,
+		WakeCourier:   func(c issuance.Channel) { h.couriers[c].Wake() },
+		WakePublisher: func() { h.publisher.Wake() },
+	}
 }
 
 // The timers of the house.
@@ -258,6 +272,8 @@ func (h *house) run(ctx context.Context, ready func()) error {
 	part("reports", h.every(reportsEvery, "queueing the reports", h.reports.Queue))
 	part("backups", h.every(backupsEvery, "making the backup that is due", h.backUp))
 	part("high-water mark", h.every(markEvery, "noting the high-water mark", h.mark.note))
+	part("audit chain", h.every(auditEvery, "checking the audit records", h.auditor.look))
+	part("checkpoints", h.every(checkpointsEvery, "signing a checkpoint of the audit records", h.auditor.checkpoint))
 	part("uses", h.every(seenEvery, "storing the uses of certificates", h.seen.Flush))
 	for _, s := range h.listeners.all() {
 		part("listener", s.Serve)

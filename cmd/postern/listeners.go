@@ -222,7 +222,7 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 // admin returns the handler of the listener for staff.
 func (h *house) admin(site *page.Site, metrics http.Handler) (http.Handler, error) {
 	o := admin.Options{
-		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Backup: h.backup, Log: h.log, Now: h.now,
+		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Backup: h.backup, VerifyAudit: h.auditor.verify, Log: h.log, Now: h.now,
 		Source: h.staffSource(), Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL, Base: h.cfg.Admin.Base(),
 	}
 	if h.outbox != nil {

@@ -61,13 +61,31 @@ func (m *marker) check(ctx context.Context) error {
 		return err
 	}
 	missing := strings.Join(last.Missing(have), ", ")
+	other, err := m.contradiction(ctx)
+	if err != nil {
+		return err
+	}
 	switch {
 	case last.Restored != nil:
 		return rolledBack("the database " + last.Restored.Why + ", and what happened after it was made has not been taken over")
 	case missing != "":
 		return rolledBack("the database is older than the high-water mark of " + last.At.Format(time.RFC3339) + ": it lacks " + missing)
+	case other != "":
+		return rolledBack("the database is not the one of the high-water mark of " + last.At.Format(time.RFC3339) + ": " + other)
 	}
 	return nil
+}
+
+// contradiction says how the audit record that was noted last differs now, "" if
+// it does not. One that the database has not is not looked for.
+func (m *marker) contradiction(ctx context.Context) (why string, err error) {
+	last, _ := m.file.Last()
+	err = m.from.History().View(ctx, func(r issuance.HistoryReader) error {
+		link, err := r.AuditLink(last.Audit)
+		why = last.Contradicts(link)
+		return err
+	})
+	return why, err
 }
 
 func rolledBack(message string) error {

@@ -194,7 +194,12 @@ func TestNothingRevokedIsGoodAfterARestore(t *testing.T) {
 			"lost           "+string(l.after)+" (acme): requested", "code void      order "+string(l.under))
 		l.wantNoneGood(t, m)
 		m.down()
-		m.serve() // and again: nothing is pending
+		h := m.serve() // and again: nothing is pending
+		checked, err := h.auditor.verify(t.Context(), nil)
+		must(t, err)
+		if checked.Fault != nil || checked.Lost == 0 {
+			t.Errorf("the audit records that were lost are not on record: %+v", checked)
+		}
 	})
 
 	t.Run("without anything", func(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/ca/mtls"
+	"github.com/postern-ca/postern/issuance"
 )
 
 // serverValidity is that of the server certificates our own CA makes; they live
@@ -36,6 +38,7 @@ func (h *house) serverTLS(cert, key, address string) (*tls.Config, error) {
 		return nil, fmt.Errorf("reading the address of a listener: %w", err)
 	}
 	keys := &ca.ServerKeys{Authority: h.authority, Log: h.log, Profile: ca.ServerProfile{Validity: serverValidity}}
+	keys.Signed = func(c *x509.Certificate) error { return h.recordSigned(issuance.SignVerb, "server "+u.Host, c) }
 	if ip := net.ParseIP(u.Hostname()); ip != nil {
 		keys.Profile.IPs = []net.IP{ip}
 	} else {
@@ -44,6 +47,10 @@ func (h *house) serverTLS(cert, key, address string) (*tls.Config, error) {
 	if u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback() {
 		keys.Profile.Names = []string{"localhost"}
 		keys.Profile.IPs = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	}
+	// Made now and not at the first handshake: on a full disk it could not be recorded.
+	if _, err := keys.GetCertificate(nil); err != nil {
+		return nil, err
 	}
 	base.GetCertificate = keys.GetCertificate
 	h.shown.get = append(h.shown.get, keys.GetCertificate)

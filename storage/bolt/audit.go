@@ -30,7 +30,12 @@ func (t *tx) AppendAudit(r issuance.AuditRecord) (err error) {
 	if r.Seq, err = t.sequence(t.s.tables.audit.name); err != nil {
 		return err
 	}
-	return t.s.tables.audit.put(t, r)
+	head := t.auditHead()
+	r.Prev = head.Link
+	if err := t.s.tables.audit.put(t, r); err != nil {
+		return err
+	}
+	return t.chain(head.Link, r)
 }
 
 // Audit implements [issuance.Tx]. What was done to a certificate is found with

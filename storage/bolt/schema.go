@@ -28,6 +28,7 @@ const (
 	clockKey  = "clock"
 	markKey   = "clock-mark"
 	sealKey   = "seal" // a known secret, sealed, to know the right keys by
+	chainKey  = "audit-head"
 )
 
 // migration takes the database from one version of the schema to the next.
@@ -52,6 +53,7 @@ func migrations() []migration {
 		makeProposals,
 		listRevoked,
 		listByEnd,
+		beginChain,
 	}
 }
 

@@ -51,6 +51,16 @@ func (tb table[R]) decode(raw []byte) (r R, err error) {
 	return r, nil
 }
 
+// encode returns the bytes that are kept of r, which becomes the store's own.
+func (tb table[R]) encode(r *R) ([]byte, error) {
+	own(reflect.ValueOf(r).Elem())
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("writing a record of %s: %w", tb.name, err)
+	}
+	return raw, nil
+}
+
 // recall is decode of what was often decoded or written just before.
 func (tb table[R]) recall(m *memo, raw []byte) (R, error) {
 	if r, known := m.recall(tb.name, raw).(R); known {
@@ -79,10 +89,9 @@ func (tb table[R]) exchange(t *tx, r R) (before R, err error) {
 	if len(key) == 0 {
 		return before, fmt.Errorf("keeping a record of %s: it has no id", tb.name)
 	}
-	own(reflect.ValueOf(&r).Elem())
-	raw, err := json.Marshal(r)
+	raw, err := tb.encode(&r)
 	if err != nil {
-		return before, fmt.Errorf("writing a record of %s: %w", tb.name, err)
+		return before, err
 	}
 	was, err := t.get(tb.name, key)
 	if err == nil && bytes.Equal(was, raw) {

@@ -40,7 +40,8 @@ func testHistory(t *testing.T, fresh Fresh) {
 		return err
 	})
 	revoke(t, s, revocation("01", "issuing-1", issuance.Revoked, 1))
-	same(t, "high water", issuance.HighWater{At: start(), Change: 1, Audit: 5, CRLs: map[string]uint64{"issuing-1": 1}}, water())
+	head := read(t, s, func(tx Reader) (issuance.AuditHead, error) { return tx.AuditHead(), nil })
+	same(t, "high water", issuance.HighWater{At: start(), Change: 1, Audit: 5, Head: head.Link, CRLs: map[string]uint64{"issuing-1": 1}}, water())
 	for _, c := range []struct {
 		seq   uint64
 		limit int
@@ -62,9 +63,52 @@ func testHistory(t *testing.T, fresh Fresh) {
 	raise := issuance.HighWater{Change: 100, Audit: 3, CRLs: map[string]uint64{"issuing-1": 1 << 40, "issuing-2": 7}}
 	update(t, s, func(tx Tx) error { return tx.RaiseHistory(raise) })
 	s = open()
-	same(t, "raised", issuance.HighWater{At: start(), Change: 100, Audit: 5, CRLs: raise.CRLs}, water())
+	same(t, "raised", issuance.HighWater{At: start(), Change: 100, Audit: 5, Head: head.Link, CRLs: raise.CRLs}, water())
 	revoke(t, s, revocation("02", "issuing-1", issuance.Revoked, 1))
 	if n := read(t, s, Reader.LastChange); n != 101 {
 		t.Errorf("the change after it has number %d, want 101", n)
+	}
+}
+
+// testChain walks over records, over a gap that a record tells of, and to one that none does.
+func testChain(t *testing.T, fresh Fresh) {
+	s := fresh(t)()
+	walk := func() (w issuance.AuditWalk) {
+		w.At.Link = issuance.NoLink
+		for done := false; !done; {
+			var visited []uint64
+			view(t, s, func(tx Reader) (err error) {
+				w, done, err = tx.WalkAudit(w, 2, func(h issuance.AuditHead) {
+					visited = append(visited, h.Seq)
+					if link, err := tx.AuditLink(h.Seq); err != nil || link != h.Link {
+						t.Errorf("the link of record %d is %q, %v, and was %q on the way", h.Seq, link, err, h.Link)
+					}
+				})
+				return err
+			})
+			if len(visited) > 2 {
+				t.Errorf("a walk of two went over %v", visited)
+			}
+		}
+		return w
+	}
+	add := func(r issuance.AuditRecord) { update(t, s, func(tx Tx) error { return tx.AppendAudit(r) }) }
+	same(t, "over nothing", issuance.AuditWalk{At: issuance.AuditHead{Link: issuance.NoLink}}, walk())
+	for range 5 {
+		add(issuance.AuditRecord{At: start(), Verb: issuance.AddVerb})
+	}
+	w := walk()
+	same(t, "over five", issuance.AuditWalk{
+		At: read(t, s, func(tx Reader) (issuance.AuditHead, error) { return tx.AuditHead(), nil }), Began: 1, Records: 5,
+	}, w)
+	update(t, s, func(tx Tx) error { return tx.RaiseHistory(issuance.HighWater{Audit: 9}) })
+	add(issuance.AuditRecord{At: start(), Verb: issuance.LoseVerb, Detail: map[string]string{"lost_from": "6", "lost_to": "9"}})
+	if w := walk(); w.Fault != nil || w.Records != 6 || w.Lost != 4 || w.At.Seq != 10 {
+		t.Errorf("over a gap that is on record: %+v", w)
+	}
+	update(t, s, func(tx Tx) error { return tx.RaiseHistory(issuance.HighWater{Audit: 12}) })
+	add(issuance.AuditRecord{At: start(), Verb: issuance.AddVerb})
+	if w := walk(); w.Fault == nil || w.Fault.Seq != 11 || w.Records != 6 {
+		t.Errorf("over a gap that is not: %+v", w)
 	}
 }

@@ -70,6 +70,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Changes", testChanges},
 		{"CRLNumbers", testCRLNumbers},
 		{"History", testHistory},
+		{"Chain", testChain},
 		{"Notices", testNotices},
 		{"DueNotices", testDueNotices},
 		{"Secrets", testSecrets},

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -27,11 +28,13 @@ type Options struct {
 	Reports   *report.Office
 	Channels  Channels
 	Backup    Backup
-	Log       *slog.Logger
-	Now       func() time.Time
-	Source    *limit.Source  // which address a request comes from; nil: that of its connection
-	Checks    []server.Check // of /readyz
-	Metrics   http.Handler   // /metrics; nil: there is none
+	// VerifyAudit checks the chain of audit records, and returns the links of those in at.
+	VerifyAudit func(ctx context.Context, at []uint64) (AuditCheck, error)
+	Log         *slog.Logger
+	Now         func() time.Time
+	Source      *limit.Source  // which address a request comes from; nil: that of its connection
+	Checks      []server.Check // of /readyz
+	Metrics     http.Handler   // /metrics; nil: there is none
 	// Outbox is the development page of mails and SMS, under /outbox, with its
 	// /assets; nil: there is none.
 	Outbox http.Handler
@@ -52,7 +55,7 @@ type API struct {
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Backup == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
+	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Backup == nil || o.VerifyAudit == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
 		return nil, errors.New("admin: a field of the options is not set")
 	}
 	if o.Source == nil {
@@ -165,6 +168,7 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/audit", a.listAudit},
 		{post, "/audit/{id}/reveal", a.revealAudit},
+		{post, "/audit/verify", a.verifyAudit},
 
 		{get, "/clock", a.showClock},
 		{post, "/clock/accept", a.acceptClock},

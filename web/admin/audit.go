@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/server"
 )
 
 type auditRecord struct {
@@ -80,3 +81,32 @@ func (a *API) revealAudit(c *call) (any, error) {
 	view.Revealed = detail
 	return view, nil
 }
+
+// AuditCheck is what came of a check of the audit records.
+type AuditCheck struct {
+	Records uint64               `json:"records"` // that were looked at
+	Last    issuance.AuditHead   `json:"last"`    // that was right
+	Began   uint64               `json:"began"`   // the first record with a link; 0: none has one
+	Lost    uint64               `json:"lost"`    // records of which a restored copy says that it has not got them
+	Key     string               `json:"key"`     // verifies checkpoints
+	Fault   *issuance.AuditFault `json:"fault,omitempty"`
+	Links   []issuance.AuditHead `json:"links"` // of the records that were asked for, and are there
+}
+
+// maxLinks is how many links one request can ask for.
+const maxLinks = 10_000
+
+func (a *API) verifyAudit(c *call) (any, error) {
+	var at []uint64
+	if _, err := c.read(fields{"at": counts(&at)}); err != nil {
+		return nil, err
+	}
+	if len(at) > maxLinks {
+		return nil, issuance.Invalidf("at", "has more than 10000 numbers", "ask for them in parts")
+	}
+	server.Extend(c.w, verifyAtMost)
+	return a.opts.VerifyAudit(c.r.Context(), at)
+}
+
+// verifyAtMost is how long a check may take: a million records take seconds.
+const verifyAtMost = 10 * time.Minute

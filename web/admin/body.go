@@ -56,6 +56,20 @@ func texts(to *[]string) field {
 	}}
 }
 
+// counts is a member that is a list of whole numbers from 0.
+func counts(to *[]uint64) field {
+	return field{"a list of whole numbers from 0", func(v any) bool {
+		list, ok := v.([]any)
+		for _, item := range list {
+			n, isNumber := item.(json.Number)
+			i, err := strconv.ParseUint(n.String(), 10, 64)
+			ok = ok && isNumber && err == nil
+			*to = append(*to, i)
+		}
+		return ok
+	}}
+}
+
 // count is a member that is a whole number from 1.
 func count(to *int) field {
 	return field{"a whole number from 1", func(v any) bool {

@@ -167,6 +167,7 @@ is left. The audit records say so, and the addresses in reports.to get an e-mail
 
 func audit(n *connection) *cobra.Command {
 	return group("audit", "Who did what",
+		verifyAudit(n),
 		listCommand(n, listing[auditRecord]{
 			columns: []string{
 				"seq", "at", "actor.name", "actor.owner", "actor.role", "actor.id", "verb", "organization", "order", "serial",

@@ -67,7 +67,7 @@ func (c *Config) Named() map[string]string {
 	named := make(map[string]string)
 	for _, l := range c.everyLeaf() {
 		switch l.key {
-		case "data", "storage.mark_file", "seal.key_file", "ca.passphrase", "backup.directory":
+		case "data", "storage.mark_file", "audit.checkpoint_file", "seal.key_file", "ca.passphrase", "backup.directory":
 			continue
 		}
 		if name, ok := l.value.Interface().(string); ok && l.path && name != "" {

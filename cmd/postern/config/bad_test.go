@@ -119,6 +119,9 @@ func bad(t *testing.T) map[string][]string {
 		"reports.mobile":                   {"[\"0791234567\"]", "[x]"},
 		"backup.at":                        {"2:30", "24:00", "on", "1 02:30"},
 		"backup.keep":                      {"0", "-1", "many", "10001"},
+		"audit.checkpoint_every":           {"0s", "-1h", "daily", "169h"},
+		"audit.checkpoint_records":         {"0", "-1", "many", "1000001"},
+		"audit.checkpoint_webhook":         {"audit.example.com", "http://audit.example.com/", "https://u:p@audit.example.com/"},
 		"backup.recipients":                {"[age1nobody]", "[ssh-ed25519 AAAA]", "[AGE-SECRET-KEY-1QQQ]"},
 		"reports.to":                       {"[nobody]", "[a@example.com, b]", "{a: b}"},
 		"brand.name":                       {strings.Repeat("x", 65), "a\tb"},
@@ -133,7 +136,7 @@ func bad(t *testing.T) map[string][]string {
 
 // anyText are the keys whose text only somebody else can judge.
 func anyText() []string {
-	return []string{"ca.passphrase", "sms.twilio.api_key_secret", "storage.mark_file", "backup.directory"}
+	return []string{"ca.passphrase", "sms.twilio.api_key_secret", "storage.mark_file", "backup.directory", "audit.checkpoint_file"}
 }
 
 // document returns sound with key set to value, in block style, and the line of key.

@@ -39,6 +39,7 @@ func (c *Config) check(p *problems) {
 	k.reports()
 	k.clock()
 	k.backup()
+	k.audit()
 	k.brand()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")

@@ -30,6 +30,7 @@ type Config struct {
 	Reports Reports `yaml:"reports"`
 	Clock   Clock   `yaml:"clock"`
 	Backup  Backup  `yaml:"backup"`
+	Audit   Audit   `yaml:"audit"`
 	Brand   Brand   `yaml:"brand"`
 	Log     Log     `yaml:"log"`
 
@@ -235,6 +236,7 @@ func Defaults() *Config {
 		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
 		Clock:   Clock{MaxDowntime: 24 * time.Hour},
 		Backup:  Backup{At: "02:30", Keep: 14},
+		Audit:   Audit{CheckpointEvery: 24 * time.Hour, CheckpointRecords: 1000},
 		Brand:   Brand{Name: "Postern"},
 		Log:     Log{Level: "info", Format: "text"},
 	}
