@@ -59,10 +59,10 @@ const (
 	BackupVerb  Verb = "backup"  // everything was written out, encrypted
 	RestoreVerb Verb = "restore" // a copy was put in place, and what is known beside it taken over
 
-	RefuseVerb Verb = "refuse" // a sign-in
-	RevealVerb Verb = "reveal" // what an audit record has sealed
-	SignVerb        Verb = "sign"    // a certificate of the house's own: of a listener, of an OCSP responder
-	CertifyVerb     Verb = "certify" // a CA of the house, found in its directory
+	RefuseVerb  Verb = "refuse"  // a sign-in
+	RevealVerb  Verb = "reveal"  // what an audit record has sealed
+	SignVerb    Verb = "sign"    // a certificate of the house's own: of a listener, of an OCSP responder
+	CertifyVerb Verb = "certify" // a CA of the house, found in its directory
 
 	ChainVerb Verb = "chain" // the audit records became a chain, or got a key that signs for it
 	LoseVerb  Verb = "lose"  // audit records: the copy that was put in place has none of them

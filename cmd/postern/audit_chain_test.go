@@ -146,7 +146,7 @@ func TestAForgedAuditLogIsFound(t *testing.T) {
 	// The mark has gone on with the database above: it is not an old copy that comes next.
 	must(t, os.Remove(m.file("postern.mark")))
 	must(t, os.WriteFile(m.file(databaseFile), whole, 0o600))
-	h = m.serve()
+	m.serve()
 	m.down()
 	whole, err = os.ReadFile(m.file(databaseFile))
 	must(t, err)

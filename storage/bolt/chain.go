@@ -84,12 +84,11 @@ func (t *tx) WalkAudit(w issuance.AuditWalk, limit int, visit func(issuance.Audi
 		return w, true, err
 	}
 	c := b.Cursor()
-	k, v := c.Seek(auditKey(issuance.AuditRecord{Seq: w.At.Seq}))
-	if k == nil || w.At.Seq == 0 {
-		k, v = c.Last()
-	} else {
-		k, v = c.Prev()
+	back := c.Prev
+	if k, _ := c.Seek(auditKey(issuance.AuditRecord{Seq: w.At.Seq})); k == nil || w.At.Seq == 0 {
+		back = c.Last
 	}
+	k, v := back()
 	for ; k != nil; k, v = c.Prev() {
 		if limit--; limit < 0 {
 			return w, false, nil
