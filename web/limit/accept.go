@@ -9,7 +9,9 @@ import (
 )
 
 // Listen returns a listener whose connections l bounds. What the system cannot
-// accept for the moment, because it has no files left for example, is tried again.
+// accept, because it has no files or no memory left for example, or because a connection
+// was broken before it was accepted, is tried again, whatever the error: only one that
+// says that on is closed, or no listener, ends Accept.
 func (l *Connections) Listen(on net.Listener) net.Listener {
 	return &listener{Listener: on, list: l, closed: make(chan struct{})}
 }
@@ -58,10 +60,16 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// passes reports whether accepting may succeed later.
+// passes reports whether accepting may succeed later. accept(2) also returns the errors
+// of the network and of a connection that waits, and those of a firewall, and nobody
+// has a list of all of them.
 func passes(err error) bool {
-	var later interface{ Temporary() bool }
-	return !errors.Is(err, net.ErrClosed) && errors.As(err, &later) && later.Temporary()
+	for _, forever := range []error{net.ErrClosed, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK} {
+		if errors.Is(err, forever) {
+			return false
+		}
+	}
+	return true
 }
 
 // notAccepted counts and logs an error, and gives files back if it was for want of
@@ -72,7 +80,7 @@ func (l *Connections) notAccepted(err error) {
 	failed := l.stats.Failed
 	var evicted []*conn
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-		evicted = l.evict(l.all, len(l.all))
+		evicted = l.evict(nil, 1, l.open)
 		l.stats.EvictedOfAll += uint64(len(evicted))
 	}
 	l.mu.Unlock()

@@ -1,8 +1,8 @@
 package limit
 
 import (
-	"cmp"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,26 +12,29 @@ import (
 )
 
 // Connections bounds the connections of one listener, in all and of one address.
-// At a limit the connections that have been quiet for longest are closed: idle
-// ones, and those on which no whole request has arrived. If there are none of these,
-// the listener takes a place from an address that has several times as many as the new
-// one; otherwise it refuses the new connection. What it costs, it costs when a connection comes
-// and goes, and not for each request. Its zero value has no limits.
+// At a limit quiet connections are closed: idle ones, and those on which no whole
+// request has arrived. Of the quiet ones of all addresses, those of the addresses that have
+// most are the first, and of these the ones that have been quiet for longest; an address
+// that has less than the new connection's would have loses none. If there are no such
+// connections, the listener takes a place from an address that has several times as many as
+// the new one; otherwise it refuses the new connection. Its zero value has no limits.
 type Connections struct {
-	Name   string // of the listener, in the log
-	Most   int    // 0: no limit
-	OfOne  int    // of an IPv4 address or an IPv6 /64; 0: no limit
+	Name  string // of the listener, in the log
+	Most  int    // 0: no limit
+	OfOne int    // of an IPv4 address or an IPv6 /64; 0: no limit
+	// Exempt are addresses without a limit, proxies for example, because they carry many people.
 	Exempt []netip.Prefix
 	Log    *slog.Logger // nil: nothing is logged
 
 	turn   atomic.Uint64 // rises each time that a connection falls quiet
+	quiet  atomic.Int64  // never less than the number of those that are quiet
 	said   occasion
 	failed occasion
 
-	mu    sync.Mutex
-	all   map[*conn]struct{}
-	of    map[netip.Prefix]map[*conn]struct{}
-	stats ConnectionStats
+	mu                sync.Mutex
+	open              int
+	limited, exempted groups
+	stats             ConnectionStats
 }
 
 // ConnectionStats is what a listener's connections came to.
@@ -50,19 +53,22 @@ func (l *Connections) Stats() ConnectionStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
-	s.Open = len(l.all)
+	s.Open = l.open
 	return s
 }
 
 // conn is a connection that is counted.
 type conn struct {
 	net.Conn
-	list    *Connections
-	network netip.Prefix // zero: of an exempt address
+	list  *Connections
+	group *group
 	// quiet is 0 while a request is being served, and otherwise the turn at which
-	// the connection fell quiet: the lower, the longer ago.
+	// the connection fell quiet: the lower, the longer ago; or gone.
 	quiet atomic.Uint64
 }
+
+// gone is how quiet a connection is that is no longer counted.
+const gone = math.MaxUint64
 
 // NetConn returns the connection below, as that of tls.Conn does.
 func (c *conn) NetConn() net.Conn { return c.Conn }
@@ -91,9 +97,9 @@ func (l *Connections) State(of net.Conn, state http.ConnState) {
 		case *conn:
 			switch state {
 			case http.StateActive:
-				c.quiet.Store(0)
+				c.fall(0)
 			case http.StateIdle:
-				c.quiet.Store(l.turn.Add(1))
+				c.fall(l.turn.Add(1))
 			}
 			return
 		case interface{ NetConn() net.Conn }:
@@ -104,13 +110,34 @@ func (l *Connections) State(of net.Conn, state http.ConnState) {
 	}
 }
 
-// admit counts a connection, and closes quiet ones for it where a limit is reached.
+// fall has c be quiet since a turn, or busy at 0. The numbers of quiet ones are at no
+// moment too low, so that none is overlooked.
+func (c *conn) fall(turn uint64) {
+	if turn > 0 {
+		c.countQuiet(1)
+	}
+	before := c.quiet.Load()
+	for before != gone && !c.quiet.CompareAndSwap(before, turn) {
+		before = c.quiet.Load()
+	}
+	if before == gone && turn > 0 || before > 0 && before != gone {
+		c.countQuiet(-1)
+	}
+}
+
+func (c *conn) countQuiet(n int64) {
+	c.list.quiet.Add(n)
+	c.group.quiet.Add(n)
+}
+
+// admit counts a connection, and closes others for it where a limit is reached.
 // It returns nil if there is no room.
 func (l *Connections) admit(from net.Conn) net.Conn {
-	c := &conn{Conn: from, list: l, network: l.networkOf(from.RemoteAddr())}
+	c := &conn{Conn: from, list: l}
 	c.quiet.Store(l.turn.Add(1))
 	l.mu.Lock()
-	evicted, ok := l.makeRoom(c.network)
+	c.group = l.groupOf(from.RemoteAddr())
+	evicted, ok := l.makeRoom(c.group)
 	if ok {
 		l.add(c)
 	}
@@ -128,111 +155,38 @@ func (l *Connections) admit(from net.Conn) net.Conn {
 	return c
 }
 
-// makeRoom takes quiet connections off the list where there is no room for one more
-// of network. The caller closes them, even if there is no room.
-func (l *Connections) makeRoom(network netip.Prefix) (evicted []*conn, ok bool) {
-	if of := l.of[network]; network.IsValid() && l.OfOne > 0 && len(of) >= l.OfOne {
-		evicted = l.evict(of, l.OfOne)
-		if l.stats.EvictedOfOne += uint64(len(evicted)); len(evicted) == 0 {
-			l.stats.RefusedOfOne++
-			return nil, false
-		}
-	}
-	if l.Most > 0 && len(l.all) >= l.Most {
-		more := l.evict(l.all, l.Most)
-		l.stats.EvictedOfAll += uint64(len(more))
-		if len(more) == 0 {
-			more = l.cut(network)
-			l.stats.Cut += uint64(len(more))
-		}
-		if len(more) == 0 {
-			l.stats.RefusedOfAll++
-			return evicted, false
-		}
-		evicted = append(evicted, more...)
-	}
-	return evicted, true
-}
-
-// evict takes those of a list off it that have been quiet for longest: a sixteenth
-// of the limit at once, so that a flood does not have the whole list searched for
-// each connection.
-func (l *Connections) evict(list map[*conn]struct{}, limit int) []*conn {
-	type silent struct {
-		c     *conn
-		since uint64
-	}
-	var quiet []silent
-	for c := range list {
-		if since := c.quiet.Load(); since > 0 {
-			quiet = append(quiet, silent{c, since})
-		}
-	}
-	slices.SortFunc(quiet, func(a, b silent) int { return cmp.Compare(a.since, b.since) })
-	var out []*conn
-	for _, s := range quiet[:min(len(quiet), max(1, limit/16))] {
-		l.remove(s.c)
-		out = append(out, s.c)
-	}
-	return out
-}
-
-// cut takes connections that are being answered off the list: some of the address that
-// has most, if it has more than four times as many as network would have.
-func (l *Connections) cut(network netip.Prefix) (out []*conn) {
-	var most map[*conn]struct{}
-	for _, of := range l.of {
-		if len(of) > len(most) {
-			most = of
-		}
-	}
-	if len(most) <= 4*(len(l.of[network])+1) {
-		return nil
-	}
-	for c := range most {
-		if out = append(out, c); len(out) > len(most)/16 {
-			break
-		}
-	}
-	for _, c := range out {
-		l.remove(c)
-	}
-	return out
-}
-
 func (l *Connections) add(c *conn) {
-	if l.all == nil {
-		l.all, l.of = make(map[*conn]struct{}), make(map[netip.Prefix]map[*conn]struct{})
-	}
-	l.all[c] = struct{}{}
-	if c.network.IsValid() {
-		if l.of[c.network] == nil {
-			l.of[c.network] = make(map[*conn]struct{})
-		}
-		l.of[c.network][c] = struct{}{}
-	}
+	l.open++
+	c.countQuiet(1)
+	l.groupsOf(c.group.exempt).add(c.group, c)
 }
 
+// remove takes c off the list, if it is still on it.
 func (l *Connections) remove(c *conn) {
-	delete(l.all, c)
-	delete(l.of[c.network], c)
-	if len(l.of[c.network]) == 0 {
-		delete(l.of, c.network)
+	if _, ok := c.group.conns[c]; !ok {
+		return
+	}
+	l.open--
+	l.groupsOf(c.group.exempt).remove(c.group, c)
+	if c.quiet.Swap(gone) > 0 {
+		c.countQuiet(-1)
 	}
 }
 
-// networkOf returns what a connection from an address counts for, the zero prefix
-// for the listener alone.
-func (l *Connections) networkOf(remote net.Addr) netip.Prefix {
+func (l *Connections) groupsOf(exempt bool) *groups {
+	if exempt {
+		return &l.exempted
+	}
+	return &l.limited
+}
+
+// groupOf returns what a connection from an address counts for.
+func (l *Connections) groupOf(remote net.Addr) *group {
 	tcp, ok := remote.(*net.TCPAddr)
 	if !ok {
-		return netip.Prefix{}
+		return l.exempted.get(netip.Prefix{}, true)
 	}
 	address := tcp.AddrPort().Addr().Unmap().WithZone("")
-	for _, p := range l.Exempt {
-		if p.Contains(address) {
-			return netip.Prefix{}
-		}
-	}
-	return Network(address)
+	exempt := slices.ContainsFunc(l.Exempt, func(p netip.Prefix) bool { return p.Contains(address) })
+	return l.groupsOf(exempt).get(Network(address), exempt)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -184,7 +185,7 @@ func TestAcceptErrorsAreSeenAndOutlived(t *testing.T) {
 	l := &Connections{Name: "public", Log: slog.New(slog.NewTextHandler(&log, nil))}
 	idle, next := &fakeConn{from: "192.0.2.1:1"}, &fakeConn{from: "192.0.2.2:1"}
 	none := &net.OpError{Op: "accept", Err: syscall.EMFILE}
-	on := l.Listen(&fakeListener{next: []any{idle, none, none, none, next, errors.New("for ever")}})
+	on := l.Listen(&fakeListener{next: []any{idle, none, none, none, next, &net.OpError{Op: "accept", Err: syscall.EINVAL}}})
 	for _, want := range []*fakeConn{idle, next} {
 		c, err := on.Accept()
 		if err != nil || c.(*conn).Conn != net.Conn(want) {
@@ -200,8 +201,31 @@ func TestAcceptErrorsAreSeenAndOutlived(t *testing.T) {
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || !strings.Contains(log.String(), "too many open files") {
 		t.Errorf("logged %d errors: %s", got, &log)
 	}
-	if _, err := on.Accept(); err == nil || err.Error() != "for ever" {
+	if _, err := on.Accept(); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("an error that stays: %v", err)
+	}
+}
+
+// TestOneOddErrorOfAcceptDoesNotEndIt: what accept(2) may say of the network, of memory,
+// and of a firewall is gone a moment later.
+func TestOneOddErrorOfAcceptDoesNotEndIt(t *testing.T) {
+	for _, odd := range []syscall.Errno{
+		syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC, syscall.EPERM, syscall.ENETDOWN, syscall.EHOSTUNREACH,
+		syscall.EPROTO, syscall.ENETUNREACH, syscall.ENOPROTOOPT, syscall.EOPNOTSUPP, syscall.ECONNABORTED,
+	} {
+		l := new(Connections)
+		failed := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", odd)}
+		if _, err := l.Listen(&fakeListener{next: []any{failed, &fakeConn{from: "192.0.2.1:1"}}}).Accept(); err != nil {
+			t.Errorf("accepting ends: %v", err)
+		} else if s := l.Stats(); s.Failed != 1 || s.Open != 1 {
+			t.Errorf("%v: got %+v", odd, s)
+		}
+	}
+	for _, forever := range []error{net.ErrClosed, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK} {
+		on := new(Connections).Listen(&fakeListener{next: []any{&net.OpError{Op: "accept", Err: forever}}})
+		if _, err := on.Accept(); !errors.Is(err, forever) {
+			t.Errorf("%v: got %v", forever, err)
+		}
 	}
 }
 

@@ -1,0 +1,146 @@
+package limit
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+)
+
+// makeRoom takes connections off the list where there is no room for one more of g.
+// The caller closes them, even if there is no room.
+func (l *Connections) makeRoom(g *group) (evicted []*conn, ok bool) {
+	if !g.exempt && l.OfOne > 0 && len(g.conns) >= l.OfOne {
+		evicted = l.take(g.silent(), l.OfOne)
+		if l.stats.EvictedOfOne += uint64(len(evicted)); len(evicted) == 0 {
+			l.stats.RefusedOfOne++
+			return nil, false
+		}
+	}
+	if l.Most > 0 && l.open >= l.Most {
+		more, cut := l.give(g)
+		l.stats.EvictedOfAll += uint64(len(more))
+		l.stats.Cut += uint64(len(cut))
+		if evicted = append(append(evicted, more...), cut...); len(more)+len(cut) == 0 {
+			l.stats.RefusedOfAll++
+			return evicted, false
+		}
+	}
+	return evicted, true
+}
+
+// give takes connections off the list for one more of newcomer: quiet ones of networks
+// that have more than it would have, or of its own; if there are none, ones
+// that are being answered, of a network with a sixteenth of all places; then quiet ones of networks that
+// have as many as the newcomer would have; and at last those being answered, of whoever
+// has several times as many. Who has less than the newcomer would have loses none, so
+// that who holds many connections does not take the place of one who comes with the first.
+func (l *Connections) give(newcomer *group) (evicted, cut []*conn) {
+	would := l.share(newcomer, len(newcomer.conns)+1)
+	if evicted = l.evict(newcomer, would+1, l.Most); len(evicted) > 0 {
+		return evicted, nil
+	}
+	if cut = l.cut(max(4*would, l.Most/16)); len(cut) > 0 {
+		return nil, cut
+	}
+	if evicted = l.evict(newcomer, would, l.Most); len(evicted) > 0 {
+		return evicted, nil
+	}
+	return nil, l.cut(4 * would)
+}
+
+// share returns what n connections of g count for when a place is taken from one
+// network for another. An exempt address carries many people, so each of its connections
+// counts as if it came from an address of its own, until they have more than half of
+// the places.
+func (l *Connections) share(g *group, n int) int {
+	if g.exempt && n <= l.Most/2 {
+		return 1
+	}
+	return n
+}
+
+// evict takes quiet connections off the list for one of newcomer, or of nobody (nil):
+// those of the networks that have most, at least so many, and of these the ones that have
+// been quiet for longest; or the newcomer's own.
+func (l *Connections) evict(newcomer *group, least, limit int) []*conn {
+	if l.quiet.Load() == 0 {
+		return nil
+	}
+	var quiet []silent
+	for g := range l.larger(least) {
+		quiet = append(quiet, l.above(g, least)...)
+	}
+	if newcomer != nil && l.share(newcomer, len(newcomer.conns)+1) > 1 { // it is smaller
+		quiet = append(quiet, ownOf(newcomer)...)
+	}
+	slices.SortFunc(quiet, func(a, b silent) int {
+		return cmp.Or(cmp.Compare(b.share, a.share), cmp.Compare(a.since, b.since))
+	})
+	return l.take(quiet, limit)
+}
+
+// larger returns the groups whose share is at least so many.
+func (l *Connections) larger(least int) iter.Seq[*group] {
+	return func(yield func(*group) bool) {
+		exempt := least
+		if least > 1 {
+			exempt = max(least, l.Most/2+1)
+		}
+		for _, all := range []iter.Seq[*group]{l.exempted.from(exempt), l.limited.from(least)} {
+			for g := range all {
+				if !yield(g) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// above returns the quiet connections that g may lose before it has less than least.
+func (l *Connections) above(g *group, least int) []silent {
+	quiet := g.silent()
+	for i := range quiet {
+		if quiet[i].share = l.share(g, len(g.conns)-i); quiet[i].share < least {
+			return quiet[:i]
+		}
+	}
+	return quiet
+}
+
+// ownOf returns the quiet connections that the newcomer's own network may lose, after
+// those of others: one for one, or a sixteenth of them.
+func ownOf(newcomer *group) []silent {
+	quiet := newcomer.silent()
+	return quiet[:min(len(quiet), max(1, len(newcomer.conns)/16))]
+}
+
+// take takes the first of some connections off the list: a sixteenth of the limit at
+// once, so that a flood does not have the whole list searched for each connection.
+func (l *Connections) take(quiet []silent, limit int) (out []*conn) {
+	for _, s := range quiet[:min(len(quiet), max(1, limit/16))] {
+		l.remove(s.conn)
+		out = append(out, s.conn)
+	}
+	return out
+}
+
+// cut takes connections that are being answered off the list: some of the network that
+// has most, if that is more than few.
+func (l *Connections) cut(few int) (out []*conn) {
+	most := l.exempted.most()
+	if most == nil || l.share(most, len(most.conns)) <= few {
+		most = l.limited.most()
+	}
+	if most == nil || l.share(most, len(most.conns)) <= few {
+		return nil
+	}
+	for c := range most.conns {
+		if out = append(out, c); len(out) > len(most.conns)/16 {
+			break
+		}
+	}
+	for _, c := range out {
+		l.remove(c)
+	}
+	return out
+}
