@@ -118,7 +118,7 @@ func (h *house) listenProxies(metrics *server.Metrics) (err error) {
 	}
 	o := server.Options{
 		HSTS: h.cfg.Public.MaxAge(), Name: "auth", Addr: c.Listen, Handler: h.proxies, Log: h.log, Metrics: metrics, HTTP2: true,
-		Connections: h.room.connections("auth"),
+		Connections: h.connections("auth"),
 	}
 	if !c.Cleartext() {
 		if o.TLSConfig, err = h.serverTLS(c.TLS.Cert, c.TLS.Key, c.URL); err != nil {

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
-	"net/netip"
 
 	"github.com/postern-ca/postern/web/limit"
 )
@@ -29,7 +29,6 @@ const (
 type room struct {
 	files, own int
 	share      map[string]int
-	trusted    []netip.Prefix
 }
 
 // shares says in which proportions listeners share.
@@ -37,10 +36,10 @@ func shares() map[string]int {
 	return map[string]int{"public": 4, "plain": 4, "mtls": 4, "admin": 2, "auth": 2}
 }
 
-// newRoom divides files among the listeners. Connections of the trusted networks,
-// each of which carries many people, count for the listener alone.
-func newRoom(files uint64, trusted []netip.Prefix) room {
-	r := room{share: make(map[string]int), trusted: trusted, files: mostConnections + mostOwnFiles}
+// newRoom divides files among the listeners; 0 if nobody knows how many there are. It is an
+// error if there are too few for a connection of each part.
+func newRoom(files uint64) (room, error) {
+	r := room{share: make(map[string]int), files: mostConnections + mostOwnFiles}
 	if files > 0 {
 		r.files = int(min(files, uint64(r.files)))
 	}
@@ -49,15 +48,27 @@ func newRoom(files uint64, trusted []netip.Prefix) room {
 	for _, n := range shares() {
 		parts += n
 	}
-	for name, n := range shares() {
-		r.share[name] = max(2, (r.files-r.own)*n/parts)
+	if least := leastOwnFiles + parts; r.files < least {
+		return r, fmt.Errorf("only %d files may be open at a time; the server needs at least %d, and %d or more for many connections: %s",
+			r.files, least, fewFiles, moreFiles)
 	}
-	return r
+	for name, n := range shares() {
+		r.share[name] = (r.files - r.own) * n / parts
+	}
+	return r, nil
 }
 
-// connections returns the limits of a listener.
-func (r room) connections(name string) *limit.Connections {
-	return &limit.Connections{Most: r.share[name], OfOne: r.ofOne(name), Exempt: r.trusted}
+// moreFiles says how there will be more of them.
+const moreFiles = "raise the limit: LimitNOFILE= in the systemd unit, ulimit -n in a shell, --ulimit nofile= for a container"
+
+// connections returns the limits of a listener. Those of trusted proxies, each of which
+// carries many people, count for the listener alone; on staff's only if they are believed there.
+func (h *house) connections(name string) *limit.Connections {
+	exempt := h.cfg.Public.Proxies()
+	if name == "admin" {
+		exempt = h.staffSource().Trusted
+	}
+	return &limit.Connections{Most: h.room.share[name], OfOne: h.room.ofOne(name), Exempt: exempt}
 }
 
 // ofOne returns how many connections one address may have. Who asks /auth are the
@@ -85,6 +96,6 @@ func (r room) say(log *slog.Logger) {
 		"public_of_an_address", r.ofOne("public"), "waiting", r.waiters())
 	if r.files < fewFiles {
 		log.Warn("few files may be open, so few connections are possible", "files", r.files,
-			"hint", "raise the limit: LimitNOFILE= in the systemd unit, ulimit -n in a shell, --ulimit nofile= for a container")
+			"hint", moreFiles)
 	}
 }

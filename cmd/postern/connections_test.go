@@ -199,19 +199,19 @@ func TestIdleConnectionsShutNobodyOut(t *testing.T) {
 	}
 	half := "GET / HTTP/1.1\r\nHost: localhost\r\nX-A: "
 	one := "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-	s.hold(s.cfg.Public.URL, 260, 1, "")
-	s.answers("260 silent connections of one address")
-	if n := s.metric(`postern_connections_closed_total{limit="address",listener="public",which="idle"}`); n < 200 {
-		t.Errorf("%d connections were closed because of the address, want most of 260", n)
+	s.hold(s.cfg.Public.URL, 100, 1, "")
+	s.answers("100 silent connections of one address")
+	if n := s.metric(`postern_connections_closed_total{limit="address",listener="public",which="idle"}`); n < 70 {
+		t.Errorf("%d connections were closed because of the address, want most of 100", n)
 	}
-	s.hold(s.cfg.Public.URL, 1000, 1, one)
-	s.answers("1000 idle connections of one address")
-	s.hold(s.cfg.Public.URL, 1000, 250, half)
-	s.hold(s.cfg.MTLS.URL, 500, 250, "\x16\x03\x01")
-	s.answers("1500 slow connections of 250 addresses")
-	s.hold(s.cfg.Plain.URL, 500, 250, "")
-	s.hold(s.cfg.Admin.URL, 500, 250, "")
-	s.answers("1000 silent connections of 250 addresses to every other listener")
+	s.hold(s.cfg.Public.URL, 100, 1, one)
+	s.answers("100 idle connections of one address")
+	s.hold(s.cfg.Public.URL, 150, 75, half)
+	s.hold(s.cfg.MTLS.URL, 150, 75, "\x16\x03\x01")
+	s.answers("300 slow connections of 75 addresses")
+	s.hold(s.cfg.Plain.URL, 150, 75, "")
+	s.hold(s.cfg.Admin.URL, 100, 75, "")
+	s.answers("250 silent connections of 75 addresses to every other listener")
 	if n := s.files(); n >= limit {
 		t.Errorf("%d files are open", n)
 	}
@@ -281,6 +281,7 @@ func TestTheSharesFitTheFiles(t *testing.T) {
 		files                              uint64
 		own, public, ofOne, admin, waiting int
 	}{
+		{64, 48, 4, 2, 2, 1},
 		{128, 48, 20, 10, 10, 5},
 		{256, 48, 52, 26, 26, 13},
 		{1024, 128, 224, 64, 112, 56},
@@ -288,7 +289,8 @@ func TestTheSharesFitTheFiles(t *testing.T) {
 		{0, 256, 4096, 512, 2048, 256},
 		{1 << 63, 256, 4096, 512, 2048, 256},
 	} {
-		r := newRoom(c.files, nil)
+		r, err := newRoom(c.files)
+		must(t, err)
 		sum := r.own
 		for _, n := range r.share {
 			sum += n
@@ -301,8 +303,28 @@ func TestTheSharesFitTheFiles(t *testing.T) {
 			t.Errorf("of %d files: %v, want %v", c.files, got, want)
 		}
 		for _, name := range []string{"plain", "mtls", "auth"} {
-			if l := r.connections(name); l.Most < 2 || l.OfOne > l.Most {
-				t.Errorf("of %d files, %s gets %d, an address %d", c.files, name, l.Most, l.OfOne)
+			if most, ofOne := r.share[name], r.ofOne(name); most < 2 || ofOne > most {
+				t.Errorf("of %d files, %s gets %d, an address %d", c.files, name, most, ofOne)
+			}
+		}
+	}
+	for files := uint64(1); files < 64; files++ {
+		if r, err := newRoom(files); err == nil || !strings.Contains(err.Error(), "LimitNOFILE=") {
+			t.Errorf("%d files are divided: %v, %v", files, r.share, err)
+		}
+	}
+}
+
+// TestWhoIsNotBelievedIsNotExempt: on staff's listener a trusted proxy has a limit, as
+// anybody has, unless it ends their TLS.
+func TestWhoIsNotBelievedIsNotExempt(t *testing.T) {
+	t.Parallel()
+	for _, proxied := range []bool{false, true} {
+		h := &house{cfg: &config.Config{Public: config.Public{TrustedProxies: []string{"10.0.0.7"}}}}
+		h.cfg.Admin.TLS.Proxy = proxied
+		for name, want := range map[string]bool{"public": true, "plain": true, "mtls": true, "admin": proxied} {
+			if got := len(h.connections(name).Exempt) == 1; got != want {
+				t.Errorf("staff behind the proxy: %v; its address is exempt on %s: %v, want %v", proxied, name, got, want)
 			}
 		}
 	}

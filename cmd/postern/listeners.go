@@ -43,8 +43,10 @@ func (l listeners) close() error {
 }
 
 // listen makes the handlers and takes the addresses; nothing is served before run.
-func (h *house) listen(ctx context.Context) error {
-	h.room = newRoom(fileLimit(), h.cfg.Public.Proxies())
+func (h *house) listen(ctx context.Context) (err error) {
+	if h.room, err = newRoom(fileLimit()); err != nil {
+		return err
+	}
 	sites, err := h.sites()
 	if err != nil {
 		return err
@@ -82,7 +84,7 @@ func (h *house) listen(ctx context.Context) error {
 		return err
 	}
 	if h.listeners.plain, err = server.New(server.Options{
-		HSTS: h.cfg.Public.MaxAge(), Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain, Connections: h.room.connections("plain"),
+		HSTS: h.cfg.Public.MaxAge(), Name: "plain", Addr: h.cfg.Plain.Listen, Handler: plain, Connections: h.connections("plain"),
 		Log: h.log, Metrics: metrics, Source: &limit.Source{Trusted: h.cfg.Public.Proxies()},
 	}); err != nil {
 		return err
@@ -99,7 +101,7 @@ func (h *house) listen(ctx context.Context) error {
 func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *server.Metrics) (err error) {
 	o := server.Options{
 		HSTS: h.cfg.Public.MaxAge(), Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext,
-		Source: &limit.Source{Trusted: h.cfg.Public.Proxies()}, Connections: h.room.connections("public"),
+		Source: &limit.Source{Trusted: h.cfg.Public.Proxies()}, Connections: h.connections("public"),
 		Failed: func(w http.ResponseWriter, r *http.Request) { site.Fail(w, r, errors.New("a request panicked"), "") },
 	}
 	if o, err = h.fronted(o, h.cfg.Public.Front()); err == nil {
@@ -111,7 +113,7 @@ func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *ser
 func (h *house) listenAdmin(handler http.Handler, metrics *server.Metrics) (err error) {
 	o := server.Options{
 		HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true,
-		Source: h.staffSource(), Connections: h.room.connections("admin"),
+		Source: h.staffSource(), Connections: h.connections("admin"),
 	}
 	if h.outbox != nil {
 		o.Hosts = server.LoopbackHosts()
@@ -140,7 +142,7 @@ func (h *house) listenClients(metrics *server.Metrics) error {
 	}
 	h.listeners.mtls, err = server.New(server.Options{
 		HSTS: h.cfg.Public.MaxAge(), Name: "mtls", Addr: h.cfg.MTLS.Listen, Handler: enrolment.Before(handler), TLSConfig: config, HTTP2: true, Log: h.log, Metrics: metrics,
-		Connections: h.room.connections("mtls"),
+		Connections: h.connections("mtls"),
 	})
 	return err
 }

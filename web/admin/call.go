@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/limit"
 	"github.com/postern-ca/postern/web/server"
 )
 
@@ -184,7 +185,7 @@ func (q *query) network(name string) netip.Prefix {
 	if err != nil {
 		q.refuse(name, "is not an address or a network", "write it like 192.0.2.7 or 192.0.2.0/24")
 	}
-	return p
+	return limit.Unmapped(p)
 }
 
 func (q *query) time(name string) time.Time {

@@ -55,7 +55,7 @@ func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("nothing came of it in 20 seconds")
+			t.Fatal("nothing came of it in two minutes")
 		}
 	}
 }

@@ -35,3 +35,15 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("%d addresses are remembered, want at most %d", n, maxBuckets)
 	}
 }
+
+// TestMappedNetworksAreIPv4, as the addresses are that they are compared with.
+func TestMappedNetworksAreIPv4(t *testing.T) {
+	for network, want := range map[string]string{
+		"::ffff:10.0.0.0/104": "10.0.0.0/8", "::ffff:192.0.2.7/128": "192.0.2.7/32", "::ffff:0:0/96": "0.0.0.0/0",
+		"::ffff:0:0/95": "::ffff:0.0.0.0/95", "10.0.0.0/8": "10.0.0.0/8", "2001:db8::/32": "2001:db8::/32", "::/0": "::/0",
+	} {
+		if got := Unmapped(netip.MustParsePrefix(network)).String(); got != want {
+			t.Errorf("%s: got %s, want %s", network, got, want)
+		}
+	}
+}

@@ -131,8 +131,15 @@ func newHTTP(o Options, stack *stack) *http.Server {
 // Addr returns the address that s listens on, with its port.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Close releases the address without serving it.
-func (s *Server) Close() error { return s.http.Close() }
+// Close releases the address, whether it was served or not, and aborts what is being
+// answered.
+func (s *Server) Close() error {
+	err := s.http.Close() // it knows the listener only once it was served
+	if closing := s.listener.Close(); !errors.Is(closing, net.ErrClosed) {
+		err = errors.Join(err, closing)
+	}
+	return err
+}
 
 // Serve serves until ctx ends. Then it accepts no more connections, lets requests
 // finish for up to Options.Grace, and aborts the rest. It returns nil after a

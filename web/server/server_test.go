@@ -373,6 +373,34 @@ func TestShutdownCutsWhatDoesNotFinish(t *testing.T) {
 	}
 }
 
+// TestCloseFreesAnAddressThatWasNeverServed, and one that was.
+func TestCloseFreesAnAddressThatWasNeverServed(t *testing.T) {
+	address := "127.0.0.1:0"
+	for _, served := range []bool{false, true, false} {
+		s, err := New(Options{Name: "test", Addr: address, Log: discard(), Handler: http.NotFoundHandler()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		address = s.Addr().String()
+		if served {
+			done := make(chan error, 1)
+			go func() { done <- s.Serve(context.Background()) }()
+			get(t, "http://"+address)
+			http.DefaultClient.CloseIdleConnections()
+			defer func() {
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		for range 2 {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 func TestAnAddressThatIsTakenIsAnError(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

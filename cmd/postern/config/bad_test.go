@@ -35,7 +35,7 @@ func bad(t *testing.T) map[string][]string {
 		"public.tls.cert":                  {"/nowhere/cert.pem"},
 		"public.tls.key":                   {open},
 		"public.tls.proxy":                 boolean,
-		"public.trusted_proxies":           {"proxy.example.com", "10.0.0.0/33", "10.0.0.7:80"},
+		"public.trusted_proxies":           {"proxy.example.com", "10.0.0.0/33", "10.0.0.7:80", "::ffff:10.0.0.0/90"},
 		"public.posts_per_minute":          {"0", "-1", "five", "1.5", "1000001", "99999999999999999999"},
 		"public.posts_burst":               {"0", "-1", "five", "1.5", "1000001", "99999999999999999999"},
 		"public.hsts":                      {"30", "soon", "-5m", "99999h"},

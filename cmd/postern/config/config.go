@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
+	"github.com/postern-ca/postern/web/limit"
 )
 
 // Config is the whole configuration. Begin with [Defaults] or [Load]; a field's
@@ -298,12 +300,18 @@ func (p Public) Proxies() []netip.Prefix {
 	return out
 }
 
-// parseNetwork reads an address, or a network as in 10.0.0.0/8.
+// parseNetwork reads an address, or a network as in 10.0.0.0/8. IPv4-mapped ones are
+// IPv4, as the addresses that are compared with them.
 func parseNetwork(s string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
+		a = a.Unmap()
 		return a.Prefix(a.BitLen())
 	}
-	return netip.ParsePrefix(s)
+	n, err := netip.ParsePrefix(s)
+	if n = limit.Unmapped(n); err == nil && n.Addr().Is4In6() {
+		return n, errors.New("has more than all IPv4-mapped addresses")
+	}
+	return n, err
 }
 
 // Policy returns the numbers that the registrar goes by.

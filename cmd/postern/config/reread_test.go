@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,6 +85,15 @@ func TestCountriesInLowerCase(t *testing.T) {
 	load(t, strings.Replace(sound, "battery staple", "a${b}c$d", 1))
 }
 
+// TestMappedProxiesAreIPv4: they are compared with addresses that are.
+func TestMappedProxiesAreIPv4(t *testing.T) {
+	const url = "public: {url: https://certs.example.com"
+	c := load(t, strings.Replace(sound, url, url+`, trusted_proxies: ["::ffff:10.0.0.0/104", "::ffff:192.0.2.7", "2001:db8::/32"]`, 1))
+	if got, want := fmt.Sprint(c.Public.Proxies()), "[10.0.0.0/8 192.0.2.7/32 2001:db8::/32]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	const url = "public: {url: https://certs.example.com}"
 	pair := beside(t) + "/tls/"
@@ -95,6 +105,7 @@ func TestWarnings(t *testing.T) {
 		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443, tls: {proxy: true}, trusted_proxies: [10.0.0.7, 0.0.0.0/0]}":                              "public.trusted_proxies",
 		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443, tls: {proxy: true}, trusted_proxies: [0.0.0.0/1, 128.0.0.0/1]}":                           "public.trusted_proxies",
 		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443, tls: {proxy: true}, trusted_proxies: [\"::/0\"]}":                                         "public.trusted_proxies",
+		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443, tls: {proxy: true}, trusted_proxies: [\"::ffff:0.0.0.0/96\"]}":                            "public.trusted_proxies",
 		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443}\nadmin: {url: https://admin.example.com, listen: \":9443\", tls: {proxy: true}}":          "admin.tls.proxy",
 		"public: {url: http://localhost:8443, listen: 127.0.0.1:8443}\nadmin: {url: https://admin.example.com, listen: \"127.0.0.1:9443\", tls: {proxy: true}}": "",
 		"public: {url: https://localhost:8443}":                        "",
