@@ -1,11 +1,6 @@
 package config
 
 import (
-	"net"
-	"net/netip"
-	"net/url"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -38,60 +33,6 @@ type Config struct {
 	origins map[string]string // where each key was set: "postern.yaml:12", a variable, a flag
 	// secretFiles has the file that each secret was read from, by key.
 	secretFiles map[string]string
-}
-
-// Public is the listener that contacts reach.
-type Public struct {
-	Listen string   `yaml:"listen"`
-	URL    string   `yaml:"url" example:"https://certs.example.com"`
-	TLS    FrontTLS `yaml:"tls"`
-	// TrustedProxies are those whose X-Forwarded-For is trusted: addresses or networks.
-	TrustedProxies []string `yaml:"trusted_proxies" example:"[10.0.0.7, 10.1.0.0/16]"`
-	// POST requests allowed per address: this many at once, then this many per minute.
-	PostsPerMinute int `yaml:"posts_per_minute"`
-	PostsBurst     int `yaml:"posts_burst"`
-	// HSTS is for how long browsers keep to https, on every listener with TLS of its own.
-	HSTS time.Duration `yaml:"hsts"`
-}
-
-// MaxAge returns what the servers take for HSTS: negative for none.
-func (p Public) MaxAge() time.Duration {
-	if p.HSTS < time.Second {
-		return -1
-	}
-	return p.HSTS
-}
-
-// Front returns what p has in common with other listeners.
-func (p Public) Front() Front { return Front{p.Listen, p.URL, p.TLS} }
-
-// Front is a listener for browsers and programs without a client certificate.
-type Front struct {
-	Listen string   `yaml:"listen"`
-	URL    string   `yaml:"url" example:"https://pki-admin.example.com:9443"`
-	TLS    FrontTLS `yaml:"tls"`
-}
-
-// FrontTLS says where a listener's certificate comes from. Without any of it the
-// listener gets one from Postern's own CA, or speaks plain HTTP if its URL does.
-type FrontTLS struct {
-	Cert  string `yaml:"cert" config:"path" example:"tls/cert.pem"`
-	Key   string `yaml:"key" config:"path" example:"tls/key.pem"`
-	Proxy bool   `yaml:"proxy"` // a proxy in front ends TLS: speak plain HTTP
-}
-
-// Cleartext reports whether the listener speaks plain HTTP: behind a proxy, or
-// where its URL says so, which is allowed on loopback alone.
-func (f Front) Cleartext() bool { return f.TLS.Proxy || schemeOf(f.URL) == "http" }
-
-// Base returns the path that the listener's pages live under, "" for the root of
-// its host.
-func (f Front) Base() string {
-	u, err := url.Parse(f.URL)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimRight(u.Path, "/")
 }
 
 // Plain is the listener for CRLs, OCSP and CA certificates over plain HTTP. Its
@@ -214,97 +155,8 @@ type Log struct {
 	Format string `yaml:"format"` // text or json
 }
 
-// Defaults returns the configuration of an empty file.
-func Defaults() *Config {
-	p := issuance.DefaultPolicy()
-	return &Config{
-		Data:    "postern-data",
-		Public:  Public{Listen: ":8443", PostsPerMinute: 30, PostsBurst: 20, HSTS: 365 * 24 * time.Hour},
-		Plain:   Plain{Listen: ":8080"},
-		Admin:   Front{Listen: "127.0.0.1:9443"},
-		MTLS:    MTLS{Listen: ":8444"},
-		Auth:    Auth{Listen: "127.0.0.1:9444"},
-		Storage: Storage{Driver: "bolt"},
-		CA:      CA{Validity: p.Validity, CRLLifetime: 24 * time.Hour, CRLReasons: true, OCSPLifetime: 5 * time.Minute},
-		Mail:    Mail{Provider: "smtp", SMTP: SMTP{Port: 587, TLS: "starttls", Auth: "password"}},
-		SMS:     SMS{Provider: "twilio", Twilio: Twilio{BaseURL: "https://api.twilio.com"}, Webhook: Webhook{Method: "POST"}},
-		Rules: Rules{
-			CodeLifetime: p.CodeLifetime, CodeAttempts: p.CodeAttempts, OrderAttempts: p.OrderAttempts,
-			CodeCooldown: p.CodeCooldown, CodesPerDay: p.CodesPerDay, LinkLifetime: p.LinkLifetime, ClaimWindow: p.ClaimWindow,
-			Reenroll: p.Reenroll, ApprovalLifetime: p.ApprovalLifetime,
-		},
-		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
-		Clock:   Clock{MaxDowntime: 24 * time.Hour},
-		Backup:  Backup{At: "02:30", Keep: 14},
-		Audit:   Audit{CheckpointEvery: 24 * time.Hour, CheckpointRecords: 1000},
-		Brand:   Brand{Name: "Postern"},
-		Log:     Log{Level: "info", Format: "text"},
-	}
-}
-
 // File returns the file that was read, "" if there was none.
 func (c *Config) File() string { return c.file }
-
-// complete fills in what follows from other keys. The addresses of sites lose a
-// slash at the end: paths are put behind them.
-func (c *Config) complete() {
-	for _, site := range []*string{&c.Public.URL, &c.Plain.URL, &c.Admin.URL, &c.MTLS.URL} {
-		*site = strings.TrimRight(*site, "/")
-	}
-	if c.Seal.KeyFile == "" {
-		c.Seal.KeyFile = filepath.Join(c.Data, "seal.key")
-	}
-	if c.Storage.MarkFile == "" {
-		c.Storage.MarkFile = filepath.Join(c.Data, "postern.mark")
-	}
-	if c.CA.Organization == "" {
-		c.CA.Organization = c.Brand.Name
-	}
-	if c.Admin.URL == "" {
-		c.Admin.URL = urlOf("127.0.0.1", c.Admin.Listen)
-	}
-	if u, err := url.Parse(c.Public.URL); c.MTLS.URL == "" && err == nil && u.Hostname() != "" {
-		c.MTLS.URL = urlOf(u.Hostname(), c.MTLS.Listen)
-	}
-	c.Rules.PhoneRegion = strings.ToUpper(c.Rules.PhoneRegion)
-	for i, country := range c.SMS.Countries {
-		c.SMS.Countries[i] = strings.ToUpper(country)
-	}
-	c.Auth.complete()
-	c.Mail.complete(c.Public.URL)
-}
-
-// urlOf returns the https address of a listener; host stands in for one that
-// listens on every address.
-func urlOf(host, listen string) string {
-	on, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return ""
-	}
-	if ip := net.ParseIP(on); on != "" && (ip == nil || !ip.IsUnspecified()) {
-		host = on
-	}
-	return "https://" + net.JoinHostPort(host, port)
-}
-
-// Proxies returns the networks of public.trusted_proxies; Check has seen that they are.
-func (p Public) Proxies() []netip.Prefix {
-	var out []netip.Prefix
-	for _, s := range p.TrustedProxies {
-		if n, err := parseNetwork(s); err == nil {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// parseNetwork reads an address, or a network as in 10.0.0.0/8.
-func parseNetwork(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return a.Prefix(a.BitLen())
-	}
-	return netip.ParsePrefix(s)
-}
 
 // Policy returns the numbers that the registrar goes by.
 func (c *Config) Policy() issuance.Policy {
