@@ -91,7 +91,8 @@ func (p profile) server(names []string, ips []net.IP, keyID []byte) []pkix.Exten
 		general = append(general, generalName{tagIP, ip})
 	}
 	return []pkix.Extension{
-		p.keyUsage, p.serverAuth, p.basicConstraints, subjectKeyID(keyID), p.authorityKeyID, p.serverAccess, subjectAltName(general), p.distributionPoints,
+		p.keyUsage, p.serverAuth, p.basicConstraints, subjectKeyID(keyID), p.authorityKeyID, p.serverAccess,
+		subjectAltName(general), p.distributionPoints,
 	}
 }
 

@@ -102,7 +102,8 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 		return &issuance.Error{
 			Kind: issuance.Unavailable, Code: issuance.CodeState,
 			Message: what + ", and the root's key is not here to renew it",
-			Hint:    "put " + rootKeyFile + " back into " + a.dir + " for a moment, or sign a new CRL where the key is and copy it to " + rootCRLFile,
+			Hint: "put " + rootKeyFile + " back into " + a.dir +
+				" for a moment, or sign a new CRL where the key is and copy it to " + rootCRLFile,
 		}
 	}
 	key, err := readKey(a.dir, RootID, a.passphrase, a.root)
@@ -114,7 +115,9 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 		return err
 	}
 	number := newCRLNumber(list.Number)
-	der, err := signRootCRL(a.root, guarded, &x509.RevocationList{Number: number, RevokedCertificateEntries: list.RevokedCertificateEntries}, now.UTC().Truncate(time.Second))
+	der, err := signRootCRL(a.root, guarded, &x509.RevocationList{
+		Number: number, RevokedCertificateEntries: list.RevokedCertificateEntries,
+	}, now.UTC().Truncate(time.Second))
 	if err != nil {
 		return err
 	}

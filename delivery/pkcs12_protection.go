@@ -96,7 +96,9 @@ func (p pbes2) seal(plain []byte) (pkix.AlgorithmIdentifier, []byte, error) {
 		}},
 		Cipher: aesAlgorithm{asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 42}, iv},
 	})
-	return pkix.AlgorithmIdentifier{Algorithm: oidPKCS(5, 13), Parameters: asn1.RawValue{FullBytes: parameters}}, encryptCBC(p.block, iv, plain), err
+	return pkix.AlgorithmIdentifier{
+		Algorithm: oidPKCS(5, 13), Parameters: asn1.RawValue{FullBytes: parameters},
+	}, encryptCBC(p.block, iv, plain), err
 }
 
 // pbeParameters is pkcs-12PbeParams, RFC 7292, appendix C.

@@ -143,8 +143,9 @@ const nameLimit = 100
 func (t *Texts) facts(d issuance.Dispatch) facts {
 	f := facts{
 		Brand: t.brand.Name, Support: t.brand.SupportEmail, Phone: oneLine(t.brand.SupportPhone, nameLimit),
-		Name: oneLine(d.Contact.Name, nameLimit), Organization: oneLine(d.Organization.Name, nameLimit), Service: oneLine(d.Service.Name, nameLimit),
-		Mobile: d.Contact.MaskedMobile(), Serial: string(d.Notice.Serial), Order: string(d.Notice.Order), Lifetime: lifetime(d.CodeLifetime),
+		Name: oneLine(d.Contact.Name, nameLimit), Organization: oneLine(d.Organization.Name, nameLimit),
+		Service: oneLine(d.Service.Name, nameLimit),
+		Mobile:  d.Contact.MaskedMobile(), Serial: string(d.Notice.Serial), Order: string(d.Notice.Order), Lifetime: lifetime(d.CodeLifetime),
 	}
 	f.SerialEnd = f.Serial[max(0, len(f.Serial)-8):]
 	return f

@@ -98,7 +98,8 @@ func (c *WebhookConfig) readHeaders() (escape func(string) string, err error) {
 	}
 	c.Headers["Content-Type"] = issuance.NewSecret([]byte(contentType))
 	if escape = escaping(contentType); escape == nil {
-		return nil, issuance.Invalidf("sms.webhook.headers", "its Content-Type is not JSON, a form or XML", "choose application/json, application/x-www-form-urlencoded or application/xml")
+		return nil, issuance.Invalidf("sms.webhook.headers", "its Content-Type is not JSON, a form or XML",
+			"choose application/json, application/x-www-form-urlencoded or application/xml")
 	}
 	return escape, nil
 }

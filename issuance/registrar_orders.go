@@ -62,7 +62,8 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 	case s.Disabled:
 		return Invalidf("service", "service "+string(s.ID)+" is disabled", "enable it first")
 	case c.Organization != s.Organization:
-		return Invalidf("contact", "the contact belongs to "+string(c.Organization)+", the service to "+string(s.Organization), "choose a contact of the service's organisation")
+		return Invalidf("contact", "the contact belongs to "+string(c.Organization)+", the service to "+string(s.Organization),
+			"choose a contact of the service's organisation")
 	case c.Disabled:
 		return Invalidf("contact", "the contact is disabled", "choose another contact, or enable this one")
 	case !c.MayReceive:

@@ -115,7 +115,9 @@ func (s *story) openFile(context.Context) (string, error) {
 			s.identity.Certificate = append(s.identity.Certificate, c.Raw)
 		}
 	}
-	if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+	if _, err := cert.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}); err != nil {
 		return "", err
 	}
 	s.serial = issuance.SerialOf(cert.SerialNumber)
@@ -128,7 +130,10 @@ func (s *story) openFile(context.Context) (string, error) {
 func (s *story) application(roots *x509.CertPool, fresh bool) *http.Client {
 	return &http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: fresh,
-		TLSClientConfig:   &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{s.identity}, ClientSessionCache: tls.NewLRUClientSessionCache(4)},
+		TLSClientConfig: &tls.Config{
+			RootCAs: roots, Certificates: []tls.Certificate{s.identity},
+			ClientSessionCache: tls.NewLRUClientSessionCache(4),
+		},
 	}}
 }
 
@@ -168,7 +173,8 @@ func (s *story) callRefused(ctx context.Context) (string, error) {
 	} else if !strings.Contains(err.Error(), "remote error: tls:") {
 		return "", fmt.Errorf("on a new connection: %w", err)
 	} else {
-		return fmt.Sprintf("%d on the open connection; on a new one: %s", http.StatusForbidden, strings.TrimPrefix(err.Error(), "remote error: ")), nil
+		return fmt.Sprintf("%d on the open connection; on a new one: %s", http.StatusForbidden,
+			strings.TrimPrefix(err.Error(), "remote error: ")), nil
 	}
 }
 

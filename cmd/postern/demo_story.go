@@ -108,7 +108,8 @@ func (s *story) placeOrder(ctx context.Context) (string, error) {
 		return "", errors.New("the sample contact is not listed")
 	}
 	var o struct{ ID, State, Service string }
-	if err := s.api(ctx, http.MethodPost, "/orders", map[string]string{"service": "acme.payments", "contact": contacts.Items[0].ID}, &o); err != nil {
+	if err := s.api(ctx, http.MethodPost, "/orders",
+		map[string]string{"service": "acme.payments", "contact": contacts.Items[0].ID}, &o); err != nil {
 		return "", err
 	}
 	s.order = o.ID

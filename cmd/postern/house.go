@@ -64,7 +64,9 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 }
 
 // openWith is open with the machine's clocks and the database at a path.
-func openWith(ctx context.Context, cfg *config.Config, log *slog.Logger, read func() issuance.Reading, database string) (h *house, err error) {
+func openWith(
+	ctx context.Context, cfg *config.Config, log *slog.Logger, read func() issuance.Reading, database string,
+) (h *house, err error) {
 	h = &house{cfg: cfg, log: log, unsigned: make(unsigned, maxUnsigned)}
 	defer func() {
 		if err != nil {
@@ -170,7 +172,10 @@ func (h *house) revocation(ctx context.Context) error {
 
 // monitored wires who compares what the house says of revocation with the register.
 func (h *house) monitored() {
-	clients := &ca.Clients{Authority: h.authority, Certificate: h.standing.Certificate, Service: h.standing.Service, Now: h.now, Wall: h.clock.Wall}
+	clients := &ca.Clients{
+		Authority: h.authority, Certificate: h.standing.Certificate, Service: h.standing.Service, Now: h.now,
+		Wall: h.clock.Wall,
+	}
 	h.monitor = &ca.Monitor{
 		Store: h.store.Feed(), Publisher: h.publisher, Responder: h.responder, Now: h.clock.Signing, Log: h.log,
 		Check: func(ctx context.Context, c *x509.Certificate) error {

@@ -47,7 +47,9 @@ func (h *house) run(ctx context.Context, ready func()) error {
 		part("OCSP answers", h.responder.Presign)
 	}
 	part("sweep", h.every(sweepEvery, "sweeping", h.registrar.Sweep))
-	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error { return h.authority.RenewRootCRL(h.clock.Signing()) }))
+	part("root CRL", h.every(rootEvery, "renewing the root's CRL", func(context.Context) error {
+		return h.authority.RenewRootCRL(h.clock.Signing())
+	}))
 	part("views", h.every(viewsEvery, "comparing the views of revocation", h.monitor.Look))
 	part("clock", h.every(clockEvery, "watching the clock", h.watchClock))
 	part("refused sign-ins", h.every(refusedEvery, "counting refused sign-ins", h.tellRefused))

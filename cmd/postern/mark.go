@@ -91,7 +91,8 @@ func (m *marker) contradiction(ctx context.Context) (why string, err error) {
 func rolledBack(message string) error {
 	return &issuance.Error{
 		Kind: issuance.Unavailable, Code: issuance.CodeState, Message: message,
-		Hint: "it would report revoked certificates as good, so the server does not start: restore the newest database, or run `postern restore --accept-loss`",
+		Hint: "it would report revoked certificates as good, so the server does not start: " +
+			"restore the newest database, or run `postern restore --accept-loss`",
 	}
 }
 

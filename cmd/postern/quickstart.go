@@ -50,7 +50,8 @@ It is only for trials: the outbox shows every secret.`,
 		},
 	}
 	c.Flags().StringVar(&data, "data", "./postern-data", "directory for all data")
-	c.Flags().BoolVar(&freePorts, "free-ports", false, "choose ports at random at the first start, instead of 8080, 8081, 9443 and 8444 as far as they are free")
+	c.Flags().BoolVar(&freePorts, "free-ports", false,
+		"choose ports at random at the first start, instead of 8080, 8081, 9443 and 8444 as far as they are free")
 	return c
 }
 

@@ -119,7 +119,8 @@ func (q restoreFlags) place(cmd *cobra.Command, s *settings, name string) error 
 func (q restoreFlags) keys(cmd *cobra.Command, backup string) ([]age.Identity, error) {
 	if len(q.identities) == 0 {
 		if backup == "-" && q.passphraseFile == "" && os.Getenv("POSTERN_BACKUP_PASSPHRASE") == "" {
-			return nil, issuance.Invalidf("identity", "is missing", "give --identity or --passphrase-file: the backup itself comes from standard input")
+			return nil, issuance.Invalidf("identity", "is missing",
+				"give --identity or --passphrase-file: the backup itself comes from standard input")
 		}
 		passphrase, err := cli.BackupPassphrase(os.Getenv("POSTERN_BACKUP_PASSPHRASE"), q.passphraseFile, cmd, false)
 		if err != nil {

@@ -56,7 +56,8 @@ func newPlacing(cmd *cobra.Command, s *settings) (p *placing, err error) {
 	case os.Getenv("POSTERN_DATA") != "":
 		p.data = os.Getenv("POSTERN_DATA")
 	default:
-		return nil, issuance.Invalidf("data", "is not set, and there is no "+p.config+" that sets it", "name the data directory with --data; the backup's configuration is put at "+p.config)
+		return nil, issuance.Invalidf("data", "is not set, and there is no "+p.config+" that sets it",
+			"name the data directory with --data; the backup's configuration is put at "+p.config)
 	}
 	return p, p.prepare()
 }

@@ -65,7 +65,10 @@ func (o *Office) report(ctx context.Context, s span, q Query) (out Report, err e
 			Kind: q.Kind, Period: s.last.String(), First: s.first.String(), TimeZone: o.Schedule.zone().String(),
 			From: s.from.UTC(), To: s.to.UTC(), At: now,
 		}
-		for _, part := range []func() error{c.clock, c.proposals, c.channels, c.orders, c.messages, c.ending, c.superseded, c.held, c.done, c.refused, c.unused} {
+		for _, part := range []func() error{
+			c.clock, c.proposals, c.channels, c.orders, c.messages, c.ending, c.superseded, c.held, c.done,
+			c.refused, c.unused,
+		} {
 			if err := part(); err != nil {
 				return err
 			}

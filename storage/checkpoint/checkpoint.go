@@ -38,7 +38,8 @@ func (c Checkpoint) text() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("writing a checkpoint: %w", err)
 	}
-	return fmt.Sprintf("%s\n%d\n%s\n%s%s\n", c.Origin, c.Head.Seq, base64.StdEncoding.EncodeToString(sum), atLine, c.At.UTC().Format(time.RFC3339)), nil
+	return fmt.Sprintf("%s\n%d\n%s\n%s%s\n", c.Origin, c.Head.Seq, base64.StdEncoding.EncodeToString(sum), atLine,
+		c.At.UTC().Format(time.RFC3339)), nil
 }
 
 func parse(text string) (c Checkpoint, err error) {
@@ -67,7 +68,8 @@ func parse(text string) (c Checkpoint, err error) {
 func Read(text []byte, verifierKey string) (all []Checkpoint, err error) {
 	v, err := note.NewVerifier(verifierKey)
 	if err != nil {
-		return nil, issuance.Invalidf("key", "is not a verifier key", "give the line that `postern audit verify` showed as key when the log was known to be good")
+		return nil, issuance.Invalidf("key", "is not a verifier key",
+			"give the line that `postern audit verify` showed as key when the log was known to be good")
 	}
 	for i, one := range split(text, v.Name()) {
 		n, err := note.Open(one, note.VerifierList(v))

@@ -71,13 +71,24 @@ func testCertificates(t *testing.T, fresh Fresh) {
 		{"active", issuance.CertificateQuery{Status: issuance.Active}, []string{"00006", "00001"}},
 		{"held", issuance.CertificateQuery{Status: issuance.Held}, []string{"00003"}},
 		{"abandoned", issuance.CertificateQuery{Status: issuance.Abandoned}, []string{"00005", "00004"}},
-		{"abandoned, of an organisation", issuance.CertificateQuery{Status: issuance.Abandoned, Organization: "acme"}, []string{"00005", "00004"}},
+		{
+			"abandoned, of an organisation", issuance.CertificateQuery{Status: issuance.Abandoned, Organization: "acme"},
+			[]string{"00005", "00004"},
+		},
 		{"abandoned, of another", issuance.CertificateQuery{Status: issuance.Abandoned, Organization: "zeta"}, []string{}},
 		{"organisation", issuance.CertificateQuery{Organization: "acme"}, []string{"00002", "00001"}},
 		{"service", issuance.CertificateQuery{Service: "zeta.x"}, []string{"00006", "00003"}},
 		{"order", issuance.CertificateQuery{Order: "order2"}, []string{"00002"}},
-		{"all four", issuance.CertificateQuery{Status: issuance.Held, Organization: "zeta", Service: "zeta.x", Order: "order1"}, []string{"00003"}},
-		{"four that never meet", issuance.CertificateQuery{Status: issuance.Held, Organization: "acme", Service: "zeta.x", Order: "order1"}, []string{}},
+		{
+			"all four",
+			issuance.CertificateQuery{Status: issuance.Held, Organization: "zeta", Service: "zeta.x", Order: "order1"},
+			[]string{"00003"},
+		},
+		{
+			"four that never meet",
+			issuance.CertificateQuery{Status: issuance.Held, Organization: "acme", Service: "zeta.x", Order: "order1"},
+			[]string{},
+		},
 	} {
 		same(t, test.name, test.want, listCertificates(t, s, test.q))
 	}
@@ -99,12 +110,19 @@ func testCertificatesByExpiry(t *testing.T, fresh Fresh) {
 		q    issuance.CertificateQuery
 		want []string
 	}{
-		{"all, the earliest first", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour)}, []string{"00006", "00003", "00002", "00001"}},
+		{
+			"all, the earliest first", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour)},
+			[]string{"00006", "00003", "00002", "00001"},
+		},
 		{"exactly at the time is not before it", issuance.CertificateQuery{ExpiresBefore: after(997 * time.Hour)}, []string{"00006"}},
 		{"a nanosecond later it is", issuance.CertificateQuery{ExpiresBefore: after(997*time.Hour + 1)}, []string{"00006", "00003"}},
 		{"active", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Status: issuance.Active}, []string{"00006", "00001"}},
 		{"organisation", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Organization: "acme"}, []string{"00002", "00001"}},
-		{"service and status", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Service: "zeta.x", Status: issuance.Held}, []string{"00003"}},
+		{
+			"service and status",
+			issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Service: "zeta.x", Status: issuance.Held},
+			[]string{"00003"},
+		},
 		{"order", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Order: "order2"}, []string{"00002"}},
 		{"abandoned", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Status: issuance.Abandoned}, []string{}},
 	} {

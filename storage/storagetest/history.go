@@ -41,7 +41,9 @@ func testHistory(t *testing.T, fresh Fresh) {
 	})
 	revoke(t, s, revocation("01", "issuing-1", issuance.Revoked, 1))
 	head := read(t, s, func(tx Reader) (issuance.AuditHead, error) { return tx.AuditHead(), nil })
-	same(t, "high water", issuance.HighWater{At: start(), Change: 1, Audit: 5, Head: head.Link, CRLs: map[string]uint64{"issuing-1": 1}}, water())
+	same(t, "high water", issuance.HighWater{
+		At: start(), Change: 1, Audit: 5, Head: head.Link, CRLs: map[string]uint64{"issuing-1": 1},
+	}, water())
 	for _, c := range []struct {
 		seq   uint64
 		limit int

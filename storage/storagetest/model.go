@@ -20,9 +20,14 @@ func testModel(t *testing.T, fresh Fresh) {
 	round := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		round++ // the store is the same all the time; each round has its own records
-		w := &world{s: open(), round: fmt.Sprintf("r%d-", round), orders: map[issuance.OrderID]issuance.Order{}, certificates: map[issuance.Serial]issuance.Certificate{}, notices: map[issuance.NoticeID]issuance.Notice{}, usages: map[issuance.Serial]issuance.Usage{}}
+		w := &world{
+			s: open(), round: fmt.Sprintf("r%d-", round), orders: map[issuance.OrderID]issuance.Order{},
+			certificates: map[issuance.Serial]issuance.Certificate{}, notices: map[issuance.NoticeID]issuance.Notice{},
+			usages: map[issuance.Serial]issuance.Usage{},
+		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"write": w.write, "orders": w.askOrders, "certificates": w.askCertificates, "notices": w.askNotices, "usages": w.askUsages, "needs": w.askNeeds,
+			"write": w.write, "orders": w.askOrders, "certificates": w.askCertificates, "notices": w.askNotices,
+			"usages": w.askUsages, "needs": w.askNeeds,
 		})
 	})
 }
@@ -156,7 +161,8 @@ func (w *world) askOrders(rt *rapid.T) {
 		Renews: pick[issuance.Serial](rt, "renews", "", "s1", "s2"),
 	}
 	want := scan(w.orders, func(o issuance.Order) bool {
-		return matches(q.State, o.State) && matches(q.Organization, o.Organization) && matches(q.Service, o.Service) && matches(q.Contact, o.Contact) && matches(q.Renews, o.Renews)
+		return matches(q.State, o.State) && matches(q.Organization, o.Organization) &&
+			matches(q.Service, o.Service) && matches(q.Contact, o.Contact) && matches(q.Renews, o.Renews)
 	}, func(a, b issuance.Order) int {
 		return cmp.Or(b.RequestedAt.Compare(a.RequestedAt), cmp.Compare(b.ID, a.ID))
 	})

@@ -42,7 +42,11 @@ func testNeeds(t *testing.T, fresh Fresh) {
 			{"a decision", issuance.CertificateQuery{Need: issuance.DecisionNeed}, []string{"00006", "00003"}},
 			{"of an organisation", issuance.CertificateQuery{Need: issuance.SuccessorNeed, Organization: "zeta"}, []string{"00002"}},
 			{"of a status", issuance.CertificateQuery{Need: issuance.RevocationNeed, Status: issuance.Held}, []string{"00006"}},
-			{"from a time on", issuance.CertificateQuery{Need: issuance.SuccessorNeed, ExpiresFrom: after(998 * time.Hour)}, []string{"00002", "00001"}},
+			{
+				"from a time on",
+				issuance.CertificateQuery{Need: issuance.SuccessorNeed, ExpiresFrom: after(998 * time.Hour)},
+				[]string{"00002", "00001"},
+			},
 			{"until a time", issuance.CertificateQuery{Need: issuance.SuccessorNeed, ExpiresBefore: before}, []string{"00003"}},
 			{"all between two times", issuance.CertificateQuery{ExpiresFrom: from, ExpiresBefore: before}, []string{"00004", "00003"}},
 			{"all from a time on", issuance.CertificateQuery{ExpiresFrom: after(998*time.Hour + 1)}, []string{"00001"}},
@@ -59,7 +63,8 @@ func testNeeds(t *testing.T, fresh Fresh) {
 		s = open()
 	}
 	putCertificates(t, s, certificate(1, func(c *issuance.Certificate) { c.Used = true; c.Succession = issuance.SuccessorIssued }))
-	same(t, "one that needs nothing any more", []string{"00003", "00002"}, listCertificates(t, s, issuance.CertificateQuery{Need: issuance.SuccessorNeed}))
+	same(t, "one that needs nothing any more", []string{"00003", "00002"},
+		listCertificates(t, s, issuance.CertificateQuery{Need: issuance.SuccessorNeed}))
 	same(t, "one that is used", []string{}, listCertificates(t, s, issuance.CertificateQuery{Need: issuance.UseNeed}))
 }
 
@@ -179,7 +184,10 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 		{9, issuance.IssueVerb, "acm"},
 	} {
 		update(t, s, func(tx Tx) error {
-			return tx.AppendAudit(issuance.AuditRecord{At: after(time.Duration(m.minute) * time.Minute), Verb: m.verb, Organization: m.org, Order: issuance.OrderID("o" + m.org)})
+			return tx.AppendAudit(issuance.AuditRecord{
+				At: after(time.Duration(m.minute) * time.Minute), Verb: m.verb, Organization: m.org,
+				Order: issuance.OrderID("o" + m.org),
+			})
 		})
 	}
 	minute := func(n int) time.Time { return after(time.Duration(n) * time.Minute) }
@@ -207,7 +215,10 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 			{Verb: issuance.ReportVerb, Count: 1},
 			{Verb: issuance.RevokeVerb, Organization: "acme", Count: 1},
 		}, tally(time.Time{}, minute(100)))
-		same(t, "tally between two times", []issuance.Tally{{Verb: issuance.IssueVerb, Organization: "acme", Count: 2}, {Verb: "issued", Organization: "acme", Count: 1}, {Verb: issuance.ReportVerb, Count: 1}}, tally(minute(3), minute(5)))
+		same(t, "tally between two times", []issuance.Tally{
+			{Verb: issuance.IssueVerb, Organization: "acme", Count: 2},
+			{Verb: "issued", Organization: "acme", Count: 1}, {Verb: issuance.ReportVerb, Count: 1},
+		}, tally(minute(3), minute(5)))
 		same(t, "tally of nothing", 0, len(tally(minute(10), minute(20))))
 		s = open()
 	}
@@ -268,8 +279,9 @@ func testStoredReports(t *testing.T, fresh Fresh) {
 // askNeeds compares lists of certificates that need something with the model's.
 func (w *world) askNeeds(rt *rapid.T) {
 	q := issuance.CertificateQuery{
-		Need: pick(rt, "need", "", issuance.SuccessorNeed, issuance.RevocationNeed, issuance.UseNeed, issuance.DecisionNeed), Organization: w.org(rt),
-		ExpiresFrom: instant(rt, "expires from"), ExpiresBefore: instant(rt, "expires before"), IssuedBefore: instant(rt, "issued before"),
+		Need:         pick(rt, "need", "", issuance.SuccessorNeed, issuance.RevocationNeed, issuance.UseNeed, issuance.DecisionNeed),
+		Organization: w.org(rt),
+		ExpiresFrom:  instant(rt, "expires from"), ExpiresBefore: instant(rt, "expires before"), IssuedBefore: instant(rt, "issued before"),
 	}
 	want := scan(w.certificates, func(c issuance.Certificate) bool {
 		return c.Status != issuance.Abandoned && c.Organization == q.Organization && (q.Need == "" || c.Needs(q.Need)) &&

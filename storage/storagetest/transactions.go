@@ -194,11 +194,13 @@ func testReopen(t *testing.T, fresh Fresh) {
 			}
 			o.State = issuance.InvitedState
 			return firstError(tx.PutOrder(o), tx.PutNotice(notice(i, nil)), tx.AppendAudit(issuance.AuditRecord{Order: o.ID}),
-				tx.AppendRevocation(revocation(name("", i), "a", issuance.Revoked, 1)), tx.PutCertificate(standing(revocation(name("", i), "a", issuance.Revoked, 1))))
+				tx.AppendRevocation(revocation(name("", i), "a", issuance.Revoked, 1)),
+				tx.PutCertificate(standing(revocation(name("", i), "a", issuance.Revoked, 1))))
 		})
 		s = open()
 	}
-	same(t, "orders", []string{"00004", "00003", "00002", "00001", "00000"}, listOrders(t, s, issuance.OrderQuery{State: issuance.InvitedState}))
+	same(t, "orders", []string{"00004", "00003", "00002", "00001", "00000"},
+		listOrders(t, s, issuance.OrderQuery{State: issuance.InvitedState}))
 	same(t, "revocations", 5, len(present(t, s, "a")))
 	same(t, "LastChange", uint64(5), read(t, s, Reader.LastChange))
 	due := read(t, s, func(tx Reader) ([]issuance.Notice, error) {

@@ -55,7 +55,8 @@ type API struct {
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Backup == nil || o.VerifyAudit == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
+	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Backup == nil || o.VerifyAudit == nil ||
+		!o.Channels.complete() || o.Log == nil || o.Now == nil {
 		return nil, errors.New("admin: a field of the options is not set")
 	}
 	if o.Source == nil {

@@ -214,7 +214,10 @@ func kindOf(v any) string {
 }
 
 func malformed(message string) *issuance.Error {
-	return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeSyntax, Message: message, Hint: `send one JSON object, for example {"name": "value"}`}
+	return &issuance.Error{
+		Kind: issuance.Invalid, Code: server.CodeSyntax, Message: message,
+		Hint: `send one JSON object, for example {"name": "value"}`,
+	}
 }
 
 // syntax says where the body stops being JSON, and nothing of what stands there.
@@ -237,7 +240,8 @@ func readError(err error) error {
 func checkMediaType(header string) error {
 	kind, params, err := mime.ParseMediaType(header)
 	charset, given := params["charset"]
-	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") && (!given || strings.EqualFold(charset, "utf-8")) {
+	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") &&
+		(!given || strings.EqualFold(charset, "utf-8")) {
 		return nil
 	}
 	return &issuance.Error{

@@ -172,7 +172,9 @@ func (a *API) renewCertificate(c *call) (any, error) {
 }
 
 // onCertificate is the endpoint of a verb of the registrar on one certificate.
-func (a *API) onCertificate(verb func(context.Context, issuance.Actor, issuance.Serial, string) (issuance.Certificate, error)) func(*call) (any, error) {
+func (a *API) onCertificate(
+	verb func(context.Context, issuance.Actor, issuance.Serial, string) (issuance.Certificate, error),
+) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		var comment string
 		if _, err := c.read(fields{"comment": text(&comment)}); err != nil {

@@ -113,7 +113,9 @@ func (a *API) renewable(c *call, s string) (issuance.Serial, error) {
 }
 
 // onOrder is the endpoint of a verb of the registrar on one order.
-func (a *API) onOrder(verb func(context.Context, issuance.Actor, issuance.OrderID, string) (issuance.Order, error)) func(*call) (any, error) {
+func (a *API) onOrder(
+	verb func(context.Context, issuance.Actor, issuance.OrderID, string) (issuance.Order, error),
+) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		var comment string
 		if _, err := c.read(fields{"comment": text(&comment)}); err != nil {

@@ -55,7 +55,9 @@ func (a *API) showProposal(c *call) (any, error) {
 }
 
 // onProposal is the endpoint of a verb of the registrar on one proposal.
-func (a *API) onProposal(verb func(context.Context, issuance.Actor, issuance.ProposalID) (issuance.Proposal, error)) func(*call) (any, error) {
+func (a *API) onProposal(
+	verb func(context.Context, issuance.Actor, issuance.ProposalID) (issuance.Proposal, error),
+) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		if err := c.readNothing(); err != nil {
 			return nil, err

@@ -75,7 +75,10 @@ func (a *Auth) refuse(w http.ResponseWriter, r *http.Request, err error) {
 			return
 		}
 		a.opts.Log.Error("a client certificate could not be checked", "request", w.Header().Get(server.RequestIDHeader), "error", err)
-		e = &issuance.Error{Kind: issuance.Unavailable, Code: CodeRegister, Message: "the certificate could not be checked", Hint: "try again in a moment"}
+		e = &issuance.Error{
+			Kind: issuance.Unavailable, Code: CodeRegister, Message: "the certificate could not be checked",
+			Hint: "try again in a moment",
+		}
 	}
 	if e.Code == CodeProxy {
 		a.opts.Log.Warn("a proxy was refused", "request", w.Header().Get(server.RequestIDHeader), "from", r.RemoteAddr, "reason", e.Message)

@@ -353,8 +353,8 @@ func BenchmarkAuth(b *testing.B) {
 
 type discard struct{ header http.Header }
 
-func (d discard) Header() http.Header         { return d.header }
+func (d discard) Header() http.Header { return d.header }
 
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 
-func (d discard) WriteHeader(int)             {}
+func (d discard) WriteHeader(int) {}

@@ -86,7 +86,10 @@ func parse(r *http.Request) error {
 		return nil
 	}
 	if tooLarge(err) {
-		return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeTooLarge, Message: "more than 64 kB were sent", Hint: "send the code, or the CSR, and nothing else"}
+		return &issuance.Error{
+			Kind: issuance.Invalid, Code: server.CodeTooLarge, Message: "more than 64 kB were sent",
+			Hint: "send the code, or the CSR, and nothing else",
+		}
 	}
 	return issuance.Invalidf("", "the form cannot be read", "send it as application/x-www-form-urlencoded or multipart/form-data")
 }

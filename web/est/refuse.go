@@ -84,7 +84,8 @@ func (e *EST) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // Postern's listeners.
 func statusOf(e *issuance.Error) int {
 	switch e.Code {
-	case issuance.CodeLink, issuance.CodeWrongCode, issuance.CodeMalformed, issuance.CodeExpired, issuance.CodeSpent, issuance.CodeNone, issuance.CodeClaimed:
+	case issuance.CodeLink, issuance.CodeWrongCode, issuance.CodeMalformed, issuance.CodeExpired,
+		issuance.CodeSpent, issuance.CodeNone, issuance.CodeClaimed:
 		return http.StatusUnauthorized
 	case issuance.CodeCSR:
 		return http.StatusBadRequest

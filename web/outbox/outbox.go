@@ -118,7 +118,8 @@ func (b *box) html(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy",
+		"sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write([]byte(messages[n].HTML)) // the client may be gone
 }
@@ -136,5 +137,8 @@ func (b *box) json(w http.ResponseWriter, r *http.Request) {
 }
 
 func (b *box) notFound(w http.ResponseWriter, r *http.Request) {
-	b.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "the messages are at /outbox"})
+	b.problems.Write(w, r, &issuance.Error{
+		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address",
+		Hint: "the messages are at /outbox",
+	})
 }

@@ -25,7 +25,8 @@ func (b Brand) style() ([]byte, error) {
 	}
 	paper, night := rgb{0xff, 0xff, 0xff}, rgb{0x1a, 0x22, 0x2e} // the backgrounds in page.css
 	light, dark := colour.readableOn(paper), colour.readableOn(night)
-	return fmt.Appendf(nil, ":root{--brand:%s;--brand-text:%s;--brand-strong:%s}\n@media (prefers-color-scheme:dark){:root{--brand:%s;--brand-text:%s;--brand-strong:%s}}\n",
+	return fmt.Appendf(nil, ":root{--brand:%s;--brand-text:%s;--brand-strong:%s}\n"+
+		"@media (prefers-color-scheme:dark){:root{--brand:%s;--brand-text:%s;--brand-strong:%s}}\n",
 		light, light.textOn(), light.mix(rgb{}, 0.2), dark, dark.textOn(), dark.mix(paper, 0.25)), nil
 }
 

@@ -68,7 +68,8 @@ func (q *backupFlags) run(n *connection, c *cobra.Command) error {
 		return err
 	}
 	if q.out == "-" && isTerminal(c.OutOrStdout()) {
-		return flagError(c, "out", issuance.Invalidf("", "a backup is not text, and standard output is a terminal", "redirect it, or name a file"))
+		return flagError(c, "out", issuance.Invalidf("",
+			"a backup is not text, and standard output is a terminal", "redirect it, or name a file"))
 	}
 	fetch, err := q.fetch(n.options, api, c)
 	if err != nil {

@@ -47,7 +47,8 @@ No file is ever replaced.`,
 	f := c.Flags()
 	f.StringVar(&q.out, "out", "", "file to write (default the name from the server)")
 	f.StringVar(&q.target, "target", "", "where the PKCS#12 file will be opened: windows, windows-old, java, openssl, dotnet, apple, other")
-	f.StringVar(&q.key, "key", "", "key algorithm: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 (default what was ordered; P-256 with --new-key)")
+	f.StringVar(&q.key, "key", "", "key algorithm: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 "+
+		"(default what was ordered; P-256 with --new-key)")
 	f.StringVar(&q.csr, "csr", "", "PEM file of a certificate signing request: only its public key is used")
 	f.StringVar(&q.newKey, "new-key", "", "create a private key in this file, and claim a certificate for it")
 	f.BoolVar(&q.sendCode, "send-code", false, "have a new one-time code sent first")

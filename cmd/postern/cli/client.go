@@ -117,7 +117,10 @@ func problem(base *url.URL, answer *http.Response, text []byte) error {
 	if err != nil || kind != "application/problem+json" || json.Unmarshal(text, &p) != nil {
 		return foreignAnswer(base, answer.Status)
 	}
-	e := &issuance.Error{Code: p.Code, Field: p.Field, Message: p.Detail, Hint: p.Hint, Left: p.Left, Retry: time.Duration(p.RetryAfter) * time.Second}
+	e := &issuance.Error{
+		Code: p.Code, Field: p.Field, Message: p.Detail,
+		Hint: p.Hint, Left: p.Left, Retry: time.Duration(p.RetryAfter) * time.Second,
+	}
 	e.Next = issuance.Next{Verb: issuance.Verb(word(p.Next.Verb)), Noun: issuance.Noun(word(p.Next.Noun)), ID: word(p.Next.ID)}
 	if strings.HasPrefix(p.Type, "urn:postern:problem:") { // of the contacts' site
 		e.Message, e.Hint = p.Title, p.Detail

@@ -116,6 +116,7 @@ with the server's, or --time says the time.`,
 		},
 	}
 	sureFlag(c, &sure)
-	c.Flags().StringVar(&typed, "time", "", "the current time, for example 2027-01-31T09:00:00Z; it must be the server's, give or take two minutes")
+	c.Flags().StringVar(&typed, "time", "",
+		"the current time, for example 2027-01-31T09:00:00Z; it must be the server's, give or take two minutes")
 	return c
 }

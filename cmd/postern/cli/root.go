@@ -76,7 +76,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 	root.SetIn(o.In)
 	root.SetOut(o.Out)
 	root.SetErr(o.Err)
-	root.AddGroup(&cobra.Group{ID: serverGroup, Title: "The server:"}, &cobra.Group{ID: staffGroup, Title: "Daily work (these talk to a running server):"})
+	root.AddGroup(&cobra.Group{ID: serverGroup, Title: "The server:"},
+		&cobra.Group{ID: staffGroup, Title: "Daily work (these talk to a running server):"})
 	for _, c := range o.Commands {
 		c.GroupID = serverGroup
 	}

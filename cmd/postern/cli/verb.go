@@ -19,7 +19,10 @@ func group(name, short string, below ...*cobra.Command) *cobra.Command {
 
 // send posts body to path and prints the record that comes back: as JSON, or as
 // the one line that told says of it.
-func send[T any](n *connection, c *cobra.Command, how func(context.Context, string, any, any) error, path string, body any, told func(T) string) error {
+func send[T any](
+	n *connection, c *cobra.Command, how func(context.Context, string, any, any) error, path string, body any,
+	told func(T) string,
+) error {
 	return sendAll(n, c, how, path, body, told, func(T) []string { return nil })
 }
 

@@ -88,9 +88,12 @@ func (k checker) callerHeader(prefix string, c Caller) {
 	switch name := strings.ToLower(c.Header); {
 	case !regexp.MustCompile(`^[a-z0-9-]{1,64}$`).MatchString(name):
 		k.say(prefix+"header", quoted(c.Header)+" is not a header name", "use letters, digits and hyphens, for example X-SSL-Client-Cert")
-	case slices.Contains([]string{"authorization", "cookie", "host", strings.ToLower(auth.SecretHeader), strings.ToLower(auth.UpstreamHeader)}, name):
+	case slices.Contains([]string{
+		"authorization", "cookie", "host", strings.ToLower(auth.SecretHeader), strings.ToLower(auth.UpstreamHeader),
+	}, name):
 		k.say(prefix+"header", quoted(c.Header)+" has another meaning", "use a header that is only for the certificate")
-	case slices.Contains([]string{string(auth.Envoy), string(auth.Traefik), string(auth.RFC9440)}, c.Format) && !strings.EqualFold(name, auth.Format(c.Format).Header()):
+	case slices.Contains([]string{string(auth.Envoy), string(auth.Traefik), string(auth.RFC9440)}, c.Format) &&
+		!strings.EqualFold(name, auth.Format(c.Format).Header()):
 		k.say(prefix+"header", "is not the one that "+c.Format+" sets", "remove it")
 	}
 }

@@ -51,7 +51,9 @@ func (k checker) sms() {
 }
 
 func (k checker) twilio(t Twilio) {
-	if hint := "copy it from Twilio's console: AC and 32 hexadecimal digits"; k.need("sms.twilio.account_sid", t.AccountSID, hint) && !regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(t.AccountSID) {
+	hint := "copy it from Twilio's console: AC and 32 hexadecimal digits"
+	if k.need("sms.twilio.account_sid", t.AccountSID, hint) &&
+		!regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(t.AccountSID) {
 		k.say("sms.twilio.account_sid", "is not an account SID", hint)
 	}
 	k.twilioCredentials(t)

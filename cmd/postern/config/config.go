@@ -71,17 +71,18 @@ type Seal struct {
 // CA is what certificates carry, and how long what the CA signs lasts.
 type CA struct {
 	TrustDomain  string          `yaml:"trust_domain" example:"example.com"`
-	Organization string          `yaml:"organization" example:"Example Bank"`               // O of the CAs, when they are made
-	Validity     issuance.Period `yaml:"validity"`                                          // of a client certificate
-	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`                // of the CA's keys
-	BlockedKeys  string          `yaml:"blocked_keys" config:"path" example:"blocked-keys"` // file or directory of lists of keys that are not certified
-	CRLLifetime  time.Duration   `yaml:"crl_lifetime"`
-	CRLReasons   bool            `yaml:"crl_reasons"`
-	CRLShards    int             `yaml:"crl_shards"` // that new certificates name one of; 0: none
-	CRLDelta     bool            `yaml:"crl_delta"`
-	OCSPLifetime time.Duration   `yaml:"ocsp_lifetime"`
-	OCSPPresign  bool            `yaml:"ocsp_presign"` // answers are signed before anybody asks
-	OCSPNonce    bool            `yaml:"ocsp_nonce"`   // of a request is repeated in its answer
+	Organization string          `yaml:"organization" example:"Example Bank"` // O of the CAs, when they are made
+	Validity     issuance.Period `yaml:"validity"`                            // of a client certificate
+	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`  // of the CA's keys
+	// BlockedKeys is a file or directory of lists of keys that are not certified.
+	BlockedKeys  string        `yaml:"blocked_keys" config:"path" example:"blocked-keys"`
+	CRLLifetime  time.Duration `yaml:"crl_lifetime"`
+	CRLReasons   bool          `yaml:"crl_reasons"`
+	CRLShards    int           `yaml:"crl_shards"` // that new certificates name one of; 0: none
+	CRLDelta     bool          `yaml:"crl_delta"`
+	OCSPLifetime time.Duration `yaml:"ocsp_lifetime"`
+	OCSPPresign  bool          `yaml:"ocsp_presign"` // answers are signed before anybody asks
+	OCSPNonce    bool          `yaml:"ocsp_nonce"`   // of a request is repeated in its answer
 }
 
 // Mail says how mail leaves.
@@ -101,9 +102,10 @@ type SMS struct {
 
 // Twilio is an account there.
 type Twilio struct {
-	AccountSID          string          `yaml:"account_sid" example:"AC0123456789abcdef0123456789abcdef"`
-	AuthToken           issuance.Secret `yaml:"auth_token" example:"twilio.token"`
-	APIKey              string          `yaml:"api_key" example:"SK0123456789abcdef0123456789abcdef"` // instead of the account's token: SK and 32 hexadecimal digits
+	AccountSID string          `yaml:"account_sid" example:"AC0123456789abcdef0123456789abcdef"`
+	AuthToken  issuance.Secret `yaml:"auth_token" example:"twilio.token"`
+	// APIKey is used instead of the account's token: SK and 32 hexadecimal digits.
+	APIKey              string          `yaml:"api_key" example:"SK0123456789abcdef0123456789abcdef"`
 	APIKeySecret        issuance.Secret `yaml:"api_key_secret" example:"twilio.secret"`
 	From                string          `yaml:"from" example:"\"+41791234567\""`
 	MessagingServiceSID string          `yaml:"messaging_service_sid" example:"MG0123456789abcdef0123456789abcdef"`

@@ -83,7 +83,8 @@ func (k checker) warnKeys() {
 		k.say("ca.passphrase", "opens the root's key, which lies beside it: "+root,
 			"move root.key to where no network reaches; it is needed only twice a year")
 	}
-	k.warnReadable("data", filepath.Join(k.Data, "*.passphrase"), filepath.Join(k.Data, "*.token"), filepath.Join(k.Data, "ca", "*.key"), filepath.Join(k.Data, "*.db"))
+	k.warnReadable("data", filepath.Join(k.Data, "*.passphrase"), filepath.Join(k.Data, "*.token"),
+		filepath.Join(k.Data, "ca", "*.key"), filepath.Join(k.Data, "*.db"))
 	if k.file == "" {
 		return
 	}

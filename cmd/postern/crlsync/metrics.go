@@ -21,10 +21,18 @@ type Metrics struct {
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		registry: registry,
-		numbers:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "postern_crl_sync_crl_number", Help: "CRL number in the file, by CA."}, []string{"issuer"}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postern_crl_sync_failures_total", Help: "What failed, by reason."}, []string{"reason"}),
-		reloads:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postern_crl_sync_reloads_total", Help: "Reload commands that were run, by result."}, []string{"result"}),
-		writes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "postern_crl_sync_writes_total", Help: "How often the file was replaced."}),
+		numbers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "postern_crl_sync_crl_number", Help: "CRL number in the file, by CA.",
+		}, []string{"issuer"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "postern_crl_sync_failures_total", Help: "What failed, by reason.",
+		}, []string{"reason"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "postern_crl_sync_reloads_total", Help: "Reload commands that were run, by result.",
+		}, []string{"result"}),
+		writes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "postern_crl_sync_writes_total", Help: "How often the file was replaced.",
+		}),
 	}
 	for _, result := range []string{resultDone, resultFailed} {
 		m.reloads.WithLabelValues(result) // there from the start, at 0
