@@ -228,7 +228,8 @@ func refusalOf(err error) error {
 func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.Time) error {
 	switch {
 	case known.Status == issuance.Revoked:
-		return refuseClient(CodeRevoked, "the certificate was revoked on "+known.Since().UTC().Format(time.DateOnly), "ask for a new certificate")
+		return refuseClient(CodeRevoked, "the certificate was revoked on "+known.Since().UTC().Format(time.DateOnly),
+			"ask for a new certificate")
 	case known.Status == issuance.Held:
 		return refuseClient(CodeHeld, "the certificate has been on "+
 			"hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
@@ -242,7 +243,8 @@ func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.
 }
 
 func errUnknown() error {
-	return refuseClient(CodeUnknown, "the certificate is not in the register", "use the certificate that you downloaded here, with its key")
+	return refuseClient(CodeUnknown, "the certificate is not in the register",
+		"use the certificate that you downloaded here, with its key")
 }
 
 func refuseClient(code issuance.Code, message, hint string) error {

@@ -86,7 +86,8 @@ func (p *Publisher) Healthy() error {
 	}
 	for _, c := range now.bundle.CRLs {
 		if early := c.ThisUpdate.Sub(p.Now()); early > unhealthyAge {
-			return fmt.Errorf("the CRL of %s is dated %s, which is %v from now", c.Name, c.ThisUpdate.Format(time.RFC3339), early.Round(time.Second))
+			return fmt.Errorf("the CRL of %s is dated %s, which is %v from now", c.Name, c.ThisUpdate.Format(time.RFC3339),
+				early.Round(time.Second))
 		}
 	}
 	if age := p.Age(); age > unhealthyAge {

@@ -69,7 +69,8 @@ func (a *Authority) readRootCRL() (*x509.RevocationList, error) {
 		return nil, fmt.Errorf("reading the root's CRL: %w", err)
 	}
 	if err := list.CheckSignatureFrom(a.root); err != nil {
-		return nil, damaged(a.dir, rootCRLFile+" was not issued by the root", "restore it from a backup, or sign it again with the root's key")
+		return nil, damaged(a.dir, rootCRLFile+" was not issued by the root",
+			"restore it from a backup, or sign it again with the root's key")
 	}
 	a.rootCRL = list
 	return list, nil

@@ -159,7 +159,8 @@ func (r *Registrar) noteDoubt(ctx context.Context, s *clockState, now Reading) e
 		if known {
 			return nil
 		}
-		return w.Alert("", "The server's clock is in doubt: "+s.doubt.Cause+". Until this is settled, nothing is issued and nothing expires. "+
+		return w.Alert("", "The server's clock is in doubt: "+s.doubt.Cause+". Until this is settled, "+
+			"nothing is issued and nothing expires. "+
 			"Correct the clock; if it is right, an administrator confirms it with \"postern clock accept\".")
 	})
 	if err == nil {

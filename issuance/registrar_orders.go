@@ -67,7 +67,8 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 	case c.Disabled:
 		return Invalidf("contact", "the contact is disabled", "choose another contact, or enable this one")
 	case !c.MayReceive:
-		return Invalidf("contact", "the contact is not authorised to receive certificates", "choose another contact, or authorise this one")
+		return Invalidf("contact", "the contact is not authorised to receive certificates",
+			"choose another contact, or authorise this one")
 	}
 	if err := w.onlyOrder(q, s); err != nil {
 		return err

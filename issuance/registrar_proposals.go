@@ -20,7 +20,8 @@ func (r *Registrar) Confirm(ctx context.Context, by Actor, id ProposalID) (Propo
 		}
 		if c.particulars() != p.Was {
 			return &Error{
-				Kind: Conflict, Code: CodeState, Message: "the contact has changed since this was proposed", Hint: "reject it, and propose it again",
+				Kind: Conflict, Code: CodeState, Message: "the contact has changed since this was proposed",
+				Hint: "reject it, and propose it again",
 				Next: Next{RejectVerb, ProposalNoun, string(p.ID)},
 			}
 		}

@@ -123,7 +123,8 @@ func (s *story) openFile(context.Context) (string, error) {
 	s.serial = issuance.SerialOf(cert.SerialNumber)
 	s.call, s.fresh = s.application(roots, false), s.application(roots, true)
 	sum := sha256.Sum256(cert.Raw)
-	return fmt.Sprintf("%s, until %s, SHA-256 %s…", cert.Subject, cert.NotAfter.Format(time.DateOnly), hex.EncodeToString(sum[:4])), nil
+	return fmt.Sprintf("%s, until %s, SHA-256 %s…", cert.Subject, cert.NotAfter.Format(time.DateOnly),
+		hex.EncodeToString(sum[:4])), nil
 }
 
 // application returns the HTTP client of the customer's application.
@@ -186,7 +187,8 @@ func (s *story) handshake(ctx context.Context) error {
 	if !ok {
 		return errors.New("the client application has no own transport")
 	}
-	conn, err := (&tls.Dialer{Config: transport.TLSClientConfig}).DialContext(ctx, "tcp", strings.TrimPrefix(s.h.cfg.MTLS.URL, "https://"))
+	conn, err := (&tls.Dialer{Config: transport.TLSClientConfig}).DialContext(ctx, "tcp",
+		strings.TrimPrefix(s.h.cfg.MTLS.URL, "https://"))
 	if err != nil {
 		return err
 	}

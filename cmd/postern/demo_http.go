@@ -39,7 +39,9 @@ func (s *story) api(ctx context.Context, method, path string, in, out any) error
 	return json.Unmarshal(answer, out)
 }
 
-func (s *story) do(ctx context.Context, c *http.Client, method, address, mediaType string, body []byte) (int, http.Header, []byte, error) {
+func (s *story) do(
+	ctx context.Context, c *http.Client, method, address, mediaType string, body []byte,
+) (int, http.Header, []byte, error) {
 	r, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, nil, errors.New("the address of a request is not one")

@@ -203,7 +203,8 @@ func (s *story) renew(ctx context.Context) (string, error) {
 	first := s.kept()
 	s.order = o.ID
 	for _, do := range []func(*story, context.Context) (string, error){
-		(*story).approve, (*story).readMail, (*story).readCode, (*story).download, (*story).readPassword, (*story).openFile, (*story).callService,
+		(*story).approve, (*story).readMail, (*story).readCode, (*story).download, (*story).readPassword,
+		(*story).openFile, (*story).callService,
 	} {
 		if _, err := do(s, ctx); err != nil {
 			return "", err
@@ -215,7 +216,9 @@ func (s *story) renew(ctx context.Context) (string, error) {
 	renewed := s.kept()
 	s.file, s.password, s.serial = first.file, first.password, old
 	if s.keep {
-		if err := s.write(map[string][]byte{"renewed.p12": renewed.file, "renewed-password.txt": []byte(renewed.password + "\n")}); err != nil {
+		if err := s.write(map[string][]byte{
+			"renewed.p12": renewed.file, "renewed-password.txt": []byte(renewed.password + "\n"),
+		}); err != nil {
 			return "", err
 		}
 	}

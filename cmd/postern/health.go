@@ -43,7 +43,8 @@ func (h *house) measure(registry *prometheus.Registry) error {
 	all := []prometheus.Collector{
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		gauge("postern_crl_age_seconds", "How far the CRLs are behind the database.", nil, func() float64 { return h.publisher.Age().Seconds() }),
+		gauge("postern_crl_age_seconds", "How far the CRLs are behind the database.", nil,
+			func() float64 { return h.publisher.Age().Seconds() }),
 		gauge("postern_clock_doubted", "1 while the machine's clock is in doubt, and nothing is issued, swept or forgotten.",
 			nil, h.clockDoubted),
 		gauge("postern_clock_ahead_seconds", "How far the machine's clock is ahead of the time that the server uses.",

@@ -82,8 +82,9 @@ func openWith(
 	} else if !found {
 		// An empty database beside this CA would call every revoked certificate good.
 		return h, &issuance.Error{
-			Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "there is a CA in " + cfg.Data + ", but no database " + databaseFile,
-			Hint: "restore the database from a backup, or mount the right volume; an empty one would forget every revocation",
+			Kind: issuance.Unavailable, Code: issuance.CodeState,
+			Message: "there is a CA in " + cfg.Data + ", but no database " + databaseFile,
+			Hint:    "restore the database from a backup, or mount the right volume; an empty one would forget every revocation",
 		}
 	}
 	if h.store, err = bolt.Open(bolt.Options{
@@ -196,7 +197,9 @@ func (h *house) offices() (err error) {
 		return issuance.Invalidf("ca.blocked_keys", err.Error(), "name a file or a directory with lists of keys, or leave it out")
 	}
 	h.staff = &staff.Office{Desk: h.desk, Store: h.store.Staff(), FourEyes: h.cfg.Policy().FourEyes}
-	h.reports = &report.Office{Desk: h.desk, Store: h.store.Reports(), Schedule: schedule, Policy: h.cfg.Policy(), Channels: h.channelStates}
+	h.reports = &report.Office{
+		Desk: h.desk, Store: h.store.Reports(), Schedule: schedule, Policy: h.cfg.Policy(), Channels: h.channelStates,
+	}
 	if err := errors.Join(h.staff.Check(), h.reports.Check()); err != nil {
 		return err
 	}

@@ -111,7 +111,8 @@ func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *ser
 
 func (h *house) listenAdmin(handler http.Handler, metrics *server.Metrics) (err error) {
 	o := server.Options{
-		HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true,
+		HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log,
+		Metrics: metrics, HTTP2: true,
 		Source: h.staffSource(), Connections: h.room.connections("admin"),
 	}
 	if h.outbox != nil {

@@ -36,7 +36,9 @@ type marker struct {
 }
 
 // openMark opens the high-water mark, and refuses a database that is behind it.
-func openMark(ctx context.Context, path string, store *bolt.Store, authority *ca.Authority, now func() time.Time) (*marker, error) {
+func openMark(
+	ctx context.Context, path string, store *bolt.Store, authority *ca.Authority, now func() time.Time,
+) (*marker, error) {
 	file, err := mark.Open(path)
 	if err != nil {
 		return nil, err
@@ -138,7 +140,8 @@ func (m *marker) noteSome(ctx context.Context) (more bool, err error) {
 	if err == nil {
 		err = m.from.Settle(ctx) // what was read may not be durable before
 	}
-	if err != nil || any && p.Change == last.Change && p.Audit == last.Audit && maps.Equal(p.CRLs, last.CRLs) && last.Restored == nil {
+	if err != nil || any && p.Change == last.Change && p.Audit == last.Audit && maps.Equal(p.CRLs, last.CRLs) &&
+		last.Restored == nil {
 		return false, err
 	}
 	return more, m.file.Append(p)

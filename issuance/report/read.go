@@ -41,7 +41,8 @@ func (o *Office) Report(ctx context.Context, q Query) (Report, error) {
 		}
 		if p.begin(zone).After(now) {
 			field := map[Kind]string{Daily: "date", Monthly: "month"}[q.Kind]
-			return Report{}, issuance.Invalidf(field, p.String()+" has not begun", "choose one that has; by default it is the last complete one")
+			return Report{}, issuance.Invalidf(field, p.String()+" has not begun",
+				"choose one that has; by default it is the last complete one")
 		}
 	}
 	return o.report(ctx, span{last: p, first: p, from: p.begin(zone), to: p.move(1).begin(zone)}, q)

@@ -15,7 +15,8 @@ func (r Report) command() string {
 	if r.Kind == Monthly {
 		flag = "--month"
 	}
-	return fmt.Sprintf("postern report %s %s %s --limit %d", printable(string(r.Kind), 10), flag, printable(r.Period, 10), issuance.MaxPage)
+	return fmt.Sprintf("postern report %s %s %s --limit %d", printable(string(r.Kind), 10), flag, printable(r.Period, 10),
+		issuance.MaxPage)
 }
 
 func (r Report) toDo() []issuance.DocumentSection {

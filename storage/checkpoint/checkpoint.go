@@ -125,7 +125,8 @@ func isSignature(line []byte) bool {
 }
 
 func malformed(why string) error {
-	return issuance.Invalidf("checkpoint", why, "use the file or the messages that audit.checkpoint_file or audit.checkpoint_webhook kept")
+	return issuance.Invalidf("checkpoint", why,
+		"use the file or the messages that audit.checkpoint_file or audit.checkpoint_webhook kept")
 }
 
 // Key signs checkpoints of one origin.
@@ -142,7 +143,8 @@ func NewKey(origin string, seed issuance.Secret) (*Key, error) {
 		return nil, fmt.Errorf("the key that signs checkpoints has %d bytes instead of %d", len(seed.Reveal()), ed25519.SeedSize)
 	}
 	k := &Key{origin: origin, key: ed25519.NewKeyFromSeed(seed.Reveal())}
-	text, err := note.NewEd25519VerifierKey(origin, k.key.Public().(ed25519.PublicKey)) //nolint:forcetypeassert // of an ed25519.PrivateKey
+	public := k.key.Public().(ed25519.PublicKey) //nolint:forcetypeassert // of an ed25519.PrivateKey
+	text, err := note.NewEd25519VerifierKey(origin, public)
 	if err != nil {
 		return nil, fmt.Errorf("naming the key that signs checkpoints: %w", err)
 	}

@@ -14,7 +14,8 @@ func testAudit(t *testing.T, fresh Fresh) {
 	s := open()
 	record := func(i int) issuance.AuditRecord {
 		return issuance.AuditRecord{
-			At: after(time.Duration(i)), Actor: issuance.Actor{Role: issuance.RoleOfficer, ID: "t", Name: "Olga"}, Verb: issuance.ApproveVerb,
+			At: after(time.Duration(i)), Actor: issuance.Actor{Role: issuance.RoleOfficer, ID: "t", Name: "Olga"},
+			Verb:         issuance.ApproveVerb,
 			Organization: "acme", Order: issuance.OrderID(fmt.Sprint("o", i%2)), Serial: issuance.Serial(fmt.Sprint("s", i%4)),
 			Subject: "x", Detail: map[string]string{"a": "b"}, Sealed: "d",
 			Origin: issuance.Origin{Address: []string{"192.0.2.7", "2001:db8::7"}[i%2], Request: fmt.Sprint("r-", i)},

@@ -11,7 +11,8 @@ import (
 // and expiring the sooner the later it was issued.
 func certificate(i int, change func(*issuance.Certificate)) issuance.Certificate {
 	c := issuance.Certificate{
-		Serial: issuance.Serial(name("serial", i)), Status: issuance.Active, Order: "order1", Organization: "acme", Service: "acme.payments",
+		Serial: issuance.Serial(name("serial", i)), Status: issuance.Active, Order: "order1", Organization: "acme",
+		Service: "acme.payments",
 		Contact: "contact1", Issuer: "issuing-1", IssuedAt: after(time.Duration(i) * time.Minute),
 		NotBefore: start(), NotAfter: after(time.Duration(1000-i) * time.Hour), Key: issuance.P256, DER: []byte{0x30, 0, 0xff},
 	}
@@ -61,7 +62,9 @@ func testCertificates(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
 	all := someCertificates()
 	putCertificates(t, s, all...)
-	same(t, "Certificate", all[0], read(t, s, func(tx Reader) (issuance.Certificate, error) { return tx.Certificate(all[0].Serial) }))
+	same(t, "Certificate", all[0], read(t, s, func(tx Reader) (issuance.Certificate, error) {
+		return tx.Certificate(all[0].Serial)
+	}))
 	for _, test := range []struct {
 		name string
 		q    issuance.CertificateQuery
@@ -95,7 +98,8 @@ func testCertificates(t *testing.T, fresh Fresh) {
 
 	// Lists follow the status.
 	putCertificates(t, s, certificate(4, nil))
-	same(t, "after issue", []string{"00006", "00004", "00003", "00002", "00001"}, listCertificates(t, s, issuance.CertificateQuery{}))
+	same(t, "after issue", []string{"00006", "00004", "00003", "00002", "00001"},
+		listCertificates(t, s, issuance.CertificateQuery{}))
 	same(t, "no more abandoned", []string{"00005"}, listCertificates(t, s, issuance.CertificateQuery{Status: issuance.Abandoned}))
 	putCertificates(t, s, certificate(4, func(c *issuance.Certificate) { c.Status = issuance.Revoked }))
 	same(t, "revoked", []string{"00004", "00002"}, listCertificates(t, s, issuance.CertificateQuery{Status: issuance.Revoked}))
@@ -116,8 +120,14 @@ func testCertificatesByExpiry(t *testing.T, fresh Fresh) {
 		},
 		{"exactly at the time is not before it", issuance.CertificateQuery{ExpiresBefore: after(997 * time.Hour)}, []string{"00006"}},
 		{"a nanosecond later it is", issuance.CertificateQuery{ExpiresBefore: after(997*time.Hour + 1)}, []string{"00006", "00003"}},
-		{"active", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Status: issuance.Active}, []string{"00006", "00001"}},
-		{"organisation", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Organization: "acme"}, []string{"00002", "00001"}},
+		{
+			"active", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Status: issuance.Active},
+			[]string{"00006", "00001"},
+		},
+		{
+			"organisation", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Organization: "acme"},
+			[]string{"00002", "00001"},
+		},
 		{
 			"service and status",
 			issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Service: "zeta.x", Status: issuance.Held},

@@ -28,7 +28,9 @@ func testHistory(t *testing.T, fresh Fresh) {
 	if found, last := after(0, 10); len(found) > 0 || last != 0 {
 		t.Errorf("records of nothing: %v, last %d", found, last)
 	}
-	verbs := []issuance.Verb{issuance.RequestVerb, issuance.AttemptVerb, issuance.AttemptVerb, issuance.VerifyVerb, issuance.IssueVerb}
+	verbs := []issuance.Verb{
+		issuance.RequestVerb, issuance.AttemptVerb, issuance.AttemptVerb, issuance.VerifyVerb, issuance.IssueVerb,
+	}
 	update(t, s, func(tx Tx) error {
 		for _, verb := range verbs {
 			detail := map[string]string{"comment": `"verb":"attempt"`}

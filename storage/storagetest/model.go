@@ -83,9 +83,11 @@ func (w *world) certificate(rt *rapid.T) issuance.Certificate {
 
 func (w *world) notice(rt *rapid.T) issuance.Notice {
 	return issuance.Notice{
-		ID:    issuance.NoticeID(w.round + fmt.Sprint("n", rapid.IntRange(0, 20).Draw(rt, "notice"))),
-		State: pick(rt, "state", issuance.Pending, issuance.Accepted), Channel: issuance.Channel(w.round + pick(rt, "channel", "mail", "sms")),
-		Order: issuance.OrderID(w.round + pick(rt, "order", "o1", "o2")), NextAt: instant(rt, "next"), CreatedAt: instant(rt, "created"),
+		ID:      issuance.NoticeID(w.round + fmt.Sprint("n", rapid.IntRange(0, 20).Draw(rt, "notice"))),
+		State:   pick(rt, "state", issuance.Pending, issuance.Accepted),
+		Channel: issuance.Channel(w.round + pick(rt, "channel", "mail", "sms")),
+		Order:   issuance.OrderID(w.round + pick(rt, "order", "o1", "o2")), NextAt: instant(rt, "next"),
+		CreatedAt: instant(rt, "created"),
 	}
 }
 
@@ -208,7 +210,10 @@ func (w *world) askCertificates(rt *rapid.T) {
 }
 
 func (w *world) askNotices(rt *rapid.T) {
-	q := issuance.NoticeQuery{State: pick(rt, "state", "", issuance.Pending), Order: issuance.OrderID(w.round + pick(rt, "order", "o1", "o2"))}
+	q := issuance.NoticeQuery{
+		State: pick(rt, "state", "", issuance.Pending),
+		Order: issuance.OrderID(w.round + pick(rt, "order", "o1", "o2")),
+	}
 	want := scan(w.notices, func(n issuance.Notice) bool { return matches(q.State, n.State) && q.Order == n.Order },
 		func(a, b issuance.Notice) int {
 			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))

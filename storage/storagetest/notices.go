@@ -10,7 +10,8 @@ import (
 // notice returns the i-th notice, queued i minutes after the start.
 func notice(i int, change func(*issuance.Notice)) issuance.Notice {
 	n := issuance.Notice{
-		ID: issuance.NoticeID(name("notice", i)), Kind: issuance.CodeNotice, Channel: issuance.SMS, State: issuance.Pending, Order: "order1",
+		ID: issuance.NoticeID(name("notice", i)), Kind: issuance.CodeNotice, Channel: issuance.SMS,
+		State: issuance.Pending, Order: "order1",
 		Contact: "contact1", To: "+41790000042", Language: "fr", Counter: 7, NextAt: after(time.Duration(i) * time.Second),
 		CreatedAt: after(time.Duration(i) * time.Minute),
 	}

@@ -104,13 +104,16 @@ func testCursors(t *testing.T, fresh Fresh) {
 		if _, orders, err = tx.Orders(issuance.OrderQuery{Page: issuance.Page{Limit: 2}}); err != nil {
 			return err
 		}
-		_, expiring, err = tx.Certificates(issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Page: issuance.Page{Limit: 2}})
+		_, expiring, err = tx.Certificates(issuance.CertificateQuery{
+			ExpiresBefore: after(2000 * time.Hour), Page: issuance.Page{Limit: 2},
+		})
 		return err
 	})
 	flipped := []byte(orders)
 	flipped[3] ^= 1
 	for what, cursor := range map[string]string{
-		"no cursor at all": "x", "not the alphabet": "%%%", "a long one": strings.Repeat("A", 100_000), "half of one": orders[:len(orders)/2],
+		"no cursor at all": "x", "not the alphabet": "%%%", "a long one": strings.Repeat("A", 100_000),
+		"half of one":   orders[:len(orders)/2],
 		"a changed one": string(flipped), "control characters": "\x00\r\n", "one with more behind it": orders + "AAAA",
 		"another listing's": expiring,
 	} {

@@ -55,7 +55,10 @@ func testNeeds(t *testing.T, fresh Fresh) {
 				Need:         issuance.SuccessorNeed,
 				IssuedBefore: certificate(3, nil).IssuedAt,
 			}, []string{"00002", "00001"}},
-			{"all issued before a time", issuance.CertificateQuery{IssuedBefore: certificate(3, nil).IssuedAt}, []string{"00002", "00001"}},
+			{
+				"all issued before a time", issuance.CertificateQuery{IssuedBefore: certificate(3, nil).IssuedAt},
+				[]string{"00002", "00001"},
+			},
 			{"a need that is none", issuance.CertificateQuery{Need: "nothing"}, []string{}},
 		} {
 			same(t, test.name, test.want, listCertificates(t, s, test.q))
@@ -199,7 +202,9 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 	}
 	for range 2 {
 		same(t, "issue", []string{"2", "3", "4", "1", "8"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb}))
-		same(t, "between two times", []string{"3", "4"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb, From: minute(3), Before: minute(5)}))
+		same(t, "between two times", []string{"3", "4"}, list(issuance.AuditQuery{
+			Verb: issuance.IssueVerb, From: minute(3), Before: minute(5),
+		}))
 		same(t, "from a time on", []string{"1", "8"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb, From: minute(3).Add(1)}))
 		same(t, "until a time", []string{"2"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb, Before: minute(3)}))
 		same(t, "of an order", []string{"2"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb, Order: "ozeta"}))
@@ -281,7 +286,8 @@ func (w *world) askNeeds(rt *rapid.T) {
 	q := issuance.CertificateQuery{
 		Need:         pick(rt, "need", "", issuance.SuccessorNeed, issuance.RevocationNeed, issuance.UseNeed, issuance.DecisionNeed),
 		Organization: w.org(rt),
-		ExpiresFrom:  instant(rt, "expires from"), ExpiresBefore: instant(rt, "expires before"), IssuedBefore: instant(rt, "issued before"),
+		ExpiresFrom:  instant(rt, "expires from"), ExpiresBefore: instant(rt, "expires before"),
+		IssuedBefore: instant(rt, "issued before"),
 	}
 	want := scan(w.certificates, func(c issuance.Certificate) bool {
 		return c.Status != issuance.Abandoned && c.Organization == q.Organization && (q.Need == "" || c.Needs(q.Need)) &&

@@ -34,7 +34,9 @@ func revoke(t testing.TB, s Store, all ...issuance.Revocation) {
 
 // standing returns a certificate that stands as r says.
 func standing(r issuance.Revocation) issuance.Certificate {
-	return issuance.Certificate{Serial: r.Serial, Issuer: r.Issuer, Status: r.Status, Reason: r.Reason, ChangedAt: r.At, NotAfter: r.NotAfter}
+	return issuance.Certificate{
+		Serial: r.Serial, Issuer: r.Issuer, Status: r.Status, Reason: r.Reason, ChangedAt: r.At, NotAfter: r.NotAfter,
+	}
 }
 
 func present(t testing.TB, s Store, issuer string) []issuance.Revocation {

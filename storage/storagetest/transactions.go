@@ -60,9 +60,11 @@ func checkNothingWritten(t *testing.T, s Store) {
 		last, err6 := tx.Changes(0, 10)
 		same(t, "changes", 0, len(last))
 		for what, err := range map[string]error{
-			"organisation": second(tx.Organization("org")), "contact": second(tx.Contact("contact00001")), "service": second(tx.Service("org.s")),
-			"link": second(tx.OrderByLink("link")), "order": second(tx.Order("order00002")), "certificate": second(tx.Certificate("serial00001")),
-			"notice": second(tx.Notice("notice00001")), "token": second(tx.Token("t")), "digest": second(tx.TokenByDigest("d")),
+			"organisation": second(tx.Organization("org")), "contact": second(tx.Contact("contact00001")),
+			"service": second(tx.Service("org.s")),
+			"link":    second(tx.OrderByLink("link")), "order": second(tx.Order("order00002")),
+			"certificate": second(tx.Certificate("serial00001")),
+			"notice":      second(tx.Notice("notice00001")), "token": second(tx.Token("t")), "digest": second(tx.TokenByDigest("d")),
 			"receipt": second(tx.Receipt("k")), "secret": second(tx.Secret(issuance.SecretRef{Kind: issuance.SeedSecret, Owner: "o"})),
 		} {
 			if !isNotFound(err) {
@@ -172,7 +174,8 @@ func testViewCannotWrite(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
 	view(t, s, func(r Reader) error {
 		tx, writes := r.(Tx) // its type does not offer it; whoever asks for it must be refused
-		if writes && (tx.PutOrder(order(1, nil)) == nil || tx.SetClock(start()) == nil || tx.AppendAudit(issuance.AuditRecord{}) == nil) {
+		if writes && (tx.PutOrder(order(1, nil)) == nil ||
+			tx.SetClock(start()) == nil || tx.AppendAudit(issuance.AuditRecord{}) == nil) {
 			t.Error("a View has written")
 		}
 		return nil

@@ -97,7 +97,8 @@ func (a *API) listCertificates(c *call) (any, error) {
 	find := issuance.CertificateQuery{
 		Status:     oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned),
 		IssuedFrom: q.time("issued_from"), IssuedBefore: q.time("issued_before"),
-		ExpiresFrom: q.time("expires_from"), ExpiresBefore: q.time("expires_before"), Need: oneOf(q, "need", issuance.Needs()...), Page: q.page(),
+		ExpiresFrom: q.time("expires_from"), ExpiresBefore: q.time("expires_before"),
+		Need: oneOf(q, "need", issuance.Needs()...), Page: q.page(),
 	}
 	typed := q.party()
 	if q.err != nil {

@@ -42,7 +42,8 @@ func (a *API) listTokens(c *call) (any, error) {
 
 func (a *API) showToken(c *call) (any, error) {
 	id := staff.TokenID(c.part("id"))
-	return shown(a.opts.Staff.Read, c, issuance.TokenNoun, func(tx staff.Reader) (staff.Token, error) { return tx.Token(id) }, viewToken)
+	return shown(a.opts.Staff.Read, c, issuance.TokenNoun,
+		func(tx staff.Reader) (staff.Token, error) { return tx.Token(id) }, viewToken)
 }
 
 // addToken ignores an Idempotency-Key: what it makes can be shown once only, so
@@ -59,7 +60,8 @@ func (a *API) addToken(c *call) (any, error) {
 	if lifetime != "" {
 		var err error
 		if q.Lifetime, err = time.ParseDuration(lifetime); err != nil {
-			return nil, issuance.Invalidf("lifetime", "is not a duration", "write it like 2160h or 45m, or omit it for a token that never expires")
+			return nil, issuance.Invalidf("lifetime", "is not a duration",
+				"write it like 2160h or 45m, or omit it for a token that never expires")
 		}
 	}
 	t, secret, err := a.opts.Staff.AddToken(c.r.Context(), c.by, q)

@@ -110,7 +110,8 @@ func guide(name string) Guide {
 				"openssl pkcs12 -in {file} -nokeys -out {name}-chain.pem\n" +
 				"openssl pkcs12 -in {file} -nocerts -nodes -out {name}-key.pem"},
 			{"guide.openssl.curl", "curl --cert {name}-chain.pem --key {name}-key.pem https://…"},
-			{"guide.openssl.nginx", "proxy_ssl_certificate     /etc/nginx/{name}-chain.pem;\nproxy_ssl_certificate_key /etc/nginx/{name}-key.pem;"},
+			{"guide.openssl.nginx", "proxy_ssl_certificate     /etc/nginx/{name}-chain.pem;\n" +
+				"proxy_ssl_certificate_key /etc/nginx/{name}-key.pem;"},
 			{"guide.openssl.combined", "cat {name}-chain.pem {name}-key.pem > {name}.pem\n" +
 				"# Apache\n" +
 				"SSLProxyMachineCertificateFile /etc/apache2/{name}.pem\n" +

@@ -86,7 +86,8 @@ func onPhone(r *http.Request) bool {
 		return true
 	}
 	agent := r.UserAgent()
-	return slices.ContainsFunc([]string{"Mobi", "Android", "iPhone", "iPad"}, func(s string) bool { return strings.Contains(agent, s) })
+	return slices.ContainsFunc([]string{"Mobi", "Android", "iPhone", "iPad"},
+		func(s string) bool { return strings.Contains(agent, s) })
 }
 
 // template returns the name of the stage's template.

@@ -53,7 +53,8 @@ type EST struct {
 // New returns the handler, or an error that says what o lacks. Requests must
 // come over TLS that asks for a client certificate and does not demand one.
 func New(o Options) (*EST, error) {
-	if o.Check == nil || o.Authorities == nil || o.Enroll == nil || o.Reenroll == nil || o.Refused == nil || o.Now == nil || o.Log == nil {
+	if o.Check == nil || o.Authorities == nil || o.Enroll == nil || o.Reenroll == nil || o.Refused == nil ||
+		o.Now == nil || o.Log == nil {
 		return nil, errors.New("est: a field of the options is not set")
 	}
 	attributes, err := wanted()

@@ -36,7 +36,8 @@ func parseColour(s string) (rgb, error) {
 	}
 	n, err := strconv.ParseUint(strings.TrimPrefix(s, "#"), 16, 32)
 	if err != nil || len(s) != 7 || s[0] != '#' {
-		return rgb{}, issuance.Invalidf("brand.colour", strconv.Quote(s)+" is not a colour", "write it as #rrggbb, for example "+defaultColour)
+		return rgb{}, issuance.Invalidf("brand.colour", strconv.Quote(s)+" is not a colour",
+			"write it as #rrggbb, for example "+defaultColour)
 	}
 	return rgb{uint8(n >> 16), uint8(n >> 8), uint8(n)}, nil
 }

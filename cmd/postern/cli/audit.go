@@ -155,7 +155,8 @@ func (r auditCheck) wrong() error {
 	}
 	return &issuance.Error{
 		Kind: issuance.Conflict, Code: issuance.CodeState, Message: fault.Error(),
-		Hint: "keep a copy of the database and of the high-water mark before anything else; see docs/operating.md, How an auditor checks",
+		Hint: "keep a copy of the database and of the high-water mark before anything else; " +
+			"see docs/operating.md, How an auditor checks",
 	}
 }
 

@@ -51,7 +51,8 @@ backup goes to standard output.`,
 	f.StringVar(&q.out, "out", "", "file to write, - for standard output")
 	f.StringArrayVar(&q.recipients, "recipient", nil, "age public key of somebody who may decrypt it; may be repeated")
 	f.StringVar(&q.recipientsFile, "recipients-file", "", "file with age public keys, one per line")
-	f.BoolVar(&q.passphrase, "passphrase", false, "encrypt with a passphrase, typed on the terminal or from POSTERN_BACKUP_PASSPHRASE")
+	f.BoolVar(&q.passphrase, "passphrase", false,
+		"encrypt with a passphrase, typed on the terminal or from POSTERN_BACKUP_PASSPHRASE")
 	f.StringVar(&q.passphraseFile, "passphrase-file", "", "encrypt with the passphrase in this file")
 	f.BoolVar(&q.keys, "keys", false, "include the seal key and the passphrase of the CA's keys: whoever can decrypt it can sign")
 	if err := c.MarkFlagRequired("out"); err != nil {
@@ -118,7 +119,8 @@ func (q *backupFlags) to() ([]string, error) {
 			}
 		}
 		if len(to) == 0 {
-			return nil, issuance.Invalidf("recipients-file", "no recipient found in "+q.recipientsFile, "put age public keys in it, one per line")
+			return nil, issuance.Invalidf("recipients-file", "no recipient found in "+q.recipientsFile,
+				"put age public keys in it, one per line")
 		}
 	}
 	if len(to) > 0 {

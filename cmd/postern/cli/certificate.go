@@ -192,7 +192,8 @@ func (api *client) aboutCertificate(ctx context.Context) func(namer, certificate
 func renewCertificate(n *connection) *cobra.Command {
 	var comment string
 	c := &cobra.Command{
-		Use: "renew ANYTHING", Short: "Order the successor of a certificate, which stays valid until it expires", Args: args("ANYTHING"),
+		Use: "renew ANYTHING", Short: "Order the successor of a certificate, which stays valid until it expires",
+		Args: args("ANYTHING"),
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := n.client()
 			if err != nil {

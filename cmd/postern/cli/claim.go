@@ -46,7 +46,8 @@ No file is ever replaced.`,
 	}
 	f := c.Flags()
 	f.StringVar(&q.out, "out", "", "file to write (default the name from the server)")
-	f.StringVar(&q.target, "target", "", "where the PKCS#12 file will be opened: windows, windows-old, java, openssl, dotnet, apple, other")
+	f.StringVar(&q.target, "target", "",
+		"where the PKCS#12 file will be opened: windows, windows-old, java, openssl, dotnet, apple, other")
 	f.StringVar(&q.key, "key", "", "key algorithm: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 "+
 		"(default what was ordered; P-256 with --new-key)")
 	f.StringVar(&q.csr, "csr", "", "PEM file of a certificate signing request: only its public key is used")
@@ -188,7 +189,8 @@ func (s *session) claim(ctx context.Context) (received, error) {
 	for {
 		code, err := s.ask("One-time code from the SMS, for " + clean(s.link.base.Host) + ": ")
 		if errors.Is(err, io.EOF) {
-			return received{}, issuance.Invalidf("code", "none was entered", "enter the one-time code from the SMS, or give it on standard input")
+			return received{}, issuance.Invalidf("code", "none was entered",
+				"enter the one-time code from the SMS, or give it on standard input")
 		} else if err != nil {
 			return received{}, fmt.Errorf("reading the one-time code: %w", err)
 		}

@@ -101,7 +101,8 @@ func readRequest(name string) ([]byte, crypto.PublicKey, error) {
 		return nil, nil, fmt.Errorf("reading the CSR: %w", err)
 	}
 	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
-		return nil, nil, issuance.Invalidf("csr", "there is a private key in "+name+"; nothing was sent", "use a file that contains only the CSR")
+		return nil, nil, issuance.Invalidf("csr", "there is a private key in "+name+"; nothing was sent",
+			"use a file that contains only the CSR")
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // of editors on Windows
 	public, err := ca.ReadCSR(text)

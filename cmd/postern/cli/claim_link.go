@@ -82,7 +82,9 @@ type received struct {
 
 // claim sends fields and writes what comes to into. When the answer breaks off, it
 // asks again: the session that the right code opened gets the same file.
-func (l *link) claim(ctx context.Context, fields map[string]string, into *files, progress func(string, ...any)) (received, error) {
+func (l *link) claim(
+	ctx context.Context, fields map[string]string, into *files, progress func(string, ...any),
+) (received, error) {
 	for try := 1; ; try++ {
 		got, err := l.download(ctx, fields, into)
 		seconds, again := worth(err, try)

@@ -180,7 +180,8 @@ func unreachable(base *url.URL, err error) error {
 	}
 	var tlsHead tls.RecordHeaderError
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		e.Hint = "if its certificate is from a private CA, get the root of that CA in a way you trust and set it with --ca or POSTERN_CA"
+		e.Hint = "if its certificate is from a private CA, get the root of that CA in a way you trust " +
+			"and set it with --ca or POSTERN_CA"
 	} else if errors.As(err, &tlsHead) {
 		e.Hint = "it may use plain HTTP: if it is on this machine, write the address with http://"
 	}
@@ -197,7 +198,8 @@ func (o Options) transport(roots *x509.CertPool) *http.Client {
 		return o.variable(name)
 	}
 	proxies := (&httpproxy.Config{
-		HTTPProxy: either("HTTP_PROXY", "http_proxy"), HTTPSProxy: either("HTTPS_PROXY", "https_proxy"), NoProxy: either("NO_PROXY", "no_proxy"),
+		HTTPProxy: either("HTTP_PROXY", "http_proxy"), HTTPSProxy: either("HTTPS_PROXY", "https_proxy"),
+		NoProxy: either("NO_PROXY", "no_proxy"),
 	}).ProxyFunc()
 	return &http.Client{
 		Timeout: 2 * time.Minute,

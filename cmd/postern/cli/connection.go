@@ -30,7 +30,8 @@ type connection struct {
 func (n *connection) addFlags(c *cobra.Command) {
 	f := c.PersistentFlags()
 	f.StringVar(&n.server, "server", "", "address of the admin API (POSTERN_SERVER, default "+DefaultServer+")")
-	f.StringVar(&n.token, "token", "", "bearer token; other users can see it in the process list: prefer POSTERN_TOKEN or --token-file")
+	f.StringVar(&n.token, "token", "",
+		"bearer token; other users can see it in the process list: prefer POSTERN_TOKEN or --token-file")
 	f.StringVar(&n.tokenFile, "token-file", "", "file with the bearer token (POSTERN_TOKEN_FILE)")
 	f.StringVar(&n.ca, "ca", "", "PEM file of the root that the server's certificate comes from (POSTERN_CA)")
 	f.BoolVar(&n.json, "json", false, "print JSON")
@@ -58,7 +59,8 @@ func (n *connection) client() (*client, error) {
 // stays on this machine.
 func serverURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil ||
+		u.RawQuery != "" || u.Fragment != "" {
 		return nil, issuance.Invalidf("server", "is not the address of a server", "write it like "+DefaultServer)
 	}
 	if u.Scheme == "http" && !issuance.IsLoopback(u.Hostname()) {

@@ -72,9 +72,11 @@ func (q *crlSyncFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&q.Reload, "reload", "", "shell command to run after each change")
 	f.StringVar(&q.Check, "check", "", "shell command that must succeed before --reload is run")
 	f.DurationVar(&q.CommandTimeout, "command-timeout", crlsync.DefaultCommandTimeout, "maximum time for each of the two commands")
-	f.DurationVar(&q.MinReload, "min-reload-interval", crlsync.DefaultMinReload, "minimum time between reloads; changes in between share one")
+	f.DurationVar(&q.MinReload, "min-reload-interval", crlsync.DefaultMinReload,
+		"minimum time between reloads; changes in between share one")
 	f.DurationVar(&q.WarnBefore, "warn-before", crlsync.DefaultWarnBefore, "warn when the file expires within this time")
-	f.DurationVar(&q.Interval, "interval", crlsync.DefaultInterval, "time between requests to a server that does not wait for a change")
+	f.DurationVar(&q.Interval, "interval", crlsync.DefaultInterval,
+		"time between requests to a server that does not wait for a change")
 	f.DurationVar(&q.Wait, "wait", crlsync.DefaultWait, "how long the server should wait for a change; shorter "+
 		"behind a proxy that gives up earlier")
 	f.DurationVar(&q.Timeout, "timeout", crlsync.DefaultTimeout, "maximum time for a complete answer, in addition to --wait")

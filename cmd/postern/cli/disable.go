@@ -94,7 +94,10 @@ func (h holder[T]) again(c *cobra.Command, m *mass, id string) error {
 	for _, r := range m.certificates {
 		known[r.Serial] = true
 	}
-	later := mass{api: m.api, certificates: slices.DeleteFunc(slices.Clone(now), func(r certificateRecord) bool { return known[r.Serial] })}
+	later := mass{
+		api:          m.api,
+		certificates: slices.DeleteFunc(slices.Clone(now), func(r certificateRecord) bool { return known[r.Serial] }),
+	}
 	m.certificates = now
 	if len(later.certificates) == 0 {
 		return nil

@@ -193,7 +193,8 @@ func (m mass) tell(c *cobra.Command, done []string, before, passed int, err erro
 		message = "interrupted"
 	}
 	return &issuance.Error{
-		Kind: issuance.KindOf(err), Message: fmt.Sprintf("%s; %s", message, plural(left, "1 certificate is left", "%d certificates are left")),
-		Hint: "run the same command again to go on with the rest",
+		Kind:    issuance.KindOf(err),
+		Message: fmt.Sprintf("%s; %s", message, plural(left, "1 certificate is left", "%d certificates are left")),
+		Hint:    "run the same command again to go on with the rest",
 	}
 }

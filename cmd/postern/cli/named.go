@@ -55,7 +55,9 @@ func isWhole(serial issuance.Serial) bool {
 }
 
 // certificate is atCertificate, and returns the certificate.
-func (n *connection) certificate(ctx context.Context, api *client, arg string, statuses []string) (c certificateRecord, err error) {
+func (n *connection) certificate(
+	ctx context.Context, api *client, arg string, statuses []string,
+) (c certificateRecord, err error) {
 	if serial, err := issuance.ParseSerial(arg); err == nil && isWhole(serial) {
 		err = api.get(ctx, certificatePath(serial), nil, &c)
 		return c, err

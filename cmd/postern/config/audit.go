@@ -18,6 +18,7 @@ func (k checker) audit() {
 	k.within("audit.checkpoint_every", a.CheckpointEvery, time.Minute, 7*24*time.Hour)
 	k.between("audit.checkpoint_records", a.CheckpointRecords, 1, 1_000_000)
 	if a.CheckpointWebhook != "" {
-		k.endpoint("audit.checkpoint_webhook", a.CheckpointWebhook, "use the complete URL, for example https://audit.example.com/postern")
+		k.endpoint("audit.checkpoint_webhook", a.CheckpointWebhook,
+			"use the complete URL, for example https://audit.example.com/postern")
 	}
 }

@@ -16,9 +16,10 @@ import (
 
 // Backup says when backups are made by themselves, and where they are kept.
 type Backup struct {
-	Directory  string   `yaml:"directory" config:"path" example:"/srv/backup/postern"` // empty: none are made
-	At         string   `yaml:"at"`                                                    // for example 02:30, in reports.time_zone; or off
-	Keep       int      `yaml:"keep"`                                                  // the newest so many
+	Directory string `yaml:"directory" config:"path" example:"/srv/backup/postern"` // empty: none are made
+	// At is a time such as 02:30, in reports.time_zone; or off.
+	At         string   `yaml:"at"`
+	Keep       int      `yaml:"keep"` // the newest so many
 	Recipients []string `yaml:"recipients" example:"[age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]"`
 }
 
@@ -40,7 +41,8 @@ func (k checker) backup() {
 	k.between("backup.keep", b.Keep, 1, 10_000)
 	if len(b.Recipients) == 0 {
 		if b.Directory != "" && b.At != "off" {
-			k.need("backup.recipients", "", "list the public keys of those who may decrypt the backups, as `age-keygen` prints them (age1...)")
+			k.need("backup.recipients", "",
+				"list the public keys of those who may decrypt the backups, as `age-keygen` prints them (age1...)")
 		}
 		return
 	}

@@ -87,7 +87,8 @@ func (k checker) callerHeader(prefix string, c Caller) {
 	}
 	switch name := strings.ToLower(c.Header); {
 	case !regexp.MustCompile(`^[a-z0-9-]{1,64}$`).MatchString(name):
-		k.say(prefix+"header", quoted(c.Header)+" is not a header name", "use letters, digits and hyphens, for example X-SSL-Client-Cert")
+		k.say(prefix+"header", quoted(c.Header)+" is not a header name",
+			"use letters, digits and hyphens, for example X-SSL-Client-Cert")
 	case slices.Contains([]string{
 		"authorization", "cookie", "host", strings.ToLower(auth.SecretHeader), strings.ToLower(auth.UpstreamHeader),
 	}, name):

@@ -60,7 +60,8 @@ func (k checker) twilio(t Twilio) {
 	if t.MessagingServiceSID == "" {
 		k.need("sms.twilio.from", t.From, "set the number or name that messages come from, or sms.twilio.messaging_service_sid")
 	} else if !regexp.MustCompile(`^MG[0-9a-f]{32}$`).MatchString(t.MessagingServiceSID) {
-		k.say("sms.twilio.messaging_service_sid", "is not a messaging service SID", "copy it from Twilio's console: MG and 32 hexadecimal digits")
+		k.say("sms.twilio.messaging_service_sid", "is not a messaging service SID",
+			"copy it from Twilio's console: MG and 32 hexadecimal digits")
 	}
 	if t.From != "" && !regexp.MustCompile(`^(\+[1-9][0-9]{4,14}|[0-9]{3,8}|[A-Za-z0-9 ]{1,11})$`).MatchString(t.From) {
 		k.say("sms.twilio.from", quoted(t.From)+" is not a sender",

@@ -99,7 +99,8 @@ func (s *Sync) announce(ctx context.Context) error {
 		if state == Fresh {
 			log = s.Log.Info
 		}
-		log("state of the file", "file", s.place.path, "state", string(state), "before", string(s.logged), "lapses_in", left.Round(time.Second))
+		log("state of the file", "file", s.place.path, "state", string(state), "before", string(s.logged),
+			"lapses_in", left.Round(time.Second))
 		s.logged = state
 	}
 	if s.Alert.Empty() {

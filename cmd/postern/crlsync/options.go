@@ -64,13 +64,16 @@ func (o *Options) check() error {
 			o.ChainURL = u.ResolveReference(&url.URL{Path: "chain.pem"}).String()
 		}
 	}
-	for _, a := range []struct{ field, address string }{{"url", o.URL}, {"chain_url", o.ChainURL}, {"alert", string(o.Alert.Reveal())}} {
+	for _, a := range []struct{ field, address string }{
+		{"url", o.URL}, {"chain_url", o.ChainURL}, {"alert", string(o.Alert.Reveal())},
+	} {
 		if a.field == "alert" && o.Alert.Empty() {
 			continue
 		}
 		u, err := url.Parse(a.address)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || a.field != "alert" && u.User != nil {
-			return issuance.Invalidf(a.field, "is not an address", "write it like http://pki.example.com/pki/crl-bundle.pem, without a password")
+			return issuance.Invalidf(a.field, "is not an address",
+				"write it like http://pki.example.com/pki/crl-bundle.pem, without a password")
 		}
 	}
 	for _, d := range []struct {

@@ -151,7 +151,8 @@ func (s *Sync) reloaded(err error) {
 	}
 	s.reloadFails = err
 	s.Metrics.failed(reasonOf(err))
-	s.Log.Error("the server was not told about the new file; will try again", "file", s.place.path, "reason", reasonOf(err), "error", err)
+	s.Log.Error("the server was not told about the new file; will try again", "file", s.place.path,
+		"reason", reasonOf(err), "error", err)
 }
 
 // tail keeps the end of what is written.

@@ -48,7 +48,8 @@ func (s *Sync) status(state State) string {
 	defer s.mu.Unlock()
 	status := string(state) + ": there is no file"
 	if s.onDisk != nil {
-		status = string(state) + ", lapses " + s.onDisk.Lapses().UTC().Format(time.RFC3339) + ": " + strings.Join(numbers(s.onDisk), "; ")
+		status = string(state) + ", lapses " + s.onDisk.Lapses().UTC().Format(time.RFC3339) + ": " +
+			strings.Join(numbers(s.onDisk), "; ")
 	}
 	if s.lastFailure != nil {
 		status += "; not refreshed: " + reasonOf(s.lastFailure)
