@@ -37,7 +37,7 @@ type certificate struct {
 	uses
 }
 
-// ancestor is a certificate that the one which is shown follows.
+// ancestor is a certificate that the one shown succeeds.
 type ancestor struct {
 	Serial   issuance.Serial `json:"serial"`
 	Status   issuance.Status `json:"status"`
@@ -46,7 +46,7 @@ type ancestor struct {
 	ByKey    bool            `json:"by_key"`
 }
 
-// uses stand where certificates are shown or listed.
+// uses are part of certificates that are shown or listed.
 type uses struct {
 	FirstUsedAt   time.Time     `json:"first_used_at,omitzero"`
 	LastUsedAt    time.Time     `json:"last_used_at,omitzero"`

@@ -21,7 +21,7 @@ var indexStyle string
 //go:embed openapi.json
 var openapi []byte
 
-// serveDocument serves the description of the API to everybody: it is public.
+// serveDocument serves the description of the API. It is public.
 func (a *API) serveDocument(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache")

@@ -7,8 +7,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// proposal is what staff see of a change that another person must confirm, or that
-// was made: nothing of the links that stop it.
+// proposal is what staff see of a change that another person must confirm, or that was
+// made. It does not contain the links that stop it.
 type proposal struct {
 	ID           issuance.ProposalID    `json:"id"`
 	State        issuance.ProposalState `json:"state"`

@@ -13,7 +13,7 @@ type Place struct {
 	Selected bool
 }
 
-// Places returns the answers, the one that the order prefers selected.
+// Places returns the answers, with the order's preference selected.
 func (d *view) Places() (out []Place) {
 	for _, t := range []issuance.Target{
 		issuance.WindowsTarget, issuance.WindowsOldTarget, issuance.JavaTarget, issuance.OpenSSLTarget,
@@ -37,7 +37,7 @@ func (d *view) MakeCSR() string {
 		`-keyout {name}.key -subj "/CN={name}" -out {name}.csr`, "{name}", d.slug())
 }
 
-// Step is one thing to do at installing: the key of a text, and what to type.
+// Step is one step of the installation: the key of a text, and what to type.
 type Step struct {
 	Text    string
 	Command string // "" if there is nothing to type
@@ -50,8 +50,8 @@ type Guide struct {
 	Steps []Step
 }
 
-// Guides returns the guide of the place that was chosen; all of them if that
-// does not say which.
+// Guides returns the guide for the chosen place, or all of them if the choice does not
+// name one.
 func (d *view) Guides() []Guide {
 	names := map[issuance.Target][]string{
 		issuance.WindowsTarget: {"windows"}, issuance.WindowsOldTarget: {"windows"}, issuance.JavaTarget: {"java"},
@@ -80,7 +80,7 @@ func (d *view) Guides() []Guide {
 // opensslCheck shows serial and fingerprint of a PKCS#12 file.
 const opensslCheck = "openssl pkcs12 -in {file} -nokeys -clcerts | openssl x509 -noout -serial -fingerprint -sha256"
 
-// guide returns the guide called name, with placeholders for what the order decides.
+// guide returns the guide called name, with placeholders for the order's values.
 func guide(name string) Guide {
 	switch name {
 	case "windows":
