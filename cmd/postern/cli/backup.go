@@ -88,7 +88,7 @@ func (q *backupFlags) run(n *connection, c *cobra.Command) error {
 	return nil
 }
 
-// fetch returns what writes the backup, encrypted as the flags say.
+// fetch returns a function that writes the backup, encrypted as the flags say.
 func (q *backupFlags) fetch(o Options, api *client, c *cobra.Command) (func(io.Writer) error, error) {
 	ctx := c.Context()
 	if q.passphrase || q.passphraseFile != "" {
@@ -131,8 +131,8 @@ func (q *backupFlags) to() ([]string, error) {
 	return to, nil
 }
 
-// fetchSealed has the server encrypt to a key that lives as long as the transfer,
-// and encrypts with the passphrase here: it goes to nobody.
+// fetchSealed lets the server encrypt to a key that exists only during the transfer, and
+// encrypts with the passphrase here, so that the passphrase is never sent.
 func (q *backupFlags) fetchSealed(ctx context.Context, api *client, w io.Writer, passphrase issuance.Secret) error {
 	key, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -167,8 +167,8 @@ func notReceived(err error) error {
 	return fmt.Errorf("receiving the backup: %w", err)
 }
 
-// backup writes what the server sends, as it arrives. It returns an error unless
-// all of it did.
+// backup writes what the server sends while it arrives. It returns an error unless all
+// of it arrived.
 func (c *client) backup(ctx context.Context, w io.Writer, to []string, keys bool) error {
 	body := map[string]any{"keys": keys}
 	if len(to) > 0 {

@@ -42,8 +42,8 @@ func (c *client) post(ctx context.Context, path string, body, out any) error {
 	return c.do(ctx, request{method: http.MethodPost, path: path, body: body}, out)
 }
 
-// create is post with an Idempotency-Key, so that the same request twice, by a
-// proxy that tries again, makes one thing.
+// create is post with an Idempotency-Key, so that a request that a proxy repeats creates
+// one record.
 func (c *client) create(ctx context.Context, path string, body, out any) error {
 	return c.do(ctx, request{method: http.MethodPost, path: path, body: body, key: rand.Text()}, out)
 }
@@ -101,10 +101,10 @@ func (c *client) do(ctx context.Context, q request, out any) error {
 	return nil
 }
 
-// noSuchPath is the code of an answer about a path that the server does not have.
+// noSuchPath is the error code for a path that the server does not have.
 const noSuchPath issuance.Code = "no-such-path"
 
-// problem returns the error that an answer tells (RFC 9457).
+// problem returns the error in an answer (RFC 9457).
 func problem(base *url.URL, answer *http.Response, text []byte) error {
 	var p struct {
 		Type, Title, Detail, Field, Hint string
@@ -158,7 +158,7 @@ func problem(base *url.URL, answer *http.Response, text []byte) error {
 	return e
 }
 
-// foreignAnswer is for what no Postern says.
+// foreignAnswer is the error for an answer that does not come from Postern.
 func foreignAnswer(base *url.URL, status string) error {
 	return &issuance.Error{
 		Kind: issuance.Unavailable, Message: base.Host + " answered " + status + ", but not in the way Postern does",
@@ -166,7 +166,7 @@ func foreignAnswer(base *url.URL, status string) error {
 	}
 }
 
-// unreachable returns err, of a request that got no answer, with what to do.
+// unreachable returns err, from a request that got no answer, with a hint.
 func unreachable(base *url.URL, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled

@@ -52,7 +52,7 @@ func showClock(n *connection) *cobra.Command {
 	}
 }
 
-// sheet is what people are shown of the clock.
+// sheet is the state of the clock as people see it.
 func (r clockRecord) sheet() *sheet {
 	s := new(sheet)
 	s.add("clock", r.Clock.UTC().Format(time.RFC3339))

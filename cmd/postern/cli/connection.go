@@ -14,7 +14,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// DefaultServer is where the admin API listens unless it is told otherwise.
+// DefaultServer is the default address of the admin API.
 const DefaultServer = "https://127.0.0.1:9443"
 
 // connection is how the commands of staff reach the server.
@@ -37,7 +37,8 @@ func (n *connection) addFlags(c *cobra.Command) {
 	f.BoolVar(&n.json, "json", false, "print JSON")
 }
 
-// client returns a client for the server that flags, then the environment, name.
+// client returns a client for the server named by the flags or, without them, by the
+// environment.
 func (n *connection) client() (*client, error) {
 	o := n.options
 	base, err := serverURL(first(n.server, o.variable("POSTERN_SERVER"), DefaultServer))
@@ -121,7 +122,7 @@ func first(values ...string) string {
 	return ""
 }
 
-// print writes a record: as JSON just as the server sent it, or as show does.
+// print writes a record: as the JSON that the server sent, or with show.
 func (n *connection) print(c *cobra.Command, raw json.RawMessage, show func(io.Writer) error) error {
 	if !n.json {
 		return show(c.OutOrStdout())

@@ -44,7 +44,7 @@ func contacts(n *connection) *cobra.Command {
 		}),
 		verbCommand(n, verb[contactRecord]{
 			name: "report-loss", arg: "contact", path: at("contacts"), comment: true, about: aboutContact,
-			short: "Report that a contact's phone or mailbox is in other hands: nothing that was sent there works any more",
+			short: "Report that a contact's phone or mailbox is lost: everything that was sent there becomes invalid",
 			ask: "Report this contact's phone or mailbox lost? The contact is disabled, " +
 				"its open orders are cancelled, and what was not delivered is revoked.",
 			told: told("reported the loss of the phone or mailbox of, and disabled,"),
@@ -89,8 +89,8 @@ func (p contactRecord) orProposed(done string) string {
 		"), which another person must confirm: `postern proposal confirm " + word(p.Proposal) + "`"
 }
 
-// understood says where messages go: what was made of an address and a number
-// that people write in many ways.
+// understood says where messages go: how an address and a number, which people write in
+// many ways, were understood.
 func (p contactRecord) understood() string {
 	return "; mail goes to " + p.Email + ", SMS to " + p.Mobile
 }

@@ -25,10 +25,10 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// crlSyncPrefix is what the environment variables of the flags begin with.
+// crlSyncPrefix is the prefix of the flags' environment variables.
 const crlSyncPrefix = "POSTERN_CRL_SYNC_"
 
-// crlSyncFlags are what is given to crl-sync beside the options of package crlsync.
+// crlSyncFlags are the flags of crl-sync in addition to the options of package crlsync.
 type crlSyncFlags struct {
 	crlsync.Options
 	alert, alertFile, metrics, logLevel, logFormat string
@@ -193,8 +193,8 @@ func (q *crlSyncFlags) readAlert() error {
 	return nil
 }
 
-// client returns a client that notices within half a minute that a connection it
-// waits on is dead, and trusts the root in --ca for https too.
+// client returns a client that notices within half a minute that a connection on which
+// it waits is dead, and that also trusts the root in --ca for https.
 func (q *crlSyncFlags) client(o Options) *http.Client {
 	roots, err := x509.SystemCertPool()
 	if err != nil {

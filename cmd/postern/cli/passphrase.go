@@ -11,12 +11,12 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// leastPassphrase is how long a passphrase must be at least that a backup is encrypted with.
+// leastPassphrase is the minimum length of a passphrase for a backup.
 const leastPassphrase = 12
 
-// BackupPassphrase returns the passphrase of a backup: from file, if it names one,
-// from the environment's, or as it is typed on the terminal, twice if it is a new
-// one. It is never an argument, which others could see.
+// BackupPassphrase returns the passphrase of a backup: from file if that is not empty,
+// from the environment, or typed on the terminal, twice if it is a new one. It is never
+// an argument, which others could see.
 func BackupPassphrase(fromEnvironment, file string, c *cobra.Command, fresh bool) (issuance.Secret, error) {
 	typed := fromEnvironment
 	switch {

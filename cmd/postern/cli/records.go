@@ -116,8 +116,8 @@ type (
 	}
 )
 
-// status is what a person asks for: a certificate that has expired is that,
-// whatever else it was, unless it was revoked.
+// status is the status as people see it: an expired certificate is shown as expired,
+// unless it was revoked.
 func (c certificateRecord) status() string {
 	if c.Expired && c.Status != "revoked" {
 		return "expired"

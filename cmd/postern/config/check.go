@@ -19,7 +19,7 @@ type checker struct {
 	p *problems
 }
 
-// check reports what cannot stand, by itself or beside other keys.
+// check reports values that are wrong by themselves or together with others.
 func (c *Config) check(p *problems) {
 	k := checker{c, p}
 	k.need("data", c.Data, "set the directory that holds all data")
@@ -171,7 +171,7 @@ func (k checker) authority() {
 	k.within("ca.ocsp_lifetime", k.CA.OCSPLifetime, 5*time.Second, 24*time.Hour)
 }
 
-// line checks text that stands on one line of a page, message or certificate.
+// line checks text for one line of a page, message or certificate.
 func (k checker) line(key, s string, most int) {
 	switch n := len([]rune(s)); {
 	case n == 0:
@@ -198,7 +198,7 @@ func (k checker) policy() {
 			key = "ca.validity"
 		}
 		k.say(key, e.Message, e.Hint)
-		switch e.Field { // as if it were mended, to find the next
+		switch e.Field { // as if it were corrected, to find the next
 		case "validity":
 			p.Validity = standard.Validity
 		case "code_lifetime":

@@ -105,7 +105,7 @@ func (k checker) address(key, address, example string) *url.URL {
 	return nil
 }
 
-// ownPaths are the first parts of the paths that Postern's sites have themselves.
+// ownPaths are the first parts of the paths that Postern's own sites use.
 func ownPaths() []string {
 	return []string{
 		"api", "assets", "auth", "c", "claim", "healthz", "metrics", "my", "ocsp", "outbox", "pki", "readyz", "renew",
@@ -113,9 +113,9 @@ func ownPaths() []string {
 	}
 }
 
-// basePath checks the path that a site lives below. A site is served with the
-// path and without it, so that proxies may take it away: it must not begin as one
-// of the site's own paths does.
+// basePath checks the path that a site lives below. A site is served with the path and
+// without it, so that proxies may strip it: it must not begin like one of the site's own
+// paths.
 func (k checker) basePath(key string, u *url.URL) bool {
 	base := strings.TrimSuffix(u.Path, "/")
 	if base == "" {

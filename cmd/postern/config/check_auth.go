@@ -32,7 +32,7 @@ func (k checker) auth() {
 	}
 }
 
-// caller checks one proxy; before are those that stand above it.
+// caller checks one proxy; before are those above it in the file.
 func (k checker) caller(prefix string, c Caller, before []Caller) {
 	k.label(prefix+"name", c.Name)
 	switch {
@@ -75,7 +75,7 @@ func (k checker) caller(prefix string, c Caller, before []Caller) {
 	}
 }
 
-// callerHeader checks where the client's certificate stands.
+// callerHeader checks the header with the client's certificate.
 func (k checker) callerHeader(prefix string, c Caller) {
 	formats := make([]string, 0, len(auth.Formats()))
 	for _, f := range auth.Formats() {
@@ -99,7 +99,7 @@ func (k checker) callerHeader(prefix string, c Caller) {
 	}
 }
 
-// upstream checks one web service; before are those that stand above it.
+// upstream checks one web service; before are those above it in the file.
 func (k checker) upstream(prefix string, u Upstream, before []Upstream) {
 	k.label(prefix+"name", u.Name)
 	for _, b := range before {
@@ -136,7 +136,7 @@ func (k checker) services(key string, ids []string) {
 	}
 }
 
-// label checks a name that stands in a URL or a log.
+// label checks a name that is used in a URL or a log.
 func (k checker) label(key, name string) {
 	if !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(name) {
 		k.say(key, quoted(name)+" is not a name", "use letters, digits, hyphens, dots and underscores")

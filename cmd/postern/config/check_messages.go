@@ -72,7 +72,7 @@ func (k checker) twilio(t Twilio) {
 	}
 }
 
-// twilioCredentials wants the account's token or an API key, and not both.
+// twilioCredentials requires the account's token or an API key, not both.
 func (k checker) twilioCredentials(t Twilio) {
 	const hint = "copy it from Twilio's console, under API keys: SK and 32 hexadecimal digits"
 	switch {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Clock says what the machine's clock is judged by.
+// Clock says how the machine's clock is checked.
 type Clock struct {
 	// Check are time servers (NTP) that are asked when the clock has jumped, host or host:port.
 	Check []string `yaml:"check" example:"[ntp1.example.com, ntp2.example.com, ntp3.example.com]"`

@@ -35,8 +35,8 @@ type Config struct {
 	secretFiles map[string]string
 }
 
-// Plain is the listener for CRLs, OCSP and CA certificates over plain HTTP. Its
-// URL stands in every certificate.
+// Plain is the listener for CRLs, OCSP and CA certificates over plain HTTP. Its URL is
+// in every certificate.
 type Plain struct {
 	Listen string `yaml:"listen"`
 	URL    string `yaml:"url" example:"http://pki.example.com"`
@@ -56,7 +56,7 @@ type MTLSTLS struct {
 	Key  string `yaml:"key" config:"path" example:"tls/key.pem"`
 }
 
-// Storage says what keeps everything.
+// Storage says where everything is stored.
 type Storage struct {
 	Driver string `yaml:"driver"` // bolt
 	// MarkFile records how far the database has come, so that an older copy is recognised.
@@ -68,7 +68,8 @@ type Seal struct {
 	KeyFile string `yaml:"key_file" config:"path" example:"/etc/postern/seal.key"`
 }
 
-// CA is what certificates carry, and how long what the CA signs lasts.
+// CA says what certificates contain, and how long certificates, CRLs and OCSP answers
+// are valid.
 type CA struct {
 	TrustDomain  string          `yaml:"trust_domain" example:"example.com"`
 	Organization string          `yaml:"organization" example:"Example Bank"` // O of the CAs, when they are made
@@ -85,14 +86,14 @@ type CA struct {
 	OCSPNonce    bool          `yaml:"ocsp_nonce"`   // of a request is repeated in its answer
 }
 
-// Mail says how mail leaves.
+// Mail says how mail is sent.
 type Mail struct {
 	Provider string `yaml:"provider"` // smtp or outbox
 	From     string `yaml:"from" example:"Postern <certificates@example.com>"`
 	SMTP     SMTP   `yaml:"smtp"`
 }
 
-// SMS says how text messages leave, and to which countries.
+// SMS says how text messages are sent, and to which countries.
 type SMS struct {
 	Provider  string   `yaml:"provider"`                         // twilio, webhook or outbox
 	Countries []string `yaml:"countries" example:"[CH, DE, FR]"` // ISO 3166-1 alpha-2; empty for all
@@ -100,7 +101,7 @@ type SMS struct {
 	Webhook   Webhook  `yaml:"webhook"`
 }
 
-// Twilio is an account there.
+// Twilio is an account at Twilio.
 type Twilio struct {
 	AccountSID string          `yaml:"account_sid" example:"AC0123456789abcdef0123456789abcdef"`
 	AuthToken  issuance.Secret `yaml:"auth_token" example:"twilio.token"`
@@ -142,7 +143,7 @@ type Rules struct {
 	PhoneRegion string        `yaml:"phone_region" example:"CH"` // ISO 3166-1 alpha-2, of numbers without country code
 }
 
-// Brand is whose name stands on pages and in messages.
+// Brand is the name and look of pages and messages.
 type Brand struct {
 	Name         string `yaml:"name"`
 	Logo         string `yaml:"logo" config:"path" example:"logo.svg"` // SVG or PNG
@@ -160,7 +161,7 @@ type Log struct {
 // File returns the file that was read, "" if there was none.
 func (c *Config) File() string { return c.file }
 
-// Policy returns the numbers that the registrar goes by.
+// Policy returns the registrar's policy.
 func (c *Config) Policy() issuance.Policy {
 	p, r := issuance.DefaultPolicy(), c.Rules
 	p.Validity = c.CA.Validity

@@ -38,8 +38,8 @@ func Defaults() *Config {
 	}
 }
 
-// complete fills in what follows from other keys. The addresses of sites lose a
-// slash at the end: paths are put behind them.
+// complete fills in what follows from other keys. A trailing slash is removed from the
+// addresses of sites, because paths are appended to them.
 func (c *Config) complete() {
 	for _, site := range []*string{&c.Public.URL, &c.Plain.URL, &c.Admin.URL, &c.MTLS.URL} {
 		*site = strings.TrimRight(*site, "/")

@@ -12,16 +12,17 @@ type Public struct {
 	Listen string   `yaml:"listen"`
 	URL    string   `yaml:"url" example:"https://certs.example.com"`
 	TLS    FrontTLS `yaml:"tls"`
-	// TrustedProxies are those whose X-Forwarded-For is trusted: addresses or networks.
+	// TrustedProxies are the proxies whose X-Forwarded-For is trusted, as addresses or
+	// networks; on the admin listener only with admin.tls.proxy.
 	TrustedProxies []string `yaml:"trusted_proxies" example:"[10.0.0.7, 10.1.0.0/16]"`
 	// POST requests allowed per address: this many at once, then this many per minute.
 	PostsPerMinute int `yaml:"posts_per_minute"`
 	PostsBurst     int `yaml:"posts_burst"`
-	// HSTS is for how long browsers keep to https, on every listener with TLS of its own.
+	// HSTS is how long browsers use only https, on every listener with its own TLS.
 	HSTS time.Duration `yaml:"hsts"`
 }
 
-// MaxAge returns what the servers take for HSTS: negative for none.
+// MaxAge returns HSTS as the servers take it: negative for none.
 func (p Public) MaxAge() time.Duration {
 	if p.HSTS < time.Second {
 		return -1
@@ -39,7 +40,7 @@ type Front struct {
 	TLS    FrontTLS `yaml:"tls"`
 }
 
-// FrontTLS says where a listener's certificate comes from. Without any of it the
+// FrontTLS says where a listener's certificate comes from. Without any of these, the
 // listener gets one from Postern's own CA, or speaks plain HTTP if its URL does.
 type FrontTLS struct {
 	Cert  string `yaml:"cert" config:"path" example:"tls/cert.pem"`
@@ -47,8 +48,8 @@ type FrontTLS struct {
 	Proxy bool   `yaml:"proxy"` // a proxy in front ends TLS: speak plain HTTP
 }
 
-// Cleartext reports whether the listener speaks plain HTTP: behind a proxy, or
-// where its URL says so, which is allowed on loopback alone.
+// Cleartext reports whether the listener speaks plain HTTP: behind a proxy, or where its
+// URL says so, which is allowed only on loopback.
 func (f Front) Cleartext() bool { return f.TLS.Proxy || schemeOf(f.URL) == "http" }
 
 // Base returns the path that the listener's pages live under, "" for the root of
@@ -61,7 +62,7 @@ func (f Front) Base() string {
 	return strings.TrimRight(u.Path, "/")
 }
 
-// Proxies returns the networks of public.trusted_proxies; Check has seen that they are.
+// Proxies returns the networks of public.trusted_proxies; Check has validated them.
 func (p Public) Proxies() []netip.Prefix {
 	var out []netip.Prefix
 	for _, s := range p.TrustedProxies {

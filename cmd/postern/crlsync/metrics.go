@@ -8,7 +8,7 @@ import (
 	"github.com/postern-ca/postern/ca/crlfile"
 )
 
-// Metrics are what Prometheus may ask for. A nil one counts nothing.
+// Metrics are the metrics for Prometheus. A nil Metrics counts nothing.
 type Metrics struct {
 	registry prometheus.Registerer
 	numbers  *prometheus.GaugeVec
@@ -50,7 +50,7 @@ const (
 	resultFailed = "failed"
 )
 
-// follow adds what is computed when it is asked for.
+// follow adds the metrics that are computed on request.
 func (m *Metrics) follow(s *Sync) error {
 	if m == nil {
 		return nil
