@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postern-ca/postern/issuance"
 	"golang.org/x/crypto/ocsp"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // ocspResponder returns a loaded responder that a publisher keeps informed.

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/postern-ca/postern/issuance"
+
 	"golang.org/x/crypto/ocsp"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 func TestOCSPSaysWhatTheStoreSays(t *testing.T) {

@@ -12,8 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/postern-ca/postern/issuance"
+
 	"pgregory.net/rapid"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 func TestPublisherShowsEachChange(t *testing.T) {

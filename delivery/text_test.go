@@ -9,8 +9,10 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/postern-ca/postern/issuance"
+
 	"go.yaml.in/yaml/v3"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 func TestGoldens(t *testing.T) {

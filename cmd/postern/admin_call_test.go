@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
+
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/web/server"
 )

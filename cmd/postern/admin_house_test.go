@@ -20,6 +20,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
+
 	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/ca/catest"
 	"github.com/postern-ca/postern/delivery"

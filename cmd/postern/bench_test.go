@@ -21,12 +21,13 @@ import (
 	"testing"
 	"time"
 
+	bbolt "go.etcd.io/bbolt"
+	"golang.org/x/crypto/ocsp"
+
 	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/cmd/postern/config"
 	"github.com/postern-ca/postern/delivery"
 	"github.com/postern-ca/postern/issuance"
-	bbolt "go.etcd.io/bbolt"
-	"golang.org/x/crypto/ocsp"
 )
 
 func BenchmarkCodes(b *testing.B) {
