@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/postern-ca/postern/issuance"

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"pgregory.net/rapid"
 
 	"github.com/postern-ca/postern/issuance"

@@ -9,7 +9,6 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
-
 	"go.yaml.in/yaml/v3"
 
 	"github.com/postern-ca/postern/issuance"
