@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Listen returns a listener whose connections l bounds. What the system cannot
-// accept, because it has no files or no memory left for example, or because a connection
-// was broken before it was accepted, is tried again, whatever the error: only one that
-// says that on is closed, or no listener, ends Accept.
+// Listen returns a listener whose connections are limited by l. If the system cannot
+// accept a connection, for example because no file descriptors or no memory are left, or
+// because the connection broke before, it tries again, whatever the error. Only an error
+// that says that on is closed, or is not a listener, ends Accept.
 func (l *Connections) Listen(on net.Listener) net.Listener {
 	return &listener{Listener: on, list: l, closed: make(chan struct{})}
 }
@@ -72,8 +72,8 @@ func passes(err error) bool {
 	return true
 }
 
-// notAccepted counts and logs an error, and gives files back if it was for want of
-// them: those of connections that are quiet.
+// notAccepted counts and logs an error. If file descriptors have run out, it closes
+// quiet connections to free some.
 func (l *Connections) notAccepted(err error) {
 	l.mu.Lock()
 	l.stats.Failed++

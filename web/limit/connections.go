@@ -11,13 +11,13 @@ import (
 	"sync/atomic"
 )
 
-// Connections bounds the connections of one listener, in all and of one address.
-// At a limit quiet connections are closed: idle ones, and those on which no whole
-// request has arrived. Of the quiet ones of all addresses, those of the addresses that have
-// most are the first, and of these the ones that have been quiet for longest; an address
-// that has less than the new connection's would have loses none. If there are no such
-// connections, the listener takes a place from an address that has several times as many as
-// the new one; otherwise it refuses the new connection. Its zero value has no limits.
+// Connections limits the connections of one listener, in total and for each address. At
+// a limit, quiet connections are closed: idle ones, and those on which no complete request
+// has arrived. The addresses that have most lose theirs first, and of these the ones that
+// have been quiet for longest; an address that has fewer than the new connection's would
+// have loses none. If there are none to close, the listener closes a connection of an
+// address that has several times as many as the new one; otherwise it refuses the new
+// connection. Its zero value has no limits.
 type Connections struct {
 	Name  string // of the listener, in the log
 	Most  int    // 0: no limit
@@ -37,7 +37,7 @@ type Connections struct {
 	stats             ConnectionStats
 }
 
-// ConnectionStats is what a listener's connections came to.
+// ConnectionStats counts a listener's connections.
 type ConnectionStats struct {
 	Open int
 	// Evicted and Refused are those closed because of the limit of an address, and of
@@ -48,7 +48,7 @@ type ConnectionStats struct {
 	Failed                     uint64 // that the system could not accept
 }
 
-// Stats returns the numbers so far.
+// Stats returns the counts so far.
 func (l *Connections) Stats() ConnectionStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
