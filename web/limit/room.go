@@ -28,12 +28,12 @@ func (l *Connections) makeRoom(g *group) (evicted []*conn, ok bool) {
 	return evicted, true
 }
 
-// give takes connections off the list for one more of newcomer: quiet ones of networks
-// that have more than it would have, or of its own; if there are none, ones
-// that are being answered, of a network with a sixteenth of all places; then quiet ones of networks that
-// have as many as the newcomer would have; and at last those being answered, of whoever
-// has several times as many. Who has less than the newcomer would have loses none, so
-// that who holds many connections does not take the place of one who comes with the first.
+// give takes connections off the list for one more of newcomer, the first of these that
+// there are: quiet ones of networks that have more than the newcomer's would have, or of
+// its own; those being answered of a network that has a sixteenth of all places; quiet ones
+// of networks that have as many as the newcomer's would have; and those being answered of
+// the network that has most, if it has several times as many. A network that has less
+// loses none: whoever holds many places does not take that of somebody's first connection.
 func (l *Connections) give(newcomer *group) (evicted, cut []*conn) {
 	would := l.share(newcomer, len(newcomer.conns)+1)
 	if evicted = l.evict(newcomer, would+1, l.Most); len(evicted) > 0 {
