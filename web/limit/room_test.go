@@ -2,8 +2,10 @@ package limit
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 )
@@ -127,5 +129,35 @@ func TestThereIsNoSearchForWhoIsRefused(t *testing.T) {
 	few, many := refused(64), refused(4096)
 	if many > 8*few+20*time.Microsecond {
 		t.Errorf("20 refusals cost %v with 4096 connections, %v with 64", many, few)
+	}
+}
+
+// TestQuietOnesAreCountedToTheEnd has connections fall quiet while they are closed for others.
+func TestQuietOnesAreCountedToTheEnd(t *testing.T) {
+	l := &Connections{Most: 16, OfOne: 8, Exempt: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			from := []string{"192.0.2.1:1", "192.0.2.2:1", "10.0.0.7:1", fmt.Sprintf("192.0.2.%d:1", 10+i)}[i%4]
+			for range 500 {
+				var held []net.Conn
+				for range 5 {
+					if c := l.admit(&fakeConn{from: from}); c != nil {
+						held = append(held, c)
+					}
+				}
+				for n, c := range held {
+					l.State(c, http.StateActive)
+					if n%2 == 0 {
+						l.State(c, http.StateIdle)
+					}
+					_ = c.Close()
+				}
+			}
+		})
+	}
+	all.Wait()
+	if s := l.Stats(); s.Open != 0 || l.quiet.Load() != 0 || l.limited.most() != nil || l.exempted.most() != nil || len(l.limited.of) > 0 {
+		t.Errorf("after all have gone: %+v, %d quiet", s, l.quiet.Load())
 	}
 }
