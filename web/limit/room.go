@@ -28,6 +28,11 @@ func (l *Connections) makeRoom(g *group) (evicted []*conn, ok bool) {
 	return evicted, true
 }
 
+// few is how many connections a browser has, or a program that opens one for each
+// request. With so many, if that is at most a third of the places, an address may take
+// quiet ones as if it came with its first: idle ones of many addresses keep nobody out.
+const few = 8
+
 // give takes connections off the list for one more of newcomer, the first of these that
 // there are: quiet ones of networks that have more than the newcomer's would have, or of
 // its own; those being answered of a network that has a sixteenth of all places; quiet ones
@@ -36,13 +41,17 @@ func (l *Connections) makeRoom(g *group) (evicted []*conn, ok bool) {
 // loses none: whoever holds many places does not take that of somebody's first connection.
 func (l *Connections) give(newcomer *group) (evicted, cut []*conn) {
 	would := l.share(newcomer, len(newcomer.conns)+1)
-	if evicted = l.evict(newcomer, would+1, l.Most); len(evicted) > 0 {
+	own, least := newcomer, would
+	if would <= min(few, l.Most/3) {
+		own, least = nil, 1
+	}
+	if evicted = l.evict(own, least+1, l.Most); len(evicted) > 0 {
 		return evicted, nil
 	}
 	if cut = l.cut(max(4*would, l.Most/16)); len(cut) > 0 {
 		return nil, cut
 	}
-	if evicted = l.evict(newcomer, would, l.Most); len(evicted) > 0 {
+	if evicted = l.evict(own, least, l.Most); len(evicted) > 0 {
 		return evicted, nil
 	}
 	return nil, l.cut(4 * would)
@@ -70,7 +79,7 @@ func (l *Connections) evict(newcomer *group, least, limit int) []*conn {
 	for g := range l.larger(least) {
 		quiet = append(quiet, l.above(g, least)...)
 	}
-	if newcomer != nil && l.share(newcomer, len(newcomer.conns)+1) > 1 { // it is smaller
+	if newcomer != nil { // it is smaller
 		quiet = append(quiet, ownOf(newcomer)...)
 	}
 	slices.SortFunc(quiet, func(a, b silent) int {

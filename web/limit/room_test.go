@@ -161,3 +161,15 @@ func TestQuietOnesAreCountedToTheEnd(t *testing.T) {
 		t.Errorf("after all have gone: %+v, %d quiet", s, l.quiet.Load())
 	}
 }
+
+// TestIdleOnesOfManyAddressesKeepNobodyOut: a browser gets all its connections.
+func TestIdleOnesOfManyAddressesKeepNobodyOut(t *testing.T) {
+	r := newRoom(t, &Connections{Most: 26, OfOne: 13})
+	for i := range 40 {
+		r.come(fmt.Sprint(i), fmt.Sprintf("192.0.2.%d:1", i))
+	}
+	r.hold(few, "198.51.100.1:1")
+	if r.come("more", "198.51.100.1:1") || r.list.Stats().RefusedOfAll != 1 {
+		t.Error("who has many takes the place of who has one")
+	}
+}
