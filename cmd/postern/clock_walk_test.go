@@ -120,6 +120,7 @@ func (w *walker) restart() {
 	w.house = &house{cfg: w.cfg, log: w.log, store: w.store, authority: w.authority}
 	must(w.t, w.startClock(w.t.Context(), w.read))
 	w.seen = &issuance.Seen{Store: w.store, Now: w.now}
+	w.newDesk()
 	must(w.t, errors.Join(w.revocation(w.t.Context()), w.offices()))
 	w.desk.WakeCourier = nil
 	w.monitored()
