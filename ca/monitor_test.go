@@ -143,6 +143,28 @@ func TestMonitorStaysUnhealthyWhileAViewDiffers(t *testing.T) {
 	}
 }
 
+// While the views cannot be made anew, the monitor stays unhealthy.
+func TestMonitorStaysUnhealthyWhileNothingIsSigned(t *testing.T) {
+	m, p, _, told := monitored(t)
+	p.lists["issuing-1"].full.remove(crlSerial(t, eleven))
+	if err := p.publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range p.Issuers {
+		p.Issuers[i].Signer = brokenSigner{p.Issuers[i].Signer}
+	}
+	m.Hurry()
+	if err := m.Look(t.Context()); err == nil {
+		t.Error("nothing could be signed, and Look says nothing of it")
+	}
+	if err := m.Healthy(); err == nil || !strings.Contains(err.Error(), "lacks "+eleven) {
+		t.Errorf("Healthy: %v, want what the CRL lacks", err)
+	}
+	if len(*told) != 1 || !strings.Contains((*told)[0], "could not be made anew") {
+		t.Errorf("told %q", *told)
+	}
+}
+
 // A change that the views have not followed yet is no difference.
 func TestMonitorWaitsForTheViews(t *testing.T) {
 	m, p, store, told := monitored(t)

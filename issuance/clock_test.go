@@ -373,6 +373,10 @@ func TestWhatTimeServersDisputeTakesNothing(t *testing.T) {
 		h.tick()
 		h.m.pass(time.Second)
 	}
+	answers = nil // a start at which they are silent does not forget what they said
+	h.restart()
+	h.sure(false)
+	h.tick()
 	_, err = h.Approve(t.Context(), h.staff, made.ID, "")
 	h.wantCode(err, issuance.CodeClock)
 	if got := h.certificate(claimed).Status; got != issuance.Active {
