@@ -19,15 +19,16 @@ func (h *adminHouse) everyChangeIsRecorded() {
 	for _, operation := range h.operations() {
 		left := slices.Concat(h.left[operation+" OK"], h.left[operation+" Created"])
 		method, path, _ := strings.Cut(operation, " ")
+		reads := method == http.MethodGet || path == "/api/v1/audit/verify"
 		switch {
 		case path == "/api/v1/backup": // made by a real house
-		case method == http.MethodGet && slices.Max(left) > 0:
+		case reads && slices.Max(left) > 0:
 			h.t.Errorf("%s left %v records", operation, left)
 		case path == "/api/v1/proposals/{id}/confirm": // it, and the change that comes of it
 			if !slices.Contains(left, 2) {
 				h.t.Errorf("%s left %v records, want 2", operation, left)
 			}
-		case method != http.MethodGet && !slices.Contains(left, 1):
+		case !reads && !slices.Contains(left, 1):
 			h.t.Errorf("%s left %v records, want one", operation, left)
 		}
 	}
