@@ -39,7 +39,8 @@ type Connections struct {
 
 // ConnectionStats counts a listener's connections.
 type ConnectionStats struct {
-	Open int
+	Open  int
+	Quiet int // of these: idle, or without a complete request
 	// Evicted and Refused are those closed because of the limit of an address, and of
 	// the listener: quiet ones for newer ones, and new ones.
 	EvictedOfOne, EvictedOfAll uint64
@@ -53,7 +54,7 @@ func (l *Connections) Stats() ConnectionStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
-	s.Open = l.open
+	s.Open, s.Quiet = l.open, int(l.quiet.Load())
 	return s
 }
 

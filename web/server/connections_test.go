@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -25,9 +26,10 @@ func TestAnIdleConnectionMakesRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := &limit.Connections{Most: 3, OfOne: 3}
 	began, finish := make(chan bool, 1), make(chan bool)
 	url, log := serve(t, Options{
-		Metrics: metrics, Connections: &limit.Connections{Most: 3, OfOne: 3},
+		Metrics: metrics, Connections: all,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/slow" {
 				began <- true
@@ -48,6 +50,9 @@ func TestAnIdleConnectionMakesRoom(t *testing.T) {
 	}
 	idle := dial("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	readSome(t, idle)
+	for all.Stats().Quiet == 0 { // the server knows a moment after the client that it was answered
+		time.Sleep(time.Millisecond)
+	}
 	served := dial("GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 	<-began
 	half := dial("GET / HTTP/1.1\r\nHost:")
