@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // Connections limits the connections of one listener, in total and for each address. At
@@ -233,5 +235,5 @@ func (l *Connections) networkOf(remote net.Addr) netip.Prefix {
 			return netip.Prefix{}
 		}
 	}
-	return Network(address)
+	return issuance.NetworkOf(address)
 }
