@@ -104,7 +104,8 @@ func (r Report) happened() []issuance.DocumentSection {
 		title  string
 		change bool
 	}{
-		{d.Changed, "Certificates held, released and revoked", true}, {d.Issued, "Certificates issued", false},
+		{d.Changed, "Certificates held, released and revoked", true},
+		{d.Issued, "Certificates issued", false},
 		{d.Orders, "What was done to orders", false},
 	} {
 		if l.list.Count() > 0 { // the lines above say what there is not

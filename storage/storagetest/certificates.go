@@ -75,7 +75,8 @@ func testCertificates(t *testing.T, fresh Fresh) {
 		{"held", issuance.CertificateQuery{Status: issuance.Held}, []string{"00003"}},
 		{"abandoned", issuance.CertificateQuery{Status: issuance.Abandoned}, []string{"00005", "00004"}},
 		{
-			"abandoned, of an organisation", issuance.CertificateQuery{Status: issuance.Abandoned, Organization: "acme"},
+			"abandoned, of an organisation",
+			issuance.CertificateQuery{Status: issuance.Abandoned, Organization: "acme"},
 			[]string{"00005", "00004"},
 		},
 		{"abandoned, of another", issuance.CertificateQuery{Status: issuance.Abandoned, Organization: "zeta"}, []string{}},
@@ -115,17 +116,20 @@ func testCertificatesByExpiry(t *testing.T, fresh Fresh) {
 		want []string
 	}{
 		{
-			"all, the earliest first", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour)},
+			"all, the earliest first",
+			issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour)},
 			[]string{"00006", "00003", "00002", "00001"},
 		},
 		{"exactly at the time is not before it", issuance.CertificateQuery{ExpiresBefore: after(997 * time.Hour)}, []string{"00006"}},
 		{"a nanosecond later it is", issuance.CertificateQuery{ExpiresBefore: after(997*time.Hour + 1)}, []string{"00006", "00003"}},
 		{
-			"active", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Status: issuance.Active},
+			"active",
+			issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Status: issuance.Active},
 			[]string{"00006", "00001"},
 		},
 		{
-			"organisation", issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Organization: "acme"},
+			"organisation",
+			issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Organization: "acme"},
 			[]string{"00002", "00001"},
 		},
 		{

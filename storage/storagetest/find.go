@@ -24,7 +24,8 @@ func testCertificatesByIssue(t *testing.T, fresh Fresh) {
 		{"before", issuance.CertificateQuery{IssuedBefore: third}, []string{"00002", "00001"}},
 		{"before a nanosecond later", issuance.CertificateQuery{IssuedBefore: third.Add(1)}, []string{"00003", "00002", "00001"}},
 		{
-			"between", issuance.CertificateQuery{IssuedFrom: after(2 * time.Minute), IssuedBefore: third.Add(1)},
+			"between",
+			issuance.CertificateQuery{IssuedFrom: after(2 * time.Minute), IssuedBefore: third.Add(1)},
 			[]string{"00003", "00002"},
 		},
 		{"between, of an organisation", issuance.CertificateQuery{

@@ -54,7 +54,8 @@ func testNeeds(t *testing.T, fresh Fresh) {
 				IssuedBefore: certificate(3, nil).IssuedAt,
 			}, []string{"00002", "00001"}},
 			{
-				"all issued before a time", issuance.CertificateQuery{IssuedBefore: certificate(3, nil).IssuedAt},
+				"all issued before a time",
+				issuance.CertificateQuery{IssuedBefore: certificate(3, nil).IssuedAt},
 				[]string{"00002", "00001"},
 			},
 			{"a need that is none", issuance.CertificateQuery{Need: "nothing"}, []string{}},
@@ -220,7 +221,8 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 		}, tally(time.Time{}, minute(100)))
 		same(t, "tally between two times", []issuance.Tally{
 			{Verb: issuance.IssueVerb, Organization: "acme", Count: 2},
-			{Verb: "issued", Organization: "acme", Count: 1}, {Verb: issuance.ReportVerb, Count: 1},
+			{Verb: "issued", Organization: "acme", Count: 1},
+			{Verb: issuance.ReportVerb, Count: 1},
 		}, tally(minute(3), minute(5)))
 		same(t, "tally of nothing", 0, len(tally(minute(10), minute(20))))
 		s = open()

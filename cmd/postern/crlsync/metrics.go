@@ -64,7 +64,8 @@ func (m *Metrics) follow(s *Sync) error {
 			_, left := s.state()
 			return left.Seconds()
 		}},
-		{"postern_crl_sync_last_success_timestamp_seconds", "When the file was last known to be what Postern has; 0: not yet.",
+		{
+			"postern_crl_sync_last_success_timestamp_seconds", "When the file was last known to be what Postern has; 0: not yet.",
 			func() float64 {
 				s.mu.Lock()
 				defer s.mu.Unlock()
@@ -72,7 +73,8 @@ func (m *Metrics) follow(s *Sync) error {
 					return 0
 				}
 				return float64(s.lastSuccess.UnixNano()) / float64(time.Second)
-			}},
+			},
+		},
 		{"postern_crl_sync_reload_owed", "1 while a reload for the file is outstanding, else 0.", func() float64 {
 			if _, owed, err := s.place.owes(); err != nil || owed {
 				return 1
