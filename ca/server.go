@@ -3,14 +3,11 @@ package ca
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -87,53 +84,4 @@ func (a *Authority) ServerCertificate(ctx context.Context, p ServerProfile) (tls
 		return tls.Certificate{}, fmt.Errorf("signing a server certificate: %w", err)
 	}
 	return tls.Certificate{Certificate: [][]byte{cert.Raw, is.Certificate.Raw}, PrivateKey: key, Leaf: cert}, nil
-}
-
-// ServerKeys holds a server's key and certificate in memory, and creates new ones
-// when a third of their lifetime is left, or when they turn out to be dated in the future.
-type ServerKeys struct {
-	Authority *Authority
-	Profile   ServerProfile
-	// Signed puts a new certificate on record; one with an error is not used. nil: none is kept.
-	Signed func(*x509.Certificate) error
-	Log    *slog.Logger // nil: slog.Default()
-
-	mu      sync.Mutex
-	current *tls.Certificate
-	madeAt  time.Time // of current
-}
-
-// GetCertificate is for tls.Config. If a new certificate cannot be created, it
-// returns the current one until that expires.
-func (s *ServerKeys) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.Authority.now()
-	if s.current != nil && now.Before(renewAt(s.current)) && !now.Before(s.madeAt) {
-		return s.current, nil
-	}
-	// A client that hangs up must not cost the others their new certificate.
-	made, err := s.Authority.ServerCertificate(context.Background(), s.Profile)
-	if err == nil && s.Signed != nil {
-		err = s.Signed(made.Leaf)
-	}
-	switch {
-	case err == nil:
-		s.current, s.madeAt = &made, now.Truncate(time.Second)
-	case s.current == nil || now.After(s.current.Leaf.NotAfter) || now.Before(s.current.Leaf.NotBefore):
-		return nil, err
-	default:
-		log := s.Log
-		if log == nil {
-			log = slog.Default()
-		}
-		log.Error("renewing the server certificate failed", "error", err, "not_after", s.current.Leaf.NotAfter)
-	}
-	return s.current, nil
-}
-
-// renewAt is when two thirds of c's life are over.
-func renewAt(c *tls.Certificate) time.Time {
-	life := c.Leaf.NotAfter.Sub(c.Leaf.NotBefore)
-	return c.Leaf.NotAfter.Add(-life / 3)
 }

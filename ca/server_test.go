@@ -2,7 +2,6 @@ package ca
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"net"
 	"strings"
@@ -67,53 +66,6 @@ func TestServerCertificateRefuses(t *testing.T) {
 		if _, err := a.ServerCertificate(context.Background(), p); err == nil {
 			t.Errorf("%s: got a certificate, want an error", name)
 		}
-	}
-}
-
-func TestServerKeysRenew(t *testing.T) {
-	now := authorityStart()
-	o := authorityOpenOptions(authorityDir(t))
-	o.Now = func() time.Time { return now }
-	a := authorityOpen(t, o)
-	const life = 90 * 24 * time.Hour
-	keys := &ServerKeys{Authority: a, Profile: ServerProfile{Names: []string{"certs.example.com"}, Validity: life}}
-	get := func() *tls.Certificate {
-		t.Helper()
-		c, err := keys.GetCertificate(&tls.ClientHelloInfo{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	first := get()
-	now = now.Add(life*2/3 - time.Hour)
-	if get() != first {
-		t.Error("it was renewed before two thirds of its life were over")
-	}
-	now = now.Add(2 * time.Hour)
-	second := get()
-	if second == first || !second.Leaf.NotAfter.Equal(now.Add(life)) {
-		t.Errorf("after two thirds of its life: got one until %s, want a new one until %s", second.Leaf.NotAfter, now.Add(life))
-	}
-	if get() != second {
-		t.Error("it was renewed twice")
-	}
-	// The clock was ahead when it was made, be it by less than its backdating.
-	now = now.Add(-30 * time.Minute)
-	third := get()
-	if third == second || !third.Leaf.NotAfter.Equal(now.Add(life)) || get() != third {
-		t.Errorf("made in the future: got one until %s, want a new one until %s", third.Leaf.NotAfter, now.Add(life))
-	}
-	second = third
-	// The authority cannot sign any more: the last one serves until it ends.
-	keys.Profile.Names = []string{"not a name"}
-	now = second.Leaf.NotAfter.Add(-time.Minute)
-	if get() != second {
-		t.Error("the last certificate does not serve while it can")
-	}
-	now = now.Add(2 * time.Minute)
-	if _, err := keys.GetCertificate(&tls.ClientHelloInfo{}); err == nil {
-		t.Error("an expired certificate was served")
 	}
 }
 

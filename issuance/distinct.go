@@ -1,11 +1,13 @@
 package issuance
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -14,8 +16,10 @@ import (
 // whoever had it first keeps the subject that web services know.
 
 // foldName returns what two names have in common that are the same to whoever compares
-// subjects (RFC 5280, section 7.1: case, and blanks beyond the first, do not count).
-// Wide Latin letters are taken for the narrow ones. Both names must be in NFC.
+// subjects: case, and blanks beyond the first, do not count (RFC 5280, section 7.1), nor
+// what nobody sees; wide Latin letters are taken for the narrow ones, and ß for ss. The
+// other compatibility forms of RFC 4518, section 2.3 (ligatures, narrow kana, letters in
+// circles) are taken for letters of their own. Both names must be in NFC.
 func foldName(name string) string {
 	fold := func(r rune) rune {
 		if r >= '！' && r <= '～' {
@@ -30,6 +34,7 @@ func foldName(name string) string {
 		}
 		return least
 	}
+	name = strings.NewReplacer("ß", "ss", "ẞ", "ss").Replace(name)
 	return strings.Join(strings.Fields(strings.Map(fold, name)), " ")
 }
 
@@ -38,17 +43,58 @@ func (o Organization) isNamed(folded string) bool {
 	return foldName(o.Name) == folded || slices.ContainsFunc(o.FormerNames, func(n string) bool { return foldName(n) == folded })
 }
 
+// namesakes finds organisations by what foldName makes of their names, so that not all of
+// them are read for each new one. It may know of names that were not committed, or have
+// been replaced: the record decides. The zero value is ready for use.
+type namesakes struct {
+	mu sync.Mutex
+	of map[string]map[OrgID]bool // nil: not read yet
+}
+
+// find returns who may have, or have had, the name that is folded, and from then on id among them.
+func (n *namesakes) find(w *work, folded string, id OrgID) ([]OrgID, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.of == nil {
+		all, err := everything(w.Organizations)
+		if err != nil {
+			return nil, err
+		}
+		n.read(all)
+	}
+	found := slices.Sorted(maps.Keys(n.of[folded]))
+	n.add(folded, id)
+	return found, nil
+}
+
+func (n *namesakes) add(folded string, id OrgID) {
+	if n.of[folded] == nil {
+		n.of[folded] = make(map[OrgID]bool)
+	}
+	n.of[folded][id] = true
+}
+
+func (n *namesakes) read(all []Organization) {
+	n.of = make(map[string]map[OrgID]bool)
+	for _, o := range all {
+		for _, name := range append([]string{o.Name}, o.FormerNames...) {
+			n.add(foldName(name), o.ID)
+		}
+	}
+}
+
 // distinguish has o's subjects differ from those of every other organisation.
 func (w *work) distinguish(o *Organization) error {
 	folded := foldName(o.Name)
-	for page := (Page{Limit: MaxPage}); !o.Distinct; {
-		all, next, err := w.Organizations(page)
-		if err != nil {
+	found, err := w.r.names.find(w, folded, o.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range found {
+		if other, err := w.Organization(id); err == nil {
+			o.Distinct = o.Distinct || id != o.ID && other.isNamed(folded)
+		} else if !errors.Is(err, ErrNotFound) {
 			return err
-		}
-		o.Distinct = slices.ContainsFunc(all, func(other Organization) bool { return other.ID != o.ID && other.isNamed(folded) })
-		if page.After = next; next == "" {
-			return nil
 		}
 	}
 	return nil
@@ -70,45 +116,6 @@ func (w *work) distinguishService(s *Service) error {
 		}
 	}
 	return nil
-}
-
-// Distinguish has the subjects of organisations differ that were registered under one
-// name before anybody looked at that. The one that was first keeps its subjects.
-func (r *Registrar) Distinguish(ctx context.Context) error {
-	return r.update(ctx, func(w *work) error {
-		first := make(map[string]Organization)
-		var all []Organization
-		for page := (Page{Limit: MaxPage}); ; {
-			some, next, err := w.Organizations(page)
-			if err != nil {
-				return err
-			}
-			all = append(all, some...)
-			if page.After = next; next == "" {
-				break
-			}
-		}
-		slices.SortStableFunc(all, func(a, b Organization) int { return a.CreatedAt.Compare(b.CreatedAt) })
-		for _, o := range all {
-			folded := foldName(o.Name)
-			if _, found := first[folded]; !found {
-				first[folded] = o
-				continue
-			}
-			if o.Distinct {
-				continue
-			}
-			o.Distinct = true
-			if err := w.PutOrganization(o); err != nil {
-				return err
-			}
-			w.Audit(System("policy.subjects"), ChangeVerb, AuditRecord{
-				Organization: o.ID, Subject: string(o.ID),
-				Detail: map[string]string{"subject": "has the service's id: organisation " + string(first[folded].ID) + " has the same name"},
-			})
-		}
-		return nil
-	})
 }
 
 // maxSerialNumber is ub-serial-number (RFC 5280, appendix A.1).

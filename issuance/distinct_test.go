@@ -1,7 +1,10 @@
 package issuance_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/postern-ca/postern/issuance"
 )
@@ -30,6 +33,8 @@ func TestTwoOrganizationsOfOneNameDiffer(t *testing.T) {
 		{"acme-3", "ACME  ag", "acme-3.reports"},
 		{"acme-4", "ＡＣＭＥ AG", "acme-4.reports"},
 		{"acme-5", "Acme\u00a0AG", "acme-5.reports"},
+		{"street", "Straße AG", ""},
+		{"street-2", "STRASSE AG", "street-2.reports"},
 		{"holding", "Acme AG Holding", ""},
 	} {
 		if got := h.subjectOf(c.id, c.name, "reports"); got != c.want {
@@ -89,19 +94,88 @@ func TestOrganizationsOfBeforeDiffer(t *testing.T) {
 				return err
 			}
 		}
+		for i, id := range []issuance.ServiceID{"acme.older", "acme.newer", "aaa.other"} {
+			if err := tx.PutService(issuance.Service{
+				ID: id, Organization: []issuance.OrgID{"acme", "acme", "aaa"}[i], Name: []string{"My page", "my PAGE", "My page"}[i], CreatedAt: h.now().AddDate(0, 0, i),
+			}); err != nil {
+				return err
+			}
+		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
+	// The older one takes the name of the newer, and is the one that differs.
+	h.ok(second(h.AddOrganization(t.Context(), h.staff, issuance.OrganizationRequest{Organization: issuance.Organization{ID: "old", Name: "Old"}})))
+	h.advance(time.Hour)
+	h.ok(second(h.AddOrganization(t.Context(), h.staff, issuance.OrganizationRequest{Organization: issuance.Organization{ID: "new", Name: "New"}})))
+	h.ok(second(h.ChangeOrganization(t.Context(), h.staff, "old", func(o *issuance.Organization) { o.Name = "New" })))
 	for range 2 {
 		h.ok(h.Distinguish(t.Context()))
 	}
 	h.ok(h.Read(t.Context(), func(tx issuance.Reader) error {
-		for id, want := range map[issuance.OrgID]bool{"acme": false, "aaa": true, "zzz": true} {
+		for id, want := range map[issuance.OrgID]bool{"acme": false, "aaa": true, "zzz": true, "old": true, "new": false} {
 			if o, err := tx.Organization(id); err != nil || o.Distinct != want {
 				t.Errorf("%s: got %+v, %v, want distinct %v", id, o, err, want)
 			}
 		}
+		for id, want := range map[issuance.ServiceID]bool{"acme.older": false, "acme.newer": true, "aaa.other": false} {
+			if s, err := tx.Service(id); err != nil || s.Distinct != want {
+				t.Errorf("%s: got %+v, %v, want distinct %v", id, s, err, want)
+			}
+		}
 		return nil
 	}))
+}
+
+// TestFormerNamesAreFew: renamed to and fro it has had two, and there is a limit.
+func TestFormerNamesAreFew(t *testing.T) {
+	h := newHouse(t)
+	rename := func(name string) (issuance.Organization, error) {
+		return h.ChangeOrganization(t.Context(), h.staff, "acme", func(o *issuance.Organization) { o.Name = name })
+	}
+	for i := range 20 {
+		o, err := rename([]string{"A", "B"}[i%2])
+		h.ok(err)
+		if len(o.FormerNames) > 3 {
+			t.Fatalf("after %d changes it has had the names %q", i+1, o.FormerNames)
+		}
+	}
+	for i := range 30 {
+		h.ok(second(rename(fmt.Sprint("Name ", i))))
+	}
+	_, err := rename("one more")
+	h.wantCode(err, issuance.CodeState)
+}
+
+// listings counts how often organisations are listed in a transaction that writes.
+type listings struct {
+	issuance.Store[issuance.Snapshot, issuance.Tx]
+	n *int
+}
+
+type listingTx struct {
+	issuance.Tx
+	n *int
+}
+
+func (l listings) Update(ctx context.Context, f func(issuance.Tx) error) error {
+	return l.Store.Update(ctx, func(tx issuance.Tx) error { return f(listingTx{tx, l.n}) })
+}
+
+func (l listingTx) Organizations(p issuance.Page) ([]issuance.Organization, string, error) {
+	*l.n++
+	return l.Tx.Organizations(p)
+}
+
+// TestManyOrganizationsAreReadOnce, and not again for each that is added.
+func TestManyOrganizationsAreReadOnce(t *testing.T) {
+	n := 0
+	h := newHouse(t, func(c *issuance.Config) { c.Store = listings{c.Store, &n} })
+	for i := range 20 {
+		h.subjectOf(issuance.OrgID(fmt.Sprint("many-", i)), fmt.Sprint("Many ", i), "reports")
+	}
+	if n != 1 {
+		t.Errorf("for 20 organisations all were listed %d times, want once", n)
+	}
 }

@@ -1,6 +1,9 @@
 package issuance
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Organization is a customer whose services get certificates.
 type Organization struct {
@@ -23,4 +26,24 @@ func (o *Organization) check() (err error) {
 	// 64 is ub-organization-name of RFC 5280, appendix A.
 	o.Name, err = CleanName("name", o.Name, 64)
 	return err
+}
+
+// maxFormerNames is how many names an organisation may have had: its record is read for
+// each of its certificates.
+const maxFormerNames = 32
+
+// formerly keeps name, which o had until now, among those that are in certificates, or
+// refuses one more.
+func (o *Organization) formerly(name string) error {
+	if slices.Contains(o.FormerNames, name) {
+		return nil
+	}
+	if len(o.FormerNames) >= maxFormerNames {
+		return &Error{
+			Kind: Conflict, Code: CodeState, Field: "name", Message: "the organisation has had 32 other names",
+			Hint: "keep its name, or add an organisation with the new one",
+		}
+	}
+	o.FormerNames = append(slices.Clone(o.FormerNames), name)
+	return nil
 }

@@ -3,6 +3,7 @@ package issuance
 import (
 	"cmp"
 	"context"
+	"net/netip"
 )
 
 // Origin is where a request came from: whatever comes of it has it in its audit
@@ -39,4 +40,16 @@ func (r AuditRecord) Whence() string {
 		return cmp.Or(r.Address, ServerOrigin)
 	}
 	return r.Address
+}
+
+// NetworkOf returns the network that address counts for wherever something is counted: an
+// IPv4 address itself, and the /64 of an IPv6 one, because a host has a /64 of addresses to
+// send from. It is the zero prefix if address is not one.
+func NetworkOf(address netip.Addr) netip.Prefix {
+	bits := 32
+	if address = address.Unmap(); address.Is6() {
+		bits = 64
+	}
+	network, _ := address.WithZone("").Prefix(bits)
+	return network
 }

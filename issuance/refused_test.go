@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/issuance/staff"
 )
@@ -72,7 +74,7 @@ func TestAFloodOfRefusedSignIns(t *testing.T) {
 	h.tokens.TellRefused(t.Context(), false)
 	h.tokens.TellRefused(t.Context(), true) // there is nothing more to tell
 	got := h.refusals()
-	if len(got) != 102 || got[0].Detail["more"] != "9900" || got[0].Detail["most"] != "4992 from 192.0.2.7/32" || got[0].Actor.Role != issuance.RoleSystem {
+	if len(got) != 102 || got[0].Detail["more"] != "9900" || got[0].Detail["strangers"] != "9900" || got[0].Detail["most"] != "4992 from 192.0.2.7/32" || got[0].Actor.Role != issuance.RoleSystem {
 		t.Errorf("after an hour there are %d records, the last one %+v", len(got), got[0])
 	}
 	if got[0].Whence() != issuance.ServerOrigin {
@@ -81,6 +83,48 @@ func TestAFloodOfRefusedSignIns(t *testing.T) {
 	h.refusedFrom("192.0.2.7", 0) // another hour
 	if n := len(h.refusals()); n != 103 {
 		t.Errorf("in the next hour there are %d records", n)
+	}
+}
+
+// TestAFloodOfKnownOnesHidesNoOther: each token and certificate has records of its own,
+// from whichever networks it is used.
+func TestAFloodOfKnownOnesHidesNoOther(t *testing.T) {
+	h := newHouse(t)
+	refuse := func(by issuance.Actor, times int) (recorded int) {
+		t.Helper()
+		for i := range times {
+			ctx := issuance.WithOrigin(t.Context(), issuance.Origin{Address: fmt.Sprintf("2001:db8:%x::1", i)})
+			h.tokens.Refuse(ctx, by, staff.WrongCertificate, "")
+		}
+		for _, r := range h.refusals() {
+			if r.Actor.ID == by.ID {
+				recorded++
+			}
+		}
+		return recorded
+	}
+	for i := range 20 {
+		by := issuance.Actor{Role: issuance.RoleService, ID: fmt.Sprintf("%020x", i)}
+		if got := refuse(by, 10); got != 8 {
+			t.Errorf("certificate %d has %d records, want 8", i, got)
+		}
+	}
+	for _, id := range []string{"tok-1", "tok-2"} {
+		if got := refuse(issuance.Actor{Role: issuance.RoleOfficer, ID: id}, 11); got != 8 {
+			t.Errorf("token %s has %d records, want 8", id, got)
+		}
+	}
+	if got := refuse(issuance.Actor{}, 101); got != 100 {
+		t.Errorf("%d records of strangers, want 100", got)
+	}
+	h.advance(time.Hour)
+	h.tokens.TellRefused(t.Context(), false)
+	d := h.refusals()[0].Detail
+	want := map[string]string{
+		"more": "47", "certificates": "40", "tokens": "6", "strangers": "1", "networks": "1", "most": "1 from 2001:db8:64::/64", "since": d["since"],
+	}
+	if diff := cmp.Diff(want, d); diff != "" {
+		t.Errorf("the count of the rest (-want +got):\n%s", diff)
 	}
 }
 

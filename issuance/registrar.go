@@ -58,6 +58,7 @@ type Registrar struct {
 	flights  flights
 	reserved reservations
 	watch    clockWatch
+	names    namesakes
 }
 
 // New returns a registrar, or an error that names what is missing in c.

@@ -3,7 +3,6 @@ package issuance
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -73,8 +72,7 @@ func (r *Registrar) ChangeOrganization(
 			return err
 		}
 		if o.Name != old.Name {
-			o.FormerNames = append(slices.Clone(old.FormerNames), old.Name)
-			if err := w.distinguish(&o); err != nil {
+			if err := errors.Join(o.formerly(old.Name), w.distinguish(&o)); err != nil {
 				return err
 			}
 		}

@@ -2,10 +2,6 @@ package staff
 
 import (
 	"context"
-	"net/netip"
-	"strconv"
-	"sync"
-	"time"
 
 	"github.com/postern-ca/postern/issuance"
 )
@@ -21,34 +17,6 @@ const (
 	WrongProxy       = "proxy"              // it has not proven who it is
 )
 
-// Refused sign-ins must not fill the database: in an hour, so many of one network
-// and of all have a record of their own. The others are counted, in one record. Those
-// of somebody whom we know are counted apart: made-up tokens cannot hide the use of a
-// revoked one.
-const (
-	refusedWindow  = time.Hour
-	refusedOfOne   = 8
-	refusedOfAll   = 100
-	mostNetworks   = 4096 // that are told apart
-	severalRefused = "more"
-)
-
-// refusals counts the refused sign-ins of an hour. The zero value is ready for use.
-type refusals struct {
-	mu       sync.Mutex
-	since    time.Time // zero: nothing was counted yet
-	own      map[group]int
-	ownAll   map[bool]int
-	more     int // without a record of their own
-	networks map[netip.Prefix]int
-}
-
-// group is what a limit is for.
-type group struct {
-	network netip.Prefix
-	known   bool
-}
-
 // Refuse records that somebody was not let in: by is who it was, the zero Actor if
 // nobody knows. The secret that was shown is never recorded. An error is logged:
 // whoever is refused must not learn of it.
@@ -56,11 +24,10 @@ func (o *Office) Refuse(ctx context.Context, by issuance.Actor, why, asked strin
 	// The client may go away, and it must be on record all the same.
 	ctx = context.WithoutCancel(ctx)
 	o.tell(ctx, o.refused.ended(o.Desk.Now()))
-	known := by.ID != ""
-	if !o.refused.count(issuance.OriginOf(ctx).Address, known, o.Desk.Now()) {
+	if !o.refused.count(issuance.OriginOf(ctx).Address, by, o.Desk.Now()) {
 		return
 	}
-	if !known {
+	if by.ID == "" {
 		by = issuance.Actor{Role: issuance.RoleStranger}
 	}
 	detail := map[string]string{"reason": why}
@@ -94,68 +61,4 @@ func (o *Office) record(ctx context.Context, by issuance.Actor, detail map[strin
 	if err != nil {
 		o.Desk.Log.Error("a refused sign-in could not be recorded", "error", err)
 	}
-}
-
-// count counts a sign-in from address, and reports whether it gets a record.
-func (r *refusals) count(address string, known bool, now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.since.IsZero() {
-		r.since, r.own, r.ownAll, r.networks = now, map[group]int{}, map[bool]int{}, map[netip.Prefix]int{}
-	}
-	of := group{network(address), known}
-	_, seen := r.own[of]
-	if (seen || len(r.own) < mostNetworks) && r.own[of] < refusedOfOne && r.ownAll[known] < refusedOfAll {
-		r.own[of]++
-		r.ownAll[known]++
-		return true
-	}
-	r.more++
-	if _, seen := r.networks[of.network]; seen || len(r.networks) < mostNetworks {
-		r.networks[of.network]++
-	}
-	return false
-}
-
-// ended begins anew if the hour is over, and returns what a record tells of the one
-// before, nil if it has nothing to tell.
-func (r *refusals) ended(now time.Time) map[string]string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.since.IsZero() || now.Sub(r.since).Abs() < refusedWindow { // the clock may have been ahead
-		return nil
-	}
-	since, more, networks := r.since, r.more, r.networks
-	r.since, r.more = time.Time{}, 0
-	if more == 0 {
-		return nil
-	}
-	detail := map[string]string{
-		severalRefused: strconv.Itoa(more), "since": since.UTC().Format(time.RFC3339),
-		"networks": strconv.Itoa(len(networks)),
-	}
-	var most netip.Prefix
-	for n, count := range networks {
-		if count > networks[most] {
-			most = n
-		}
-	}
-	if most.IsValid() {
-		detail["most"] = strconv.Itoa(networks[most]) + " from " + most.String()
-	}
-	return detail
-}
-
-// network returns what address belongs to: an IPv6 host has a /64 to send from.
-func network(address string) netip.Prefix {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	bits := 32
-	if a = a.Unmap().WithZone(""); a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits)
-	return p
 }

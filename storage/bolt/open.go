@@ -48,7 +48,7 @@ func (s *Store) loadMapped(steps []migration) (err error) {
 	if err := migrate(s.db, steps, s.opts); err != nil {
 		return err
 	}
-	return checkKey(s.db, s.opts.Key)
+	return checkKey(s.db, s.opts)
 }
 
 // openFile opens the bbolt file, with mode 0600, and makes its name durable.

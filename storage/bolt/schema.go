@@ -1,14 +1,12 @@
 package bolt
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/postern-ca/postern/issuance"
-	"github.com/postern-ca/postern/storage/seal"
 )
 
 // Buckets that code outside of the tables names.
@@ -95,34 +93,6 @@ func migrate(db *bbolt.DB, steps []migration, o Options) error {
 			}
 		}
 		return meta.Put([]byte(schemaKey), binary.BigEndian.AppendUint64(nil, want))
-	})
-}
-
-// checkKey refuses a database whose secrets were sealed with keys that r has
-// not, before anything depends on them.
-func checkKey(db *bbolt.DB, r *seal.Ring) error {
-	ref := issuance.SecretRef{Kind: "check"}
-	known := []byte("postern")
-	return db.Update(func(b *bbolt.Tx) error {
-		meta := b.Bucket([]byte(metaBucket))
-		if old := meta.Get([]byte(sealKey)); old != nil {
-			got, err := r.Open(ref, old)
-			if err != nil || !bytes.Equal(got.Reveal(), known) {
-				return issuance.Invalidf("seal.key_file", "this key file does not belong to this database",
-					"restore the key file that the database was created with; after a change of keys, it must still contain the old one")
-			}
-			if r.Fresh(old) {
-				return nil
-			}
-		}
-		sealed, err := r.Seal(ref, issuance.NewSecret(known))
-		if err != nil {
-			return err
-		}
-		if err := sealAgain(b.Bucket([]byte(secretsBucket)), r); err != nil {
-			return fmt.Errorf("sealing the secrets with the new key: %w", err)
-		}
-		return meta.Put([]byte(sealKey), sealed)
 	})
 }
 

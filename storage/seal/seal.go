@@ -79,6 +79,10 @@ func (r *Ring) Fresh(sealed []byte) bool {
 	return len(sealed) >= header && keyID(sealed[1:]) == r.keys[0].id
 }
 
+// Several reports whether the ring has more keys than the first, so that there may be
+// secrets to be sealed again.
+func (r *Ring) Several() bool { return len(r.keys) > 1 }
+
 // derive returns the cipher and nonce of the one envelope that has salt.
 func (k key) derive(salt []byte) (cipher.AEAD, []byte, error) {
 	material, err := hkdf.Key(sha256.New, k.secret, salt, "postern seal 1", 32+nonceSize)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // Connections limits the connections of one listener, in total and for each address. At
@@ -189,5 +191,5 @@ func (l *Connections) groupOf(remote net.Addr) *group {
 	}
 	address := tcp.AddrPort().Addr().Unmap().WithZone("")
 	exempt := slices.ContainsFunc(l.Exempt, func(p netip.Prefix) bool { return p.Contains(address) })
-	return l.groupsOf(exempt).get(Network(address), exempt)
+	return l.groupsOf(exempt).get(issuance.NetworkOf(address), exempt)
 }

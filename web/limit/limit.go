@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/postern-ca/postern/issuance"
 )
 
 // Limit is how many requests one address may send.
@@ -58,7 +60,7 @@ func (l *Limiter) Take(address netip.Addr) (wait time.Duration) {
 
 // bucket returns the bucket of the network that address is in.
 func (l *Limiter) bucket(address netip.Addr) *rate.Limiter {
-	network := Network(address)
+	network := issuance.NetworkOf(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if b, ok := l.young[network]; ok {

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/postern-ca/postern/web/limit"
+	"github.com/postern-ca/postern/issuance"
 )
 
 // maxWait is how long a request may wait for a change: less than the minute after
@@ -55,7 +55,7 @@ func newWaiters(limit int) *waiters {
 
 // enter takes a place; the caller gives it back with leave.
 func (w *waiters) enter(address netip.Addr) (leave func(), ok bool) {
-	network := limit.Network(address)
+	network := issuance.NetworkOf(address)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.all >= w.max || w.of[network] >= w.maxOfOne {
