@@ -79,7 +79,9 @@ func openRecovery(cfg *config.Config, log *slog.Logger, now func() time.Time) (r
 		return r, err
 	}
 	// Its lock comes first: a server that runs is not disturbed.
-	if r.store, err = bolt.Open(bolt.Options{Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log, Existing: true}); err != nil {
+	if r.store, err = bolt.Open(bolt.Options{
+		Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log, Existing: true,
+	}); err != nil {
 		return r, err
 	}
 	if r.authority, err = ca.Open(ca.OpenOptions{
@@ -123,7 +125,10 @@ func (r *recovery) accept(ctx context.Context, found ca.Found, hold bool) (issua
 		least = max(least, r.journal.Last.CRLs[ca.RootID])
 		delete(r.journal.Last.CRLs, ca.RootID)
 	}
-	e := issuance.Witness{Base: base, Journal: r.journal, CRLs: found.Issuing, HoldAll: hold, Issuers: make(map[string]time.Time), By: local.Caller("restore")}
+	e := issuance.Witness{
+		Base: base, Journal: r.journal, CRLs: found.Issuing, HoldAll: hold,
+		Issuers: make(map[string]time.Time), By: local.Caller("restore"),
+	}
 	if last, _ := r.mark.file.Last(); last.Audit <= base.Audit { // otherwise the copy is older, and lacks that record
 		if e.Contradiction, err = r.mark.contradiction(ctx); err != nil {
 			return issuance.Loss{}, err

@@ -130,7 +130,10 @@ func (r *refusals) ended(now time.Time) map[string]string {
 	if more == 0 {
 		return nil
 	}
-	detail := map[string]string{severalRefused: strconv.Itoa(more), "since": since.UTC().Format(time.RFC3339), "networks": strconv.Itoa(len(networks))}
+	detail := map[string]string{
+		severalRefused: strconv.Itoa(more), "since": since.UTC().Format(time.RFC3339),
+		"networks": strconv.Itoa(len(networks)),
+	}
 	var most netip.Prefix
 	for n, count := range networks {
 		if count > networks[most] {

@@ -20,10 +20,12 @@ func listByEnd(b *bbolt.Tx) error {
 	old := b.Bucket([]byte(name + indexSuffix))
 	for _, t := range []tag{byExpiry, byNeed} {
 		c := old.Cursor()
-		for k, _ := c.Seek([]byte{byte(t)}); bytes.HasPrefix(k, []byte{byte(t)}); k, _ = c.Seek([]byte{byte(t)}) {
-			if err := old.Delete(bytes.Clone(k)); err != nil {
+		for k, _ := c.Seek([]byte{byte(t)}); bytes.HasPrefix(k, []byte{byte(t)}); {
+			k = bytes.Clone(k)
+			if err := old.Delete(k); err != nil {
 				return err
 			}
+			k, _ = c.Seek(k) // from the first on, it would pass all leaves that are empty by now
 		}
 	}
 	return nil

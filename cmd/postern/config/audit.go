@@ -2,8 +2,8 @@ package config
 
 import "time"
 
-// Audit says when checkpoints of the audit records are signed, and where they go
-// beside the log.
+// Audit says when checkpoints of the audit records are signed, and where they are sent
+// besides the log.
 type Audit struct {
 	CheckpointEvery   time.Duration `yaml:"checkpoint_every"`   // at the latest; one at each start, too
 	CheckpointRecords int           `yaml:"checkpoint_records"` // or after so many records
@@ -18,6 +18,7 @@ func (k checker) audit() {
 	k.within("audit.checkpoint_every", a.CheckpointEvery, time.Minute, 7*24*time.Hour)
 	k.between("audit.checkpoint_records", a.CheckpointRecords, 1, 1_000_000)
 	if a.CheckpointWebhook != "" {
-		k.endpoint("audit.checkpoint_webhook", a.CheckpointWebhook, "use the complete URL, for example https://audit.example.com/postern")
+		k.endpoint("audit.checkpoint_webhook", a.CheckpointWebhook,
+			"use the complete URL, for example https://audit.example.com/postern")
 	}
 }
