@@ -210,7 +210,7 @@ func TestTheDailyCheckKnowsTheMark(t *testing.T) {
 	last, _ := h.mark.file.Last()
 	defer func() { must(t, h.mark.file.Append(last)) }()
 	for want, change := range map[string]func(*issuance.Progress){
-		"was written anew":                            func(p *issuance.Progress) { p.Head = issuance.Digest(strings.Repeat("a", 64)) },
+		"was written anew": func(p *issuance.Progress) { p.Head = issuance.Digest(strings.Repeat("a", 64)) },
 		"the high-water mark knows of records up to ": func(p *issuance.Progress) { p.Audit += 100 },
 	} {
 		other := last
