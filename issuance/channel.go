@@ -61,6 +61,14 @@ func (n Notice) delayed(now time.Time) bool {
 	return n.State == Pending && (n.LastError != "" || now.Sub(n.dueSince()) > delayedAfter)
 }
 
+// stranded reports whether n, which carries c, is not sent any more, and only waits to
+// be dropped: it is too late for c, and a provider may have been given it, so that it
+// is not made anew by itself. A try that is under way may still succeed.
+func (n Notice) stranded(c OneTimeCode, now time.Time) bool {
+	onItsWay := n.Leased && now.Before(n.NextAt)
+	return n.State == Pending && n.Attempts > 0 && !onItsWay && c.late(now)
+}
+
 // watchAgain is how long staff are not told again of a channel that goes on failing.
 const watchAgain = 6 * time.Hour
 

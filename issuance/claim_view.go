@@ -48,7 +48,7 @@ type CodeView struct {
 	Made    bool      // one was made since the link was sent
 	Live    bool      // it can be entered
 	Spent   bool      // too many wrong tries
-	Waiting bool      // the provider has not accepted it yet
+	Waiting bool      // the provider has not accepted it yet, and will be asked to
 	Delayed bool      // and that takes long: the provider refused it, or the channel is paused
 	Failed  bool      // it could not be delivered; staff know
 	EndsAt  time.Time // zero while Waiting
@@ -171,7 +171,9 @@ func (l reading) lookCode(o *Order) (c CodeView, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.Waiting, c.Delayed, c.Failed = n.State == Pending, n.delayed(l.now), n.State == Failed
+	stranded := n.stranded(o.Code, l.now)
+	c.Waiting, c.Delayed = n.State == Pending && !stranded, n.delayed(l.now) && !stranded
+	c.Failed = n.State == Failed || stranded
 	c.Expired = c.Expired && !c.Delayed // one that nobody could hand over is made anew when it is sent
 	return c, nil
 }

@@ -22,7 +22,13 @@ func TestTheFirstTokenEndsAndIsNotMadeAgain(t *testing.T) {
 	if h.ok(err); who.Role != issuance.RoleAdministrator || who.Person() != "first administrator" {
 		t.Errorf("got %+v", who)
 	}
+	if works, err := h.tokens.Works(ctx, first); !works || err != nil {
+		t.Errorf("before: works %t, %v", works, err)
+	}
 	h.advance(1)
+	if works, err := h.tokens.Works(ctx, first); works || err != nil || len(h.refusals()) > 0 {
+		t.Errorf("after: works %t, %v; the server's own look is on record as %+v", works, err, h.refusals())
+	}
 	_, err = h.tokens.Authenticate(ctx, first)
 	h.wantCode(err, issuance.CodeUnauthenticated)
 	e, _ := err.(*issuance.Error)

@@ -27,6 +27,17 @@ type Witness struct {
 	// HoldAll puts every certificate on hold that the copy calls active: where
 	// nobody knows what was revoked since.
 	HoldAll bool
+	// Contradiction says how the copy is of another history than the journal, in
+	// words; "" if it is not.
+	Contradiction string
+	By            Actor // who takes it over; the zero Actor for the system itself
+}
+
+func (e Witness) by() Actor {
+	if e.By == (Actor{}) {
+		return System("restore")
+	}
+	return e.By
 }
 
 // Published is a complete CRL of an issuing CA that was found somewhere and verified.

@@ -38,7 +38,7 @@ func (a *acceptance) raise() error {
 			return err
 		}
 		if to.Audit > last { // the first record above the gap says that it is one
-			w.Audit(System("restore"), LoseVerb, AuditRecord{Detail: lostAudit(last+1, to)})
+			w.Audit(a.evidence.by(), LoseVerb, AuditRecord{Detail: lostAudit(last+1, to)})
 		}
 		return tx.RaiseHistory(to)
 	})
@@ -106,7 +106,7 @@ func (a *acceptance) put(w *work, r Revocation, done *Loss) error {
 	} else {
 		done.Held++
 	}
-	c.Comment, c.ChangedBy, c.ChangedAt = lossComment, System("restore"), r.At.UTC().Truncate(time.Second)
+	c.Comment, c.ChangedBy, c.ChangedAt = lossComment, a.evidence.by(), r.At.UTC().Truncate(time.Second)
 	if err := a.end(w, &c); err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (a *acceptance) complete() error {
 			if err := o.Complete(w.now); err != nil {
 				return false, err
 			}
-			w.audit(System("restore"), CompleteVerb, o, nil)
+			w.audit(a.evidence.by(), CompleteVerb, o, nil)
 			return true, nil
 		})
 		if err != nil {
@@ -246,7 +246,7 @@ func (a *acceptance) holdAll() error {
 	for cursor := ""; ; {
 		n, next := 0, ""
 		err := a.update(func(w *work, _ LossTx) (err error) {
-			n, next, err = holdSome(w, cursor)
+			n, next, err = a.holdSome(w, cursor)
 			return err
 		})
 		if err != nil {
@@ -260,7 +260,7 @@ func (a *acceptance) holdAll() error {
 }
 
 // holdSome puts one page of the certificates on hold that are active.
-func holdSome(w *work, cursor string) (n int, next string, err error) {
+func (a *acceptance) holdSome(w *work, cursor string) (n int, next string, err error) {
 	found, next, err := w.Tx.Certificates(CertificateQuery{
 		Status: Active, ExpiresFrom: w.now, Page: Page{After: cursor, Limit: MaxPage},
 	})
@@ -268,7 +268,7 @@ func holdSome(w *work, cursor string) (n int, next string, err error) {
 		return 0, "", err
 	}
 	for _, c := range found {
-		if err := c.Hold(System("restore"), "nobody knows whether it was revoked after the backup was made", w.now); err != nil {
+		if err := c.Hold(a.evidence.by(), "nobody knows whether it was revoked after the backup was made", w.now); err != nil {
 			return 0, "", err
 		}
 		if err := w.changed(c.ChangedBy, HoldVerb, c, c.Comment, nil); err != nil {
@@ -281,11 +281,15 @@ func holdSome(w *work, cursor string) (n int, next string, err error) {
 // record leaves the audit record of the whole.
 func (a *acceptance) record() error {
 	return a.update(func(w *work, _ LossTx) error {
-		w.Audit(System("restore"), RestoreVerb, AuditRecord{Detail: map[string]string{
+		detail := map[string]string{
 			"copy_of": stamp(a.loss.Base.At), "missing": strings.Join(a.loss.Known.Missing(a.loss.Base), "; "),
 			"revoked": itoa(a.loss.Revoked), "held": itoa(a.loss.Held),
 			"unknown": itoa(len(a.loss.Unknown)), "orders": itoa(len(a.loss.Orders)),
-		}})
+		}
+		if a.evidence.Contradiction != "" {
+			detail["contradicts"] = a.evidence.Contradiction
+		}
+		w.Audit(a.evidence.by(), RestoreVerb, AuditRecord{Detail: detail})
 		return nil
 	})
 }

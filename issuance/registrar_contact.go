@@ -95,7 +95,7 @@ func expiredError() *Error {
 
 // SendCode invalidates the old code and sends a new one. Cool-down and daily limit
 // are checked before the old code is changed; as long as the last code is still on
-// its way to the provider, it is kept.
+// its way to the provider, it is kept, unless it is too late to send it.
 func (r *Registrar) SendCode(ctx context.Context, token Secret) error {
 	var refused error
 	err := r.update(ctx, func(w *work) error {
@@ -150,7 +150,7 @@ func (w *work) lock(o *Order, c Contact) error {
 	return nil
 }
 
-// codeDelayed says so if the live code waits for its provider.
+// codeDelayed says so if the live code waits for its provider, and will be sent.
 func (l reading) codeDelayed(o *Order) error {
 	if !o.Code.Live || o.Code.Notice == "" {
 		return nil
@@ -159,7 +159,7 @@ func (l reading) codeDelayed(o *Order) error {
 	if err != nil {
 		return err
 	}
-	if n.delayed(l.now) {
+	if n.delayed(l.now) && !n.stranded(o.Code, l.now) {
 		return &Error{Kind: Unavailable, Code: CodeDelayed, Message: "the text message service does not respond; " +
 			"your code is waiting to be sent", Hint: "it is sent as soon as the service responds, and is valid only " +
 			"from then on", Retry: time.Minute}

@@ -69,7 +69,8 @@ func (w *work) lease(n Notice, lease time.Duration) (Dispatch, error) {
 }
 
 // renewed gives a code message that has waited for a paused channel a new code, if no
-// provider was given the old one.
+// provider was given the old one. One that may have been given to a provider is dropped
+// instead: its contact asks for another.
 func (w *work) renewed(n Notice) (Notice, error) {
 	if n.Kind != CodeNotice || n.Attempts > 0 {
 		return n, nil

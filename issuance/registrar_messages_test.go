@@ -84,6 +84,49 @@ func TestAContactIsToldOfAPausedChannel(t *testing.T) {
 	h.ok(err)
 }
 
+// TestACodeThatCannotBeSentIsNotWaitedFor has a try at a code that a provider may have
+// accepted, and then a channel that pauses: once it is too late for that code, it is
+// not made anew either, and its contact can ask for another at once.
+func TestACodeThatCannotBeSentIsNotWaitedFor(t *testing.T) {
+	h := newHouse(t)
+	h.invited()
+	ctx := t.Context()
+	token := h.post(issuance.Mail)[0].Secret
+	for _, out := range []issuance.Outcome{
+		{Err: errors.New("503")}, {Err: errors.New("401"), Uncharged: true, RetryAfter: time.Minute},
+	} {
+		h.advance(time.Second)
+		taken, err := h.TakeNotices(ctx, issuance.SMS, 1, time.Minute)
+		h.ok(err)
+		h.ok(h.Settle(ctx, taken[0].Notice.ID, out))
+	}
+	for _, at := range []struct {
+		pass                     time.Duration
+		waiting, failed, expired bool
+	}{
+		{h.cfg.Policy.CodeCooldown, true, false, false},
+		{5 * time.Minute, false, true, false},
+		{30 * time.Minute, false, true, true},
+	} {
+		h.advance(at.pass)
+		v, err := h.Look(ctx, token, issuance.Secret{})
+		h.ok(err)
+		if c := v.Code; c.Waiting != at.waiting || c.Delayed != at.waiting || c.Failed != at.failed || c.Expired != at.expired {
+			t.Errorf("after another %s: %+v, want %+v", at.pass, c, at)
+		}
+		if at.waiting {
+			h.wantCode(h.SendCode(ctx, token), issuance.CodeDelayed)
+		}
+	}
+	h.ok(h.SendCode(ctx, token))
+	sent := h.post(issuance.SMS)
+	if len(sent) != 1 {
+		t.Fatalf("%d codes were sent, want the new one", len(sent))
+	}
+	_, err := h.Verify(ctx, token, string(sent[0].Secret.Reveal()))
+	h.ok(err)
+}
+
 // postLater is post after what was refused a second ago is due again.
 func (h *house) postLater(channel issuance.Channel) []issuance.Dispatch {
 	h.advance(time.Second)

@@ -151,12 +151,20 @@ func TestAForgedAuditLogIsFound(t *testing.T) {
 	whole, err = os.ReadFile(m.file(databaseFile))
 	must(t, err)
 
+	mark, err := os.ReadFile(m.file("postern.mark"))
+	must(t, err)
 	again(func(f forger) { f.change(3); f.link() })
 	_, err = m.open()
 	if err == nil {
 		t.Fatal("a log that was written anew is served")
 	}
 	wantSaid(t, err.Error(), "not the one of the high-water mark", "its link is")
+	if status, said := m.run("restore", "--accept-loss"); status != 0 {
+		t.Fatal(said)
+	}
+	m.serve().wantContradiction(t)
+	m.down()
+	must(t, os.WriteFile(m.file("postern.mark"), mark, 0o600))
 	again(func(f forger) { f.cut(2) })
 	if _, err = m.open(); err == nil {
 		t.Fatal("a log that was cut is served")
@@ -179,6 +187,20 @@ func TestAForgedAuditLogIsFound(t *testing.T) {
 	}
 }
 
+// wantContradiction wants on record that a database was accepted which was not the one
+// of the mark, and by whom.
+func (h *house) wantContradiction(t *testing.T) {
+	t.Helper()
+	must(t, h.store.View(t.Context(), func(tx issuance.Snapshot) error {
+		found, _, err := tx.Audit(issuance.AuditQuery{Did: issuance.RestoreVerb, Page: issuance.Page{Limit: 1}})
+		if err == nil && (len(found) != 1 || !strings.Contains(found[0].Detail["contradicts"], "not the one that was noted") ||
+			found[0].Actor.ID != "restore" || !strings.HasSuffix(found[0].Actor.Name, " on the server's machine")) {
+			t.Errorf("on record is %+v", found)
+		}
+		return err
+	}))
+}
+
 // TestTheDailyCheckKnowsTheMark: records that are right by themselves, and not those that
 // were noted, are found while the server runs, too.
 func TestTheDailyCheckKnowsTheMark(t *testing.T) {
@@ -188,7 +210,7 @@ func TestTheDailyCheckKnowsTheMark(t *testing.T) {
 	last, _ := h.mark.file.Last()
 	defer func() { must(t, h.mark.file.Append(last)) }()
 	for want, change := range map[string]func(*issuance.Progress){
-		"was written anew":                            func(p *issuance.Progress) { p.Head = issuance.Digest(strings.Repeat("a", 64)) },
+		"was written anew": func(p *issuance.Progress) { p.Head = issuance.Digest(strings.Repeat("a", 64)) },
 		"the high-water mark knows of records up to ": func(p *issuance.Progress) { p.Audit += 100 },
 	} {
 		other := last

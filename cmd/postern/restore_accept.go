@@ -15,6 +15,7 @@ import (
 
 	"github.com/postern-ca/postern/ca"
 	"github.com/postern-ca/postern/cmd/postern/config"
+	"github.com/postern-ca/postern/cmd/postern/local"
 	"github.com/postern-ca/postern/issuance"
 	"github.com/postern-ca/postern/storage/bolt"
 	"github.com/postern-ca/postern/storage/mark"
@@ -124,7 +125,15 @@ func (r *recovery) accept(ctx context.Context, found ca.Found, hold bool) (issua
 		least = max(least, r.journal.Last.CRLs[ca.RootID])
 		delete(r.journal.Last.CRLs, ca.RootID)
 	}
-	e := issuance.Witness{Base: base, Journal: r.journal, CRLs: found.Issuing, HoldAll: hold, Issuers: make(map[string]time.Time)}
+	e := issuance.Witness{
+		Base: base, Journal: r.journal, CRLs: found.Issuing, HoldAll: hold,
+		Issuers: make(map[string]time.Time), By: local.Caller("restore"),
+	}
+	if last, _ := r.mark.file.Last(); last.Audit <= base.Audit { // otherwise the copy is older, and lacks that record
+		if e.Contradiction, err = r.mark.contradiction(ctx); err != nil {
+			return issuance.Loss{}, err
+		}
+	}
 	for _, i := range r.authority.Issuers() {
 		e.Issuers[i.ID] = i.Certificate.NotAfter
 	}

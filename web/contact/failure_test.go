@@ -111,6 +111,12 @@ func TestEveryFailureHasItsWords(t *testing.T) {
 			b.pass(40 * time.Minute)
 			b.get("/claim")
 		}},
+		"too late to be sent": {keys: []string{"ask.failed", "ask.button"}, bring: func(b *browser, id issuance.OrderID) {
+			b.pass(2 * time.Minute)
+			b.post("/claim/code").refuse(false)
+			b.pass(6 * time.Minute)
+			b.get("/claim")
+		}},
 		"undeliverable": {keys: []string{"ask.failed", "ask.button"}, bring: func(b *browser, id issuance.OrderID) {
 			b.pass(2 * time.Minute)
 			b.post("/claim/code").refuse(true)

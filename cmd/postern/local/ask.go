@@ -2,10 +2,10 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/postern-ca/postern/cmd/postern/safedir"
@@ -18,22 +18,25 @@ const (
 	glance = 50 * time.Millisecond
 	// patience is how long it waits: the server looks for requests every second.
 	patience = 20 * time.Second
+	// grace is how long it waits for the answer to a request that the server has taken,
+	// even if it is interrupted.
+	grace = 5 * time.Second
 )
 
 // Ask has the server whose data directory is dir add a token, and returns its id and
-// its secret.
+// its secret. With an error there is no token, unless the error says that there may be.
 func Ask(ctx context.Context, dir string, q Request) (staff.TokenID, issuance.Secret, error) {
 	root, err := safedir.Open(dir)
 	if err != nil {
-		return "", issuance.Secret{}, mine(dir, err)
+		return "", issuance.Secret{}, mine(err)
 	}
 	defer root.Close()
-	secret := staff.NewSecret()
+	secret, name := staff.NewSecret(), rand.Text()
 	q.Digest = issuance.DigestOf(secret)
-	if err := place(root, q); err != nil {
-		return "", issuance.Secret{}, mine(dir, err)
+	if err := write(root, requestFile+name, q); err != nil {
+		return "", issuance.Secret{}, mine(err)
 	}
-	a, err := await(ctx, root, q.Digest)
+	a, err := await(ctx, root, name)
 	switch {
 	case err != nil:
 		return "", issuance.Secret{}, err
@@ -43,69 +46,74 @@ func Ask(ctx context.Context, dir string, q Request) (staff.TokenID, issuance.Se
 	return a.ID, secret, nil
 }
 
-// place writes the request. One that nobody can still wait for is replaced.
-func place(root *os.Root, q Request) error {
-	info, err := root.Lstat(requestFile)
-	if err == nil && time.Since(info.ModTime()).Abs() > validFor {
-		err = root.Remove(requestFile)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return write(root, requestFile, q)
-}
-
 // mine says what to do if the data directory is not the user's.
-func mine(dir string, err error) error {
-	if errors.Is(err, fs.ErrExist) {
-		return &issuance.Error{
-			Kind: issuance.Conflict, Message: "another request for a token is in " + filepath.Join(dir, requestFile),
-			Hint: "wait for a minute, and run this again",
-		}
-	}
+func mine(err error) error {
 	return &issuance.Error{
 		Kind: issuance.Denied, Message: "the data directory cannot be used: " + err.Error(),
 		Hint: "run this as the user that runs the server, for example with `runuser -u postern --` in front, " +
-			"and name the server's data directory with --data or --config",
+			"and name the server's data directory with --data or --config; its file system must keep the owner and mode of files",
 	}
 }
 
-// await waits for the answer about digest. The request is gone afterwards.
-func await(ctx context.Context, root *os.Root, digest issuance.Digest) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+// await waits for the answer to a request. The request is gone afterwards.
+func await(ctx context.Context, root *os.Root, name string) (answer, error) {
+	waiting, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	if a, err := answered(waiting, root, name); !errors.Is(err, fs.ErrNotExist) {
+		return a, err
+	}
+	switch err := root.Remove(requestFile + name); {
+	case err == nil:
+		return answer{}, untaken(ctx)
+	case !errors.Is(err, fs.ErrNotExist):
+		return answer{}, err
+	}
+	waiting, stop = context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer stop()
+	a, err := answered(waiting, root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = unanswered()
+	}
+	return a, err
+}
+
+// untaken says why a request was taken back, which the server has not seen.
+func untaken(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return &issuance.Error{
+			Kind: issuance.Unavailable, Message: "interrupted before the server answered: no token was created", Hint: "run this again",
+		}
+	}
+	return &issuance.Error{
+		Kind: issuance.Unavailable, Message: "the server did not answer: it does not run, or has another data directory",
+		Hint: "start it with `postern serve`, then run this again while it runs; if it runs, its log says why it did not answer",
+	}
+}
+
+// unanswered says what to do about a request that the server has taken.
+func unanswered() error {
+	return &issuance.Error{
+		Kind: issuance.Unavailable, Message: "the server took the request and has not answered: there may be a token whose secret nobody has",
+		Hint: "see the server's log, then run this again; revoke the other token if `postern token list` has it",
+	}
+}
+
+// answered takes the answer to a request, for which it waits until ctx is done; then
+// it is [fs.ErrNotExist].
+func answered(ctx context.Context, root *os.Root, name string) (a answer, err error) {
 	look := time.NewTicker(glance)
 	defer look.Stop()
 	for {
-		a, err := answered(root, digest)
+		if _, err = read(root, answerFile+name, &a); err == nil {
+			return a, root.Remove(answerFile + name)
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return a, err
+			return answer{}, err
 		}
 		select {
 		case <-look.C:
-			continue
 		case <-ctx.Done():
-		}
-		if err := root.Remove(requestFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return answer{}, err
 		}
-		if a, err := answered(root, digest); err == nil { // at the last moment
-			return a, nil
-		}
-		return answer{}, &issuance.Error{
-			Kind: issuance.Unavailable, Message: "the server did not answer: it does not run, or has another data directory",
-			Hint: "start it with `postern serve`, then run this again while it runs",
-		}
 	}
-}
-
-// answered takes the answer about digest.
-func answered(root *os.Root, digest issuance.Digest) (a answer, err error) {
-	if _, err := read(root, answerFile, &a); err != nil {
-		return a, err
-	}
-	if a.Digest != digest { // to a command that was killed
-		return answer{}, fs.ErrNotExist
-	}
-	return a, root.Remove(answerFile)
 }

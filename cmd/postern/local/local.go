@@ -4,16 +4,19 @@
 // the keys as well, so the file is proof enough.
 //
 // No secret passes: the command makes the token's secret, and the server gets its digest.
+//
+// Each request has a name of its own, so that several do not meet. The command writes
+// it; the server takes it by another name, which only one of the two can do or undo;
+// the answer has the same name again. What a crash of either leaves is removed by the
+// server after a minute.
 package local
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"os/user"
+	"strings"
 	"time"
 
 	"github.com/postern-ca/postern/cmd/postern/safedir"
@@ -21,10 +24,13 @@ import (
 	"github.com/postern-ca/postern/issuance/staff"
 )
 
-// The files in the data directory: both are gone once the command has ended.
+// What the files in the data directory are called, before the name of the request: all
+// are gone once the command has ended.
 const (
-	requestFile = "token.request"
-	answerFile  = "token.answer"
+	requestFile = "token.request."
+	takenFile   = "token.taken."
+	answerFile  = "token.answer."
+	partFile    = "token.part." // one that is being written
 )
 
 const (
@@ -45,111 +51,110 @@ type Request struct {
 
 // answer is what came of a request.
 type answer struct {
-	Digest  issuance.Digest `json:"digest"`
-	ID      staff.TokenID   `json:"id,omitempty"`
-	Problem string          `json:"problem,omitempty"`
-	Hint    string          `json:"hint,omitempty"`
+	ID      staff.TokenID `json:"id,omitempty"`
+	Problem string        `json:"problem,omitempty"`
+	Hint    string        `json:"hint,omitempty"`
 }
 
-// Serve answers the request in dir, if there is one. add adds the token, and may be
-// called twice for one request.
+// refusal returns what the command is told of err, the rest of which is for the log.
+func refusal(err error) (a answer, rest error) {
+	if e, ok := errors.AsType[*issuance.Error](err); ok {
+		return answer{Problem: e.Error(), Hint: e.Hint}, nil
+	}
+	return answer{Problem: "the token could not be stored", Hint: "the server's log says why"}, err
+}
+
+// Serve answers the requests in dir. add adds a token, and may be called twice for one
+// request.
 func Serve(dir string, add func(by issuance.Actor, q Request) (staff.Token, error)) error {
-	if _, err := os.Lstat(dir + string(os.PathSeparator) + requestFile); errors.Is(err, fs.ErrNotExist) {
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var root *os.Root
+	for _, at := range names {
+		if !strings.HasPrefix(at.Name(), "token.") {
+			continue
+		}
+		if root == nil {
+			if root, err = safedir.Open(dir); err != nil {
+				return err
+			}
+			defer root.Close()
+		}
+		err = errors.Join(err, serve(root, at.Name(), add))
+	}
+	return err
+}
+
+// serve does what is to be done with the file called name.
+//
+//  1. A request is taken: its command cannot take it back from now on.
+//  2. Its token is added. A crash now leaves what was taken, which is answered by the
+//     next call, with the same token.
+//  3. The answer is written, and what was taken is removed.
+func serve(root *os.Root, name string, add func(issuance.Actor, Request) (staff.Token, error)) error {
+	id, isRequest := strings.CutPrefix(name, requestFile)
+	if isRequest {
+		switch err := root.Rename(name, takenFile+id); {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // taken back
+		case err != nil:
+			return err
+		}
+	} else if taken, isTaken := strings.CutPrefix(name, takenFile); isTaken {
+		id = taken
+	} else {
+		return forget(root, name)
+	}
+	a, err := reply(root, takenFile+id, add)
+	return errors.Join(err, write(root, answerFile+id, a), root.Remove(takenFile+id))
+}
+
+// reply returns the answer to the request in the file called name; the error is for the
+// log.
+func reply(root *os.Root, name string, add func(issuance.Actor, Request) (staff.Token, error)) (answer, error) {
+	var q Request
+	info, err := read(root, name, &q)
+	if err != nil {
+		err = fmt.Errorf("the server cannot take the request: %w", err)
+		return answer{Problem: err.Error(), Hint: "run this as the user that runs the server"}, err
+	}
+	if err := fresh(info); err != nil {
+		a, _ := refusal(err)
+		return a, err
+	}
+	t, err := add(Actor("local", safedir.Owner(info)), q)
+	if err != nil {
+		return refusal(err)
+	}
+	return answer{ID: t.ID}, nil
+}
+
+// fresh refuses a request of another time: nobody can still wait for it.
+func fresh(info fs.FileInfo) error {
+	now := time.Now()
+	if now.Sub(info.ModTime()).Abs() <= validFor {
 		return nil
 	}
-	root, err := safedir.Open(dir)
-	if err != nil {
-		return err
+	return &issuance.Error{
+		Kind: issuance.Conflict, Message: "a request for a token was not answered: its file is of " +
+			info.ModTime().UTC().Format(time.RFC3339) + ", and it is " + now.UTC().Format(time.RFC3339),
+		Hint: "run this again; if it is refused again, set the clock of the machine that has the data directory",
 	}
-	defer root.Close()
-	var q Request
-	info, err := read(root, requestFile, &q)
+}
+
+// forget removes a file that a crash left.
+func forget(root *os.Root, name string) error {
+	if !strings.HasPrefix(name, answerFile) && !strings.HasPrefix(name, partFile) {
+		return nil
+	}
+	info, err := root.Lstat(name)
+	if err == nil && fresh(info) != nil {
+		err = root.Remove(name)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // taken back
+		return nil
 	}
-	// A crash after add leaves the request: it is answered again, with the same token.
-	if err == nil {
-		err = reply(root, info, q, add)
-	}
-	return errors.Join(err, root.Remove(requestFile))
-}
-
-func reply(root *os.Root, info fs.FileInfo, q Request, add func(issuance.Actor, Request) (staff.Token, error)) error {
-	if age := time.Since(info.ModTime()); age > validFor {
-		return fmt.Errorf("a request for a token is %s old; it was not answered", age.Round(time.Second))
-	}
-	t, err := add(issuance.Actor{Role: issuance.RoleSystem, ID: "local", Name: userOf(info) + " on the server's machine"}, q)
-	a := answer{Digest: q.Digest, ID: t.ID}
-	if e, ok := errors.AsType[*issuance.Error](err); ok {
-		a.Problem, a.Hint = e.Error(), e.Hint
-		err = nil
-	} else if err != nil {
-		a.Problem = "the token could not be stored; the server's log says why"
-	}
-	if old := root.Remove(answerFile); old != nil && !errors.Is(old, fs.ErrNotExist) {
-		err = errors.Join(err, old)
-	}
-	return errors.Join(err, write(root, answerFile, a))
-}
-
-// userOf returns who owns a file, as people call them.
-func userOf(info fs.FileInfo) string {
-	id := safedir.Owner(info)
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
-	}
-	return "user " + id
-}
-
-// read reads a file that belongs to us or to root alone.
-func read(root *os.Root, name string, into any) (fs.FileInfo, error) {
-	f, err := existing(root, name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxBytes))
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	return f.Stat()
-}
-
-// existing opens a file that is there, and is no link and nobody else's.
-func existing(root *os.Root, name string) (*os.File, error) {
-	if _, err := root.Lstat(name); err != nil {
-		return nil, err
-	}
-	f, err := safedir.File(root, name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	if err := safedir.Private(f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// write writes a file that must not be there yet, whole or not at all.
-func write(root *os.Root, name string, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	part := name + ".new"
-	if err := root.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = root.Link(part, name) // unlike a rename, refuses to replace
-	}
-	return errors.Join(err, root.Remove(part))
+	return err
 }
