@@ -84,6 +84,35 @@ func TestAFloodOfRefusedSignIns(t *testing.T) {
 	}
 }
 
+// TestOneOfManyKnownIsNotHidden has an expired certificate, and a token, be shown again
+// and again from everywhere, and then another token.
+func TestOneOfManyKnownIsNotHidden(t *testing.T) {
+	h := newHouse(t)
+	shown := func(id, why string, n int) {
+		for i := range n {
+			ctx := issuance.WithOrigin(t.Context(), issuance.Origin{Address: fmt.Sprintf("2001:db8:0:%x::1", i)})
+			h.tokens.Refuse(ctx, issuance.Actor{Role: issuance.RoleOfficer, ID: id}, why, "")
+		}
+	}
+	shown("tok-1", staff.ExpiredToken, 150)
+	for i := range 20 {
+		shown(fmt.Sprint("certificate ", i), staff.WrongCertificate, 10)
+	}
+	shown("tok-2", staff.RevokedToken, 1)
+	h.refusedFrom("192.0.2.7", 1)
+	of := make(map[string]int)
+	for _, r := range h.refusals() {
+		of[r.Actor.ID]++
+	}
+	if of["tok-1"] != 8 || of["tok-2"] != 1 || of["certificate 0"] != 8 || of[""] != 1 {
+		t.Errorf("records by who it was: %v, want 8 of tok-1 and certificate 0, one of tok-2 and a stranger", of)
+	}
+	h.tokens.TellRefused(t.Context(), true)
+	if got := h.refusals()[0].Detail; got["more"] != "0" || got["more_known"] != "242" {
+		t.Errorf("the others are told as %v", got)
+	}
+}
+
 // TestARefusalThatCannotBeRecorded is one all the same.
 func TestARefusalThatCannotBeRecorded(t *testing.T) {
 	h := newHouse(t)

@@ -23,14 +23,15 @@ const (
 
 // Refused sign-ins must not fill the database: in an hour, so many of one network
 // and of all have a record of their own. The others are counted, in one record. Those
-// of somebody whom we know are counted apart: made-up tokens cannot hide the use of a
-// revoked one.
+// of somebody whom we know are counted by who it is, and tokens and certificates apart:
+// neither made-up tokens nor somebody's expired certificate hide the use of a revoked token.
 const (
 	refusedWindow  = time.Hour
 	refusedOfOne   = 8
 	refusedOfAll   = 100
 	mostNetworks   = 4096 // that are told apart
 	severalRefused = "more"
+	severalKnown   = "more_known"
 )
 
 // refusals counts the refused sign-ins of an hour. The zero value is ready for use.
@@ -38,15 +39,35 @@ type refusals struct {
 	mu       sync.Mutex
 	since    time.Time // zero: nothing was counted yet
 	own      map[group]int
-	ownAll   map[bool]int
-	more     int // without a record of their own
+	ownAll   map[class]int
+	more     int // of strangers, without a record of their own
+	known    int // of others
 	networks map[netip.Prefix]int
 }
 
-// group is what a limit is for.
+// class is those who share the limit of all.
+type class int
+
+const (
+	strangers class = iota
+	tokens
+	certificates
+)
+
+// group is those who share the limit of one: a stranger's network, or who it is.
 type group struct {
-	network netip.Prefix
-	known   bool
+	class
+	of string
+}
+
+func groupOf(by issuance.Actor, why string, from netip.Prefix) group {
+	switch {
+	case by.ID == "":
+		return group{strangers, from.String()}
+	case why == WrongCertificate:
+		return group{certificates, by.ID}
+	}
+	return group{tokens, by.ID}
 }
 
 // Refuse records that somebody was not let in: by is who it was, the zero Actor if
@@ -56,11 +77,11 @@ func (o *Office) Refuse(ctx context.Context, by issuance.Actor, why, asked strin
 	// The client may go away, and it must be on record all the same.
 	ctx = context.WithoutCancel(ctx)
 	o.tell(ctx, o.refused.ended(o.Desk.Now()))
-	known := by.ID != ""
-	if !o.refused.count(issuance.OriginOf(ctx).Address, known, o.Desk.Now()) {
+	from := network(issuance.OriginOf(ctx).Address)
+	if !o.refused.count(groupOf(by, why, from), from, o.Desk.Now()) {
 		return
 	}
-	if !known {
+	if by.ID == "" {
 		by = issuance.Actor{Role: issuance.RoleStranger}
 	}
 	detail := map[string]string{"reason": why}
@@ -96,23 +117,25 @@ func (o *Office) record(ctx context.Context, by issuance.Actor, detail map[strin
 	}
 }
 
-// count counts a sign-in from address, and reports whether it gets a record.
-func (r *refusals) count(address string, known bool, now time.Time) bool {
+// count counts a sign-in, and reports whether it gets a record.
+func (r *refusals) count(of group, from netip.Prefix, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.since.IsZero() {
-		r.since, r.own, r.ownAll, r.networks = now, map[group]int{}, map[bool]int{}, map[netip.Prefix]int{}
+		r.since, r.own, r.ownAll, r.networks = now, map[group]int{}, map[class]int{}, map[netip.Prefix]int{}
 	}
-	of := group{network(address), known}
-	_, seen := r.own[of]
-	if (seen || len(r.own) < mostNetworks) && r.own[of] < refusedOfOne && r.ownAll[known] < refusedOfAll {
+	if r.own[of] < refusedOfOne && r.ownAll[of.class] < refusedOfAll {
 		r.own[of]++
-		r.ownAll[known]++
+		r.ownAll[of.class]++
 		return true
 	}
-	r.more++
-	if _, seen := r.networks[of.network]; seen || len(r.networks) < mostNetworks {
-		r.networks[of.network]++
+	if of.class == strangers {
+		r.more++
+	} else {
+		r.known++
+	}
+	if _, seen := r.networks[from]; seen || len(r.networks) < mostNetworks {
+		r.networks[from]++
 	}
 	return false
 }
@@ -125,12 +148,15 @@ func (r *refusals) ended(now time.Time) map[string]string {
 	if r.since.IsZero() || now.Sub(r.since).Abs() < refusedWindow { // the clock may have been ahead
 		return nil
 	}
-	since, more, networks := r.since, r.more, r.networks
-	r.since, r.more = time.Time{}, 0
-	if more == 0 {
+	since, more, known, networks := r.since, r.more, r.known, r.networks
+	r.since, r.more, r.known = time.Time{}, 0, 0
+	if more+known == 0 {
 		return nil
 	}
-	detail := map[string]string{severalRefused: strconv.Itoa(more), "since": since.UTC().Format(time.RFC3339), "networks": strconv.Itoa(len(networks))}
+	detail := map[string]string{
+		severalRefused: strconv.Itoa(more), severalKnown: strconv.Itoa(known),
+		"since": since.UTC().Format(time.RFC3339), "networks": strconv.Itoa(len(networks)),
+	}
 	var most netip.Prefix
 	for n, count := range networks {
 		if count > networks[most] {
