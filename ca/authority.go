@@ -133,7 +133,10 @@ func checkComplete(dir string) error {
 }
 
 func damaged(dir, message, hint string) error {
-	return &issuance.Error{Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "the CA in " + dir + " cannot be used: " + message, Hint: hint}
+	return &issuance.Error{
+		Kind: issuance.Unavailable, Code: issuance.CodeState, Message: "the CA in " + dir + " cannot be used: " + message,
+		Hint: hint,
+	}
 }
 
 // issuingIDs returns issuing-1, issuing-2 and so on, as far as dir has them.

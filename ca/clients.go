@@ -84,7 +84,8 @@ func (c *Clients) VerifyConnection(state tls.ConnectionState) error {
 // connection is Check of what a handshake shows.
 func (c *Clients) connection(state tls.ConnectionState) (issuance.Certificate, error) {
 	if len(state.PeerCertificates) == 0 {
-		return issuance.Certificate{}, refuseClient(CodeMissing, "no client certificate was presented", "configure your client with the certificate and key that you downloaded")
+		return issuance.Certificate{}, refuseClient(CodeMissing, "no client certificate was presented",
+			"configure your client with the certificate and key that you downloaded")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookUpLimit)
 	defer cancel()
@@ -130,10 +131,12 @@ func (c *Clients) Check(ctx context.Context, cert *x509.Certificate) (issuance.C
 	}
 	service, err := c.Service(ctx, known.Service)
 	if err != nil {
-		return known, fmt.Errorf("looking up service %s: %s", known.Service, err) // not wrapped: that it is not there is no reason of the client's
+		// Not wrapped: that the service is not there is not the client's fault.
+		return known, fmt.Errorf("looking up service %s: %s", known.Service, err)
 	}
 	if service.Disabled {
-		return known, refuseClient(CodeDisabled, "the service "+string(known.Service)+" is disabled", "ask the people who issued the certificate to enable it")
+		return known, refuseClient(CodeDisabled, "the service "+string(known.Service)+" is disabled",
+			"ask the people who issued the certificate to enable it")
 	}
 	return known, nil
 }
@@ -225,7 +228,8 @@ func refusalOf(err error) error {
 func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.Time) error {
 	switch {
 	case known.Status == issuance.Revoked:
-		return refuseClient(CodeRevoked, "the certificate was revoked on "+known.Since().UTC().Format(time.DateOnly), "ask for a new certificate")
+		return refuseClient(CodeRevoked, "the certificate was revoked on "+known.Since().UTC().Format(time.DateOnly),
+			"ask for a new certificate")
 	case known.Status == issuance.Held:
 		return refuseClient(CodeHeld, "the certificate has been on "+
 			"hold since "+known.ChangedAt.UTC().Format(time.DateOnly), "ask the people who issued it to release it")
@@ -239,7 +243,8 @@ func checkStanding(cert *x509.Certificate, known issuance.Certificate, now time.
 }
 
 func errUnknown() error {
-	return refuseClient(CodeUnknown, "the certificate is not in the register", "use the certificate that you downloaded here, with its key")
+	return refuseClient(CodeUnknown, "the certificate is not in the register",
+		"use the certificate that you downloaded here, with its key")
 }
 
 func refuseClient(code issuance.Code, message, hint string) error {

@@ -90,7 +90,8 @@ func (d crlDraft) sign() (*CRL, error) {
 	head = append(appendHeader(nil, asn1.SEQUENCE, size), head...)
 
 	return &CRL{
-		Issuer: d.issuer.ID, Name: cmp.Or(d.name, d.issuer.ID), Number: d.number, ThisUpdate: d.thisUpdate.UTC().Truncate(time.Second), NextUpdate: d.nextUpdate.UTC().Truncate(time.Second),
+		Issuer: d.issuer.ID, Name: cmp.Or(d.name, d.issuer.ID), Number: d.number,
+		ThisUpdate: d.thisUpdate.UTC().Truncate(time.Second), NextUpdate: d.nextUpdate.UTC().Truncate(time.Second),
 		ETag: etag(value), Size: int64(len(head)) + d.entries.size + int64(len(tail)), Entries: d.entries.count,
 		head: head, chunks: d.entries.chunks, tail: tail, version: d.entries.version,
 	}, nil

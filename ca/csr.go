@@ -93,7 +93,8 @@ func csrDER(data []byte) ([]byte, error) {
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil, refuseCSR("is empty", "send the file that begins with -----BEGIN CERTIFICATE REQUEST-----")
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}):
-		return nil, refuseCSR("is saved as UTF-16 text", "save the file as plain ASCII text, or send the file exactly as your tool wrote it")
+		return nil, refuseCSR("is saved as UTF-16 text",
+			"save the file as plain ASCII text, or send the file exactly as your tool wrote it")
 	case hasPrivateKey(data):
 		return nil, refuseCSR(privateKeyMessage, privateKeyHint)
 	case blocks == 0 && data[0] == 0x30:

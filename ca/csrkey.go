@@ -83,7 +83,8 @@ func checkCSRKey(info cryptobyte.String) error {
 	var spki, algorithm, parameters cryptobyte.String
 	var oid asn1.ObjectIdentifier
 	var key []byte
-	if !info.ReadASN1(&spki, cbasn1.SEQUENCE) || !spki.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&oid) ||
+	if !info.ReadASN1(&spki, cbasn1.SEQUENCE) || !spki.ReadASN1(&algorithm, cbasn1.SEQUENCE) ||
+		!algorithm.ReadASN1ObjectIdentifier(&oid) ||
 		!spki.ReadASN1BitStringAsBytes(&key) || !spki.Empty() {
 		return refuseCSR("its public key cannot be read", csrHint)
 	}

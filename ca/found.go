@@ -75,13 +75,17 @@ func (a *Authority) take(f *Found, list *x509.RevocationList) error {
 }
 
 func signed(list *x509.RevocationList, by *x509.Certificate) bool {
-	return bytes.Equal(list.RawIssuer, by.RawSubject) && crlfile.AcceptsSignature(list.SignatureAlgorithm) && list.CheckSignatureFrom(by) == nil
+	return bytes.Equal(list.RawIssuer, by.RawSubject) && crlfile.AcceptsSignature(list.SignatureAlgorithm) &&
+		list.CheckSignatureFrom(by) == nil
 }
 
 func publishedBy(id string, list *x509.RevocationList) issuance.Published {
 	p := issuance.Published{Issuer: id, Number: list.Number.Uint64(), ThisUpdate: list.ThisUpdate}
 	for _, e := range list.RevokedCertificateEntries {
-		r := issuance.Revocation{Serial: issuance.SerialOf(e.SerialNumber), Status: issuance.Revoked, Reason: issuance.ReasonOf(e.ReasonCode), At: e.RevocationTime}
+		r := issuance.Revocation{
+			Serial: issuance.SerialOf(e.SerialNumber), Status: issuance.Revoked, Reason: issuance.ReasonOf(e.ReasonCode),
+			At: e.RevocationTime,
+		}
 		if r.Reason == issuance.CertificateHold {
 			r.Status = issuance.Held
 		}

@@ -23,7 +23,10 @@ func (a *Authority) rules(id string, cert *x509.Certificate) lint.Rules {
 
 // rootRules are what the key of the root with cert may sign; nil: of one that is being made.
 func rootRules(cert *x509.Certificate, trustDomain string, urls URLs) lint.Rules {
-	r := lint.Rules{Issuer: cert, TrustDomain: trustDomain, CRL: urls.CRL(RootID), Certificate: urls.Certificate(RootID), Kinds: []lint.Kind{lint.Root}}
+	r := lint.Rules{
+		Issuer: cert, TrustDomain: trustDomain, CRL: urls.CRL(RootID), Certificate: urls.Certificate(RootID),
+		Kinds: []lint.Kind{lint.Root},
+	}
 	if cert != nil {
 		r.Kinds = []lint.Kind{lint.IssuingCA, lint.CRL}
 	}

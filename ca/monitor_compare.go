@@ -151,11 +151,14 @@ func (m *Monitor) compareOCSP(ctx context.Context, c issuance.Certificate) []str
 	}
 	now := m.Now()
 	answer, err := ocsp.ParseResponseForCert(m.Responder.Respond(ctx, request).DER, about, issuer)
-	switch want := map[issuance.Status]int{issuance.Active: ocsp.Good, issuance.Held: ocsp.Revoked, issuance.Revoked: ocsp.Revoked}[c.Status]; {
+	switch want := map[issuance.Status]int{
+		issuance.Active: ocsp.Good, issuance.Held: ocsp.Revoked, issuance.Revoked: ocsp.Revoked,
+	}[c.Status]; {
 	case err != nil:
 		return []string{"OCSP has no answer about " + string(c.Serial) + ": " + err.Error()}
 	case answer.Status != want:
-		return []string{fmt.Sprintf("OCSP says that %s is %s; it is %s", c.Serial, map[int]string{ocsp.Good: "good", ocsp.Revoked: "revoked", ocsp.Unknown: "unknown"}[answer.Status], c.Status)}
+		return []string{fmt.Sprintf("OCSP says that %s is %s; it is %s", c.Serial,
+			map[int]string{ocsp.Good: "good", ocsp.Revoked: "revoked", ocsp.Unknown: "unknown"}[answer.Status], c.Status)}
 	case answer.ThisUpdate.After(now.Add(unhealthyAge)) || answer.Certificate != nil && answer.Certificate.NotBefore.After(now):
 		return []string{"OCSP dates an answer about " + string(c.Serial) + " in the future"}
 	}

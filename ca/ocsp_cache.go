@@ -45,7 +45,8 @@ func (c *ocspCache) get(key ocspKey, now time.Time) *Answer {
 	}
 	heard := c.heard
 	c.mu.RUnlock()
-	if !ok || now.Sub(heard).Abs() > ocspTrust || now.Before(a.ThisUpdate) || now.Sub(a.ThisUpdate) > a.NextUpdate.Sub(a.ThisUpdate)/2 {
+	if !ok || now.Sub(heard).Abs() > ocspTrust || now.Before(a.ThisUpdate) ||
+		now.Sub(a.ThisUpdate) > a.NextUpdate.Sub(a.ThisUpdate)/2 {
 		return nil
 	}
 	return a

@@ -34,7 +34,8 @@ func (a ocspAsked) nonce() (nonce []byte, ok bool) {
 		if !bytes.Equal(oid, nonceIdentifier()) {
 			continue
 		}
-		if nonce != nil || !value.ReadASN1(&content, asn1.OCTET_STRING) || !value.Empty() || content.Empty() || len(content) > maxNonce {
+		if nonce != nil || !value.ReadASN1(&content, asn1.OCTET_STRING) || !value.Empty() || content.Empty() ||
+			len(content) > maxNonce {
 			return nil, false
 		}
 		nonce = content

@@ -41,7 +41,8 @@ func (r *Responder) Presign(ctx context.Context) error {
 		took := time.Since(begin)
 		if took > every {
 			r.Log.Warn("signing OCSP answers in advance takes too long: some are signed on request",
-				"certificates", len(p.known), "took", took.Round(time.Millisecond), "hint", "raise ca.ocsp_lifetime, or turn ca.ocsp_presign off")
+				"certificates", len(p.known), "took", took.Round(time.Millisecond),
+				"hint", "raise ca.ocsp_lifetime, or turn ca.ocsp_presign off")
 		}
 		p.wait(ctx, every-took)
 	}

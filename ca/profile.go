@@ -91,7 +91,8 @@ func (p profile) server(names []string, ips []net.IP, keyID []byte) []pkix.Exten
 		general = append(general, generalName{tagIP, ip})
 	}
 	return []pkix.Extension{
-		p.keyUsage, p.serverAuth, p.basicConstraints, subjectKeyID(keyID), p.authorityKeyID, p.serverAccess, subjectAltName(general), p.distributionPoints,
+		p.keyUsage, p.serverAuth, p.basicConstraints, subjectKeyID(keyID), p.authorityKeyID, p.serverAccess,
+		subjectAltName(general), p.distributionPoints,
 	}
 }
 
@@ -168,7 +169,8 @@ func keyIDOf(spki []byte) ([]byte, error) {
 	var inner, algorithm cryptobyte.String
 	var key []byte
 	input := cryptobyte.String(spki)
-	if !input.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !inner.ReadASN1BitStringAsBytes(&key) {
+	if !input.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1(&algorithm, cbasn1.SEQUENCE) ||
+		!inner.ReadASN1BitStringAsBytes(&key) {
 		return nil, errors.New("the public key cannot be encoded")
 	}
 	sum := sha256.Sum256(key)

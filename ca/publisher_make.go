@@ -97,7 +97,8 @@ func (p *Publisher) drafts(b *batch, crls map[string]*CRL) (drafts []crlDraft, b
 	}
 	for _, e := range b.editions {
 		d := crlDraft{
-			issuer: l.issuer, name: e.name, point: e.point, entries: e.snapshot(), number: b.number, thisUpdate: now, nextUpdate: now.Add(p.Lifetime),
+			issuer: l.issuer, name: e.name, point: e.point, entries: e.snapshot(), number: b.number, thisUpdate: now,
+			nextUpdate: now.Add(p.Lifetime),
 		}
 		switch {
 		case l.delta == nil:

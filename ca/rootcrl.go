@@ -69,7 +69,8 @@ func (a *Authority) readRootCRL() (*x509.RevocationList, error) {
 		return nil, fmt.Errorf("reading the root's CRL: %w", err)
 	}
 	if err := list.CheckSignatureFrom(a.root); err != nil {
-		return nil, damaged(a.dir, rootCRLFile+" was not issued by the root", "restore it from a backup, or sign it again with the root's key")
+		return nil, damaged(a.dir, rootCRLFile+" was not issued by the root",
+			"restore it from a backup, or sign it again with the root's key")
 	}
 	a.rootCRL = list
 	return list, nil
@@ -102,7 +103,8 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 		return &issuance.Error{
 			Kind: issuance.Unavailable, Code: issuance.CodeState,
 			Message: what + ", and the root's key is not here to renew it",
-			Hint:    "put " + rootKeyFile + " back into " + a.dir + " for a moment, or sign a new CRL where the key is and copy it to " + rootCRLFile,
+			Hint: "put " + rootKeyFile + " back into " + a.dir +
+				" for a moment, or sign a new CRL where the key is and copy it to " + rootCRLFile,
 		}
 	}
 	key, err := readKey(a.dir, RootID, a.passphrase, a.root)
@@ -114,7 +116,9 @@ func (a *Authority) RenewRootCRL(now time.Time) error {
 		return err
 	}
 	number := newCRLNumber(list.Number)
-	der, err := signRootCRL(a.root, guarded, &x509.RevocationList{Number: number, RevokedCertificateEntries: list.RevokedCertificateEntries}, now.UTC().Truncate(time.Second))
+	der, err := signRootCRL(a.root, guarded, &x509.RevocationList{
+		Number: number, RevokedCertificateEntries: list.RevokedCertificateEntries,
+	}, now.UTC().Truncate(time.Second))
 	if err != nil {
 		return err
 	}

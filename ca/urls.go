@@ -43,7 +43,8 @@ func (u URLs) check() error {
 	}
 	for _, r := range u.Base {
 		if r <= ' ' || r > '~' {
-			return issuance.Invalidf("plain.url", "is not ASCII", "write the host name in its ASCII form, for example http://xn--pki-dma.example")
+			return issuance.Invalidf("plain.url", "is not ASCII",
+				"write the host name in its ASCII form, for example http://xn--pki-dma.example")
 		}
 	}
 	return nil

@@ -17,5 +17,6 @@ func CheckCountry(code string) error {
 	if meant != "" {
 		return issuance.Invalidf("", code+" is not a country code: it is "+meant, "write "+meant)
 	}
-	return issuance.Invalidf("", code+" is not a country code", "use the two letters of ISO 3166-1 for each, for example [CH, DE, FR]")
+	return issuance.Invalidf("", code+" is not a country code",
+		"use the two letters of ISO 3166-1 for each, for example [CH, DE, FR]")
 }

@@ -25,9 +25,11 @@ type CourierConfig struct {
 
 	Workers int           // messages sent at the same time; 0 for 4
 	Timeout time.Duration // of one try to send; 0 for 45 seconds
-	Lease   time.Duration // after this a notice that was not settled is sent again; 0 for Timeout plus 90 seconds, in which it is settled
-	Probe   time.Duration // between two tries while the channel is paused; 0 for a minute
-	Drain   time.Duration // how long Run waits at its end for messages that are being sent; 0 for 15 seconds
+	// Lease is the time after which a notice that was not settled is sent again; 0
+	// for Timeout plus 90 seconds, in which it is settled.
+	Lease time.Duration
+	Probe time.Duration // between two tries while the channel is paused; 0 for a minute
+	Drain time.Duration // how long Run waits at its end for messages that are being sent; 0 for 15 seconds
 }
 
 // Courier takes the notices of one channel when they are due, sends each at least

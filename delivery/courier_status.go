@@ -30,7 +30,8 @@ func (c *Courier) Status() Status {
 // record keeps the channel's status and writes the log: one line a try, and one
 // when the channel is paused or goes on. Neither number nor address is in it.
 func (c *Courier) record(d issuance.Dispatch, out issuance.Outcome) {
-	log := c.Log.With("message", string(d.Notice.ID), "kind", string(d.Notice.Kind), "order", string(d.Order.ID), "attempt", d.Notice.Attempts)
+	log := c.Log.With("message", string(d.Notice.ID), "kind", string(d.Notice.Kind), "order", string(d.Order.ID),
+		"attempt", d.Notice.Attempts)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.status.failing(out, c.Now())

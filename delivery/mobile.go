@@ -104,7 +104,8 @@ func reachable(n *phonenumbers.PhoneNumber, countries []string) error {
 	case kind == phonenumbers.FIXED_LINE:
 		return issuance.Invalidf("mobile", "is a landline", "use a mobile number: codes and passwords are sent by SMS")
 	default:
-		return issuance.Invalidf("mobile", "is not a mobile number", "use the number of a mobile phone: codes and passwords are sent by SMS")
+		return issuance.Invalidf("mobile", "is not a mobile number",
+			"use the number of a mobile phone: codes and passwords are sent by SMS")
 	}
 	region := phonenumbers.GetRegionCodeForNumber(n)
 	if !known {

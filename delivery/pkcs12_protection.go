@@ -40,7 +40,10 @@ func newProtection(target issuance.Target, password string) (protection, error) 
 		p.seal = p.seal3DES
 		return p, nil
 	}
-	p := protection{hash: sha256.New, hashID: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}, saltLength: 16, password: password}
+	p := protection{
+		hash: sha256.New, hashID: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}, saltLength: 16,
+		password: password,
+	}
 	sealed, err := newPBES2(password, newSalt(p.saltLength))
 	p.seal = sealed.seal
 	return p, err
@@ -96,7 +99,9 @@ func (p pbes2) seal(plain []byte) (pkix.AlgorithmIdentifier, []byte, error) {
 		}},
 		Cipher: aesAlgorithm{asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 42}, iv},
 	})
-	return pkix.AlgorithmIdentifier{Algorithm: oidPKCS(5, 13), Parameters: asn1.RawValue{FullBytes: parameters}}, encryptCBC(p.block, iv, plain), err
+	return pkix.AlgorithmIdentifier{
+		Algorithm: oidPKCS(5, 13), Parameters: asn1.RawValue{FullBytes: parameters},
+	}, encryptCBC(p.block, iv, plain), err
 }
 
 // pbeParameters is pkcs-12PbeParams, RFC 7292, appendix C.

@@ -50,7 +50,8 @@ func NewTexts(b Brand) (*Texts, error) {
 		return nil, issuance.Invalidf("brand.name", "is empty", "use the name by which contacts know you")
 	}
 	u, err := url.Parse(b.URL)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.RawQuery != "" ||
+		u.Fragment != "" || u.User != nil {
 		return nil, issuance.Invalidf("public.url", "is not an http or https URL",
 			"use the address at which contacts reach this server, for example https://certs.example.com")
 	}
@@ -143,8 +144,10 @@ const nameLimit = 100
 func (t *Texts) facts(d issuance.Dispatch) facts {
 	f := facts{
 		Brand: t.brand.Name, Support: t.brand.SupportEmail, Phone: oneLine(t.brand.SupportPhone, nameLimit),
-		Name: oneLine(d.Contact.Name, nameLimit), Organization: oneLine(d.Organization.Name, nameLimit), Service: oneLine(d.Service.Name, nameLimit),
-		Mobile: d.Contact.MaskedMobile(), Serial: string(d.Notice.Serial), Order: string(d.Notice.Order), Lifetime: lifetime(d.CodeLifetime),
+		Name: oneLine(d.Contact.Name, nameLimit), Organization: oneLine(d.Organization.Name, nameLimit),
+		Service: oneLine(d.Service.Name, nameLimit),
+		Mobile:  d.Contact.MaskedMobile(), Serial: string(d.Notice.Serial), Order: string(d.Notice.Order),
+		Lifetime: lifetime(d.CodeLifetime),
 	}
 	f.SerialEnd = f.Serial[max(0, len(f.Serial)-8):]
 	return f

@@ -14,7 +14,10 @@ func (w *writer) change(d issuance.Dispatch) letter {
 	}{
 		{"change.email", was.MaskedEmail(), wanted.MaskedEmail(), was.Email != wanted.Email},
 		{"change.mobile", was.MaskedMobile(), wanted.MaskedMobile(), was.Mobile != wanted.Mobile},
-		{"change.rights", "", "", was.Email == wanted.Email && was.Mobile == wanted.Mobile || d.Proposal.Was.Disabled && !d.Proposal.Wanted.Disabled},
+		{
+			"change.rights", "", "",
+			was.Email == wanted.Email && was.Mobile == wanted.Mobile || d.Proposal.Was.Disabled && !d.Proposal.Wanted.Disabled,
+		},
 	} {
 		if c.changed {
 			w.facts.Was, w.facts.Wanted = c.was, c.wanted

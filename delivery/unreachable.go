@@ -29,7 +29,10 @@ func unreachable(provider string, err error) *SendError {
 		what = "closed the connection"
 	}
 	if fault := certificateFault(err); fault != "" {
-		return &SendError{Pause: true, Message: provider + " presented a certificate that is not valid: " + fault + "; nothing was sent"}
+		return &SendError{
+			Pause:   true,
+			Message: provider + " presented a certificate that is not valid: " + fault + "; nothing was sent",
+		}
 	}
 	return &SendError{Message: provider + " " + what + "; it will be sent again unchanged"}
 }

@@ -98,7 +98,8 @@ func (c *WebhookConfig) readHeaders() (escape func(string) string, err error) {
 	}
 	c.Headers["Content-Type"] = issuance.NewSecret([]byte(contentType))
 	if escape = escaping(contentType); escape == nil {
-		return nil, issuance.Invalidf("sms.webhook.headers", "its Content-Type is not JSON, a form or XML", "choose application/json, application/x-www-form-urlencoded or application/xml")
+		return nil, issuance.Invalidf("sms.webhook.headers", "its Content-Type is not JSON, a form or XML",
+			"choose application/json, application/x-www-form-urlencoded or application/xml")
 	}
 	return escape, nil
 }
@@ -115,7 +116,9 @@ func (c *WebhookConfig) checkBody(escape func(string) string) error {
 		return issuance.Invalidf("sms.webhook.body", "has no {{to}} or no {{text}}", "put both where the gateway expects them")
 	}
 	contentType := string(c.Headers["Content-Type"].Reveal())
-	sample := filled(c.Body, escape, Message{ID: "msg-0", To: "+41791234567", Text: issuance.NewSecret([]byte(`one "line"` + "\n& <more>"))})
+	sample := filled(c.Body, escape, Message{
+		ID: "msg-0", To: "+41791234567", Text: issuance.NewSecret([]byte(`one "line"` + "\n& <more>")),
+	})
 	if !wellFormed(contentType, sample) {
 		return issuance.Invalidf("sms.webhook.body", "is not "+oneLine(contentType, 60)+", which its Content-Type says",
 			"put placeholders in quotes where a string is expected, for example {\"to\": \"{{to}}\"}, or set "+

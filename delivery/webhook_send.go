@@ -14,7 +14,8 @@ import (
 func (w *Webhook) Send(ctx context.Context, m Message) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
-	resp, err := w.ask(ctx, w.config.Method, []byte(filled(w.config.Body, w.escape, m)), http.Header{"Idempotency-Key": {string(m.ID)}})
+	resp, err := w.ask(ctx, w.config.Method, []byte(filled(w.config.Body, w.escape, m)),
+		http.Header{"Idempotency-Key": {string(m.ID)}})
 	if err != nil {
 		return "", err
 	}
@@ -64,7 +65,10 @@ func (w *Webhook) ask(ctx context.Context, method string, body []byte, more http
 // 400 and 422 are about the message, and they too only if no proxy wrote them,
 // which write HTML: any other answer says that whatever is sent meets the same.
 func (w *Webhook) refusal(resp *http.Response) error {
-	e := &SendError{Message: "the SMS gateway answered " + strconv.Itoa(resp.StatusCode), RetryAfter: retryAfter(resp.Header, w.config.Now())}
+	e := &SendError{
+		Message:    "the SMS gateway answered " + strconv.Itoa(resp.StatusCode),
+		RetryAfter: retryAfter(resp.Header, w.config.Now()),
+	}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch status := resp.StatusCode; {
 	case status/100 == 2:

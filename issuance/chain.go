@@ -101,7 +101,8 @@ func (h HighWater) Contradicts(link Digest) string {
 	if h.Head == "" || link == h.Head {
 		return ""
 	}
-	return fmt.Sprintf("audit record %d is not the one that was noted: its link is %s, and was %s", h.Audit, short(link), short(h.Head))
+	return fmt.Sprintf("audit record %d is not the one that was noted: its link is %s, and was %s", h.Audit, short(link),
+		short(h.Head))
 }
 
 // short is enough of a digest to tell it from another.

@@ -81,7 +81,8 @@ type Doubt struct {
 // may be zero, and evidence. Without any it is trusted: there is nothing to lose yet.
 func (c *Clock) Begin(mark ClockMark, known ...PastTime) {
 	r := c.Read()
-	latest := slices.MaxFunc(append(known, PastTime{"the last recorded time", mark.Wall}), func(a, b PastTime) int { return a.At.Compare(b.At) })
+	latest := slices.MaxFunc(append(known, PastTime{"the last recorded time", mark.Wall}),
+		func(a, b PastTime) int { return a.At.Compare(b.At) })
 	s := &clockState{last: r, ahead: clockSlack}
 	if !latest.At.IsZero() {
 		s.last.Wall, s.ahead = latest.At, max(c.Off, clockSlack)

@@ -137,7 +137,10 @@ func (c *OneTimeCode) giveBack(counter uint64) {
 
 // revive makes the next code in the place of c, which could not be delivered.
 func (c *OneTimeCode) revive(now time.Time) {
-	*c = OneTimeCode{Counter: c.Counter + 1, Live: true, Notice: c.Notice, Attempts: c.Attempts, MadeAt: append(slices.Clone(c.MadeAt), now)}
+	*c = OneTimeCode{
+		Counter: c.Counter + 1, Live: true, Notice: c.Notice, Attempts: c.Attempts,
+		MadeAt: append(slices.Clone(c.MadeAt), now),
+	}
 }
 
 // renew is revive for a code that nobody can have: no provider was given it. It

@@ -105,7 +105,8 @@ func (r *Registrar) refuseKey(tx CertificateReader, key crypto.PublicKey, o Orde
 	known, err := tx.CertificatesWith(CertificateKey{Mark: mark}, sameKeyLooked)
 	for _, c := range known {
 		if c.Organization != o.Organization {
-			r.cfg.Desk.Log.Warn("refused a key that is certified for another organisation", "order", o.ID, "organization", o.Organization, "serial", c.Serial)
+			r.cfg.Desk.Log.Warn("refused a key that is certified for another organisation",
+				"order", o.ID, "organization", o.Organization, "serial", c.Serial)
 			return refusedKey(true, "its key is in use already, and a key is certified for one organisation only")
 		}
 	}

@@ -8,7 +8,8 @@ func (c Contact) changes(now Contact) map[string]string {
 	d := make(map[string]string)
 	for field, v := range map[string][2]string{
 		"name": {c.Name, now.Name}, "language": {c.Language, now.Language},
-		"may_order": {strconv.FormatBool(c.MayOrder), strconv.FormatBool(now.MayOrder)}, "may_receive": {strconv.FormatBool(c.MayReceive), strconv.FormatBool(now.MayReceive)},
+		"may_order":   {strconv.FormatBool(c.MayOrder), strconv.FormatBool(now.MayOrder)},
+		"may_receive": {strconv.FormatBool(c.MayReceive), strconv.FormatBool(now.MayReceive)},
 	} {
 		if v[0] != v[1] {
 			d[field] = v[0] + " -> " + v[1]

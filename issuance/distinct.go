@@ -103,7 +103,8 @@ func (r *Registrar) Distinguish(ctx context.Context) error {
 				return err
 			}
 			w.Audit(System("policy.subjects"), ChangeVerb, AuditRecord{
-				Organization: o.ID, Subject: string(o.ID), Detail: map[string]string{"subject": "has the service's id: organisation " + string(first[folded].ID) + " has the same name"},
+				Organization: o.ID, Subject: string(o.ID),
+				Detail: map[string]string{"subject": "has the service's id: organisation " + string(first[folded].ID) + " has the same name"},
 			})
 		}
 		return nil

@@ -29,7 +29,8 @@ func (w *work) onlyRenewal(serial Serial, s Service) error {
 		return err
 	}
 	if old.Service != s.ID {
-		return Invalidf("renews", "the certificate is of "+string(old.Service)+", the order for "+string(s.ID), "renew it for its own service")
+		return Invalidf("renews", "the certificate is of "+string(old.Service)+", the order for "+string(s.ID),
+			"renew it for its own service")
 	}
 	open, err := openOrders(w, OrderQuery{Service: s.ID, Renews: serial})
 	if err != nil {
@@ -44,8 +45,9 @@ func (w *work) onlyRenewal(serial Serial, s Service) error {
 	next, err := w.Certificate(old.RenewedBy)
 	if err == nil && next.Status != Revoked && !next.Expired(w.now) {
 		err = &Error{
-			Kind: Conflict, Code: CodeDuplicate, Field: "renews", Message: "the certificate has already been renewed, by " + string(next.Serial),
-			Hint: "renew the newer one, or revoke it first", Next: Next{ShowVerb, CertificateNoun, string(next.Serial)},
+			Kind: Conflict, Code: CodeDuplicate, Field: "renews",
+			Message: "the certificate has already been renewed, by " + string(next.Serial),
+			Hint:    "renew the newer one, or revoke it first", Next: Next{ShowVerb, CertificateNoun, string(next.Serial)},
 		}
 	}
 	return err

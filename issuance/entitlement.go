@@ -95,7 +95,8 @@ func (l reading) receiver(o *Order) (Contact, error) {
 		return p.contact, Invalidf("contact", "the order's contact, service or organisation is disabled or not "+
 			"authorised", "enable them, or cancel the order")
 	case !p.approved(o):
-		return p.contact, o.unapproved("what was approved has changed: the service of order " + string(o.ID) + ", its contact's e-mail or mobile, or the organisation's name")
+		return p.contact, o.unapproved("what was approved has changed: the service of order " + string(o.ID) +
+			", its contact's e-mail or mobile, or the organisation's name")
 	}
 	return p.contact, nil
 }

@@ -113,7 +113,10 @@ var ErrSealed = errors.New("the sealed secret cannot be opened")
 
 // ErrNotFound is what a Store's look-ups return, wrapped or not, for a record that
 // does not exist.
-var ErrNotFound = &Error{Kind: NotFound, Code: CodeNotFound, Message: "no such record", Hint: "check the spelling, or list the records"}
+var ErrNotFound = &Error{
+	Kind: NotFound, Code: CodeNotFound, Message: "no such record",
+	Hint: "check the spelling, or list the records",
+}
 
 // Invalidf returns an input error for field: what is wrong, and what to do.
 func Invalidf(field, message, hint string) *Error {

@@ -57,7 +57,8 @@ func (e Witness) Check() error {
 		}
 		return &Error{
 			Kind: Conflict, Code: CodeState,
-			Message: "what was revoked after " + stamp(e.Base.At) + " is not known: there is no complete high-water mark on this machine, " +
+			Message: "what was revoked after " + stamp(e.Base.At) +
+				" is not known: there is no complete high-water mark on this machine, " +
 				"and no CRL of " + issuer + " that is newer than the copy: with a number above " + utoa(e.Base.CRLs[issuer]),
 			Hint: "give the newest CRL, for example the bundle of a web service, or bring the mark of the machine that served last; " +
 				"or put every certificate on hold, and release those that you are sure of",

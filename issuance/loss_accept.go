@@ -291,7 +291,9 @@ func (a *acceptance) holdAll() error {
 
 // holdSome puts one page of the certificates on hold that are active.
 func holdSome(w *work, cursor string) (n int, next string, err error) {
-	found, next, err := w.Tx.Certificates(CertificateQuery{Status: Active, ExpiresFrom: w.now, Page: Page{After: cursor, Limit: MaxPage}})
+	found, next, err := w.Tx.Certificates(CertificateQuery{
+		Status: Active, ExpiresFrom: w.now, Page: Page{After: cursor, Limit: MaxPage},
+	})
 	if err != nil {
 		return 0, "", err
 	}

@@ -81,8 +81,10 @@ type Notice struct {
 	// Counter is the HOTP counter of a code, or the number of the link of an
 	// invitation. It keeps an older notice from affecting an order that has moved
 	// on.
-	Counter  uint64    `json:"counter,omitempty"`
-	Text     string    `json:"text,omitempty"` // of an alert: what needs a person; of a notice of a status: that status; of a report: its id
+	Counter uint64 `json:"counter,omitempty"`
+	// Text is, for an alert, what needs a person; for a notice of a status, that
+	// status; for a report, its id.
+	Text     string    `json:"text,omitempty"`
 	Also     []Serial  `json:"also,omitempty"` // of a notice that certificates were revoked: the contact's others
 	Attempts int       `json:"attempts"`
 	NextAt   time.Time `json:"next_at,omitzero"`

@@ -53,7 +53,10 @@ func issued(tx CertificateReader, serial Serial) (Certificate, error) {
 
 // onCertificate does verb to the certificate with serial, tells its contact,
 // and has CRL and OCSP follow.
-func (r *Registrar) onCertificate(ctx context.Context, by Actor, serial Serial, verb Verb, note string, change func(*work, *Certificate, string) error) (Certificate, error) {
+func (r *Registrar) onCertificate(
+	ctx context.Context, by Actor, serial Serial, verb Verb, note string,
+	change func(*work, *Certificate, string) error,
+) (Certificate, error) {
 	note, err := cleanComment("comment", note)
 	if err := errors.Join(by.May(verb, CertificateNoun), err); err != nil {
 		return Certificate{}, err

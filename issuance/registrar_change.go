@@ -17,7 +17,9 @@ type ChangedContact struct {
 // cooling-off time. With Policy.FourEyes a new address or number, and a right that
 // is given, wait for another person; what is taken away is gone at once. Who has
 // the old address and the old number is told of what is given.
-func (r *Registrar) ChangeContact(ctx context.Context, by Actor, id ContactID, change func(*Contact)) (changed ChangedContact, err error) {
+func (r *Registrar) ChangeContact(
+	ctx context.Context, by Actor, id ContactID, change func(*Contact),
+) (changed ChangedContact, err error) {
 	if err := by.May(ChangeVerb, ContactNoun); err != nil {
 		return changed, err
 	}
@@ -148,5 +150,6 @@ func (w *work) auditProposal(by Actor, verb Verb, p Proposal, c Contact) error {
 	next.become(p.Wanted)
 	detail := c.changes(next)
 	detail["proposal"] = string(p.ID)
-	return w.auditSealed(by, verb, AuditRecord{Organization: p.Organization, Subject: string(p.Contact), Detail: detail}, c.addresses(next))
+	return w.auditSealed(by, verb, AuditRecord{Organization: p.Organization, Subject: string(p.Contact), Detail: detail},
+		c.addresses(next))
 }

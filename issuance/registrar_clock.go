@@ -24,15 +24,6 @@ type clockWatch struct {
 	answers []TimeAnswer
 }
 
-// ClockView is how the clock stands, for staff.
-type ClockView struct {
-	Time     time.Time // that the house goes by
-	Wall     time.Time // what the machine's clock says
-	Recorded time.Time // the latest that is on record
-	Doubt    *Doubt    // nil: none
-	Servers  []TimeAnswer
-}
-
 // BeginClock has c judge the machine's clock by what store knows of the time, and
 // by what is known elsewhere. It is called before anything else asks c.
 func BeginClock(ctx context.Context, store Store[Snapshot, Tx], c *Clock, more ...PastTime) error {
@@ -168,7 +159,8 @@ func (r *Registrar) noteDoubt(ctx context.Context, s *clockState, now Reading) e
 		if known {
 			return nil
 		}
-		return w.Alert("", "The server's clock is in doubt: "+s.doubt.Cause+". Until this is settled, nothing is issued and nothing expires. "+
+		return w.Alert("", "The server's clock is in doubt: "+s.doubt.Cause+". Until this is settled, "+
+			"nothing is issued and nothing expires. "+
 			"Correct the clock; if it is right, an administrator confirms it with \"postern clock accept\".")
 	})
 	if err == nil {
@@ -240,74 +232,4 @@ func (w *work) recall(now time.Time) error {
 		}
 	}
 	return nil
-}
-
-// AcceptClock has by confirm that the clock is right, which says at, give or take two
-// minutes: the time that they have looked at themselves. It is an error of kind
-// Conflict if nobody doubts the clock.
-func (r *Registrar) AcceptClock(ctx context.Context, by Actor, at time.Time) (ClockView, error) {
-	if err := by.May(AcceptVerb, ClockNoun); err != nil {
-		return ClockView{}, err
-	}
-	c := r.cfg.Desk.Clock
-	if c == nil {
-		return ClockView{}, notDoubted()
-	}
-	r.watch.mu.Lock()
-	s, now := c.look()
-	err := confirms(at, now.Wall)
-	if err == nil {
-		err = r.settleClock(ctx, by, now, "confirmed by a person", func(w *work) error {
-			recorded, err := w.Clock()
-			if err == nil && s.doubt == nil && !now.Wall.Before(recorded.Add(-clockSlack)) {
-				err = notDoubted()
-			}
-			return err
-		})
-	}
-	r.watch.mu.Unlock()
-	if err != nil {
-		return ClockView{}, err
-	}
-	return r.ShowClock(ctx)
-}
-
-func notDoubted() error {
-	return &Error{
-		Kind: Conflict, Code: CodeState, Message: "the clock is not in doubt, so there is nothing to accept",
-		Hint: "see how it stands", Next: Next{ShowVerb, ClockNoun, ""},
-	}
-}
-
-// confirms returns an error unless at is what the clock says.
-func confirms(at, wall time.Time) error {
-	if at.IsZero() {
-		return Invalidf("time", "is missing", "send the present time as you know it")
-	}
-	if off := wall.Sub(at); off.Abs() > clockConfirms {
-		return &Error{
-			Kind: Conflict, Code: CodeClock, Message: "the clock says " + stamp(wall) + ", not " + stamp(at),
-			Hint: "correct the clock, or confirm the time that it says if that is right", Next: Next{ShowVerb, ClockNoun, ""},
-		}
-	}
-	return nil
-}
-
-// ShowClock returns how the clock stands.
-func (r *Registrar) ShowClock(ctx context.Context) (v ClockView, err error) {
-	err = r.view(ctx, func(l reading) error {
-		v.Recorded, err = l.Clock()
-		return err
-	})
-	c := r.cfg.Desk.Clock
-	if err != nil || c == nil {
-		v.Time, v.Wall = r.now(), r.now()
-		return v, err
-	}
-	s, now := c.look()
-	v.Time, v.Wall, v.Doubt = c.Now(), now.Wall.UTC(), s.doubt
-	r.watch.mu.Lock()
-	v.Servers = r.watch.answers
-	r.watch.mu.Unlock()
-	return v, nil
 }

@@ -92,7 +92,10 @@ func (w *work) renewed(n Notice) (Notice, error) {
 func (w *work) unreadable(n Notice, err error) error {
 	w.r.cfg.Desk.Log.Error("preparing a message", "order", n.Order, "message", n.ID, "error", err)
 	if gone := errors.Is(err, ErrNotFound); gone || w.now.After(n.GiveUpAt) {
-		n.LastError = map[bool]string{true: "what it should carry is not kept any more", false: "its contents cannot be read; see the log"}[gone]
+		n.LastError = map[bool]string{
+			true:  "what it should carry is not kept any more",
+			false: "its contents cannot be read; see the log",
+		}[gone]
 		return w.failed(n)
 	}
 	n.LastError, n.NextAt, n.Leased = "its contents cannot be read; see the log", w.now.Add(unreadableWait), false

@@ -189,7 +189,8 @@ func (w *work) failed(n Notice) error {
 	if err := w.forgetFailed(n, &o); err != nil {
 		return err
 	}
-	w.audit(System("courier"), FailVerb, &o, map[string]string{"notice": string(n.Kind), "message": string(n.ID), "reason": n.LastError})
+	w.audit(System("courier"), FailVerb, &o,
+		map[string]string{"notice": string(n.Kind), "message": string(n.ID), "reason": n.LastError})
 	return nil
 }
 

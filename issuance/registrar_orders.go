@@ -62,11 +62,13 @@ func (w *work) fill(o *Order, q OrderRequest) error {
 	case s.Disabled:
 		return Invalidf("service", "service "+string(s.ID)+" is disabled", "enable it first")
 	case c.Organization != s.Organization:
-		return Invalidf("contact", "the contact belongs to "+string(c.Organization)+", the service to "+string(s.Organization), "choose a contact of the service's organisation")
+		return Invalidf("contact", "the contact belongs to "+string(c.Organization)+", the service to "+string(s.Organization),
+			"choose a contact of the service's organisation")
 	case c.Disabled:
 		return Invalidf("contact", "the contact is disabled", "choose another contact, or enable this one")
 	case !c.MayReceive:
-		return Invalidf("contact", "the contact is not authorised to receive certificates", "choose another contact, or authorise this one")
+		return Invalidf("contact", "the contact is not authorised to receive certificates",
+			"choose another contact, or authorise this one")
 	}
 	if err := w.onlyOrder(q, s); err != nil {
 		return err

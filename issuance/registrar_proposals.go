@@ -10,14 +10,18 @@ import (
 func (r *Registrar) Confirm(ctx context.Context, by Actor, id ProposalID) (Proposal, error) {
 	return r.onProposal(ctx, by, ConfirmVerb, id, func(w *work, p *Proposal, c Contact) error {
 		if by.Same(p.ProposedBy) {
-			return &Error{Kind: Denied, Code: CodeFourEyes, Message: "you proposed this change yourself", Hint: "someone else must confirm it (policy.four_eyes is on)"}
+			return &Error{
+				Kind: Denied, Code: CodeFourEyes, Message: "you proposed this change yourself",
+				Hint: "someone else must confirm it (policy.four_eyes is on)",
+			}
 		}
 		if err := p.decide(MadeState, by, w.now); err != nil {
 			return err
 		}
 		if c.particulars() != p.Was {
 			return &Error{
-				Kind: Conflict, Code: CodeState, Message: "the contact has changed since this was proposed", Hint: "reject it, and propose it again",
+				Kind: Conflict, Code: CodeState, Message: "the contact has changed since this was proposed",
+				Hint: "reject it, and propose it again",
 				Next: Next{RejectVerb, ProposalNoun, string(p.ID)},
 			}
 		}
@@ -42,7 +46,9 @@ func (r *Registrar) RejectProposal(ctx context.Context, by Actor, id ProposalID)
 }
 
 // onProposal does verb to the proposal with id, of a contact.
-func (r *Registrar) onProposal(ctx context.Context, by Actor, verb Verb, id ProposalID, do func(*work, *Proposal, Contact) error) (p Proposal, err error) {
+func (r *Registrar) onProposal(
+	ctx context.Context, by Actor, verb Verb, id ProposalID, do func(*work, *Proposal, Contact) error,
+) (p Proposal, err error) {
 	if err := by.May(verb, ProposalNoun); err != nil {
 		return p, err
 	}

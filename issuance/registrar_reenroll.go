@@ -74,7 +74,9 @@ func (r *Registrar) renewBy(ctx context.Context, serial Serial, c choice) (File,
 	return r.filed(cert, c.target, nil)
 }
 
-func (r *Registrar) reserveRenewal(ctx context.Context, serial Serial, key crypto.PublicKey) (d draft, made Certificate, err error) {
+func (r *Registrar) reserveRenewal(
+	ctx context.Context, serial Serial, key crypto.PublicKey,
+) (d draft, made Certificate, err error) {
 	err = r.update(ctx, func(w *work) error {
 		d, made = draft{}, Certificate{}
 		if err := w.checkClock(); err != nil {
@@ -153,8 +155,9 @@ func (l reading) successor(old Certificate, key crypto.PublicKey) (Certificate, 
 	}
 	if !c.has(key) {
 		return Certificate{}, &Error{
-			Kind: Conflict, Code: CodeRenewed, Message: "the certificate has already been renewed, by " + string(c.Serial) + ", for another key",
-			Hint: "use that certificate; if its key is lost, ask for its revocation first",
+			Kind: Conflict, Code: CodeRenewed,
+			Message: "the certificate has already been renewed, by " + string(c.Serial) + ", for another key",
+			Hint:    "use that certificate; if its key is lost, ask for its revocation first",
 		}
 	}
 	return c, nil
@@ -244,7 +247,9 @@ func (w *work) onlySuccessor(o *Order, old, cert Certificate) error {
 	if err != nil {
 		return err
 	}
-	return w.Enqueue(Notice{Kind: RenewedNotice, Order: o.ID, Serial: cert.Serial, Contact: to.ID, To: to.Email, Language: to.Language})
+	return w.Enqueue(Notice{
+		Kind: RenewedNotice, Order: o.ID, Serial: cert.Serial, Contact: to.ID, To: to.Email, Language: to.Language,
+	})
 }
 
 // dropRenewal ends the order of d, of which nothing came. If that cannot be

@@ -53,7 +53,9 @@ func (r *Registrar) AddOrganization(ctx context.Context, by Actor, q Organizatio
 // ChangeOrganization replaces an organisation's name, which certificates contain
 // from then on, and whether it is disabled. The id does not change. Another name
 // voids what was approved for the old one.
-func (r *Registrar) ChangeOrganization(ctx context.Context, by Actor, id OrgID, change func(*Organization)) (Organization, error) {
+func (r *Registrar) ChangeOrganization(
+	ctx context.Context, by Actor, id OrgID, change func(*Organization),
+) (Organization, error) {
 	if err := by.May(ChangeVerb, OrganizationNoun); err != nil {
 		return Organization{}, err
 	}

@@ -122,7 +122,9 @@ func (r *Registrar) ChangeService(ctx context.Context, by Actor, id ServiceID, c
 				return err
 			}
 		}
-		w.Audit(by, switched(old.Disabled, s.Disabled), AuditRecord{Organization: s.Organization, Subject: string(s.ID), Detail: detail})
+		w.Audit(by, switched(old.Disabled, s.Disabled), AuditRecord{
+			Organization: s.Organization, Subject: string(s.ID), Detail: detail,
+		})
 		return nil
 	})
 	return s, err

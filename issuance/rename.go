@@ -38,8 +38,9 @@ func (w *work) renamable(s Service) error {
 		return err
 	}
 	return &Error{
-		Kind: Conflict, Code: CodeState, Message: "the certificate of order " + string(claims[0].ID) + " is being claimed under the current name",
-		Hint: "cancel that order, or keep the name", Next: Next{ShowVerb, OrderNoun, string(claims[0].ID)},
+		Kind: Conflict, Code: CodeState,
+		Message: "the certificate of order " + string(claims[0].ID) + " is being claimed under the current name",
+		Hint:    "cancel that order, or keep the name", Next: Next{ShowVerb, OrderNoun, string(claims[0].ID)},
 	}
 }
 

@@ -54,7 +54,10 @@ func (r *Registrar) Reveal(ctx context.Context, by Actor, seq uint64) (found Aud
 		return found, nil, err
 	}
 	if found.Sealed == "" {
-		return found, nil, &Error{Kind: Conflict, Code: CodeState, Message: "nothing is sealed in audit record " + id, Hint: "all of it is in the list"}
+		return found, nil, &Error{
+			Kind: Conflict, Code: CodeState, Message: "nothing is sealed in audit record " + id,
+			Hint: "all of it is in the list",
+		}
 	}
 	err = r.update(ctx, func(w *work) error {
 		if detail, err = w.unseal(found.Sealed); err != nil {

@@ -100,7 +100,10 @@ const (
 
 // Targets returns all targets, the default first.
 func Targets() []Target {
-	return []Target{Modern, Compatible, WindowsTarget, WindowsOldTarget, JavaTarget, OpenSSLTarget, DotNetTarget, AppleTarget, OtherTarget}
+	return []Target{
+		Modern, Compatible, WindowsTarget, WindowsOldTarget, JavaTarget, OpenSSLTarget, DotNetTarget, AppleTarget,
+		OtherTarget,
+	}
 }
 
 // Format returns Modern or Compatible: the kind of file that can be opened at t.

@@ -33,7 +33,8 @@ func CleanServiceName(name string) (string, error) {
 		named = named || unicode.IsLetter(r) || unicode.IsDigit(r)
 	}
 	if !named {
-		return "", Invalidf("name", "has no letter and no digit", "give the name that people call the application by, for example my page")
+		return "", Invalidf("name", "has no letter and no digit",
+			"give the name that people call the application by, for example my page")
 	}
 	return clean, nil
 }

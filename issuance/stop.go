@@ -14,7 +14,8 @@ func (w *work) tellOf(p *Proposal, c Contact) error {
 		digest *Digest
 	}{{ChangeMailNotice, &p.StopMail}, {ChangeSMSNotice, &p.StopSMS}} {
 		n := Notice{
-			ID: NoticeID(NewID("msg-", w.now)), Kind: to.kind, Contact: c.ID, To: c.reached(to.kind.Channel()), Language: c.Language, Text: string(p.ID),
+			ID: NoticeID(NewID("msg-", w.now)), Kind: to.kind, Contact: c.ID, To: c.reached(to.kind.Channel()),
+			Language: c.Language, Text: string(p.ID),
 		}
 		if p.stoppable(w.policy.CoolingOff, w.now) && !c.lost() {
 			token := NewToken()

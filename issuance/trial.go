@@ -18,7 +18,8 @@ func (r *Registrar) Trial(ctx context.Context, by Actor, to string) (Channel, st
 		return "", "", err
 	}
 	return channel, to, r.update(ctx, func(w *work) error {
-		return w.auditSealed(by, TrialVerb, AuditRecord{Subject: string(channel), Detail: map[string]string{"to": shown}}, map[string]string{"to": to})
+		return w.auditSealed(by, TrialVerb, AuditRecord{Subject: string(channel), Detail: map[string]string{"to": shown}},
+			map[string]string{"to": to})
 	})
 }
 

@@ -27,7 +27,8 @@ func typed(r rune) rune {
 		return digit(r)
 	case unicode.Is(unicode.Cf, r), unicode.Is(unicode.Mn, r): // soft hyphens, joiners, marks of direction
 		return -1
-	case unicode.Is(unicode.Pd, r), r == '\u2212', r == '\u30fc', r == '\uff70': // the minus, and what a Japanese keyboard has for a dash
+	// the minus, and what a Japanese keyboard has for a dash
+	case unicode.Is(unicode.Pd, r), r == '\u2212', r == '\u30fc', r == '\uff70':
 		return '-'
 	case unicode.Is(unicode.Zs, r):
 		return ' '

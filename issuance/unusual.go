@@ -101,7 +101,9 @@ func (s *suspicion) others() error {
 		return nil
 	}
 	active, _, err := s.Certificates(CertificateQuery{Service: s.o.Service, Status: Active, Page: Page{Limit: MaxPage}})
-	if i := slices.IndexFunc(active, func(c Certificate) bool { return c.Stands(s.now) && c.Order != s.o.ID }); err == nil && i >= 0 {
+	if i := slices.IndexFunc(active, func(c Certificate) bool {
+		return c.Stands(s.now) && c.Order != s.o.ID
+	}); err == nil && i >= 0 {
 		s.add(SecondCertificate, "the service already has a certificate, which this order does not renew: "+
 			string(active[i].Serial)+", valid until "+active[i].NotAfter.Format(time.DateOnly))
 	}

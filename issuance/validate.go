@@ -73,7 +73,8 @@ func cleanEmail(field, s string) (string, error) {
 		return "", Invalidf(field, "is not an e-mail address", hint)
 	}
 	at := strings.LastIndexByte(s, '@')
-	if local, domain := s[:at], s[at+1:]; len(local) > 64 || !strings.Contains(domain, ".") && domain != "localhost" || strings.HasPrefix(domain, "[") {
+	if local, domain := s[:at], s[at+1:]; len(local) > 64 ||
+		!strings.Contains(domain, ".") && domain != "localhost" || strings.HasPrefix(domain, "[") {
 		return "", Invalidf(field, "is not an e-mail address", hint)
 	}
 	for _, r := range s {

@@ -190,7 +190,8 @@ func openBlocklist(name string) (*blocklist, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.Size()%block != 0 {
-		err = fmt.Errorf("%s: its size is not a multiple of %d bytes, so it is not badkeys' blocklist.dat, or not all of it", name, block)
+		err = fmt.Errorf("%s: its size is not a multiple of %d bytes, so it is not badkeys' blocklist.dat, or not all of it",
+			name, block)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -76,7 +76,9 @@ func (a Anchors) with(certificates []*x509.Certificate) (Anchors, error) {
 		if wider.root.NotAfter.Before(end) {
 			end = wider.root.NotAfter
 		}
-		_, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: end, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		_, err := c.Verify(x509.VerifyOptions{
+			Roots: roots, Intermediates: between, CurrentTime: end, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		})
 		if err != nil {
 			return Anchors{}, refuse(CodeAnchors, "%s does not lead to the root %s: %v", c.Subject, wider.root.Subject, err)
 		}

@@ -43,7 +43,8 @@ func Parse(text []byte) (*Bundle, error) {
 		}
 		// The decoder skips what it cannot read, to the next block that it can.
 		own := rest[:len(rest)-len(after)]
-		if !bytes.HasPrefix(own, []byte(pemBegin)) || bytes.Count(own, []byte(pemBegin)) != 1 || len(block.Headers) != 0 || block.Type != crlType {
+		if !bytes.HasPrefix(own, []byte(pemBegin)) || bytes.Count(own, []byte(pemBegin)) != 1 ||
+			len(block.Headers) != 0 || block.Type != crlType {
 			return nil, refuse(CodeRubbish, "the file has something other than a CRL, at CRL %d", len(b.Lists)+1)
 		}
 		list, err := x509.ParseRevocationList(block.Bytes)

@@ -146,7 +146,8 @@ func (c Check) Follows(b *Bundle) error {
 			// The chain came from somewhere: who could leave out a CA and its CRL
 			// would have servers refuse everybody below it.
 			if ofThisRoot && !old.LapsedAt(c.Now) {
-				return refuse(CodeMissing, "there is no longer a CRL of %s, and the previous one is valid until %s", old.Name(), stamp(old.NextUpdate))
+				return refuse(CodeMissing, "there is no longer a CRL of %s, and the previous one is valid until %s", old.Name(),
+					stamp(old.NextUpdate))
 			}
 			continue
 		}

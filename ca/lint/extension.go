@@ -107,7 +107,8 @@ func (s *Signer) kindOf(c *certificate, found *extensions) (kind Kind, r *Refusa
 	case string(usage) == ocspSigning:
 		kind = Responder
 	case usage != nil:
-		return Unknown, broken("extended_key_usage", "it is for none of, or for more than one of clientAuth, serverAuth and OCSPSigning")
+		return Unknown, broken("extended_key_usage",
+			"it is for none of, or for more than one of clientAuth, serverAuth and OCSPSigning")
 	case s.may(IssuingCA) == nil && !bytes.Equal(c.issuer, c.subject):
 		kind = IssuingCA
 	case s.may(Root) == nil:

@@ -25,7 +25,8 @@ func splitList(message []byte) (l List, ok bool) {
 		return l, false
 	}
 	whole := fields
-	if !fields.SkipASN1(cbasn1.INTEGER) || !fields.SkipASN1(cbasn1.SEQUENCE) || !fields.SkipASN1(cbasn1.SEQUENCE) || !skipTime(&fields) {
+	if !fields.SkipASN1(cbasn1.INTEGER) || !fields.SkipASN1(cbasn1.SEQUENCE) ||
+		!fields.SkipASN1(cbasn1.SEQUENCE) || !skipTime(&fields) {
 		return l, false
 	}
 	skipTime(&fields)
@@ -130,7 +131,8 @@ func (s *Signer) checkTail(tail cryptobyte.String) (isDelta bool, r *Refusal) {
 func readListExtension(all *cryptobyte.String) (id int, critical bool, value cryptobyte.String, ok bool) {
 	var extension, oid, flag cryptobyte.String
 	ok = all.ReadASN1(&extension, cbasn1.SEQUENCE) && extension.ReadASN1(&oid, cbasn1.OBJECT_IDENTIFIER) &&
-		extension.ReadOptionalASN1(&flag, &critical, cbasn1.BOOLEAN) && extension.ReadASN1(&value, cbasn1.OCTET_STRING) && extension.Empty() &&
+		extension.ReadOptionalASN1(&flag, &critical, cbasn1.BOOLEAN) &&
+		extension.ReadASN1(&value, cbasn1.OCTET_STRING) && extension.Empty() &&
 		len(oid) == 3 && oid[0] == 0x55 && oid[1] == 0x1d && (!critical || bytes.Equal(flag, []byte{0xff}))
 	if !ok {
 		return 0, false, nil, false

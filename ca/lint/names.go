@@ -64,7 +64,8 @@ func readAttribute(name *cryptobyte.String) (id byte, r *Refusal) {
 		return 0, broken("subject_encoding", "an attribute is neither a UTF8String nor a PrintableString")
 	case tag == cbasn1.PrintableString && !isPrintable(value):
 		return 0, broken("subject_encoding", "a PrintableString has a character that it cannot have")
-	case oid[2] == serialNumber && tag != cbasn1.PrintableString, oid[2] == country && (tag != cbasn1.PrintableString || len(value) != 2):
+	case oid[2] == serialNumber && tag != cbasn1.PrintableString, oid[2] == country &&
+		(tag != cbasn1.PrintableString || len(value) != 2):
 		return 0, broken("subject_encoding", "an attribute is not the PrintableString that it must be")
 	case !isText(value):
 		return 0, broken("subject_characters", "an attribute is empty, longer than 64 characters or not clean UTF-8")

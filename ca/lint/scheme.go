@@ -30,7 +30,9 @@ func schemeOf(key crypto.PublicKey) (scheme, error) {
 			curve elliptic.Curve
 			hash  crypto.Hash
 			last  string
-		}{{elliptic.P256(), crypto.SHA256, "\x02"}, {elliptic.P384(), crypto.SHA384, "\x03"}, {elliptic.P521(), crypto.SHA512, "\x04"}} {
+		}{
+			{elliptic.P256(), crypto.SHA256, "\x02"}, {elliptic.P384(), crypto.SHA384, "\x03"}, {elliptic.P521(), crypto.SHA512, "\x04"},
+		} {
 			if k.Curve == c.curve {
 				return scheme{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" + c.last, c.hash, func() (crypto.Signer, error) {
 					return ecdsa.GenerateKey(c.curve, rand.Reader)

@@ -125,7 +125,8 @@ func authRefusal(code string) error {
 		return refuse(CodeDisabled, "its service is disabled")
 	case "organization-refused", "service-refused", "environment-refused":
 		return refuse(CodeNotAllowed, "Postern's rules for this service do not allow it")
-	case "", "proxy-unknown", "upstream-unknown", "certificate-missing", "certificate-malformed", "certificate-ambiguous", "certificate-too-long":
+	case "", "proxy-unknown", "upstream-unknown", "certificate-missing",
+		"certificate-malformed", "certificate-ambiguous", "certificate-too-long":
 		return errors.New("the server rejects the request: " + code)
 	}
 	return refuse(CodeUnknown, "Postern refuses it: "+code)

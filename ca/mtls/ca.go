@@ -64,7 +64,8 @@ func mustNotBeCritical() []string {
 
 func extensionName(id asn1.ObjectIdentifier) string {
 	return map[string]string{
-		"2.5.29.19": "basic constraints", "2.5.29.30": "name constraints", "2.5.29.36": "policy constraints", "2.5.29.54": "inhibit any policy",
-		"2.5.29.9": "subject directory attributes", "2.5.29.46": "freshest CRL", "1.3.6.1.5.5.7.1.11": "subject information access",
+		"2.5.29.19": "basic constraints", "2.5.29.30": "name constraints", "2.5.29.36": "policy constraints",
+		"2.5.29.54": "inhibit any policy",
+		"2.5.29.9":  "subject directory attributes", "2.5.29.46": "freshest CRL", "1.3.6.1.5.5.7.1.11": "subject information access",
 	}[id.String()]
 }

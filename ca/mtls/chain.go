@@ -82,7 +82,8 @@ func (c *CAs) first(leaf *x509.Certificate, others []*x509.Certificate) (*issuer
 // (RFC 5280, section 4.2.1.10), and what is left.
 func libraryRefusal(err error) error {
 	invalid, ok := errors.AsType[x509.CertificateInvalidError](err)
-	if ok && (invalid.Reason == x509.CANotAuthorizedForThisName || invalid.Reason == x509.TooManyConstraints || invalid.Reason == x509.UnconstrainedName) {
+	if ok && (invalid.Reason == x509.CANotAuthorizedForThisName ||
+		invalid.Reason == x509.TooManyConstraints || invalid.Reason == x509.UnconstrainedName) {
 		return &Error{Code: CodeConstraints, Message: "its CA is not allowed to issue for its names", Err: err}
 	}
 	return &Error{Code: CodeChain, Message: "its chain is not valid", Err: err}

@@ -65,7 +65,8 @@ func checkUsage(cert *x509.Certificate) error {
 
 func checkCritical(cert *x509.Certificate) error {
 	if len(cert.UnhandledCriticalExtensions) > 0 {
-		return refuse(CodeCritical, "it has the critical extension "+cert.UnhandledCriticalExtensions[0].String()+", which is not understood")
+		return refuse(CodeCritical,
+			"it has the critical extension "+cert.UnhandledCriticalExtensions[0].String()+", which is not understood")
 	}
 	return nil
 }

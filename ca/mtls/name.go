@@ -52,7 +52,8 @@ func CommonName(s string) bool {
 	hidden := func(r rune) bool {
 		return !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 	}
-	return utf8.ValidString(s) && s != "" && utf8.RuneCountInString(s) <= 64 && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, hidden)
+	return utf8.ValidString(s) && s != "" && utf8.RuneCountInString(s) <= 64 && strings.TrimSpace(s) == s &&
+		!strings.ContainsFunc(s, hidden)
 }
 
 // checkNames wants one URI and no other name, a SPIFFE ID of the trust domain

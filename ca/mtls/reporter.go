@@ -223,7 +223,8 @@ func (r *Reporter) post(ctx context.Context, batch []use) error {
 		return fmt.Errorf("reading the answer to a report: %w", err)
 	}
 	if taken.Unknown+taken.Invalid > 0 {
-		r.log().Warn("Postern did not accept all uses of certificates: check the clocks", "unknown", taken.Unknown, "invalid", taken.Invalid)
+		r.log().Warn("Postern did not accept all uses of certificates: check the clocks",
+			"unknown", taken.Unknown, "invalid", taken.Invalid)
 	}
 	return nil
 }

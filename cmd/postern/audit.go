@@ -148,7 +148,9 @@ func (a *auditor) walk(ctx context.Context, visit func(issuance.AuditHead)) (iss
 	case w.Fault == nil && other != "":
 		w.Fault = &issuance.AuditFault{Seq: noted.Audit, Why: rewritten + other}
 	case w.Fault == nil && w.At.Seq < noted.Audit:
-		w.Fault = &issuance.AuditFault{Seq: w.At.Seq + 1, Why: fmt.Sprintf("the high-water mark knows of records up to %d", noted.Audit)}
+		w.Fault = &issuance.AuditFault{
+			Seq: w.At.Seq + 1, Why: fmt.Sprintf("the high-water mark knows of records up to %d", noted.Audit),
+		}
 	}
 	a.found(w.Fault)
 	return w, nil

@@ -89,7 +89,9 @@ func check(cmd *cobra.Command, cfg *config.Config, connect bool) error {
 // cfg, on a database and on ports of its own. What it says names the key at fault.
 func rehearse(ctx context.Context, cfg *config.Config) (err error) {
 	trial := *cfg
-	for _, listen := range []*string{&trial.Public.Listen, &trial.Plain.Listen, &trial.Admin.Listen, &trial.MTLS.Listen, &trial.Auth.Listen} {
+	for _, listen := range []*string{
+		&trial.Public.Listen, &trial.Plain.Listen, &trial.Admin.Listen, &trial.MTLS.Listen, &trial.Auth.Listen,
+	} {
 		if *listen != "" {
 			*listen = "127.0.0.1:0"
 		}

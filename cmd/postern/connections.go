@@ -81,7 +81,8 @@ func (r room) waiters() int {
 // say logs the limits.
 func (r room) say(log *slog.Logger) {
 	log.Info("connections are limited by the number of files", "files", r.files, "own", r.own,
-		"public", r.share["public"], "plain", r.share["plain"], "mtls", r.share["mtls"], "admin", r.share["admin"], "auth", r.share["auth"],
+		"public", r.share["public"], "plain", r.share["plain"], "mtls", r.share["mtls"], "admin", r.share["admin"],
+		"auth", r.share["auth"],
 		"public_of_an_address", r.ofOne("public"), "waiting", r.waiters())
 	if r.files < fewFiles {
 		log.Warn("few files may be open, so few connections are possible", "files", r.files,

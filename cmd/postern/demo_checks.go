@@ -115,20 +115,26 @@ func (s *story) openFile(context.Context) (string, error) {
 			s.identity.Certificate = append(s.identity.Certificate, c.Raw)
 		}
 	}
-	if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+	if _, err := cert.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}); err != nil {
 		return "", err
 	}
 	s.serial = issuance.SerialOf(cert.SerialNumber)
 	s.call, s.fresh = s.application(roots, false), s.application(roots, true)
 	sum := sha256.Sum256(cert.Raw)
-	return fmt.Sprintf("%s, until %s, SHA-256 %s…", cert.Subject, cert.NotAfter.Format(time.DateOnly), hex.EncodeToString(sum[:4])), nil
+	return fmt.Sprintf("%s, until %s, SHA-256 %s…", cert.Subject, cert.NotAfter.Format(time.DateOnly),
+		hex.EncodeToString(sum[:4])), nil
 }
 
 // application returns the HTTP client of the customer's application.
 func (s *story) application(roots *x509.CertPool, fresh bool) *http.Client {
 	return &http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: fresh,
-		TLSClientConfig:   &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{s.identity}, ClientSessionCache: tls.NewLRUClientSessionCache(4)},
+		TLSClientConfig: &tls.Config{
+			RootCAs: roots, Certificates: []tls.Certificate{s.identity},
+			ClientSessionCache: tls.NewLRUClientSessionCache(4),
+		},
 	}}
 }
 
@@ -168,7 +174,8 @@ func (s *story) callRefused(ctx context.Context) (string, error) {
 	} else if !strings.Contains(err.Error(), "remote error: tls:") {
 		return "", fmt.Errorf("on a new connection: %w", err)
 	} else {
-		return fmt.Sprintf("%d on the open connection; on a new one: %s", http.StatusForbidden, strings.TrimPrefix(err.Error(), "remote error: ")), nil
+		return fmt.Sprintf("%d on the open connection; on a new one: %s", http.StatusForbidden,
+			strings.TrimPrefix(err.Error(), "remote error: ")), nil
 	}
 }
 
@@ -180,7 +187,8 @@ func (s *story) handshake(ctx context.Context) error {
 	if !ok {
 		return errors.New("the client application has no own transport")
 	}
-	conn, err := (&tls.Dialer{Config: transport.TLSClientConfig}).DialContext(ctx, "tcp", strings.TrimPrefix(s.h.cfg.MTLS.URL, "https://"))
+	conn, err := (&tls.Dialer{Config: transport.TLSClientConfig}).DialContext(ctx, "tcp",
+		strings.TrimPrefix(s.h.cfg.MTLS.URL, "https://"))
 	if err != nil {
 		return err
 	}

@@ -1,24 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/postern-ca/postern/cmd/postern/safedir"
 	"github.com/postern-ca/postern/issuance"
 )
 
@@ -115,7 +108,8 @@ func (s *story) placeOrder(ctx context.Context) (string, error) {
 		return "", errors.New("the sample contact is not listed")
 	}
 	var o struct{ ID, State, Service string }
-	if err := s.api(ctx, http.MethodPost, "/orders", map[string]string{"service": "acme.payments", "contact": contacts.Items[0].ID}, &o); err != nil {
+	if err := s.api(ctx, http.MethodPost, "/orders",
+		map[string]string{"service": "acme.payments", "contact": contacts.Items[0].ID}, &o); err != nil {
 		return "", err
 	}
 	s.order = o.ID
@@ -184,12 +178,6 @@ func (s *story) download(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d bytes of PKCS#12, made on demand", len(body)), nil
 }
 
-// claim is the one request of a script: code in, file out.
-func (s *story) claim(ctx context.Context, code string) (int, http.Header, []byte, error) {
-	form := url.Values{"code": {code}, "target": {string(issuance.Modern)}}
-	return s.do(ctx, s.client, http.MethodPost, s.link+"/claim", "application/x-www-form-urlencoded", []byte(form.Encode()))
-}
-
 func (s *story) revoke(ctx context.Context) (string, error) {
 	var c struct{ Status, Reason string }
 	body := map[string]string{"reason": string(issuance.KeyCompromise), "comment": "the demo"}
@@ -215,7 +203,8 @@ func (s *story) renew(ctx context.Context) (string, error) {
 	first := s.kept()
 	s.order = o.ID
 	for _, do := range []func(*story, context.Context) (string, error){
-		(*story).approve, (*story).readMail, (*story).readCode, (*story).download, (*story).readPassword, (*story).openFile, (*story).callService,
+		(*story).approve, (*story).readMail, (*story).readCode, (*story).download, (*story).readPassword,
+		(*story).openFile, (*story).callService,
 	} {
 		if _, err := do(s, ctx); err != nil {
 			return "", err
@@ -227,106 +216,13 @@ func (s *story) renew(ctx context.Context) (string, error) {
 	renewed := s.kept()
 	s.file, s.password, s.serial = first.file, first.password, old
 	if s.keep {
-		if err := s.write(map[string][]byte{"renewed.p12": renewed.file, "renewed-password.txt": []byte(renewed.password + "\n")}); err != nil {
+		if err := s.write(map[string][]byte{
+			"renewed.p12": renewed.file, "renewed-password.txt": []byte(renewed.password + "\n"),
+		}); err != nil {
 			return "", err
 		}
 	}
 	return "certificate " + string(renewed.serial) + " was delivered the same way and is accepted", nil
 }
 
-type keptFile struct {
-	file     []byte
-	password string
-	serial   issuance.Serial
-}
-
-func (s *story) kept() keptFile { return keptFile{s.file, s.password, s.serial} }
-
-// keepFiles leaves what the story was about in DIR/demo.
-func (s *story) keepFiles(ctx context.Context) error {
-	files := map[string][]byte{"client.p12": s.file, "password.txt": []byte(s.password + "\n")}
-	for _, name := range []string{"chain.pem", "root.pem", "crl-bundle.pem"} {
-		status, _, body, err := s.do(ctx, s.client, http.MethodGet, s.h.cfg.Plain.URL+"/pki/"+name, "", nil)
-		if err != nil || status != http.StatusOK {
-			return errors.Join(err, fmt.Errorf("fetching %s was answered with %d", name, status))
-		}
-		files[name] = body
-	}
-	if err := s.write(files); err != nil {
-		return err
-	}
-	fmt.Fprintf(s.out, "%-13s %s\n", "kept", filepath.Join(s.data, "demo"))
-	return nil
-}
-
-func (s *story) write(files map[string][]byte) error {
-	dir := filepath.Join(s.data, "demo")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("making %s: %w", dir, err)
-	}
-	root, err := safedir.Open(dir)
-	if err != nil {
-		return err
-	}
-	for name, data := range files {
-		file, err := safedir.File(root, name, os.O_WRONLY|os.O_TRUNC, 0o600)
-		if err == nil {
-			_, err = file.Write(data)
-			err = errors.Join(err, file.Close())
-		}
-		if err != nil {
-			return errors.Join(fmt.Errorf("keeping %s: %w", name, err), root.Close())
-		}
-	}
-	return root.Close()
-}
-
-// api calls the admin API and reads its answer into out.
-func (s *story) api(ctx context.Context, method, path string, in, out any) error {
-	var body []byte
-	if in != nil {
-		var err error
-		if body, err = json.Marshal(in); err != nil {
-			return err
-		}
-	}
-	status, _, answer, err := s.do(ctx, s.client, method, s.h.cfg.Admin.URL+"/api/v1"+path, "application/json", body)
-	if err != nil {
-		return err
-	}
-	if status >= 300 {
-		return fmt.Errorf("%s %s was answered with %d: %.200s", method, path, status, answer)
-	}
-	return json.Unmarshal(answer, out)
-}
-
-func (s *story) do(ctx context.Context, c *http.Client, method, address, mediaType string, body []byte) (int, http.Header, []byte, error) {
-	r, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
-	if err != nil {
-		return 0, nil, nil, errors.New("the address of a request is not one")
-	}
-	if mediaType != "" {
-		r.Header.Set("Content-Type", mediaType)
-	}
-	if strings.HasPrefix(address, s.h.cfg.Admin.URL) {
-		r.Header.Set("Authorization", "Bearer "+string(s.token.Reveal()))
-	}
-	answer, err := c.Do(r)
-	if err != nil {
-		// The error of net/http repeats the address, which may hold a token.
-		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err
-		}
-		return 0, nil, nil, err
-	}
-	defer answer.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(answer.Body, 64<<20))
-	return answer.StatusCode, answer.Header, data, err
-}
-
 func itoa(minutes float64) string { return strconv.FormatFloat(minutes, 'f', -1, 64) }
-
-func firstLine(b []byte) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-	return line
-}

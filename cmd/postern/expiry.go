@@ -91,7 +91,9 @@ func (e *expiry) clients(out chan<- prometheus.Metric, tx issuance.Reader) error
 		}
 		out <- prometheus.MustNewConstMetric(e.count, prometheus.GaugeValue, float64(all.Active-later.Active), kind, name)
 	}
-	first, _, err := tx.Certificates(issuance.CertificateQuery{Status: issuance.Active, ExpiresFrom: now, Page: issuance.Page{Limit: 1}})
+	first, _, err := tx.Certificates(issuance.CertificateQuery{
+		Status: issuance.Active, ExpiresFrom: now, Page: issuance.Page{Limit: 1},
+	})
 	if err == nil && len(first) == 1 {
 		out <- prometheus.MustNewConstMetric(e.earliest, prometheus.GaugeValue, float64(first[0].NotAfter.Unix()), kind)
 	}

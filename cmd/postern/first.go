@@ -125,7 +125,9 @@ func (h *house) removeFirst(ctx context.Context) error {
 // answerLocal answers who asks for a token on this machine.
 func (h *house) answerLocal(ctx context.Context) error {
 	return local.Serve(h.cfg.Data, func(by issuance.Actor, q local.Request) (staff.Token, error) {
-		t, err := h.staff.AddLocal(ctx, by, staff.TokenRequest{Name: q.Name, Owner: q.Owner, Role: q.Role, Lifetime: q.Lifetime}, q.Digest)
+		t, err := h.staff.AddLocal(ctx, by, staff.TokenRequest{
+			Name: q.Name, Owner: q.Owner, Role: q.Role, Lifetime: q.Lifetime,
+		}, q.Digest)
 		if err == nil {
 			h.log.Warn("a token was created on this machine", "token", t.ID, "role", t.Role, "owner", t.Person(), "by", by.Name)
 		}

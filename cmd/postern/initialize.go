@@ -86,8 +86,9 @@ func newDatabase(cfg *config.Config) error {
 		records, _, err := tx.Audit(issuance.AuditQuery{Page: issuance.Page{Limit: 1}})
 		if err == nil && len(records) > 0 {
 			err = &issuance.Error{
-				Kind: issuance.Conflict, Code: issuance.CodeState, Message: "there is a database in " + cfg.Data + " with the records of another CA",
-				Hint: "restore its CA to " + filepath.Join(cfg.Data, caDirectory) + ", or name another directory",
+				Kind: issuance.Conflict, Code: issuance.CodeState,
+				Message: "there is a database in " + cfg.Data + " with the records of another CA",
+				Hint:    "restore its CA to " + filepath.Join(cfg.Data, caDirectory) + ", or name another directory",
 			}
 		}
 		return err

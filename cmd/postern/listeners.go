@@ -98,7 +98,8 @@ func (h *house) listen(ctx context.Context) error {
 
 func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *server.Metrics) (err error) {
 	o := server.Options{
-		HSTS: h.cfg.Public.MaxAge(), Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log, Metrics: metrics, ConnContext: contact.ConnContext,
+		HSTS: h.cfg.Public.MaxAge(), Name: "public", Addr: h.cfg.Public.Listen, Handler: handler, Log: h.log,
+		Metrics: metrics, ConnContext: contact.ConnContext,
 		Source: &limit.Source{Trusted: h.cfg.Public.Proxies()}, Connections: h.room.connections("public"),
 		Failed: func(w http.ResponseWriter, r *http.Request) { site.Fail(w, r, errors.New("a request panicked"), "") },
 	}
@@ -110,7 +111,8 @@ func (h *house) listenPublic(handler http.Handler, site *page.Site, metrics *ser
 
 func (h *house) listenAdmin(handler http.Handler, metrics *server.Metrics) (err error) {
 	o := server.Options{
-		HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log, Metrics: metrics, HTTP2: true,
+		HSTS: h.cfg.Public.MaxAge(), Name: "admin", Addr: h.cfg.Admin.Listen, Handler: handler, Log: h.log,
+		Metrics: metrics, HTTP2: true,
 		Source: h.staffSource(), Connections: h.room.connections("admin"),
 	}
 	if h.outbox != nil {
@@ -139,7 +141,8 @@ func (h *house) listenClients(metrics *server.Metrics) error {
 		return err
 	}
 	h.listeners.mtls, err = server.New(server.Options{
-		HSTS: h.cfg.Public.MaxAge(), Name: "mtls", Addr: h.cfg.MTLS.Listen, Handler: enrolment.Before(handler), TLSConfig: config, HTTP2: true, Log: h.log, Metrics: metrics,
+		HSTS: h.cfg.Public.MaxAge(), Name: "mtls", Addr: h.cfg.MTLS.Listen, Handler: enrolment.Before(handler),
+		TLSConfig: config, HTTP2: true, Log: h.log, Metrics: metrics,
 		Connections: h.room.connections("mtls"),
 	})
 	return err
@@ -222,7 +225,8 @@ func (h *house) public(site *page.Site, trusted *trust.Trust) (http.Handler, err
 // admin returns the handler of the listener for staff.
 func (h *house) admin(site *page.Site, metrics http.Handler) (http.Handler, error) {
 	o := admin.Options{
-		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Backup: h.backup, VerifyAudit: h.auditor.verify, Log: h.log, Now: h.now,
+		Registrar: h.registrar, Staff: h.staff, Reports: h.reports, Channels: h.channels(), Backup: h.backup,
+		VerifyAudit: h.auditor.verify, Log: h.log, Now: h.now,
 		Source: h.staffSource(), Checks: h.checks(), Metrics: metrics, Public: h.cfg.Public.URL, Base: h.cfg.Admin.Base(),
 	}
 	if h.outbox != nil {

@@ -40,7 +40,9 @@ type marker struct {
 }
 
 // openMark opens the high-water mark, and refuses a database that is behind it.
-func openMark(ctx context.Context, path string, store *bolt.Store, authority *ca.Authority, now func() time.Time) (*marker, error) {
+func openMark(
+	ctx context.Context, path string, store *bolt.Store, authority *ca.Authority, now func() time.Time,
+) (*marker, error) {
 	file, err := mark.Open(path)
 	if err != nil {
 		return nil, err
@@ -95,7 +97,8 @@ func (m *marker) contradiction(ctx context.Context) (why string, err error) {
 func rolledBack(message string) error {
 	return &issuance.Error{
 		Kind: issuance.Unavailable, Code: issuance.CodeState, Message: message,
-		Hint: "it would report revoked certificates as good, so the server does not start: restore the newest database, or run `postern restore --accept-loss`",
+		Hint: "it would report revoked certificates as good, so the server does not start: " +
+			"restore the newest database, or run `postern restore --accept-loss`",
 	}
 }
 
@@ -150,7 +153,8 @@ func (m *marker) noteSome(ctx context.Context) (more bool, err error) {
 	if err == nil {
 		err = m.from.Settle(ctx) // what was read may not be durable before
 	}
-	if err != nil || any && p.Change == last.Change && p.Audit == last.Audit && maps.Equal(p.CRLs, last.CRLs) && last.Restored == nil {
+	if err != nil || any && p.Change == last.Change && p.Audit == last.Audit && maps.Equal(p.CRLs, last.CRLs) &&
+		last.Restored == nil {
 		return false, err
 	}
 	return more, m.file.Append(p)

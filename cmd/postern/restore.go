@@ -71,9 +71,11 @@ The server must not run. Run it as the user that runs the server.`,
 	}
 	settings.flags(c)
 	f := c.Flags()
-	f.StringArrayVar(&q.identities, "identity", nil, "file with the age identity (AGE-SECRET-KEY-1...) of a recipient; may be repeated")
+	f.StringArrayVar(&q.identities, "identity", nil,
+		"file with the age identity (AGE-SECRET-KEY-1...) of a recipient; may be repeated")
 	f.StringVar(&q.passphraseFile, "passphrase-file", "", "file with the passphrase that the backup was made with")
-	f.BoolVar(&q.accept, "accept-loss", false, "take over what is known to have happened since, and let the server serve the database")
+	f.BoolVar(&q.accept, "accept-loss", false,
+		"take over what is known to have happened since, and let the server serve the database")
 	f.StringArrayVar(&q.crls, "crl", nil, "CRL (DER or PEM) or bundle of CRLs that was published since; may be repeated")
 	f.BoolVar(&q.holdAll, "hold-all", false, "put every active certificate on hold: where nobody knows what was revoked since")
 	c.MarkFlagsMutuallyExclusive("identity", "passphrase-file")
@@ -109,7 +111,8 @@ func (q restoreFlags) place(cmd *cobra.Command, s *settings, name string) error 
 		return err
 	}
 	if !q.accept {
-		fmt.Fprint(out, "\nNext: put the seal key and the passphrase of the CA's keys where the configuration says, if they are not there,\n"+
+		fmt.Fprint(out, "\nNext: put the seal key and the passphrase of the CA's keys "+
+			"where the configuration says, if they are not there,\n"+
 			"then `postern restore --accept-loss --crl FILE` with the newest CRL bundle that a web service has, then `postern serve`.\n")
 	}
 	return nil
@@ -119,7 +122,8 @@ func (q restoreFlags) place(cmd *cobra.Command, s *settings, name string) error 
 func (q restoreFlags) keys(cmd *cobra.Command, backup string) ([]age.Identity, error) {
 	if len(q.identities) == 0 {
 		if backup == "-" && q.passphraseFile == "" && os.Getenv("POSTERN_BACKUP_PASSPHRASE") == "" {
-			return nil, issuance.Invalidf("identity", "is missing", "give --identity or --passphrase-file: the backup itself comes from standard input")
+			return nil, issuance.Invalidf("identity", "is missing",
+				"give --identity or --passphrase-file: the backup itself comes from standard input")
 		}
 		passphrase, err := cli.BackupPassphrase(os.Getenv("POSTERN_BACKUP_PASSPHRASE"), q.passphraseFile, cmd, false)
 		if err != nil {

@@ -79,7 +79,9 @@ func openRecovery(cfg *config.Config, log *slog.Logger, now func() time.Time) (r
 		return r, err
 	}
 	// Its lock comes first: a server that runs is not disturbed.
-	if r.store, err = bolt.Open(bolt.Options{Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log, Existing: true}); err != nil {
+	if r.store, err = bolt.Open(bolt.Options{
+		Path: filepath.Join(cfg.Data, databaseFile), Key: key, Log: log, Existing: true,
+	}); err != nil {
 		return r, err
 	}
 	if r.authority, err = ca.Open(ca.OpenOptions{

@@ -56,7 +56,8 @@ func newPlacing(cmd *cobra.Command, s *settings) (p *placing, err error) {
 	case os.Getenv("POSTERN_DATA") != "":
 		p.data = os.Getenv("POSTERN_DATA")
 	default:
-		return nil, issuance.Invalidf("data", "is not set, and there is no "+p.config+" that sets it", "name the data directory with --data; the backup's configuration is put at "+p.config)
+		return nil, issuance.Invalidf("data", "is not set, and there is no "+p.config+" that sets it",
+			"name the data directory with --data; the backup's configuration is put at "+p.config)
 	}
 	return p, p.prepare()
 }
@@ -103,7 +104,8 @@ func (p *placing) at(parts ...string) string {
 func occupied(path string) error {
 	return &issuance.Error{
 		Kind: issuance.Conflict, Code: issuance.CodeState, Message: path + " already exists; nothing was changed",
-		Hint: "restore into an empty data directory: stop the server and move the old one away first (keep it, it may be the newer one)",
+		Hint: "restore into an empty data directory: stop the server and move the old one away first " +
+			"(keep it, it may be the newer one)",
 	}
 }
 
@@ -183,7 +185,9 @@ func (p *placing) note(_ io.Writer, about backup.About) error {
 	if !any {
 		progress.HighWater, progress.Since = about.HighWater, about.HighWater
 	}
-	progress.Restored = &issuance.Restored{Why: "was restored from a backup of " + about.At().Format(timeLayout), Base: about.HighWater}
+	progress.Restored = &issuance.Restored{
+		Why: "was restored from a backup of " + about.At().Format(timeLayout), Base: about.HighWater,
+	}
 	return errors.Join(file.Append(progress), file.Close())
 }
 

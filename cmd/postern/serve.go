@@ -43,7 +43,8 @@ with "postern token add", or with "postern token create --local" on this machine
 		},
 	}
 	settings.flags(c)
-	c.Flags().BoolVar(&make, "init", false, "create the CA first if there is none, for containers configured only by environment variables")
+	c.Flags().BoolVar(&make, "init", false,
+		"create the CA first if there is none, for containers configured only by environment variables")
 	return c
 }
 

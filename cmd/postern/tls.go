@@ -137,6 +137,9 @@ func (h *house) clients() (*ca.Clients, *tls.Config, error) {
 	// EST clients exist (strongSwan) that read an answer in at most two pieces, and
 	// take each record for one.
 	base.DynamicRecordSizingDisabled = true
-	c := &ca.Clients{Authority: h.authority, Certificate: h.standing.Certificate, Service: h.standing.Service, Refused: h.seen.See, Now: h.now, Wall: h.clock.Wall}
+	c := &ca.Clients{
+		Authority: h.authority, Certificate: h.standing.Certificate, Service: h.standing.Service, Refused: h.seen.See,
+		Now: h.now, Wall: h.clock.Wall,
+	}
 	return c, c.OptionalTLSConfig(base), nil
 }

@@ -37,8 +37,9 @@ func (h *house) tellUnsigned(ctx context.Context) error {
 
 // tellOf tells staff of one refusal.
 func (h *house) tellOf(ctx context.Context, r *lint.Refusal) {
-	err := h.registrar.Alarm(ctx, "lint/"+string(r.Kind)+"/"+r.Lint, "Postern refused to sign something that is not as it should be: "+r.Error()+
-		". Nothing like it is signed until the cause is found: look at the last change of the configuration or of the program.")
+	err := h.registrar.Alarm(ctx, "lint/"+string(r.Kind)+"/"+r.Lint,
+		"Postern refused to sign something that is not as it should be: "+r.Error()+
+			". Nothing like it is signed until the cause is found: look at the last change of the configuration or of the program.")
 	if err != nil {
 		h.log.Error("telling staff of a refused signature", "error", err)
 	}

@@ -11,7 +11,10 @@ import (
 // OpenSSL 3 (OpenSMTPD's issues 1171 and 1239).
 func NewOpenSMTPD(tb testing.TB) *Server {
 	tb.Helper()
-	j := newJail(tb, "opensmtpd", "opensmtpd:x:100:100::/var/lib/opensmtpd/empty:/bin/false\nopensmtpq:x:101:101::/var/lib/opensmtpd/empty:/bin/false\n", "opensmtpd:x:100:\nopensmtpq:x:101:\n")
+	j := newJail(tb, "opensmtpd",
+		"opensmtpd:x:100:100::/var/lib/opensmtpd/empty:/bin/false\n"+
+			"opensmtpq:x:101:101::/var/lib/opensmtpd/empty:/bin/false\n",
+		"opensmtpd:x:100:\nopensmtpq:x:101:\n")
 	j.libraries("usr/sbin/smtpd")
 	s := newHop(tb)
 	s.Port = freePort(tb)

@@ -243,7 +243,8 @@ func answer(w http.ResponseWriter, f Fault, sid string, form url.Values) {
 			"account_sid": AccountSID, "api_version": "2010-04-01", "body": form.Get("Body"), "date_created": now, "date_sent": nil,
 			"date_updated": now, "direction": "outbound-api", "error_code": nil, "error_message": nil, "from": form.Get("From"),
 			"messaging_service_sid": nil, "num_media": "0", "num_segments": "1", "price": nil, "price_unit": "USD", "sid": sid,
-			"status": "queued", "subresource_uris": map[string]string{"media": uri + "/Media.json"}, "to": form.Get("To"), "uri": uri + ".json",
+			"status": "queued", "subresource_uris": map[string]string{"media": uri + "/Media.json"}, "to": form.Get("To"),
+			"uri": uri + ".json",
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -102,8 +102,10 @@ func (c *clerk) certificate(cert issuance.Certificate) (CertificateRow, error) {
 		return CertificateRow{}, err
 	}
 	out := CertificateRow{
-		Serial: cert.Serial, Status: cert.Status, Organization: cert.Organization, Service: cert.Service, Contact: cert.Contact, ContactName: name,
-		IssuedAt: cert.IssuedAt, NotAfter: cert.NotAfter, DaysLeft: int(cert.NotAfter.Sub(c.now) / oneDay), LastUsedAt: u.Last, RenewedBy: cert.RenewedBy,
+		Serial: cert.Serial, Status: cert.Status, Organization: cert.Organization, Service: cert.Service,
+		Contact: cert.Contact, ContactName: name,
+		IssuedAt: cert.IssuedAt, NotAfter: cert.NotAfter, DaysLeft: int(cert.NotAfter.Sub(c.now) / oneDay),
+		LastUsedAt: u.Last, RenewedBy: cert.RenewedBy,
 	}
 	if cert.Status == issuance.Held {
 		out.Since, out.By, out.Comment = cert.ChangedAt, cert.ChangedBy.Name, cert.Comment

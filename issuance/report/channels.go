@@ -123,7 +123,9 @@ func (r Report) noProgress() []issuance.DocumentSection {
 	return []issuance.DocumentSection{
 		section(t.Stuck, issuance.DocumentSection{Title: "Orders whose codes are used up: resend them", Head: head},
 			"No order has used up its codes.", "postern order list --state invited", row),
-		section(t.Unclaimed, issuance.DocumentSection{Title: "Orders that were not claimed two days after the link was sent", Head: head},
+		section(t.Unclaimed, issuance.DocumentSection{
+			Title: "Orders that were not claimed two days after the link was sent", Head: head,
+		},
 			"No order has waited for longer than two days.", "postern order list --state invited", row),
 		section(t.Lapsed, issuance.DocumentSection{Title: "Orders that lapsed in the last 14 days: resend or cancel them", Head: head},
 			"No order lapsed.", "postern order list --state lapsed", row),

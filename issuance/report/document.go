@@ -130,7 +130,9 @@ func (r Report) inAll() string {
 }
 
 // section returns l as a table, or as the line nothing if it is empty.
-func section[V any](l Listed[V], s issuance.DocumentSection, nothing, command string, row func(V) []string) issuance.DocumentSection {
+func section[V any](
+	l Listed[V], s issuance.DocumentSection, nothing, command string, row func(V) []string,
+) issuance.DocumentSection {
 	if l.Count() == 0 {
 		if l.AtLeast {
 			nothing = "Of the first " + amount(reportReads) + " records: " + nothing

@@ -41,7 +41,8 @@ func (o *Office) Report(ctx context.Context, q Query) (Report, error) {
 		}
 		if p.begin(zone).After(now) {
 			field := map[Kind]string{Daily: "date", Monthly: "month"}[q.Kind]
-			return Report{}, issuance.Invalidf(field, p.String()+" has not begun", "choose one that has; by default it is the last complete one")
+			return Report{}, issuance.Invalidf(field, p.String()+" has not begun",
+				"choose one that has; by default it is the last complete one")
 		}
 	}
 	return o.report(ctx, span{last: p, first: p, from: p.begin(zone), to: p.move(1).begin(zone)}, q)
@@ -65,7 +66,10 @@ func (o *Office) report(ctx context.Context, s span, q Query) (out Report, err e
 			Kind: q.Kind, Period: s.last.String(), First: s.first.String(), TimeZone: o.Schedule.zone().String(),
 			From: s.from.UTC(), To: s.to.UTC(), At: now,
 		}
-		for _, part := range []func() error{c.clock, c.proposals, c.channels, c.orders, c.messages, c.ending, c.superseded, c.held, c.done, c.refused, c.unused} {
+		for _, part := range []func() error{
+			c.clock, c.proposals, c.channels, c.orders, c.messages, c.ending, c.superseded, c.held, c.done,
+			c.refused, c.unused,
+		} {
 			if err := part(); err != nil {
 				return err
 			}

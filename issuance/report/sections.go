@@ -15,7 +15,8 @@ func (r Report) command() string {
 	if r.Kind == Monthly {
 		flag = "--month"
 	}
-	return fmt.Sprintf("postern report %s %s %s --limit %d", printable(string(r.Kind), 10), flag, printable(r.Period, 10), issuance.MaxPage)
+	return fmt.Sprintf("postern report %s %s %s --limit %d", printable(string(r.Kind), 10), flag, printable(r.Period, 10),
+		issuance.MaxPage)
 }
 
 func (r Report) toDo() []issuance.DocumentSection {
@@ -103,7 +104,9 @@ func (r Report) happened() []issuance.DocumentSection {
 		title  string
 		change bool
 	}{
-		{d.Changed, "Certificates held, released and revoked", true}, {d.Issued, "Certificates issued", false}, {d.Orders, "What was done to orders", false},
+		{d.Changed, "Certificates held, released and revoked", true},
+		{d.Issued, "Certificates issued", false},
+		{d.Orders, "What was done to orders", false},
 	} {
 		if l.list.Count() > 0 { // the lines above say what there is not
 			out = append(out, r.events(l.list, l.title, l.change))
@@ -143,7 +146,10 @@ func (r Report) used() []issuance.DocumentSection {
 			if f.Expired && f.Status != issuance.Revoked {
 				now = "expired"
 			}
-			return []string{r.when(f.LastAt), string(f.Service), amount(int(f.Refused)), strings.TrimPrefix(string(f.Code), "certificate-"), now, string(f.Serial)}
+			return []string{
+				r.when(f.LastAt), string(f.Service), amount(int(f.Refused)),
+				strings.TrimPrefix(string(f.Code), "certificate-"), now, string(f.Serial),
+			}
 		}),
 		section(u.Unused, issuance.DocumentSection{
 			Title: fmt.Sprintf("Active certificates never seen in use, issued more than %d days ago", u.UnusedAfterDays),
@@ -165,7 +171,8 @@ func (r Report) organizations() issuance.DocumentSection {
 	}, "No organisation had any activity.", r.command(), func(o OrganizationRow) []string {
 		c := o.Counts
 		return []string{
-			string(o.Organization), amount(c.Requested), amount(c.Completed), amount(c.Issued), amount(c.Held), amount(c.Released), amount(c.Revoked), o.Name,
+			string(o.Organization), amount(c.Requested), amount(c.Completed), amount(c.Issued), amount(c.Held),
+			amount(c.Released), amount(c.Revoked), o.Name,
 		}
 	})
 }

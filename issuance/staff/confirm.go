@@ -80,7 +80,8 @@ func (t Token) confirmable(by issuance.Actor, now time.Time) error {
 		}
 	case !now.Before(t.CreatedAt.Add(waitsFor)):
 		return &issuance.Error{
-			Kind: issuance.Conflict, Code: issuance.CodeState, Message: "the token was to be confirmed within a week", Hint: "add it again",
+			Kind: issuance.Conflict, Code: issuance.CodeState, Message: "the token was to be confirmed within a week",
+			Hint: "add it again",
 			Next: issuance.Next{Verb: issuance.AddVerb, Noun: issuance.TokenNoun},
 		}
 	}

@@ -174,8 +174,9 @@ func refused() error {
 // tooLate tells who has the secret of an expired token what to do.
 func tooLate(t Token) error {
 	return &issuance.Error{
-		Kind: issuance.Denied, Code: issuance.CodeUnauthenticated, Message: "the token expired at " + t.ExpiresAt.UTC().Format(time.RFC3339),
-		Hint: "ask an administrator for a new one; if there is none, create one on the server's machine",
-		Next: issuance.Next{Verb: issuance.CreateLocalVerb, Noun: issuance.TokenNoun},
+		Kind: issuance.Denied, Code: issuance.CodeUnauthenticated,
+		Message: "the token expired at " + t.ExpiresAt.UTC().Format(time.RFC3339),
+		Hint:    "ask an administrator for a new one; if there is none, create one on the server's machine",
+		Next:    issuance.Next{Verb: issuance.CreateLocalVerb, Noun: issuance.TokenNoun},
 	}
 }

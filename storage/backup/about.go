@@ -78,7 +78,8 @@ func ParseRecipients(field string, all []string) ([]age.Recipient, error) {
 	for _, s := range all {
 		found, err := age.ParseRecipients(strings.NewReader(s + "\n"))
 		if err != nil || len(found) != 1 {
-			return nil, issuance.Invalidf(field, issuance.Quoted(s)+" is not an age recipient", "use one that `age-keygen` printed as its public key: age1...")
+			return nil, issuance.Invalidf(field, issuance.Quoted(s)+" is not an age recipient",
+				"use one that `age-keygen` printed as its public key: age1...")
 		}
 		out = append(out, found...)
 	}

@@ -53,9 +53,10 @@ func (t *tx) Audit(q issuance.AuditQuery) ([]issuance.AuditRecord, string, error
 		}
 		matchOrder(&m, auditBeside, c.Order)
 	}
-	return t.s.tables.audit.listIf(t, query{prefixes: m.prefixes, most: mostAudited, Page: q.Page}, func(r issuance.AuditRecord) bool {
-		return (q.Serial == "" || r.Serial == q.Serial) && q.Matches(r)
-	})
+	return t.s.tables.audit.listIf(t, query{prefixes: m.prefixes, most: mostAudited, Page: q.Page},
+		func(r issuance.AuditRecord) bool {
+			return (q.Serial == "" || r.Serial == q.Serial) && q.Matches(r)
+		})
 }
 
 // mostAudited is how many records one part of a list looks at, some 0.1 s.

@@ -93,6 +93,7 @@ func bound(t time.Time, place func(time.Time) []byte) []byte {
 // fits reports whether r has what q asks for beside what it lists by.
 func fits(q issuance.CertificateQuery, r issuance.Certificate) bool {
 	return (q.Status == "" || r.Status == q.Status) && (q.Organization == "" || r.Organization == q.Organization) &&
-		(q.Service == "" || r.Service == q.Service) && (q.Contact == "" || r.Contact == q.Contact) && (q.Order == "" || r.Order == q.Order) &&
+		(q.Service == "" || r.Service == q.Service) && (q.Contact == "" || r.Contact == q.Contact) &&
+		(q.Order == "" || r.Order == q.Order) &&
 		!r.IssuedAt.Before(q.IssuedFrom) && (q.IssuedBefore.IsZero() || r.IssuedAt.Before(q.IssuedBefore))
 }

@@ -106,7 +106,10 @@ func (t *tx) WalkAudit(w issuance.AuditWalk, limit int, visit func(issuance.Audi
 func (t *tx) walkOver(w *issuance.AuditWalk, k, v []byte) *issuance.AuditFault {
 	next := w.At.Seq + 1
 	if len(k) != 8 || v == nil || ^number(k) < next {
-		return &issuance.AuditFault{Seq: next, Why: fmt.Sprintf("what stands behind the record before, under %x, was not written by the server", k)}
+		return &issuance.AuditFault{
+			Seq: next,
+			Why: fmt.Sprintf("what stands behind the record before, under %x, was not written by the server", k),
+		}
 	}
 	seq, prev := ^number(k), carried(v)
 	began := prev != "" && w.Began == 0
@@ -116,7 +119,10 @@ func (t *tx) walkOver(w *issuance.AuditWalk, k, v []byte) *issuance.AuditFault {
 	case prev == "" && w.Began != 0:
 		return &issuance.AuditFault{Seq: seq, Why: "it carries no link, and those before do"}
 	case began && prev != w.At.Link:
-		return &issuance.AuditFault{Seq: 1, Why: fmt.Sprintf("records 1 to %d are not those over which the chain began, or record %d was changed", seq-1, seq)}
+		return &issuance.AuditFault{
+			Seq: 1,
+			Why: fmt.Sprintf("records 1 to %d are not those over which the chain began, or record %d was changed", seq-1, seq),
+		}
 	case prev != "" && !began && seq != next && !tells:
 		return &issuance.AuditFault{Seq: next, Why: fmt.Sprintf("records %d to %d are missing", next, seq-1)}
 	case prev != "" && prev != w.At.Link:
@@ -152,7 +158,10 @@ func (t *tx) ended(last issuance.AuditHead, given uint64) *issuance.AuditFault {
 	head := t.auditHead()
 	switch {
 	case last.Seq < max(head.Seq, given):
-		return &issuance.AuditFault{Seq: last.Seq + 1, Why: fmt.Sprintf("records %d to %d are missing at the end", last.Seq+1, max(head.Seq, given))}
+		return &issuance.AuditFault{
+			Seq: last.Seq + 1,
+			Why: fmt.Sprintf("records %d to %d are missing at the end", last.Seq+1, max(head.Seq, given)),
+		}
 	case last.Seq > min(head.Seq, given):
 		return &issuance.AuditFault{Seq: min(head.Seq, given) + 1, Why: "it stands behind the last one that the server has written"}
 	case last != head:

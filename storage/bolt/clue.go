@@ -71,7 +71,8 @@ func serialBy(t tag, b []byte) []byte {
 // addClue makes r, in place of was, a certificate that is found. Of clues that are
 // true no more none is taken back.
 func (t *tx) addClue(was, r issuance.Certificate) error {
-	known := was.Serial == r.Serial && was.Status != issuance.Abandoned && was.Fingerprint == r.Fingerprint && bytes.Equal(was.DER, r.DER)
+	known := was.Serial == r.Serial && was.Status != issuance.Abandoned &&
+		was.Fingerprint == r.Fingerprint && bytes.Equal(was.DER, r.DER)
 	if known || r.Status == issuance.Abandoned {
 		return nil
 	}

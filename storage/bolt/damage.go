@@ -22,8 +22,10 @@ func damagedError(path, what, todo string) error {
 
 // What to do about a file that cannot be opened, and about one that is damaged while it is served.
 const (
-	hintRestore = "keep the file, check the disk, and restore the database from a backup; a new database would forget every revocation"
-	hintRunning = "nothing is written any more; stop the server, keep the file, check the disk, and restore the database from a backup"
+	hintRestore = "keep the file, check the disk, and restore the database from a backup; " +
+		"a new database would forget every revocation"
+	hintRunning = "nothing is written any more; stop the server, keep the file, check the disk, " +
+		"and restore the database from a backup"
 )
 
 // caught is deferred around what reads the file through bbolt, with an error to

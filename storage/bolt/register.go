@@ -47,9 +47,13 @@ func newTables() tables {
 			key:   func(r issuance.Service) []byte { return []byte(r.ID) },
 			index: serviceIndex,
 		},
-		orders:       table[issuance.Order]{name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex},
+		orders: table[issuance.Order]{
+			name: ordersBucket, key: func(r issuance.Order) []byte { return []byte(r.ID) }, index: orderIndex,
+		},
 		certificates: table[issuance.Certificate]{name: "certificates", key: serialKey, index: certificateIndex},
-		notices:      table[issuance.Notice]{name: "notices", key: func(r issuance.Notice) []byte { return []byte(r.ID) }, index: noticeIndex},
+		notices: table[issuance.Notice]{
+			name: "notices", key: func(r issuance.Notice) []byte { return []byte(r.ID) }, index: noticeIndex,
+		},
 		tokens: table[staff.Token]{
 			name:  "tokens",
 			key:   func(r staff.Token) []byte { return []byte(r.ID) },

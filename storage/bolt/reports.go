@@ -57,7 +57,8 @@ func (t *tx) ForgetStoredReports(before report.ID, limit int) (int, error) {
 	}
 	var old [][]byte
 	c := b.Cursor()
-	for k, _ := c.Seek(head); bytes.HasPrefix(k, head) && string(k) < string(before) && !bytes.Equal(k, last) && len(old) < limit; k, _ = c.Next() {
+	for k, _ := c.Seek(head); bytes.HasPrefix(k, head) && string(k) < string(before) &&
+		!bytes.Equal(k, last) && len(old) < limit; k, _ = c.Next() {
 		old = append(old, bytes.Clone(k))
 	}
 	for _, k := range old {

@@ -45,7 +45,9 @@ func (s *Store) Update(ctx context.Context, f func(issuance.Tx) error) error {
 
 // Feed returns the store's view for the publisher of CRLs and OCSP answers.
 func (s *Store) Feed() issuance.Store[issuance.FeedReader, issuance.Feed] {
-	return room[issuance.FeedReader, issuance.Feed]{s, func(t *tx) issuance.FeedReader { return t }, func(t *tx) issuance.Feed { return t }}
+	return room[issuance.FeedReader, issuance.Feed]{
+		s, func(t *tx) issuance.FeedReader { return t }, func(t *tx) issuance.Feed { return t },
+	}
 }
 
 // History returns the store as those see it who note how far it has come, and who

@@ -188,7 +188,9 @@ func (w *walker) bucket(p page, value []byte) error {
 	if len(inline) < pageHeader {
 		return errElements
 	}
-	return w.elements(page{id: p.id, flags: order.Uint16(inline[8:]), count: int(order.Uint16(inline[10:])), body: inline[pageHeader:]})
+	return w.elements(page{
+		id: p.id, flags: order.Uint16(inline[8:]), count: int(order.Uint16(inline[10:])), body: inline[pageHeader:],
+	})
 }
 
 // within returns the size bytes that begin pos behind an element's beginning.

@@ -38,7 +38,8 @@ func (c Checkpoint) text() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("writing a checkpoint: %w", err)
 	}
-	return fmt.Sprintf("%s\n%d\n%s\n%s%s\n", c.Origin, c.Head.Seq, base64.StdEncoding.EncodeToString(sum), atLine, c.At.UTC().Format(time.RFC3339)), nil
+	return fmt.Sprintf("%s\n%d\n%s\n%s%s\n", c.Origin, c.Head.Seq, base64.StdEncoding.EncodeToString(sum), atLine,
+		c.At.UTC().Format(time.RFC3339)), nil
 }
 
 func parse(text string) (c Checkpoint, err error) {
@@ -67,7 +68,8 @@ func parse(text string) (c Checkpoint, err error) {
 func Read(text []byte, verifierKey string) (all []Checkpoint, err error) {
 	v, err := note.NewVerifier(verifierKey)
 	if err != nil {
-		return nil, issuance.Invalidf("key", "is not a verifier key", "give the line that `postern audit verify` showed as key when the log was known to be good")
+		return nil, issuance.Invalidf("key", "is not a verifier key",
+			"give the line that `postern audit verify` showed as key when the log was known to be good")
 	}
 	for i, one := range split(text, v.Name()) {
 		n, err := note.Open(one, note.VerifierList(v))
@@ -123,7 +125,8 @@ func isSignature(line []byte) bool {
 }
 
 func malformed(why string) error {
-	return issuance.Invalidf("checkpoint", why, "use the file or the messages that audit.checkpoint_file or audit.checkpoint_webhook kept")
+	return issuance.Invalidf("checkpoint", why,
+		"use the file or the messages that audit.checkpoint_file or audit.checkpoint_webhook kept")
 }
 
 // Key signs checkpoints of one origin.
@@ -140,7 +143,8 @@ func NewKey(origin string, seed issuance.Secret) (*Key, error) {
 		return nil, fmt.Errorf("the key that signs checkpoints has %d bytes instead of %d", len(seed.Reveal()), ed25519.SeedSize)
 	}
 	k := &Key{origin: origin, key: ed25519.NewKeyFromSeed(seed.Reveal())}
-	text, err := note.NewEd25519VerifierKey(origin, k.key.Public().(ed25519.PublicKey)) //nolint:forcetypeassert // of an ed25519.PrivateKey
+	public := k.key.Public().(ed25519.PublicKey) //nolint:forcetypeassert // of an ed25519.PrivateKey
+	text, err := note.NewEd25519VerifierKey(origin, public)
 	if err != nil {
 		return nil, fmt.Errorf("naming the key that signs checkpoints: %w", err)
 	}

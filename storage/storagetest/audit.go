@@ -14,7 +14,8 @@ func testAudit(t *testing.T, fresh Fresh) {
 	s := open()
 	record := func(i int) issuance.AuditRecord {
 		return issuance.AuditRecord{
-			At: after(time.Duration(i)), Actor: issuance.Actor{Role: issuance.RoleOfficer, ID: "t", Name: "Olga"}, Verb: issuance.ApproveVerb,
+			At: after(time.Duration(i)), Actor: issuance.Actor{Role: issuance.RoleOfficer, ID: "t", Name: "Olga"},
+			Verb:         issuance.ApproveVerb,
 			Organization: "acme", Order: issuance.OrderID(fmt.Sprint("o", i%2)), Serial: issuance.Serial(fmt.Sprint("s", i%4)),
 			Subject: "x", Detail: map[string]string{"a": "b"}, Sealed: "d",
 			Origin: issuance.Origin{Address: []string{"192.0.2.7", "2001:db8::7"}[i%2], Request: fmt.Sprint("r-", i)},
@@ -67,7 +68,9 @@ func testAudit(t *testing.T, fresh Fresh) {
 	same(t, "of somebody, in any case", 6, len(seqs(issuance.AuditQuery{Who: "OLGA"})))
 	same(t, "of somebody else", []string{}, seqs(issuance.AuditQuery{Who: "Olg"}))
 	same(t, "of an address", []string{"6", "4", "2"}, seqs(issuance.AuditQuery{Address: netip.MustParsePrefix("192.0.2.7/32")}))
-	same(t, "of a network and an order", []string{"5", "3", "1"}, seqs(issuance.AuditQuery{Address: netip.MustParsePrefix("2001:db8::/64"), Order: "o1"}))
+	same(t, "of a network and an order", []string{"5", "3", "1"}, seqs(issuance.AuditQuery{
+		Address: netip.MustParsePrefix("2001:db8::/64"), Order: "o1",
+	}))
 	same(t, "of a request", []string{"3"}, seqs(issuance.AuditQuery{Request: "r-3"}))
 	same(t, "of nobody", []string{}, seqs(issuance.AuditQuery{Order: "none"}))
 	update(t, s, func(tx Tx) error {
@@ -197,7 +200,8 @@ func testTimes(t *testing.T, fresh Fresh) {
 	}
 	got := read(t, s, func(tx Reader) (issuance.Order, error) { return tx.Order(o.ID) })
 	for what, times := range map[string][2]time.Time{
-		"RequestedAt": {o.RequestedAt, got.RequestedAt}, "Link.ExpiresAt": {o.Link.ExpiresAt, got.Link.ExpiresAt}, "Code.MadeAt": {made[0], got.Code.MadeAt[0]},
+		"RequestedAt": {o.RequestedAt, got.RequestedAt}, "Link.ExpiresAt": {o.Link.ExpiresAt, got.Link.ExpiresAt},
+		"Code.MadeAt": {made[0], got.Code.MadeAt[0]},
 	} {
 		if !times[0].Equal(times[1]) || times[1].Location() != time.UTC {
 			t.Errorf("%s: got %v, want %v in UTC", what, times[1], times[0])

@@ -23,7 +23,11 @@ func testCertificatesByIssue(t *testing.T, fresh Fresh) {
 		{"from a nanosecond later on", issuance.CertificateQuery{IssuedFrom: third.Add(1)}, []string{"00006"}},
 		{"before", issuance.CertificateQuery{IssuedBefore: third}, []string{"00002", "00001"}},
 		{"before a nanosecond later", issuance.CertificateQuery{IssuedBefore: third.Add(1)}, []string{"00003", "00002", "00001"}},
-		{"between", issuance.CertificateQuery{IssuedFrom: after(2 * time.Minute), IssuedBefore: third.Add(1)}, []string{"00003", "00002"}},
+		{
+			"between",
+			issuance.CertificateQuery{IssuedFrom: after(2 * time.Minute), IssuedBefore: third.Add(1)},
+			[]string{"00003", "00002"},
+		},
 		{"between, of an organisation", issuance.CertificateQuery{
 			IssuedFrom:   after(2 * time.Minute),
 			IssuedBefore: third.Add(1), Organization: "acme",
@@ -34,7 +38,11 @@ func testCertificatesByIssue(t *testing.T, fresh Fresh) {
 		}, []string{"00003", "00002"}},
 		{"never", issuance.CertificateQuery{IssuedFrom: third, IssuedBefore: third}, []string{}},
 		{"of a contact", issuance.CertificateQuery{Contact: "contact1"}, []string{"00006", "00003", "00002", "00001"}},
-		{"of a contact, active", issuance.CertificateQuery{Contact: "contact1", Status: issuance.Active, IssuedBefore: third}, []string{"00001"}},
+		{
+			"of a contact, active",
+			issuance.CertificateQuery{Contact: "contact1", Status: issuance.Active, IssuedBefore: third},
+			[]string{"00001"},
+		},
 		{"of another contact", issuance.CertificateQuery{Contact: "contact2"}, []string{}},
 		{"of another contact, by expiry", issuance.CertificateQuery{Contact: "contact2", ExpiresFrom: start()}, []string{}},
 	} {

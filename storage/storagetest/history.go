@@ -29,7 +29,9 @@ func testHistory(t *testing.T, fresh Fresh) {
 	if found, last := after(0, 10); len(found) > 0 || last != 0 {
 		t.Errorf("records of nothing: %v, last %d", found, last)
 	}
-	verbs := []issuance.Verb{issuance.RequestVerb, issuance.AttemptVerb, issuance.AttemptVerb, issuance.VerifyVerb, issuance.IssueVerb}
+	verbs := []issuance.Verb{
+		issuance.RequestVerb, issuance.AttemptVerb, issuance.AttemptVerb, issuance.VerifyVerb, issuance.IssueVerb,
+	}
 	update(t, s, func(tx Tx) error {
 		for _, verb := range verbs {
 			detail := map[string]string{"comment": `"verb":"attempt"`}
@@ -42,7 +44,9 @@ func testHistory(t *testing.T, fresh Fresh) {
 	})
 	revoke(t, s, revocation("01", "issuing-1", issuance.Revoked, 1))
 	head := read(t, s, func(tx Reader) (issuance.AuditHead, error) { return tx.AuditHead(), nil })
-	same(t, "high water", issuance.HighWater{At: start(), Change: 1, Audit: 5, Head: head.Link, CRLs: map[string]uint64{"issuing-1": 1}}, water())
+	same(t, "high water", issuance.HighWater{
+		At: start(), Change: 1, Audit: 5, Head: head.Link, CRLs: map[string]uint64{"issuing-1": 1},
+	}, water())
 	for _, c := range []struct {
 		seq   uint64
 		limit int

@@ -20,9 +20,14 @@ func testModel(t *testing.T, fresh Fresh) {
 	round := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		round++ // the store is the same all the time; each round has its own records
-		w := &world{s: open(), round: fmt.Sprintf("r%d-", round), orders: map[issuance.OrderID]issuance.Order{}, certificates: map[issuance.Serial]issuance.Certificate{}, notices: map[issuance.NoticeID]issuance.Notice{}, usages: map[issuance.Serial]issuance.Usage{}}
+		w := &world{
+			s: open(), round: fmt.Sprintf("r%d-", round), orders: map[issuance.OrderID]issuance.Order{},
+			certificates: map[issuance.Serial]issuance.Certificate{}, notices: map[issuance.NoticeID]issuance.Notice{},
+			usages: map[issuance.Serial]issuance.Usage{},
+		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"write": w.write, "orders": w.askOrders, "certificates": w.askCertificates, "notices": w.askNotices, "usages": w.askUsages, "needs": w.askNeeds,
+			"write": w.write, "orders": w.askOrders, "certificates": w.askCertificates, "notices": w.askNotices,
+			"usages": w.askUsages, "needs": w.askNeeds,
 		})
 	})
 }
@@ -78,9 +83,11 @@ func (w *world) certificate(rt *rapid.T) issuance.Certificate {
 
 func (w *world) notice(rt *rapid.T) issuance.Notice {
 	return issuance.Notice{
-		ID:    issuance.NoticeID(w.round + fmt.Sprint("n", rapid.IntRange(0, 20).Draw(rt, "notice"))),
-		State: pick(rt, "state", issuance.Pending, issuance.Accepted), Channel: issuance.Channel(w.round + pick(rt, "channel", "mail", "sms")),
-		Order: issuance.OrderID(w.round + pick(rt, "order", "o1", "o2")), NextAt: instant(rt, "next"), CreatedAt: instant(rt, "created"),
+		ID:      issuance.NoticeID(w.round + fmt.Sprint("n", rapid.IntRange(0, 20).Draw(rt, "notice"))),
+		State:   pick(rt, "state", issuance.Pending, issuance.Accepted),
+		Channel: issuance.Channel(w.round + pick(rt, "channel", "mail", "sms")),
+		Order:   issuance.OrderID(w.round + pick(rt, "order", "o1", "o2")), NextAt: instant(rt, "next"),
+		CreatedAt: instant(rt, "created"),
 	}
 }
 
@@ -156,7 +163,8 @@ func (w *world) askOrders(rt *rapid.T) {
 		Renews: pick[issuance.Serial](rt, "renews", "", "s1", "s2"),
 	}
 	want := scan(w.orders, func(o issuance.Order) bool {
-		return matches(q.State, o.State) && matches(q.Organization, o.Organization) && matches(q.Service, o.Service) && matches(q.Contact, o.Contact) && matches(q.Renews, o.Renews)
+		return matches(q.State, o.State) && matches(q.Organization, o.Organization) &&
+			matches(q.Service, o.Service) && matches(q.Contact, o.Contact) && matches(q.Renews, o.Renews)
 	}, func(a, b issuance.Order) int {
 		return cmp.Or(b.RequestedAt.Compare(a.RequestedAt), cmp.Compare(b.ID, a.ID))
 	})
@@ -202,7 +210,10 @@ func (w *world) askCertificates(rt *rapid.T) {
 }
 
 func (w *world) askNotices(rt *rapid.T) {
-	q := issuance.NoticeQuery{State: pick(rt, "state", "", issuance.Pending), Order: issuance.OrderID(w.round + pick(rt, "order", "o1", "o2"))}
+	q := issuance.NoticeQuery{
+		State: pick(rt, "state", "", issuance.Pending),
+		Order: issuance.OrderID(w.round + pick(rt, "order", "o1", "o2")),
+	}
 	want := scan(w.notices, func(n issuance.Notice) bool { return matches(q.State, n.State) && q.Order == n.Order },
 		func(a, b issuance.Notice) int {
 			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))

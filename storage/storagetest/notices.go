@@ -10,7 +10,8 @@ import (
 // notice returns the i-th notice, queued i minutes after the start.
 func notice(i int, change func(*issuance.Notice)) issuance.Notice {
 	n := issuance.Notice{
-		ID: issuance.NoticeID(name("notice", i)), Kind: issuance.CodeNotice, Channel: issuance.SMS, State: issuance.Pending, Order: "order1",
+		ID: issuance.NoticeID(name("notice", i)), Kind: issuance.CodeNotice, Channel: issuance.SMS,
+		State: issuance.Pending, Order: "order1",
 		Contact: "contact1", To: "+41790000042", Language: "fr", Counter: 7, NextAt: after(time.Duration(i) * time.Second),
 		CreatedAt: after(time.Duration(i) * time.Minute),
 	}
@@ -38,7 +39,8 @@ func testNotices(t *testing.T, fresh Fresh) {
 		n.State, n.Serial, n.Text, n.Attempts, n.LastError = issuance.Failed, "aa", "text", 3, "421 later"
 		n.SettledAt, n.ProviderID = after(1), "SM1"
 	})
-	putNotices(t, s, full, notice(2, nil), notice(3, func(n *issuance.Notice) { n.Order = "order2" }), notice(4, func(n *issuance.Notice) { n.Order = "" }))
+	putNotices(t, s, full, notice(2, nil), notice(3, func(n *issuance.Notice) { n.Order = "order2" }),
+		notice(4, func(n *issuance.Notice) { n.Order = "" }))
 	same(t, "Notice", full, read(t, s, func(tx Reader) (issuance.Notice, error) { return tx.Notice(full.ID) }))
 	list := func(q issuance.NoticeQuery) []string {
 		return ids(collect(t, s, 2, func(tx Reader, p issuance.Page) ([]issuance.Notice, string, error) {
@@ -75,7 +77,8 @@ func testDueNotices(t *testing.T, fresh Fresh) {
 	same(t, "of the other channel", []string{"notice00004"}, due(issuance.Mail, after(time.Hour), 10))
 	same(t, "NextNotice", after(time.Second), next(issuance.SMS))
 
-	putNotices(t, s, notice(1, func(n *issuance.Notice) { n.State = issuance.Dropped }), notice(2, func(n *issuance.Notice) { n.NextAt = after(time.Minute) }))
+	putNotices(t, s, notice(1, func(n *issuance.Notice) { n.State = issuance.Dropped }),
+		notice(2, func(n *issuance.Notice) { n.NextAt = after(time.Minute) }))
 	same(t, "after changes", []string{"notice00003", "notice00002"}, due(issuance.SMS, after(time.Hour), 10))
 	same(t, "NextNotice after changes", after(3*time.Second), next(issuance.SMS))
 }

@@ -10,7 +10,8 @@ import (
 // order returns the i-th order, requested i minutes after the start.
 func order(i int, change func(*issuance.Order)) issuance.Order {
 	o := issuance.Order{
-		ID: issuance.OrderID(name("order", i)), State: issuance.RequestedState, Organization: "acme", Service: "acme.payments", Contact: "contact1",
+		ID: issuance.OrderID(name("order", i)), State: issuance.RequestedState, Organization: "acme",
+		Service: "acme.payments", Contact: "contact1",
 		Key: issuance.RSA3072, Target: issuance.JavaTarget, Comment: "line\nbreak", RequestedBy: issuance.System("test"),
 		RequestedAt: after(time.Duration(i) * time.Minute), UpdatedAt: after(time.Duration(i) * time.Minute),
 	}
@@ -45,7 +46,10 @@ func testOrders(t *testing.T, fresh Fresh) {
 	full := order(1, func(o *issuance.Order) {
 		o.Renews, o.DecidedBy, o.DecidedAt = "aa", issuance.Actor{Role: issuance.RoleOfficer, ID: "t", Name: "Olga"}, after(1)
 		o.Link = issuance.Link{Digest: "l1", Number: 3, ExpiresAt: after(2)}
-		o.Code = issuance.OneTimeCode{Counter: 1<<64 - 1, Live: true, Notice: "n", AcceptedAt: after(3), Attempts: 4, MadeAt: []time.Time{after(4), after(5)}}
+		o.Code = issuance.OneTimeCode{
+			Counter: 1<<64 - 1, Live: true, Notice: "n", AcceptedAt: after(3), Attempts: 4,
+			MadeAt: []time.Time{after(4), after(5)},
+		}
 		o.Session, o.Reserved = issuance.Session{Digest: "s", OpenedAt: after(6)}, "bb"
 		o.Serial, o.FromCSR, o.IssuedAt, o.DownloadedAt, o.CompletedAt = "cc", true, after(8), after(9), after(10)
 		o.Attempts, o.Wiped, o.DueAt = 2, true, after(11)
@@ -71,8 +75,16 @@ func testOrders(t *testing.T, fresh Fresh) {
 		{"service", issuance.OrderQuery{Service: "acme.payments"}, []string{"00002", "00001"}},
 		{"contact", issuance.OrderQuery{Contact: "contact2"}, []string{"00004"}},
 		{"state and organisation", issuance.OrderQuery{State: issuance.InvitedState, Organization: "acme"}, []string{"00003", "00002"}},
-		{"all four", issuance.OrderQuery{State: issuance.InvitedState, Organization: "zeta", Service: "zeta.x", Contact: "contact1"}, []string{"00005"}},
-		{"four that never meet", issuance.OrderQuery{State: issuance.InvitedState, Organization: "zeta", Service: "acme.other", Contact: "contact1"}, []string{}},
+		{
+			"all four",
+			issuance.OrderQuery{State: issuance.InvitedState, Organization: "zeta", Service: "zeta.x", Contact: "contact1"},
+			[]string{"00005"},
+		},
+		{
+			"four that never meet",
+			issuance.OrderQuery{State: issuance.InvitedState, Organization: "zeta", Service: "acme.other", Contact: "contact1"},
+			[]string{},
+		},
 		{"a state that no order has", issuance.OrderQuery{State: issuance.LockedState}, []string{}},
 		{"half a name", issuance.OrderQuery{Organization: "zet"}, []string{}},
 		{"more than a name", issuance.OrderQuery{Organization: "zetaz"}, []string{}},
@@ -119,7 +131,8 @@ func testDueOrders(t *testing.T, fresh Fresh) {
 	due := func(i int, at time.Time) issuance.Order {
 		return order(i, func(o *issuance.Order) { o.DueAt = at })
 	}
-	putOrders(t, s, due(1, after(3)), due(2, after(1)), due(3, after(2)), due(4, time.Time{}), due(5, after(1)), due(6, start().Add(-100*365*24*time.Hour)))
+	putOrders(t, s, due(1, after(3)), due(2, after(1)), due(3, after(2)), due(4, time.Time{}), due(5, after(1)),
+		due(6, start().Add(-100*365*24*time.Hour)))
 	list := func(now time.Time, limit int) []string {
 		return ids(read(t, s, func(tx Reader) ([]issuance.Order, error) { return tx.DueOrders(now, limit) }), orderID)
 	}

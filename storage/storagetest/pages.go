@@ -46,7 +46,9 @@ func testPages(t *testing.T, fresh Fresh) {
 	for _, limit := range []int{0, 7, 500, 100_000, -1} {
 		same(t, "all", all, ids(collect(t, s, limit, list(issuance.OrderQuery{})), orderID))
 		same(t, "invited", invited, ids(collect(t, s, limit, list(issuance.OrderQuery{State: issuance.InvitedState})), orderID))
-		same(t, "invited of acme", invited, ids(collect(t, s, limit, list(issuance.OrderQuery{State: issuance.InvitedState, Organization: "acme"})), orderID))
+		same(t, "invited of acme", invited, ids(collect(t, s, limit, list(issuance.OrderQuery{
+			State: issuance.InvitedState, Organization: "acme",
+		})), orderID))
 	}
 	view(t, s, func(tx Reader) error {
 		part, next, err := tx.Orders(issuance.OrderQuery{Page: issuance.Page{Limit: 100_000}})
@@ -102,14 +104,18 @@ func testCursors(t *testing.T, fresh Fresh) {
 		if _, orders, err = tx.Orders(issuance.OrderQuery{Page: issuance.Page{Limit: 2}}); err != nil {
 			return err
 		}
-		_, expiring, err = tx.Certificates(issuance.CertificateQuery{ExpiresBefore: after(2000 * time.Hour), Page: issuance.Page{Limit: 2}})
+		_, expiring, err = tx.Certificates(issuance.CertificateQuery{
+			ExpiresBefore: after(2000 * time.Hour), Page: issuance.Page{Limit: 2},
+		})
 		return err
 	})
 	flipped := []byte(orders)
 	flipped[3] ^= 1
 	for what, cursor := range map[string]string{
-		"no cursor at all": "x", "not the alphabet": "%%%", "a long one": strings.Repeat("A", 100_000), "half of one": orders[:len(orders)/2],
-		"a changed one": string(flipped), "control characters": "\x00\r\n", "one with more behind it": orders + "AAAA", "another listing's": expiring,
+		"no cursor at all": "x", "not the alphabet": "%%%", "a long one": strings.Repeat("A", 100_000),
+		"half of one":   orders[:len(orders)/2],
+		"a changed one": string(flipped), "control characters": "\x00\r\n", "one with more behind it": orders + "AAAA",
+		"another listing's": expiring,
 	} {
 		err := s.View(t.Context(), func(tx Reader) error {
 			_, _, err := tx.Orders(issuance.OrderQuery{Page: issuance.Page{After: cursor}})

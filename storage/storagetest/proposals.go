@@ -10,7 +10,10 @@ import (
 func testProposals(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
 	proposal := func(i int, state issuance.ProposalState, contact issuance.ContactID) issuance.Proposal {
-		return issuance.Proposal{ID: issuance.ProposalID(name("p", i)), State: state, Contact: contact, ProposedAt: after(time.Duration(i) * time.Hour)}
+		return issuance.Proposal{
+			ID: issuance.ProposalID(name("p", i)), State: state, Contact: contact,
+			ProposedAt: after(time.Duration(i) * time.Hour),
+		}
 	}
 	all := []issuance.Proposal{
 		proposal(1, issuance.WaitingState, "anna"), proposal(2, issuance.MadeState, "anna"), proposal(3, issuance.WaitingState, "bob"),

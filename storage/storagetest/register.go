@@ -11,7 +11,8 @@ import (
 
 func contact(i int, org issuance.OrgID, email string) issuance.Contact {
 	return issuance.Contact{
-		ID: issuance.ContactID(name("contact", i)), Organization: org, Name: "Anna Ä. \"Quote\" 😀", Email: email, Mobile: "+41790000042",
+		ID: issuance.ContactID(name("contact", i)), Organization: org, Name: "Anna Ä. \"Quote\" 😀", Email: email,
+		Mobile:   "+41790000042",
 		Language: "de", MayOrder: true, MayReceive: true, CreatedAt: start(), MobileChangedAt: after(time.Second),
 	}
 }
@@ -23,7 +24,10 @@ func testRegister(t *testing.T, fresh Fresh) {
 		ID: "acme.payments", Organization: "acme", Name: "payments", Environment: issuance.Test,
 		Key: issuance.P384, Target: issuance.Compatible, CreatedAt: start(),
 	}
-	token := staff.Token{ID: "t1", Name: "ci", Role: issuance.RoleOfficer, Digest: "d1", CreatedAt: start(), ExpiresAt: after(time.Hour)}
+	token := staff.Token{
+		ID: "t1", Name: "ci", Role: issuance.RoleOfficer, Digest: "d1", CreatedAt: start(),
+		ExpiresAt: after(time.Hour),
+	}
 	contacts := []issuance.Contact{
 		contact(1, "acme", "anna@acme.example"), contact(2, "acme", "Bob@acme.example"),
 		contact(3, "zeta", "anna@acme.example"),
@@ -35,7 +39,8 @@ func testRegister(t *testing.T, fresh Fresh) {
 			}
 		}
 		return firstError(
-			tx.PutOrganization(org), tx.PutOrganization(issuance.Organization{ID: "zeta"}), tx.PutOrganization(issuance.Organization{ID: "beta"}),
+			tx.PutOrganization(org), tx.PutOrganization(issuance.Organization{ID: "zeta"}),
+			tx.PutOrganization(issuance.Organization{ID: "beta"}),
 			tx.PutService(service), tx.PutService(issuance.Service{ID: "zeta.x", Organization: "zeta"}),
 			tx.PutToken(token),
 		)
@@ -130,7 +135,9 @@ func testContactQueries(t *testing.T, s Store, contacts []issuance.Contact) {
 	same(t, "by e-mail in any case", []string{"00002"}, list(issuance.ContactQuery{Email: "bob@ACME.example"}))
 	same(t, "by half an e-mail", []string{}, list(issuance.ContactQuery{Email: "anna@acme"}))
 	same(t, "by mobile", []string{"00001", "00002", "00003"}, list(issuance.ContactQuery{Mobile: "+41790000042"}))
-	same(t, "by mobile, of acme", []string{"00001", "00002"}, list(issuance.ContactQuery{Organization: "acme", Mobile: "+41790000042"}))
+	same(t, "by mobile, of acme", []string{"00001", "00002"}, list(issuance.ContactQuery{
+		Organization: "acme", Mobile: "+41790000042",
+	}))
 	same(t, "by half a mobile", []string{}, list(issuance.ContactQuery{Mobile: "+4179"}))
 	same(t, "by both", []string{"00003"}, list(issuance.ContactQuery{Organization: "zeta", Email: "anna@acme.example"}))
 
@@ -147,7 +154,8 @@ func testNotFound(t *testing.T, fresh Fresh) {
 	s := fresh(t)()
 	// Records whose index entries are empty must not be found by nothing.
 	update(t, s, func(tx Tx) error {
-		return firstError(tx.PutOrder(issuance.Order{ID: "o"}), tx.PutToken(staff.Token{ID: "t"}), tx.PutNotice(issuance.Notice{ID: "n"}))
+		return firstError(tx.PutOrder(issuance.Order{ID: "o"}), tx.PutToken(staff.Token{ID: "t"}),
+			tx.PutNotice(issuance.Notice{ID: "n"}))
 	})
 	view(t, s, func(tx Reader) error {
 		for what, err := range map[string]error{

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/postern-ca/postern/issuance"
-	"github.com/postern-ca/postern/issuance/report"
 )
 
 // testNeeds: what a certificate needs, and until when it lasts, are lists by NotAfter.
@@ -42,7 +40,11 @@ func testNeeds(t *testing.T, fresh Fresh) {
 			{"a decision", issuance.CertificateQuery{Need: issuance.DecisionNeed}, []string{"00006", "00003"}},
 			{"of an organisation", issuance.CertificateQuery{Need: issuance.SuccessorNeed, Organization: "zeta"}, []string{"00002"}},
 			{"of a status", issuance.CertificateQuery{Need: issuance.RevocationNeed, Status: issuance.Held}, []string{"00006"}},
-			{"from a time on", issuance.CertificateQuery{Need: issuance.SuccessorNeed, ExpiresFrom: after(998 * time.Hour)}, []string{"00002", "00001"}},
+			{
+				"from a time on",
+				issuance.CertificateQuery{Need: issuance.SuccessorNeed, ExpiresFrom: after(998 * time.Hour)},
+				[]string{"00002", "00001"},
+			},
 			{"until a time", issuance.CertificateQuery{Need: issuance.SuccessorNeed, ExpiresBefore: before}, []string{"00003"}},
 			{"all between two times", issuance.CertificateQuery{ExpiresFrom: from, ExpiresBefore: before}, []string{"00004", "00003"}},
 			{"all from a time on", issuance.CertificateQuery{ExpiresFrom: after(998*time.Hour + 1)}, []string{"00001"}},
@@ -51,7 +53,11 @@ func testNeeds(t *testing.T, fresh Fresh) {
 				Need:         issuance.SuccessorNeed,
 				IssuedBefore: certificate(3, nil).IssuedAt,
 			}, []string{"00002", "00001"}},
-			{"all issued before a time", issuance.CertificateQuery{IssuedBefore: certificate(3, nil).IssuedAt}, []string{"00002", "00001"}},
+			{
+				"all issued before a time",
+				issuance.CertificateQuery{IssuedBefore: certificate(3, nil).IssuedAt},
+				[]string{"00002", "00001"},
+			},
 			{"a need that is none", issuance.CertificateQuery{Need: "nothing"}, []string{}},
 		} {
 			same(t, test.name, test.want, listCertificates(t, s, test.q))
@@ -59,7 +65,8 @@ func testNeeds(t *testing.T, fresh Fresh) {
 		s = open()
 	}
 	putCertificates(t, s, certificate(1, func(c *issuance.Certificate) { c.Used = true; c.Succession = issuance.SuccessorIssued }))
-	same(t, "one that needs nothing any more", []string{"00003", "00002"}, listCertificates(t, s, issuance.CertificateQuery{Need: issuance.SuccessorNeed}))
+	same(t, "one that needs nothing any more", []string{"00003", "00002"},
+		listCertificates(t, s, issuance.CertificateQuery{Need: issuance.SuccessorNeed}))
 	same(t, "one that is used", []string{}, listCertificates(t, s, issuance.CertificateQuery{Need: issuance.UseNeed}))
 }
 
@@ -179,7 +186,10 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 		{9, issuance.IssueVerb, "acm"},
 	} {
 		update(t, s, func(tx Tx) error {
-			return tx.AppendAudit(issuance.AuditRecord{At: after(time.Duration(m.minute) * time.Minute), Verb: m.verb, Organization: m.org, Order: issuance.OrderID("o" + m.org)})
+			return tx.AppendAudit(issuance.AuditRecord{
+				At: after(time.Duration(m.minute) * time.Minute), Verb: m.verb, Organization: m.org,
+				Order: issuance.OrderID("o" + m.org),
+			})
 		})
 	}
 	minute := func(n int) time.Time { return after(time.Duration(n) * time.Minute) }
@@ -191,7 +201,9 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 	}
 	for range 2 {
 		same(t, "issue", []string{"2", "3", "4", "1", "8"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb}))
-		same(t, "between two times", []string{"3", "4"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb, From: minute(3), Before: minute(5)}))
+		same(t, "between two times", []string{"3", "4"}, list(issuance.AuditQuery{
+			Verb: issuance.IssueVerb, From: minute(3), Before: minute(5),
+		}))
 		same(t, "from a time on", []string{"1", "8"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb, From: minute(3).Add(1)}))
 		same(t, "until a time", []string{"2"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb, Before: minute(3)}))
 		same(t, "of an order", []string{"2"}, list(issuance.AuditQuery{Verb: issuance.IssueVerb, Order: "ozeta"}))
@@ -207,69 +219,23 @@ func testAuditByVerb(t *testing.T, fresh Fresh) {
 			{Verb: issuance.ReportVerb, Count: 1},
 			{Verb: issuance.RevokeVerb, Organization: "acme", Count: 1},
 		}, tally(time.Time{}, minute(100)))
-		same(t, "tally between two times", []issuance.Tally{{Verb: issuance.IssueVerb, Organization: "acme", Count: 2}, {Verb: "issued", Organization: "acme", Count: 1}, {Verb: issuance.ReportVerb, Count: 1}}, tally(minute(3), minute(5)))
+		same(t, "tally between two times", []issuance.Tally{
+			{Verb: issuance.IssueVerb, Organization: "acme", Count: 2},
+			{Verb: "issued", Organization: "acme", Count: 1},
+			{Verb: issuance.ReportVerb, Count: 1},
+		}, tally(minute(3), minute(5)))
 		same(t, "tally of nothing", 0, len(tally(minute(10), minute(20))))
 		s = open()
 	}
 }
 
-// testStoredReports: the last of a kind is found, and never forgotten.
-func testStoredReports(t *testing.T, fresh Fresh) {
-	open := fresh(t)
-	s := open()
-	last := func(kind report.Kind) string {
-		r := report.Stored{}
-		view(t, s, func(tx Reader) (err error) {
-			if r, err = tx.LastStoredReport(kind); isNotFound(err) {
-				return nil
-			}
-			return err
-		})
-		return string(r.ID)
-	}
-	same(t, "the last of none", "", last(report.Daily))
-	var all []string
-	for _, id := range []report.ID{
-		"monthly-2026-10", "daily-2026-11-02", "daily-2026-11-01", "daily-2026-11-03",
-		"monthly-2026-09", "dail-9", "dailyx-9",
-	} {
-		r := report.Stored{ID: id, Kind: report.Daily, To: after(1), Report: report.Report{Period: string(id), At: after(2)}}
-		update(t, s, func(tx Tx) error { return tx.PutStoredReport(r) })
-		same(t, "StoredReport", r, read(t, s, func(tx Reader) (report.Stored, error) { return tx.StoredReport(id) }))
-		all = append(all, string(id))
-	}
-	s = open()
-	same(t, "the last daily one", "daily-2026-11-03", last(report.Daily))
-	same(t, "the last monthly one", "monthly-2026-10", last(report.Monthly))
-	same(t, "the last of another kind", "", last("yearly"))
-	forget := func(before report.ID, limit int) (n int) {
-		update(t, s, func(tx Tx) (err error) {
-			n, err = tx.ForgetStoredReports(before, limit)
-			return err
-		})
-		return n
-	}
-	same(t, "forgetting what is not before", 0, forget("daily-2026-11-01", 10))
-	same(t, "forgetting one", 1, forget("daily-2027-01-01", 1))
-	same(t, "forgetting all but the last", 1, forget("daily-2027-01-01", 10))
-	same(t, "forgetting the last", 0, forget("daily-2027-01-01", 10))
-	same(t, "forgetting a kind that is none", 0, forget("yearly-2027", 10))
-	view(t, s, func(tx Reader) error {
-		for _, id := range all {
-			_, err := tx.StoredReport(report.ID(id))
-			if gone := slices.Contains([]string{"daily-2026-11-01", "daily-2026-11-02"}, id); gone != isNotFound(err) {
-				t.Errorf("%s: %v, want it gone: %v", id, err, gone)
-			}
-		}
-		return nil
-	})
-}
-
 // askNeeds compares lists of certificates that need something with the model's.
 func (w *world) askNeeds(rt *rapid.T) {
 	q := issuance.CertificateQuery{
-		Need: pick(rt, "need", "", issuance.SuccessorNeed, issuance.RevocationNeed, issuance.UseNeed, issuance.DecisionNeed), Organization: w.org(rt),
-		ExpiresFrom: instant(rt, "expires from"), ExpiresBefore: instant(rt, "expires before"), IssuedBefore: instant(rt, "issued before"),
+		Need:         pick(rt, "need", "", issuance.SuccessorNeed, issuance.RevocationNeed, issuance.UseNeed, issuance.DecisionNeed),
+		Organization: w.org(rt),
+		ExpiresFrom:  instant(rt, "expires from"), ExpiresBefore: instant(rt, "expires before"),
+		IssuedBefore: instant(rt, "issued before"),
 	}
 	want := scan(w.certificates, func(c issuance.Certificate) bool {
 		return c.Status != issuance.Abandoned && c.Organization == q.Organization && (q.Need == "" || c.Needs(q.Need)) &&

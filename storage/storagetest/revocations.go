@@ -10,7 +10,10 @@ import (
 )
 
 func revocation(serial string, issuer string, status issuance.Status, days int) issuance.Revocation {
-	r := issuance.Revocation{Serial: issuance.Serial(serial), Issuer: issuer, Status: status, At: start(), NotAfter: after(time.Duration(days) * 24 * time.Hour)}
+	r := issuance.Revocation{
+		Serial: issuance.Serial(serial), Issuer: issuer, Status: status, At: start(),
+		NotAfter: after(time.Duration(days) * 24 * time.Hour),
+	}
 	if status == issuance.Revoked {
 		r.Reason = issuance.KeyCompromise
 	}
@@ -31,7 +34,9 @@ func revoke(t testing.TB, s Store, all ...issuance.Revocation) {
 
 // standing returns a certificate that stands as r says.
 func standing(r issuance.Revocation) issuance.Certificate {
-	return issuance.Certificate{Serial: r.Serial, Issuer: r.Issuer, Status: r.Status, Reason: r.Reason, ChangedAt: r.At, NotAfter: r.NotAfter}
+	return issuance.Certificate{
+		Serial: r.Serial, Issuer: r.Issuer, Status: r.Status, Reason: r.Reason, ChangedAt: r.At, NotAfter: r.NotAfter,
+	}
 }
 
 func present(t testing.TB, s Store, issuer string) []issuance.Revocation {
@@ -52,13 +57,16 @@ func testRevocations(t *testing.T, fresh Fresh) {
 	revoke(t, s,
 		revocation("03", "a", issuance.Revoked, 1), revocation("01", "a", issuance.Held, 2),
 		revocation("02", "b", issuance.Revoked, 3), revocation("04", "aa", issuance.Revoked, 4))
-	same(t, "of a", []issuance.Revocation{revocation("01", "a", issuance.Held, 2), revocation("03", "a", issuance.Revoked, 1)}, present(t, s, "a"))
+	same(t, "of a", []issuance.Revocation{
+		revocation("01", "a", issuance.Held, 2), revocation("03", "a", issuance.Revoked, 1),
+	}, present(t, s, "a"))
 	same(t, "of b", []issuance.Revocation{revocation("02", "b", issuance.Revoked, 3)}, present(t, s, "b"))
 	same(t, "of nobody", []issuance.Revocation{}, present(t, s, ""))
 
 	revoke(t, s, revocation("01", "a", issuance.Active, 2)) // released
 	same(t, "after the release", []string{"03 revoked"}, ids(present(t, s, "a"), revoked))
-	revoke(t, s, revocation("01", "a", issuance.Held, 2), revocation("01", "a", issuance.Revoked, 2), revocation("09", "a", issuance.Active, 2))
+	revoke(t, s, revocation("01", "a", issuance.Held, 2), revocation("01", "a", issuance.Revoked, 2),
+		revocation("09", "a", issuance.Active, 2))
 	same(t, "held, then revoked", []string{"01 revoked", "03 revoked"}, ids(present(t, s, "a"), revoked))
 
 	stop := errors.New("stop")
@@ -85,7 +93,8 @@ func testRevocationsAreTheCertificates(t *testing.T, fresh Fresh) {
 	put(kept)
 	put(revocation("02", "a", issuance.Active, 1))
 	update(t, s, func(tx Tx) error {
-		return firstError(tx.AppendRevocation(revocation("01", "a", issuance.Active, -1000)), tx.AppendRevocation(revocation("02", "a", issuance.Revoked, 1)))
+		return firstError(tx.AppendRevocation(revocation("01", "a", issuance.Active, -1000)),
+			tx.AppendRevocation(revocation("02", "a", issuance.Revoked, 1)))
 	})
 	s = open()
 	same(t, "after changes that are not the certificates'", []issuance.Revocation{kept}, present(t, s, "a"))

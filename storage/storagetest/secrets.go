@@ -30,7 +30,8 @@ func testSecrets(t *testing.T, fresh Fresh) {
 	update(t, s, func(tx Tx) error {
 		return firstError(
 			tx.PutSecret(seed, issuance.NewSecret([]byte("the seed"))), tx.PutSecret(file, issuance.NewSecret(long)),
-			tx.PutSecret(other, issuance.NewSecret([]byte("another seed"))), tx.DeleteSecret(issuance.SecretRef{Kind: "none", Owner: "o1"}))
+			tx.PutSecret(other, issuance.NewSecret([]byte("another seed"))),
+			tx.DeleteSecret(issuance.SecretRef{Kind: "none", Owner: "o1"}))
 	})
 	same(t, "seed", "the seed", get(seed))
 	same(t, "file", string(long), get(file))

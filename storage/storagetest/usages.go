@@ -44,7 +44,10 @@ func testUsages(t *testing.T, fresh Fresh) {
 }
 
 func (w *world) usage(rt *rapid.T) issuance.Usage {
-	return issuance.Usage{Serial: w.serial(rt), Count: rapid.Uint64Range(1, 9).Draw(rt, "count"), First: instant(rt, "first"), Last: instant(rt, "last")}
+	return issuance.Usage{
+		Serial: w.serial(rt), Count: rapid.Uint64Range(1, 9).Draw(rt, "count"), First: instant(rt, "first"),
+		Last: instant(rt, "last"),
+	}
 }
 
 func (w *world) askUsages(rt *rapid.T) {

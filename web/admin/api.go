@@ -55,7 +55,8 @@ type API struct {
 
 // New returns the handler of the admin listener.
 func New(o Options) (*API, error) {
-	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Backup == nil || o.VerifyAudit == nil || !o.Channels.complete() || o.Log == nil || o.Now == nil {
+	if o.Registrar == nil || o.Staff == nil || o.Reports == nil || o.Backup == nil || o.VerifyAudit == nil ||
+		!o.Channels.complete() || o.Log == nil || o.Now == nil {
 		return nil, errors.New("admin: a field of the options is not set")
 	}
 	if o.Source == nil {
@@ -85,7 +86,7 @@ func New(o Options) (*API, error) {
 
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
 
-// document serves what can only be read.
+// document serves a read-only page.
 func (a *API) document(path string, h http.Handler) {
 	a.router.Handle(path, h).Methods(http.MethodGet, http.MethodHead)
 }
@@ -186,7 +187,7 @@ type created struct {
 	body any
 }
 
-// serve does one call: who is it, what do they want, here is the answer.
+// serve handles one call: it authenticates the caller, calls do, and writes the answer.
 func (a *API) serve(do func(*call) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r = server.From(w, r, a.opts.Source)

@@ -22,7 +22,7 @@ type auditRecord struct {
 	Address      string            `json:"address"` // or "server"
 	Request      string            `json:"request"`
 	Sealed       bool              `json:"sealed"`
-	// Revealed is in the answer to reveal alone.
+	// Revealed is only in the answer to reveal.
 	Revealed map[string]string `json:"revealed,omitempty"`
 }
 
@@ -63,8 +63,8 @@ func (a *API) listAudit(c *call) (any, error) {
 	}, viewAudit)
 }
 
-// revealAudit shows what an audit record has sealed. It is a POST because it leaves a
-// record of its own.
+// revealAudit shows what is sealed in an audit record. It is a POST because it writes an
+// audit record itself.
 func (a *API) revealAudit(c *call) (any, error) {
 	if err := c.readNothing(); err != nil {
 		return nil, err
@@ -82,16 +82,16 @@ func (a *API) revealAudit(c *call) (any, error) {
 	return view, nil
 }
 
-// AuditCheck is what came of a check of the audit records.
+// AuditCheck is the result of a check of the audit records.
 type AuditCheck struct {
-	Records uint64               `json:"records"` // that were looked at
-	Last    issuance.AuditHead   `json:"last"`    // that was right
+	Records uint64               `json:"records"` // checked
+	Last    issuance.AuditHead   `json:"last"`    // the last correct one
 	Began   uint64               `json:"began"`   // the first record with a link; 0: none has one
-	Lost    uint64               `json:"lost"`    // records of which a restored copy says that it has not got them
+	Lost    uint64               `json:"lost"`    // records that a restored copy says it is missing
 	Gaps    []issuance.AuditGap  `json:"gaps"`    // where they were
 	Key     string               `json:"key"`     // verifies checkpoints
 	Fault   *issuance.AuditFault `json:"fault,omitempty"`
-	Links   []issuance.AuditHead `json:"links"` // of the records that were asked for, and are there
+	Links   []issuance.AuditHead `json:"links"` // of the requested records that exist
 }
 
 // maxLinks is how many links one request can ask for.

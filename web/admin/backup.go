@@ -10,7 +10,7 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// BackupRequest says to whom a backup is encrypted, and what it holds.
+// BackupRequest says who a backup is encrypted for, and what it contains.
 type BackupRequest struct {
 	Recipients []string // of age; none: those of the configuration
 	Keys       bool     // the seal key and the passphrase of the CA's keys too
@@ -19,8 +19,8 @@ type BackupRequest struct {
 // Backup checks a request, records it, and returns what writes the backup.
 type Backup func(ctx context.Context, by issuance.Actor, q BackupRequest) (func(io.Writer) error, error)
 
-// backupStall is for how long a client may take nothing of a backup: while it is
-// written, the database keeps all that is overwritten.
+// backupStall is how long a client may stop reading a backup: while it is being written,
+// the database keeps every page that is overwritten.
 const backupStall = time.Minute
 
 func (a *API) backup(c *call) (any, error) {
@@ -36,14 +36,14 @@ func (a *API) backup(c *call) (any, error) {
 	return stream{name, write}, nil
 }
 
-// stream is an answer that is a file, written as it is made.
+// stream is an answer that is a file, written while it is made.
 type stream struct {
 	name  string
 	write func(io.Writer) error
 }
 
-// serve writes s. If that fails the connection is cut, so that nobody takes what
-// has arrived for the whole.
+// serve writes s. If that fails the connection is cut, so that nobody mistakes a part
+// for the whole.
 func (s stream) serve(a *API, w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+s.name+`"`)

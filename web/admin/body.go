@@ -20,7 +20,7 @@ import (
 // fields are the members that a body may have: a flat object.
 type fields map[string]field
 
-// field is where a member's value goes, and of which type it must be.
+// field says where a member's value is stored, and which type it must have.
 type field struct {
 	want string
 	set  func(any) bool // false: another type
@@ -83,7 +83,8 @@ func count(to *int) field {
 	}}
 }
 
-// edits are the changes that a PATCH asks for: of what it does not name, nothing.
+// edits are the changes that a PATCH asks for. Members that it does not name stay as
+// they are.
 type edits[R any] []func(*R)
 
 func (e edits[R]) apply(r *R) {
@@ -92,7 +93,7 @@ func (e edits[R]) apply(r *R) {
 	}
 }
 
-// edit is a member that changes, if it is there, what at points to.
+// edit is a member that, if present, changes what at points to.
 func edit[R, T any](e *edits[R], want string, at func(*R) *T, read func(any) (T, bool)) field {
 	return field{want, func(v any) bool {
 		value, ok := read(v)
@@ -115,9 +116,9 @@ func editFlag[R any](e *edits[R], at func(*R) *bool) field {
 	})
 }
 
-// decode reads a JSON object (RFC 8259) strictly: no member that is not in
-// fields, none twice, none of another type, names in the very same letters, and
-// nothing after the object.
+// decode reads a JSON object (RFC 8259) strictly: it refuses members that are not in
+// fields, that appear twice or have another type, names in other letter case, and
+// anything after the object.
 func decode(raw []byte, fields fields) error {
 	if !utf8.Valid(raw) {
 		return malformed("the body is not valid UTF-8")
@@ -172,8 +173,8 @@ func member(d *json.Decoder, fields fields, seen map[string]bool) error {
 	return nil
 }
 
-// value reads a string, a number, true, false or null, or a list of those; of an
-// object, and of what a list must not have in it, no more than where it begins.
+// value reads a string, a number, true, false or null, or a list of those. Of an object,
+// or of anything else that a list must not contain, it reads only the beginning.
 func value(d *json.Decoder) (any, error) {
 	t, err := d.Token()
 	if err != nil || t != json.Delim('[') {
@@ -214,10 +215,13 @@ func kindOf(v any) string {
 }
 
 func malformed(message string) *issuance.Error {
-	return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeSyntax, Message: message, Hint: `send one JSON object, for example {"name": "value"}`}
+	return &issuance.Error{
+		Kind: issuance.Invalid, Code: server.CodeSyntax, Message: message,
+		Hint: `send one JSON object, for example {"name": "value"}`,
+	}
 }
 
-// syntax says where the body stops being JSON, and nothing of what stands there.
+// syntax says where the body stops being JSON, and does not repeat what is there.
 func syntax(err error) *issuance.Error {
 	if s, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return malformed(fmt.Sprintf("the body is not valid JSON at byte %d", s.Offset))
@@ -237,7 +241,8 @@ func readError(err error) error {
 func checkMediaType(header string) error {
 	kind, params, err := mime.ParseMediaType(header)
 	charset, given := params["charset"]
-	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") && (!given || strings.EqualFold(charset, "utf-8")) {
+	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") &&
+		(!given || strings.EqualFold(charset, "utf-8")) {
 		return nil
 	}
 	return &issuance.Error{

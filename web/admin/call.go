@@ -16,13 +16,14 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// maxBody bounds what is read of a request; bodies are a few hundred bytes.
+// maxBody is the maximum size of a request's body in bytes; bodies are a few hundred
+// bytes.
 const maxBody = 1 << 20
 
-// maxText bounds a parameter in the address.
+// maxText is the maximum length of a parameter in the address.
 const maxText = 512
 
-// call is one request to the API, and who makes it.
+// call is one request to the API, with its caller.
 type call struct {
 	r  *http.Request
 	w  http.ResponseWriter
@@ -34,8 +35,8 @@ func (c *call) part(name string) string { return mux.Vars(c.r)[name] }
 
 func (c *call) serial() (issuance.Serial, error) { return issuance.ParseSerial(c.part("serial")) }
 
-// read reads the body into fields. Whatever is not in fields, or not of its
-// type, is an error that names it. An empty body has no fields.
+// read reads the body into fields. A member that is not in fields or has the wrong type
+// is an error that names it. An empty body has no fields.
 func (c *call) read(fields fields) ([]byte, error) {
 	if err := c.noQuery(); err != nil {
 		return nil, err
@@ -53,9 +54,9 @@ func (c *call) read(fields fields) ([]byte, error) {
 	return raw, decode(raw, fields)
 }
 
-// readNothing is read for verbs that need to be told nothing. An empty comment
-// is what a client sends that has the same form for all verbs; any other would
-// be lost, and is refused.
+// readNothing is read for verbs that take no fields. An empty comment is accepted,
+// because some clients use one form for all verbs; any other comment would be lost, so
+// it is refused.
 func (c *call) readNothing() error {
 	var comment string
 	if _, err := c.read(fields{"comment": text(&comment)}); err != nil {
@@ -67,8 +68,8 @@ func (c *call) readNothing() error {
 	return nil
 }
 
-// create is read for requests that make something: the same Idempotency-Key
-// makes it once.
+// create is read for requests that create something: the same Idempotency-Key creates it
+// once.
 func (c *call) create(fields fields) (issuance.Once, error) {
 	raw, err := c.read(fields)
 	if err != nil {
@@ -139,7 +140,7 @@ func (q *query) refuse(name, message, hint string) {
 
 func (q *query) text(name string) string { return q.values.Get(name) }
 
-// party returns to whom listed records are to belong, as it is typed.
+// party returns whose records are listed, as typed.
 func (q *query) party() issuance.Party {
 	return issuance.Party{
 		Organization: issuance.OrgID(q.text("organization")), Service: issuance.ServiceID(q.text("service")),
@@ -171,7 +172,7 @@ func (q *query) serial(name string) issuance.Serial {
 	return s
 }
 
-// network reads an address, or a network that has it.
+// network reads an address or a network.
 func (q *query) network(name string) netip.Prefix {
 	if !q.values.Has(name) {
 		return netip.Prefix{}
@@ -195,7 +196,7 @@ func (q *query) time(name string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, q.text(name))
 	if err != nil {
-		q.refuse(name, "is not a time", "write it as RFC 3339 does, for example 2027-01-31T00:00:00Z")
+		q.refuse(name, "is not a time", "use the RFC 3339 format, for example 2027-01-31T00:00:00Z")
 	}
 	return t
 }

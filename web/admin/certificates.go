@@ -37,7 +37,7 @@ type certificate struct {
 	uses
 }
 
-// ancestor is a certificate that the one which is shown follows.
+// ancestor is a certificate that the one shown succeeds.
 type ancestor struct {
 	Serial   issuance.Serial `json:"serial"`
 	Status   issuance.Status `json:"status"`
@@ -46,7 +46,7 @@ type ancestor struct {
 	ByKey    bool            `json:"by_key"`
 }
 
-// uses stand where certificates are shown or listed.
+// uses are part of certificates that are shown or listed.
 type uses struct {
 	FirstUsedAt   time.Time     `json:"first_used_at,omitzero"`
 	LastUsedAt    time.Time     `json:"last_used_at,omitzero"`
@@ -97,7 +97,8 @@ func (a *API) listCertificates(c *call) (any, error) {
 	find := issuance.CertificateQuery{
 		Status:     oneOf(q, "status", issuance.Active, issuance.Held, issuance.Revoked, issuance.Abandoned),
 		IssuedFrom: q.time("issued_from"), IssuedBefore: q.time("issued_before"),
-		ExpiresFrom: q.time("expires_from"), ExpiresBefore: q.time("expires_before"), Need: oneOf(q, "need", issuance.Needs()...), Page: q.page(),
+		ExpiresFrom: q.time("expires_from"), ExpiresBefore: q.time("expires_before"),
+		Need: oneOf(q, "need", issuance.Needs()...), Page: q.page(),
 	}
 	typed := q.party()
 	if q.err != nil {
@@ -172,7 +173,9 @@ func (a *API) renewCertificate(c *call) (any, error) {
 }
 
 // onCertificate is the endpoint of a verb of the registrar on one certificate.
-func (a *API) onCertificate(verb func(context.Context, issuance.Actor, issuance.Serial, string) (issuance.Certificate, error)) func(*call) (any, error) {
+func (a *API) onCertificate(
+	verb func(context.Context, issuance.Actor, issuance.Serial, string) (issuance.Certificate, error),
+) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		var comment string
 		if _, err := c.read(fields{"comment": text(&comment)}); err != nil {

@@ -27,8 +27,9 @@ type contact struct {
 func viewContact(c issuance.Contact) contact {
 	return contact{
 		ID: c.ID, Organization: c.Organization, Name: c.Name, Email: c.Email, Mobile: c.Mobile, Language: c.Language,
-		MayOrder: c.MayOrder, MayReceive: c.MayReceive, Disabled: c.Disabled, CreatedAt: c.CreatedAt, MobileChangedAt: c.MobileChangedAt,
-		EmailChangedAt: c.EmailChangedAt, LostAt: c.LostAt,
+		MayOrder: c.MayOrder, MayReceive: c.MayReceive, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		MobileChangedAt: c.MobileChangedAt,
+		EmailChangedAt:  c.EmailChangedAt, LostAt: c.LostAt,
 	}
 }
 

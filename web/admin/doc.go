@@ -1,9 +1,9 @@
-// Package admin is the API of staff and of the command line, under /api/v1, as
-// the OpenAPI document beside this file describes it, and what else is on the
-// admin listener: health checks, measurements and a page with links.
+// Package admin is the API of staff and of the command line, under /api/v1, as described
+// in openapi.json, and everything else on the admin listener: health checks, metrics and
+// a page with links.
 //
-// It turns requests into calls on the registrar and results into JSON. It
-// decides nothing: who may do what, and when, is the registrar's. No answer has
-// a digest, a seed or anything else that opens something, but the one that makes
-// a token.
+// It turns requests into calls to the registrar and results into JSON. It makes no
+// decisions: the registrar decides who may do what, and when. No answer contains a
+// digest, a seed or anything else that grants access, except the one that creates a
+// token.
 package admin

@@ -21,7 +21,7 @@ var indexStyle string
 //go:embed openapi.json
 var openapi []byte
 
-// serveDocument serves the description of the API to everybody: it is public.
+// serveDocument serves the description of the API. It is public.
 func (a *API) serveDocument(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache")
@@ -47,7 +47,8 @@ func (a *API) index(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sum := sha256.Sum256([]byte(indexStyle))
-	w.Header().Set("Content-Security-Policy", server.DocumentPolicy+"; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
+	w.Header().Set("Content-Security-Policy",
+		server.DocumentPolicy+"; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(b.Bytes()) // the client may be gone
 }

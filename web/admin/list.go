@@ -16,7 +16,7 @@ type page[V any] struct {
 // room runs a function in a read-only transaction of a room.
 type room[T any] func(context.Context, func(T) error) error
 
-// listOf answers a list: find reads one part of it, view shows a record.
+// listOf answers with a list: find reads one part of it, view shows a record.
 func listOf[T, R, V any](in room[T], c *call, find func(T) ([]R, string, error), view func(R) V) (any, error) {
 	var p page[V]
 	err := in(c.r.Context(), func(tx T) error {
@@ -30,7 +30,7 @@ func listOf[T, R, V any](in room[T], c *call, find func(T) ([]R, string, error),
 	return p, err
 }
 
-// shown answers one record.
+// shown answers with one record.
 func shown[T, R, V any](in room[T], c *call, noun issuance.Noun, find func(T) (R, error), view func(R) V) (any, error) {
 	if err := c.noQuery(); err != nil {
 		return nil, err
@@ -47,8 +47,8 @@ func shown[T, R, V any](in room[T], c *call, noun issuance.Noun, find func(T) (R
 	return v, err
 }
 
-// unknown is the error of a parameter that names what there is not: an empty list
-// would say that there is nothing under it.
+// unknown is the error for a parameter that names something that does not exist: an
+// empty list would say that there are no records for it.
 func unknown(parameter string, noun issuance.Noun, id string) error {
 	e := issuance.NoSuch(noun, id)
 	e.Kind, e.Code, e.Field = issuance.Invalid, issuance.CodeInvalid, parameter

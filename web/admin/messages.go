@@ -7,8 +7,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// message is a notice without the secret that it carries: that is rendered when
-// it is sent, and stands nowhere.
+// message is a notice without its secret, which is rendered when the message is sent and
+// not kept.
 type message struct {
 	ID         issuance.NoticeID    `json:"id"`
 	Kind       issuance.NoticeKind  `json:"kind"`
@@ -26,24 +26,24 @@ type message struct {
 	SettledAt  time.Time            `json:"settled_at,omitzero"`
 	ProviderID string               `json:"provider_id"`
 	Text       string               `json:"text"` // of an alert; of a report its id
-	// ChannelPaused is why nothing leaves by its channel, while it waits.
+	// ChannelPaused is why its channel sends nothing, while the message waits.
 	ChannelPaused string `json:"channel_paused,omitempty"`
 }
 
-// Channels is how messages leave. All of it is needed.
+// Channels is how messages are sent. All fields must be set.
 type Channels struct {
-	// Retry has a message sent again at once, and returns it with what came of it.
+	// Retry sends a message again at once, and returns it with the result.
 	Retry func(ctx context.Context, by issuance.Actor, id issuance.NoticeID) (issuance.Notice, error)
-	// Test sends a test message to an address or number. That the provider does not
-	// take it is no error, but told in what is returned.
+	// Test sends a test message to an address or number. If the provider does not accept
+	// it, the result says so; that is not an error.
 	Test func(ctx context.Context, by issuance.Actor, to string) (Tested, error)
-	// Paused returns why nothing leaves by a channel, "" if it is not paused.
+	// Paused returns why a channel sends nothing, "" if it is not paused.
 	Paused func(issuance.Channel) string
 }
 
 func (c Channels) complete() bool { return c.Retry != nil && c.Test != nil && c.Paused != nil }
 
-// Tested is what came of a test message.
+// Tested is the result of a test message.
 type Tested struct {
 	Channel    issuance.Channel `json:"channel"`
 	To         string           `json:"to"`

@@ -7,8 +7,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// order is what staff see of an order: nothing of its link, codes and session
-// but how many tries were wrong and when the link ends.
+// order is what staff see of an order. Of its link, codes and session, it has only the
+// number of wrong codes and the time when the link expires.
 type order struct {
 	ID            issuance.OrderID      `json:"id"`
 	State         issuance.OrderState   `json:"state"`
@@ -31,8 +31,8 @@ type order struct {
 	DownloadedAt  time.Time             `json:"downloaded_at,omitzero"`
 	CompletedAt   time.Time             `json:"completed_at,omitzero"`
 	UpdatedAt     time.Time             `json:"updated_at"`
-	// Unusual is what whoever approves it should know first, of an order that
-	// waits for approval, where one order is shown.
+	// Unusual is what an approver should know first. It is set where one order is shown
+	// that waits for approval.
 	Unusual []issuance.Unusual `json:"unusual,omitempty"`
 }
 
@@ -97,7 +97,7 @@ func (a *API) requestOrder(c *call) (any, error) {
 	return created{"/orders/" + string(o.ID), viewOrder(o)}, err
 }
 
-// renewable returns the serial number of a certificate that there is.
+// renewable returns the serial number of a certificate that exists.
 func (a *API) renewable(c *call, s string) (issuance.Serial, error) {
 	serial, err := issuance.ParseSerial(s)
 	if err != nil {
@@ -113,7 +113,9 @@ func (a *API) renewable(c *call, s string) (issuance.Serial, error) {
 }
 
 // onOrder is the endpoint of a verb of the registrar on one order.
-func (a *API) onOrder(verb func(context.Context, issuance.Actor, issuance.OrderID, string) (issuance.Order, error)) func(*call) (any, error) {
+func (a *API) onOrder(
+	verb func(context.Context, issuance.Actor, issuance.OrderID, string) (issuance.Order, error),
+) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		var comment string
 		if _, err := c.read(fields{"comment": text(&comment)}); err != nil {

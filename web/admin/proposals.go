@@ -7,8 +7,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// proposal is what staff see of a change that another person must confirm, or that
-// was made: nothing of the links that stop it.
+// proposal is what staff see of a change that another person must confirm, or that was
+// made. It does not contain the links that stop it.
 type proposal struct {
 	ID           issuance.ProposalID    `json:"id"`
 	State        issuance.ProposalState `json:"state"`
@@ -55,7 +55,9 @@ func (a *API) showProposal(c *call) (any, error) {
 }
 
 // onProposal is the endpoint of a verb of the registrar on one proposal.
-func (a *API) onProposal(verb func(context.Context, issuance.Actor, issuance.ProposalID) (issuance.Proposal, error)) func(*call) (any, error) {
+func (a *API) onProposal(
+	verb func(context.Context, issuance.Actor, issuance.ProposalID) (issuance.Proposal, error),
+) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		if err := c.readNothing(); err != nil {
 			return nil, err

@@ -2,8 +2,8 @@ package admin
 
 import "github.com/postern-ca/postern/issuance/report"
 
-// report is the endpoint of the reports of a kind; name is the parameter that
-// says which day or month. Whoever has a token may read them.
+// report is the endpoint of the reports of a kind; name is the parameter that says which
+// day or month. Everybody with a token may read them.
 func (a *API) report(kind report.Kind, name string) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		q := c.query(name, "limit")

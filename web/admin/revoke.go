@@ -2,7 +2,7 @@ package admin
 
 import "github.com/postern-ca/postern/issuance"
 
-// compromise is what a revocation as keyCompromise would take along.
+// compromise lists what a revocation for keyCompromise would also revoke.
 type compromise struct {
 	Count int           `json:"count"`
 	Items []certificate `json:"items"`

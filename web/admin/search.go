@@ -4,7 +4,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// found is what there is under something that people have in hand.
+// found is what a search found.
 type found struct {
 	Organizations []organization `json:"organizations"`
 	Contacts      []contact      `json:"contacts"`
@@ -12,11 +12,11 @@ type found struct {
 	Orders        []order        `json:"orders"`
 	Certificates  []certificate  `json:"certificates"`
 	Messages      []message      `json:"messages"`
-	More          []string       `json:"more"` // the lists above that do not have all there are
+	More          []string       `json:"more"` // the lists above that are not complete
 }
 
-// search answers what there is under q; with only=certificates, the certificates
-// alone, and none for an organisation.
+// search answers with what q finds; with only=certificates, only certificates, and none
+// for an organisation.
 func (a *API) search(c *call) (any, error) {
 	q := c.query("q", "only")
 	typed, only := q.text("q"), oneOf(q, "only", "certificates")

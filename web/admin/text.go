@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// shorten cuts what a caller made up, before it stands in an answer.
+// shorten cuts text from a caller before it is put in an answer.
 func shorten(s string) string {
 	r := []rune(strings.ToValidUTF8(s, "�"))
 	if len(r) > 64 {
@@ -18,7 +18,7 @@ func shorten(s string) string {
 
 func keysOf[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
-// orUse is the part of a hint that names what there is instead.
+// orUse is the part of a hint that names the alternatives.
 func orUse(names []string) string {
 	if len(names) == 0 {
 		return ""

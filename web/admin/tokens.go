@@ -15,12 +15,12 @@ type token struct {
 	CreatedAt time.Time     `json:"created_at"`
 	ExpiresAt time.Time     `json:"expires_at,omitzero"`
 	RevokedAt time.Time     `json:"revoked_at,omitzero"`
-	// Waits says that another person must confirm it before it opens anything.
+	// Waits is set if another person must confirm it before it can be used.
 	Waits       bool           `json:"waits,omitempty"`
 	AddedBy     issuance.Actor `json:"added_by,omitzero"`
 	ConfirmedBy issuance.Actor `json:"confirmed_by,omitzero"`
-	// Token is in the answer to its creation, and to its confirmation, alone: of one
-	// that waits the first half, then the second.
+	// Token is only in the answers to its creation and its confirmation. If it must be
+	// confirmed, the first has one half and the second the other.
 	Token string `json:"token,omitempty"`
 }
 
@@ -42,11 +42,12 @@ func (a *API) listTokens(c *call) (any, error) {
 
 func (a *API) showToken(c *call) (any, error) {
 	id := staff.TokenID(c.part("id"))
-	return shown(a.opts.Staff.Read, c, issuance.TokenNoun, func(tx staff.Reader) (staff.Token, error) { return tx.Token(id) }, viewToken)
+	return shown(a.opts.Staff.Read, c, issuance.TokenNoun,
+		func(tx staff.Reader) (staff.Token, error) { return tx.Token(id) }, viewToken)
 }
 
-// addToken ignores an Idempotency-Key: what it makes can be shown once only, so
-// a repeated request could not be answered with the same token.
+// addToken ignores an Idempotency-Key: a token is shown only once, so a repeated request
+// could not be answered with the same one.
 func (a *API) addToken(c *call) (any, error) {
 	var q staff.TokenRequest
 	var lifetime string
@@ -59,7 +60,8 @@ func (a *API) addToken(c *call) (any, error) {
 	if lifetime != "" {
 		var err error
 		if q.Lifetime, err = time.ParseDuration(lifetime); err != nil {
-			return nil, issuance.Invalidf("lifetime", "is not a duration", "write it like 2160h or 45m, or omit it for a token that never expires")
+			return nil, issuance.Invalidf("lifetime", "is not a duration",
+				"write it like 2160h or 45m, or omit it for a token that never expires")
 		}
 	}
 	t, secret, err := a.opts.Staff.AddToken(c.r.Context(), c.by, q)

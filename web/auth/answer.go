@@ -57,7 +57,10 @@ func (v verdict) write(h http.Header, fixed *fixed) {
 		return
 	}
 	h[VerifiedHeader] = fixed.certificate
-	all := [...]string{string(v.known.Organization), string(v.known.Service), string(v.known.Serial), string(v.environment), v.spiffeID}
+	all := [...]string{
+		string(v.known.Organization), string(v.known.Service), string(v.known.Serial),
+		string(v.environment), v.spiffeID,
+	}
 	for i, name := range [...]string{OrganizationHeader, ServiceHeader, SerialHeader, EnvironmentHeader, SPIFFEHeader} {
 		if name != SPIFFEHeader || v.spiffeID != "" {
 			h[name] = all[i : i+1 : i+1]
@@ -75,10 +78,14 @@ func (a *Auth) refuse(w http.ResponseWriter, r *http.Request, err error) {
 			return
 		}
 		a.opts.Log.Error("a client certificate could not be checked", "request", w.Header().Get(server.RequestIDHeader), "error", err)
-		e = &issuance.Error{Kind: issuance.Unavailable, Code: CodeRegister, Message: "the certificate could not be checked", Hint: "try again in a moment"}
+		e = &issuance.Error{
+			Kind: issuance.Unavailable, Code: CodeRegister, Message: "the certificate could not be checked",
+			Hint: "try again in a moment",
+		}
 	}
 	if e.Code == CodeProxy {
-		a.opts.Log.Warn("a proxy was refused", "request", w.Header().Get(server.RequestIDHeader), "from", r.RemoteAddr, "reason", e.Message)
+		a.opts.Log.Warn("a proxy was refused", "request", w.Header().Get(server.RequestIDHeader), "from", r.RemoteAddr,
+			"reason", e.Message)
 		if a.opts.Refused != nil {
 			a.opts.Refused(w, r, e)
 		}
@@ -98,7 +105,8 @@ func denied(code issuance.Code, message, hint string) *issuance.Error {
 }
 
 // hintProxy is for people who run the proxy: what is wrong is not their client's.
-const hintProxy = "tell the operator of the proxy: it must set the header itself, in the format configured in Postern's auth.callers"
+const hintProxy = "tell the operator of the proxy: it must set the header itself, " +
+	"in the format configured in Postern's auth.callers"
 
 func errMalformed(what string) *issuance.Error {
 	return denied(CodeMalformed, "the header with the client certificate is not in the configured format: "+what, hintProxy)

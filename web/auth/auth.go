@@ -94,7 +94,10 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	server.Often(w, Path)
 	if !Ours(r) || r.URL.Path == SeenPath {
-		a.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "ask " + Path})
+		a.problems.Write(w, r, &issuance.Error{
+			Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address",
+			Hint: "ask " + Path,
+		})
 		return
 	}
 	ctx := &limited{Context: r.Context(), until: time.Now().Add(lookUpLimit)}
@@ -137,7 +140,8 @@ func (a *Auth) decide(ctx context.Context, r *http.Request) (verdict, error) {
 		if up.WithoutCertificate {
 			return verdict{}, nil
 		}
-		return verdict{}, denied(CodeMissing, "no client certificate was presented", "configure your client with the certificate and key that you downloaded")
+		return verdict{}, denied(CodeMissing, "no client certificate was presented",
+			"configure your client with the certificate and key that you downloaded")
 	}
 	known, err := a.opts.Check(ctx, cert.Certificate)
 	if err != nil {
@@ -155,10 +159,12 @@ func (a *Auth) decide(ctx context.Context, r *http.Request) (verdict, error) {
 func (a *Auth) service(ctx context.Context, known issuance.Certificate) (issuance.Service, error) {
 	service, err := a.opts.Service(ctx, known.Service)
 	if err != nil {
-		return service, fmt.Errorf("looking up service %s: %s", known.Service, err) // not wrapped: that it is not there is no reason of the client's
+		// Not wrapped: that the service is not there is not the client's fault.
+		return service, fmt.Errorf("looking up service %s: %s", known.Service, err)
 	}
 	if service.Disabled {
-		return service, denied(CodeDisabled, "the service "+string(known.Service)+" is disabled", "ask the people who issued the certificate to enable it")
+		return service, denied(CodeDisabled, "the service "+string(known.Service)+" is disabled",
+			"ask the people who issued the certificate to enable it")
 	}
 	return service, nil
 }

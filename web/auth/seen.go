@@ -64,7 +64,10 @@ func (a *Auth) takeSeen(w http.ResponseWriter, r *http.Request) {
 // readSeen reads a body and refuses whatever it does not know.
 func readSeen(w http.ResponseWriter, r *http.Request) (report Report, err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return report, &issuance.Error{Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "the report is not JSON", Hint: "send it as application/json"}
+		return report, &issuance.Error{
+			Kind: issuance.Invalid, Code: server.CodeMediaType, Message: "the report is not JSON",
+			Hint: "send it as application/json",
+		}
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSeenBody))
 	d.DisallowUnknownFields()

@@ -1,5 +1,5 @@
-// Package cms writes certificates as one PKCS #7 structure, which .p7b files and
-// EST answers are. It refuses to sign or to encrypt anything.
+// Package cms writes certificates as one PKCS #7 structure, the format of .p7b files and
+// EST answers. It does not sign or encrypt anything.
 package cms
 
 import (

@@ -10,9 +10,9 @@ import (
 // wireKey is the context key of a request's TCP connection.
 type wireKey struct{}
 
-// ConnContext is for http.Server's field of that name: it lets the site see
-// whether a download arrived. Without it a download counts as complete once the
-// operating system has taken its last byte.
+// ConnContext is the value for the field of the same name in http.Server: it lets the
+// site see whether a download arrived. Without it, a download counts as complete as soon
+// as the operating system has taken its last byte.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, wireKey{}, c)
 }
@@ -38,7 +38,7 @@ func wire(ctx context.Context) syscall.RawConn {
 	return nil
 }
 
-// traffic is what a TCP connection tells of the bytes that were written to it.
+// traffic is what a TCP connection says about the bytes written to it.
 type traffic int
 
 const (
@@ -62,9 +62,9 @@ const (
 	readGrace = 50 * time.Millisecond
 )
 
-// arrived waits until everything written to the connection of ctx has arrived,
-// and reports whether it has. A false alarm costs little: the same session
-// fetches the same file again.
+// arrived waits until everything written to the connection of ctx has arrived, and
+// reports whether it has. A false negative costs little: the same session can fetch the
+// same file again.
 func arrived(ctx context.Context) bool {
 	switch settle(ctx, closeGrace) {
 	case closed, taken, unknown:

@@ -8,7 +8,7 @@ import (
 	"github.com/postern-ca/postern/web/cms"
 )
 
-// chainFormat is how the certificate for a CSR is written down.
+// chainFormat is a format of the certificate for a CSR.
 type chainFormat struct {
 	mediaType, extension string
 	write                func(chain [][]byte) ([]byte, error)

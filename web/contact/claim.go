@@ -37,8 +37,8 @@ func (s *site) claim(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// otherClaim returns the address of a claim to go on with, if r's link led
-// nowhere and the browser holds another.
+// otherClaim returns the address of a claim to continue with, if r's link does not work
+// and the browser has another.
 func (s *site) otherClaim(r *http.Request, p pass) string {
 	if p.link.Empty() && len(s.jar(r)) > 0 {
 		return s.path("/claim")
@@ -46,7 +46,7 @@ func (s *site) otherClaim(r *http.Request, p pass) string {
 	return ""
 }
 
-// showChoice shows the choice again, with what was entered and why it cannot stand.
+// showChoice shows the choice again, with what was entered and why it was refused.
 func (s *site) showChoice(w http.ResponseWriter, r *http.Request, p pass, q issuance.ClaimRequest, refusal error) {
 	v, err := s.Registrar.Look(r.Context(), p.link, p.session)
 	if err != nil || v.Stage != issuance.ChooseStage {
@@ -74,9 +74,9 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, d *view, status int)
 	}
 }
 
-// title returns the page's title, in which a mistake comes first. That of an
-// ended order names the service and whom to ask: it may be all that is left of it
-// among many tabs.
+// title returns the page's title, with any error first. For an order that is over, it
+// names the service and whom to ask: among many tabs, the title may be all that the
+// contact sees.
 func (s *site) title(d *view) (string, error) {
 	lang := d.Contact.Language
 	if d.Ended {
@@ -95,7 +95,7 @@ func (s *site) title(d *view) (string, error) {
 	return mistake + " – " + title, err
 }
 
-// status tells the page's script whether there is something new to show.
+// status tells the page's script whether the page has changed.
 func (s *site) status(w http.ResponseWriter, r *http.Request) {
 	p := s.jar(r).find(r.URL.Query().Get("link"))
 	v, err := s.Registrar.Look(r.Context(), p.link, p.session)

@@ -28,7 +28,7 @@ func (s *site) resendPassword(w http.ResponseWriter, r *http.Request) {
 	s.goOn(w, r, j.with(p), passwordSent, err)
 }
 
-// verify takes a code. If it is right, this browser, and no other, can claim.
+// verify checks a code. If it is right, this browser, and no other, can claim.
 func (s *site) verify(w http.ResponseWriter, r *http.Request) {
 	j, p, ok := s.posted(w, r)
 	if !ok {
@@ -64,8 +64,8 @@ func (s *site) posted(w http.ResponseWriter, r *http.Request) (j jar, p pass, ok
 	return j, p, true
 }
 
-// goOn redirects to the page, which says what became of the POST: done, if it is
-// not "", or err.
+// goOn redirects to the page, which shows the result of the POST: done, if it is not "",
+// or err.
 func (s *site) goOn(w http.ResponseWriter, r *http.Request, j jar, done issuance.Code, err error) {
 	s.report(r, err, "")
 	s.keep(w, j)
@@ -73,8 +73,8 @@ func (s *site) goOn(w http.ResponseWriter, r *http.Request, j jar, done issuance
 	http.Redirect(w, r, s.path("/claim"), http.StatusSeeOther)
 }
 
-// parse reads the form of r, multipart or not. What stands in the address does
-// not count: addresses are logged.
+// parse reads the form of r, multipart or not. Parameters in the address are ignored,
+// because addresses are logged.
 func parse(r *http.Request) error {
 	err := r.ParseForm()
 	if err == nil {
@@ -86,7 +86,10 @@ func parse(r *http.Request) error {
 		return nil
 	}
 	if tooLarge(err) {
-		return &issuance.Error{Kind: issuance.Invalid, Code: server.CodeTooLarge, Message: "more than 64 kB were sent", Hint: "send the code, or the CSR, and nothing else"}
+		return &issuance.Error{
+			Kind: issuance.Invalid, Code: server.CodeTooLarge, Message: "more than 64 kB were sent",
+			Hint: "send the code, or the CSR, and nothing else",
+		}
 	}
 	return issuance.Invalidf("", "the form cannot be read", "send it as application/x-www-form-urlencoded or multipart/form-data")
 }

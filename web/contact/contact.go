@@ -28,15 +28,15 @@ type Config struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 	Limit     Limit // of POSTs, for each address
-	// LinkLifetime is how long links work: the browser keeps them for twice as
-	// long, to tell its user what became of them.
+	// LinkLifetime is how long links work: the browser keeps them for twice as long, to be
+	// able to say what happened to them.
 	LinkLifetime time.Duration
 	// TrustedProxies are those whose X-Forwarded-For is trusted.
 	TrustedProxies []netip.Prefix
 	Location       *time.Location // of the times shown where no script runs; nil for UTC
 }
 
-// site is the handler of all of the contact's pages.
+// site is the handler of all pages for contacts.
 type site struct {
 	Config
 	pages   *page.Pages
@@ -45,8 +45,9 @@ type site struct {
 }
 
 // New returns the handler of /c/, /stop/, /claim and /assets/, or an error that says
-// what c lacks. Its server must use ConnContext and must not offer HTTP/2. Paths
-// come without the base of c.Site; the addresses on its pages have it.
+// what is missing in c. Its server must use ConnContext and must not offer HTTP/2. The
+// paths of requests come without the base of c.Site; the addresses on its pages include
+// it.
 func New(c Config) (http.Handler, error) {
 	if c.Registrar == nil || c.Site == nil || c.PublicURL == nil || c.Log == nil || c.Now == nil || c.LinkLifetime <= 0 {
 		return nil, errors.New("contact: a field of the configuration is not set")
@@ -70,7 +71,8 @@ func New(c Config) (http.Handler, error) {
 	return page.Headers(tidied(foreign.Handler(s.routes()))), nil
 }
 
-// routes says what is where. Every POST passes the limiter and is read in part only.
+// routes registers the handlers. Every POST passes the limiter, and the size of its body
+// is limited.
 func (s *site) routes() http.Handler {
 	r := mux.NewRouter()
 	r.Use(server.Routes)
@@ -117,7 +119,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, cause error, back st
 	}
 }
 
-// report logs err if it is nobody's fault but ours.
+// report logs err if it is an internal error.
 func (s *site) report(r *http.Request, err error, order issuance.OrderID) {
 	if err != nil && issuance.KindOf(err) == issuance.Internal && r.Context().Err() == nil {
 		s.Log.ErrorContext(r.Context(), "serving a contact", "order", order, "error", err)

@@ -2,9 +2,9 @@
 // the e-mailed link, enter the one-time code, say where they will install
 // the certificate, and download it; scripts do the same in one request.
 //
-// It decides nothing: every rule is the registrar's. A GET changes nothing, ever.
-// The package logs no address, because the address has the link's token in it;
-// whoever logs requests in front of it must log the route, not the path.
+// It makes no decisions: every rule is in the registrar. A GET never changes anything.
+// The package logs no address, because the address contains the link's token; a proxy in
+// front of it must log the route, not the path.
 //
 // # Knowing that a file arrived
 //

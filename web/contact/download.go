@@ -11,8 +11,8 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// download makes the file of the browser's claim, or fetches it again, and sends
-// it. What was chosen wrongly is said on the same page, with what was entered.
+// download makes the file of the browser's claim, or fetches it again, and sends it. A
+// wrong choice is explained on the same page, with what was entered.
 func (s *site) download(w http.ResponseWriter, r *http.Request) {
 	j, p, ok := s.posted(w, r)
 	if !ok {
@@ -45,8 +45,8 @@ func (s *site) download(w http.ResponseWriter, r *http.Request) {
 	s.deliver(w, r, p, f)
 }
 
-// confirm takes the contact's word that the file is there: some networks reset
-// the connection after every download, and then it never seems to have arrived.
+// confirm accepts the contact's word that the file has arrived: some networks reset the
+// connection after every download, and then it never seems to arrive.
 func (s *site) confirm(r *http.Request, p pass) error {
 	v, err := s.Registrar.Look(r.Context(), p.link, p.session)
 	if err != nil || v.Stage != issuance.DownloadStage {
@@ -116,7 +116,7 @@ func sendWatched(w http.ResponseWriter, r *http.Request, body []byte) bool {
 	return send(w, r, body[last:]) && arrived(r.Context())
 }
 
-// send writes a part of an answer and reports whether the system took it.
+// send writes part of an answer and reports whether the system accepted it.
 func send(w http.ResponseWriter, _ *http.Request, part []byte) bool {
 	rc := http.NewResponseController(w)
 	if err := rc.SetWriteDeadline(time.Now().Add(2 * time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {

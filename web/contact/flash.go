@@ -11,21 +11,21 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// flashed is what a POST tells the page it redirects to: a code and a number, no
-// text and no secret. The browser could forge it, for itself alone to read.
+// flashed is what a POST passes to the page that it redirects to: a code and a number,
+// no text and no secret. A browser could forge it, but only it would see the result.
 type flashed struct {
 	code   issuance.Code
 	number int    // tries left, or seconds to wait
 	tag    string // of the link it is about
 }
 
-// The flashes that are no errors.
+// The flashes that are not errors.
 const (
 	codeSent     issuance.Code = "sent"
 	passwordSent issuance.Code = "password-sent"
 )
 
-// setFlash keeps what became of a POST for the next page: done, or err.
+// setFlash keeps the result of a POST for the next page: done, or err.
 func (s *site) setFlash(w http.ResponseWriter, link issuance.Secret, done issuance.Code, err error) {
 	f := flashed{code: done}
 	if e, ok := errors.AsType[*issuance.Error](err); ok {
@@ -42,7 +42,8 @@ func (s *site) setFlash(w http.ResponseWriter, link issuance.Secret, done issuan
 	s.setCookie(w, flashCookie, string(f.code)+"."+strconv.Itoa(f.number)+"."+tag(link), time.Minute)
 }
 
-// flash takes what the last POST left for the page of link, nil if nothing.
+// flash returns what the last POST left for the page of link, nil if nothing, and
+// removes it.
 func (s *site) flash(w http.ResponseWriter, r *http.Request, link issuance.Secret) *flashed {
 	entries := s.cookie(r, flashCookie)
 	if len(entries) == 0 {

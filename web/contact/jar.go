@@ -10,8 +10,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// pass is what a browser holds of one link: its token and, once the code was
-// entered, the claim session.
+// pass is what a browser has for one link: its token and, once the code was entered, the
+// claim session.
 type pass struct{ link, session issuance.Secret }
 
 // jar has the passes of one browser, the one used last first. There may be
@@ -19,7 +19,8 @@ type pass struct{ link, session issuance.Secret }
 // a code entered in one tab must not count as a wrong try in the other.
 type jar []pass
 
-// maxPasses bounds a jar; the one not used for longest makes room.
+// maxPasses is the most that a jar has; the one unused for longest is removed for a new
+// one.
 const maxPasses = 4
 
 // The cookies, without the prefix that their names have (prefix). SameSite is Lax,
@@ -42,8 +43,8 @@ func tag(link issuance.Secret) string {
 	return string(d[:min(16, len(d))])
 }
 
-// jar reads the cookies of r: tokens joined by ~ in one, tag.session joined by ~
-// in the other. What is malformed is left out.
+// jar reads the cookies of r: tokens joined by ~ in one, tag.session joined by ~ in the
+// other. Malformed entries are left out.
 func (s *site) jar(r *http.Request) (j jar) {
 	for _, token := range s.cookie(r, linkCookie) {
 		if isToken(token) {
@@ -82,7 +83,8 @@ func (j jar) find(t string) pass {
 	return pass{}
 }
 
-// with returns j with p before the others, in place of what it had of p's link.
+// with returns j with p before the others, in place of the pass that it had for p's
+// link.
 func (j jar) with(p pass) jar {
 	others := slices.DeleteFunc(slices.Clone(j), func(o pass) bool { return o.link.Equal(p.link) })
 	all := append(jar{p}, others...)
@@ -118,10 +120,10 @@ func (s *site) cookie(r *http.Request, name string) []string {
 	return entries[:min(len(entries), maxPasses)]
 }
 
-// prefix returns what browsers demand of the cookies whose names begin with it
-// (RFC 6265bis, section 4.1.3). __Host- is the stronger one, and demands the path
-// "/": below a path the host is shared with other applications, which are not to
-// be sent the link and the session.
+// prefix returns the prefix of the cookies' names, which makes browsers enforce rules
+// (RFC 6265bis, section 4.1.3). __Host- is the stronger one, and requires the path "/".
+// Below a path, the host is shared with other applications, which must not be sent the
+// link and the session.
 func (s *site) prefix() string {
 	if s.Site.Base() == "" {
 		return "__Host-"
@@ -129,7 +131,7 @@ func (s *site) prefix() string {
 	return "__Secure-"
 }
 
-// setCookie sets a cookie for this site alone; an age of 0 takes it away.
+// setCookie sets a cookie for this site only; an age of 0 removes it.
 func (s *site) setCookie(w http.ResponseWriter, name, value string, age time.Duration) {
 	c := &http.Cookie{
 		Name: s.prefix() + name, Value: value, Path: cmp.Or(s.Site.Base(), "/"),

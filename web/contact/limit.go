@@ -13,7 +13,7 @@ import (
 // Limit is how many POSTs one address may send.
 type Limit = limit.Limit
 
-// maxBody bounds what is read of a POST: room for the largest CSR anybody has.
+// maxBody is the maximum size of a POST in bytes: enough for the largest CSR.
 const maxBody = 64 << 10
 
 // limited lets a POST through if its address has not sent too many.

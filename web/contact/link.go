@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// tidied takes from the e-mailed link what mail programs and people put around
-// it, before anything else looks at the address.
+// tidied removes what mail programs and people add around the e-mailed link, before
+// anything else reads the address.
 func tidied(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path := tidyPath(r.URL.Path); path != r.URL.Path {
@@ -48,15 +48,15 @@ func tidyLink(path, site, rest string) string {
 	return site + token + verb
 }
 
-// below finds an address that is another one: something stands below the token.
+// below matches an address that has more path below the token, so it is another one.
 var below = regexp.MustCompile(`[A-Za-z0-9_-]{43}/+[A-Za-z0-9]`)
 
 // tokenRun finds what could be a whole token: 32 bytes in base64url have 43 characters.
 var tokenRun = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
 
-// tokenIn returns the token in s, with what stands around it taken away: brackets,
-// quotes, entities, escapes, punctuation, marks that nobody sees, and the = of
-// quoted-printable, alone, as =3D, or where it broke a line. It is "" if s has none.
+// tokenIn returns the token in s, without what surrounds it: brackets, quotes, entities,
+// escapes, punctuation, invisible characters, and the = of quoted-printable, alone, as
+// =3D, or where it broke a line. It returns "" if s has none.
 func tokenIn(s string) string {
 	s = strings.ReplaceAll(s, "=3D", "=")
 	if run := tokenRun.FindString(s); run != "" {

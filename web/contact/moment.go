@@ -38,11 +38,11 @@ func (d *view) NextCode() moment { return d.at(d.Code.NextAt, "2006-01-02, 15:04
 
 func (d *view) RevokedOn() moment { return d.at(d.Certificate.ChangedAt, "2006-01-02, 15:04 MST") }
 
-// longWait is from when on a wait is told by the clock instead of in seconds.
+// longWait is the wait from which a page shows a time of day instead of seconds.
 const longWait = 2 * time.Minute
 
 // Limited reports whether the codes of a day are used up, so that the next one is
-// hours away.
+// available only hours later.
 func (d *view) Limited() bool { return d.LimitWait() > longWait }
 
 // LimitWait returns how long it is until the next code.
@@ -64,7 +64,7 @@ func (d *view) Open() bool { return d.now.Before(d.WindowEnds) && !d.Revoked() }
 // Cooldown returns the seconds until another code can be asked for.
 func (d *view) Cooldown() int { return d.seconds(d.Code.NextAt) }
 
-// seconds returns how long it is until t, 0 if that is over or there is none.
+// seconds returns how long it is until t, 0 if t is past or zero.
 func (d *view) seconds(t time.Time) int {
 	if t.IsZero() {
 		return 0

@@ -10,10 +10,10 @@ import (
 	"github.com/postern-ca/postern/web/page"
 )
 
-// open answers the e-mailed link. It changes nothing: mail scanners open links
-// too. A link that is alive moves its token into a cookie, out of the address
-// bar, the history and the Referer. To a stranger every link that is not alive
-// looks the same, whether it never was, is over, or was used.
+// open answers the e-mailed link. It changes nothing: mail scanners open links too. A
+// link that works has its token moved into a cookie, out of the address bar, the history
+// and the Referer. To a stranger every link that does not work looks the same, whether
+// it never existed, has expired or was used.
 func (s *site) open(w http.ResponseWriter, r *http.Request) {
 	link := linkOf(r)
 	j := s.jar(r)
@@ -41,8 +41,8 @@ func (s *site) open(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, s.path(to), http.StatusSeeOther)
 }
 
-// cookieCheck is the page for a browser that was just given its first cookie: one
-// that has not kept it hears so, instead of that its link is not valid.
+// cookieCheck is the page for a browser that was just given its first cookie: one that
+// has not kept it is told so, instead of that its link is not valid.
 const cookieCheck = "/claim?cookies=check"
 
 // checkCookies answers a request for cookieCheck.
@@ -57,7 +57,7 @@ func (s *site) checkCookies(w http.ResponseWriter, r *http.Request) {
 	}, "")
 }
 
-// linkOf returns the token in the address of r, or nothing if it is none of ours.
+// linkOf returns the token in the address of r, or nothing if it cannot be one.
 func linkOf(r *http.Request) issuance.Secret {
 	if token := mux.Vars(r)["token"]; isToken(token) {
 		return issuance.NewSecret([]byte(token))

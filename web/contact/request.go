@@ -11,7 +11,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// The codes of a CSR that does not reach the registrar.
+// The error codes for a CSR that does not reach the registrar.
 const (
 	codeEmptyCSR   issuance.Code = "csr-empty"
 	codePrivateKey issuance.Code = "private-key"
@@ -37,8 +37,9 @@ func choice(r *http.Request) (q issuance.ClaimRequest, err error) {
 	return q, nil
 }
 
-// csrOf returns the CSR in a form. Brought reports whether it has a field for one,
-// be it empty: who sends that means to keep the key, and must not get another.
+// csrOf returns the CSR in a form. Brought reports whether it has a field for one, even
+// an empty one: a contact who sends the field wants to keep their key, and must not get
+// another.
 func csrOf(r *http.Request) (csr []byte, brought bool, err error) {
 	for _, name := range []string{"csr", "csr_file"} {
 		for _, text := range r.PostForm[name] {
@@ -75,7 +76,7 @@ func contentOf(file *multipart.FileHeader) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// filled returns b, or nothing if b is blank. What is DER stays as it is.
+// filled returns b, or nothing if b is blank. DER is returned unchanged.
 func filled(b []byte) []byte {
 	if len(bytes.Trim(b, " \t\r\n\v\f\x00\ufeff\u00a0")) == 0 {
 		return nil
@@ -114,8 +115,8 @@ func privateKeyError() *issuance.Error {
 	}
 }
 
-// echo returns what is shown again of a CSR that was refused: never a key, and
-// nothing that is no text.
+// echo returns the part of a refused CSR that is shown again: never a key, and only
+// text.
 func echo(csr []byte) string {
 	if holdsPrivateKey(csr) || !utf8.Valid(csr) {
 		return ""

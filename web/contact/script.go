@@ -60,10 +60,10 @@ func (s *site) scriptClaim(w http.ResponseWriter, r *http.Request) {
 	s.deliver(w, r, p, f)
 }
 
-// parseScript is parse for a script's form, which reports too whether there is a
-// gap where a field should be, as in code=12345678&. That is what curl before 8
-// sends for --data-urlencode csr@FILE with an empty file, or none: it drops the
-// field with its name.
+// parseScript is parse for a script's form. It also reports whether there is a gap where
+// a field should be, as in code=12345678&. That is what curl before 8 sends for
+// --data-urlencode csr@FILE with an empty file, or none: it drops the field with its
+// name.
 func parseScript(r *http.Request) (gap bool, err error) {
 	var raw bytes.Buffer
 	r.Body = struct {
@@ -76,8 +76,8 @@ func parseScript(r *http.Request) (gap bool, err error) {
 	return raw.Len() > 0 && r.MultipartForm == nil && slices.Contains(strings.Split(raw.String(), "&"), ""), nil
 }
 
-// toStranger makes what became of a link the same for whoever has no session: an
-// expired, a used and a cancelled link answer as one that never was.
+// toStranger hides what happened to a link from anybody without a session: an expired, a
+// used and a cancelled link are answered like one that never existed.
 func (s *site) toStranger(r *http.Request, p pass, err error) error {
 	switch issuance.CodeOf(err) {
 	case issuance.CodeClaimed, issuance.CodeCancelled, issuance.CodeRevoked, issuance.CodeLinkExpired:

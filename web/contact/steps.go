@@ -13,7 +13,7 @@ type Place struct {
 	Selected bool
 }
 
-// Places returns the answers, the one that the order prefers selected.
+// Places returns the answers, with the order's preference selected.
 func (d *view) Places() (out []Place) {
 	for _, t := range []issuance.Target{
 		issuance.WindowsTarget, issuance.WindowsOldTarget, issuance.JavaTarget, issuance.OpenSSLTarget,
@@ -37,7 +37,7 @@ func (d *view) MakeCSR() string {
 		`-keyout {name}.key -subj "/CN={name}" -out {name}.csr`, "{name}", d.slug())
 }
 
-// Step is one thing to do at installing: the key of a text, and what to type.
+// Step is one step of the installation: the key of a text, and what to type.
 type Step struct {
 	Text    string
 	Command string // "" if there is nothing to type
@@ -50,8 +50,8 @@ type Guide struct {
 	Steps []Step
 }
 
-// Guides returns the guide of the place that was chosen; all of them if that
-// does not say which.
+// Guides returns the guide for the chosen place, or all of them if the choice does not
+// name one.
 func (d *view) Guides() []Guide {
 	names := map[issuance.Target][]string{
 		issuance.WindowsTarget: {"windows"}, issuance.WindowsOldTarget: {"windows"}, issuance.JavaTarget: {"java"},
@@ -80,34 +80,52 @@ func (d *view) Guides() []Guide {
 // opensslCheck shows serial and fingerprint of a PKCS#12 file.
 const opensslCheck = "openssl pkcs12 -in {file} -nokeys -clcerts | openssl x509 -noout -serial -fingerprint -sha256"
 
-// guide returns the guide called name, with placeholders for what the order decides.
+// guide returns the guide called name, with placeholders for the order's values.
 func guide(name string) Guide {
 	switch name {
 	case "windows":
-		return Guide{"place.windows", "$c = Get-PfxCertificate .\\{file}\n$c.SerialNumber\n[BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($c.RawData))", []Step{
-			{"guide.windows.import", "Import-PfxCertificate -FilePath .\\{file} `\n  -CertStoreLocation Cert:\\LocalMachine\\My `\n  -Password (Read-Host 'Password' -AsSecureString)"},
+		return Guide{"place.windows", "$c = Get-PfxCertificate .\\{file}\n$c.SerialNumber\n" +
+			"[BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($c.RawData))", []Step{
+			{"guide.windows.import", "Import-PfxCertificate -FilePath .\\{file} `\n" +
+				"  -CertStoreLocation Cert:\\LocalMachine\\My `\n" +
+				"  -Password (Read-Host 'Password' -AsSecureString)"},
 			{"guide.windows.wizard", ""},
 			{"guide.windows.access", "IIS AppPool\\DefaultAppPool"},
-			{"guide.windows.look", "Get-ChildItem Cert:\\LocalMachine\\My |\n  Where-Object SerialNumber -eq '{serial}' |\n  Format-List Subject, NotAfter, HasPrivateKey"},
+			{"guide.windows.look", "Get-ChildItem Cert:\\LocalMachine\\My |\n" +
+				"  Where-Object SerialNumber -eq '{serial}' |\n" +
+				"  Format-List Subject, NotAfter, HasPrivateKey"},
 		}}
 	case "java":
 		return Guide{"place.java", "keytool -list -v -storetype PKCS12 -keystore {file}", []Step{
 			{"guide.java.move", "install -m 600 {file} /etc/{name}/{file}"},
-			{"guide.java.options", "-Djavax.net.ssl.keyStore=/etc/{name}/{file}\n-Djavax.net.ssl.keyStoreType=PKCS12\n-Djavax.net.ssl.keyStorePassword=…"},
+			{"guide.java.options", "-Djavax.net.ssl.keyStore=/etc/{name}/{file}\n" +
+				"-Djavax.net.ssl.keyStoreType=PKCS12\n" +
+				"-Djavax.net.ssl.keyStorePassword=…"},
 			{"guide.java.start", "chmod 600 /etc/{name}/tls.options\njava @/etc/{name}/tls.options -jar app.jar"},
 			{"guide.java.alias", "{alias}"},
 		}}
 	case "openssl":
 		return Guide{"place.openssl", opensslCheck, []Step{
-			{"guide.openssl.split", "umask 077\nopenssl pkcs12 -in {file} -nokeys -out {name}-chain.pem\nopenssl pkcs12 -in {file} -nocerts -nodes -out {name}-key.pem"},
+			{"guide.openssl.split", "umask 077\n" +
+				"openssl pkcs12 -in {file} -nokeys -out {name}-chain.pem\n" +
+				"openssl pkcs12 -in {file} -nocerts -nodes -out {name}-key.pem"},
 			{"guide.openssl.curl", "curl --cert {name}-chain.pem --key {name}-key.pem https://…"},
-			{"guide.openssl.nginx", "proxy_ssl_certificate     /etc/nginx/{name}-chain.pem;\nproxy_ssl_certificate_key /etc/nginx/{name}-key.pem;"},
-			{"guide.openssl.combined", "cat {name}-chain.pem {name}-key.pem > {name}.pem\n# Apache\nSSLProxyMachineCertificateFile /etc/apache2/{name}.pem\n# HAProxy\nserver s1 host:443 ssl crt /etc/haproxy/{name}.pem verify required ca-file …"},
+			{"guide.openssl.nginx", "proxy_ssl_certificate     /etc/nginx/{name}-chain.pem;\n" +
+				"proxy_ssl_certificate_key /etc/nginx/{name}-key.pem;"},
+			{"guide.openssl.combined", "cat {name}-chain.pem {name}-key.pem > {name}.pem\n" +
+				"# Apache\n" +
+				"SSLProxyMachineCertificateFile /etc/apache2/{name}.pem\n" +
+				"# HAProxy\n" +
+				"server s1 host:443 ssl crt /etc/haproxy/{name}.pem verify required ca-file …"},
 		}}
 	case "dotnet":
 		return Guide{"place.dotnet", opensslCheck, []Step{
-			{"guide.dotnet.load", "var all = X509CertificateLoader.LoadPkcs12CollectionFromFile(\"{file}\", password);\nvar own = all.First(c => c.HasPrivateKey);"},
-			{"guide.dotnet.use", "var handler = new SocketsHttpHandler();\nhandler.SslOptions.ClientCertificateContext =\n    SslStreamCertificateContext.Create(own, all, offline: true);\nvar client = new HttpClient(handler);"},
+			{"guide.dotnet.load", "var all = X509CertificateLoader.LoadPkcs12CollectionFromFile(\"{file}\", password);\n" +
+				"var own = all.First(c => c.HasPrivateKey);"},
+			{"guide.dotnet.use", "var handler = new SocketsHttpHandler();\n" +
+				"handler.SslOptions.ClientCertificateContext =\n" +
+				"    SslStreamCertificateContext.Create(own, all, offline: true);\n" +
+				"var client = new HttpClient(handler);"},
 			{"guide.dotnet.password", ""},
 		}}
 	case "apple":

@@ -7,7 +7,7 @@ import (
 	"github.com/postern-ca/postern/web/page"
 )
 
-// stopPage is what the page shows that stops a change of a contact.
+// stopPage is the data of the page that stops a change of a contact.
 type stopPage struct {
 	issuance.StopView
 	Action string // of its form
@@ -21,8 +21,8 @@ func (p stopPage) TitleKey() string {
 	return "stop.title"
 }
 
-// lookStop shows what the link in a message stops. It changes nothing: mail
-// scanners open links too. The link is no way into a claim.
+// lookStop shows which change the link in a message stops. It changes nothing: mail
+// scanners open links too. The link does not open a claim.
 func (s *site) lookStop(w http.ResponseWriter, r *http.Request) {
 	v, err := s.Registrar.LookStop(r.Context(), linkOf(r))
 	s.showStop(w, r, v, err)

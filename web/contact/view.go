@@ -21,7 +21,7 @@ type view struct {
 	Lost    bool // this browser had a session, and has none any more
 	Phone   bool // the page is read on a phone or tablet
 	Brought bool // the form for a CSR was sent
-	Ended   bool // there is nothing to do (now), for the reason in Failure
+	Ended   bool // there is nothing to do at present; Failure says why
 	// What was entered, or is preferred.
 	Target, Key, CSR string
 
@@ -57,8 +57,8 @@ func (d *view) flash(s *site, f *flashed) {
 	}
 }
 
-// stale reports whether a failure is no longer true, or cannot be acted on, on the
-// page as it is now.
+// stale reports whether a failure is no longer true, or nothing can be done about it on
+// the current page.
 func (d *view) stale(code issuance.Code) bool {
 	switch code {
 	case issuance.CodeLocked, issuance.CodeLinkExpired, issuance.CodeCancelled, issuance.CodeRevoked, issuance.CodeLink:
@@ -86,7 +86,8 @@ func onPhone(r *http.Request) bool {
 		return true
 	}
 	agent := r.UserAgent()
-	return slices.ContainsFunc([]string{"Mobi", "Android", "iPhone", "iPad"}, func(s string) bool { return strings.Contains(agent, s) })
+	return slices.ContainsFunc([]string{"Mobi", "Android", "iPhone", "iPad"},
+		func(s string) bool { return strings.Contains(agent, s) })
 }
 
 // template returns the name of the stage's template.
@@ -136,8 +137,7 @@ func (d *view) TitleKey() string {
 	return "file.textingTitle"
 }
 
-// Ask reports whether there is no code that could be entered, so that asking for
-// one is the thing to do.
+// Ask reports whether no code can be entered, so that the contact must ask for one.
 func (d *view) Ask() bool {
 	return !d.Code.Made || !d.Code.Live || d.Code.Expired || d.Code.Failed
 }
@@ -148,7 +148,7 @@ func (d *view) Elsewhere() bool {
 	return d.Stage == issuance.EnterStage && d.Order.State == issuance.VerifiedState && !d.Code.Live
 }
 
-// Revoked and Held report what became of the certificate meanwhile.
+// Revoked and Held report the certificate's present status.
 func (d *view) Revoked() bool { return d.Certificate.Status == issuance.Revoked }
 
 func (d *view) Held() bool { return d.Certificate.Status == issuance.Held }
@@ -192,8 +192,8 @@ func (d *view) Step() int {
 	return 3
 }
 
-// Busy reports whether something happens by itself soon, which the page's script
-// should look out for often.
+// Busy reports whether the page will change by itself soon, so that its script should
+// check often.
 func (d *view) Busy() bool {
 	switch d.Stage {
 	case issuance.EnterStage:
@@ -204,7 +204,7 @@ func (d *view) Busy() bool {
 	return d.PasswordState == issuance.Pending
 }
 
-// Serial and Fingerprint are in the form that programs print them.
+// Serial and Fingerprint are in the form in which programs print them.
 func (d *view) Serial() string { return strings.ToUpper(string(d.Certificate.Serial)) }
 
 func (d *view) Fingerprint() string {
@@ -218,7 +218,7 @@ func (d *view) Fingerprint() string {
 // File returns the name of the downloaded file.
 func (d *view) File() string { return d.slug() + d.extension() }
 
-// slug is what stands for the service in names of files and in commands.
+// slug is the service's name in file names and commands.
 func (d *view) slug() string { return d.Service.ID.Identifier() }
 
 func (d *view) extension() string {

@@ -23,16 +23,16 @@ func answer(w http.ResponseWriter, r *http.Request, mediaType string, content []
 	_, _ = w.Write([]byte(text)) // the client may be gone
 }
 
-// readsLines reports whether a client gets base64 in lines. RFC 8951 allows both,
-// and each is more than somebody reads: OpenSSL, and what is built on its BIO, no
-// long line; strongSwan's pki no line feed. That one sends neither of the headers
-// that clients of HTTP do; another such client gets lines below a label.
+// readsLines reports whether a client gets base64 in lines. RFC 8951 allows both, but no
+// form suits every client: OpenSSL, and programs built on its BIO, read no long line;
+// strongSwan's pki reads no line feed. strongSwan sends neither of the headers that HTTP
+// clients send; another such client gets lines if it uses a label.
 func readsLines(r *http.Request) bool {
 	h := r.Header
 	return len(h.Values("User-Agent"))+len(h.Values("Accept")) > 0 || mux.Vars(r)["label"] != ""
 }
 
-// lineLength is that of PEM (RFC 7468, section 2): nobody's limit is lower.
+// lineLength is that of PEM (RFC 7468, section 2): no client has a lower limit.
 const lineLength = 64
 
 // lines breaks text into lines, each with a line feed: to `base64 -d` a carriage

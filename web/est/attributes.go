@@ -13,8 +13,8 @@ func (e *EST) csrAttributes(w http.ResponseWriter, r *http.Request) {
 	answer(w, r, "application/csrattrs", e.attributes)
 }
 
-// wanted returns the CsrAttrs (RFC 7030, section 4.5.2) for a P-256 key and a
-// signature with SHA-256. It is a hint: every key that can be certified is taken.
+// wanted returns the CsrAttrs (RFC 7030, section 4.5.2) for a P-256 key and a signature
+// with SHA-256. It is a hint: every key that can be certified is accepted.
 func wanted() ([]byte, error) {
 	var (
 		ecPublicKey     = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}

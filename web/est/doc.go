@@ -3,6 +3,6 @@
 // no browser gets its first certificate with a link's token and a one-time code,
 // and renews it with the certificate itself. The key never leaves it.
 //
-// It decides nothing: the register says who may have what. It offers neither
-// server-side keys nor full CMC, and no request here chooses its own names.
+// It makes no decisions: the register says who may have which certificate. It offers
+// neither server-side keys nor full CMC, and a request cannot choose its own names.
 package est

@@ -12,11 +12,11 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// CodeMissing is the code of a renewal without a client certificate.
+// CodeMissing is the error code for a renewal without a client certificate.
 const CodeMissing issuance.Code = "certificate-missing"
 
-// enroll makes a first certificate (RFC 7030, section 4.2.1). The link's token is
-// the user name, the one-time code the password (section 3.2.3).
+// enroll issues a first certificate (RFC 7030, section 4.2.1). The link's token is the
+// user name, the one-time code the password (section 3.2.3).
 func (e *EST) enroll(w http.ResponseWriter, r *http.Request) {
 	token, code, ok := r.BasicAuth()
 	if !ok || token == "" {
@@ -69,8 +69,8 @@ func (e *EST) reenroll(w http.ResponseWriter, r *http.Request) {
 	e.deliver(w, r, f, err)
 }
 
-// deliver answers with the certificate alone (RFC 7030, section 4.2.3): cacerts
-// has those above it.
+// deliver answers with the certificate only (RFC 7030, section 4.2.3): cacerts returns
+// the CAs above it.
 func (e *EST) deliver(w http.ResponseWriter, r *http.Request, f issuance.File, err error) {
 	if err != nil {
 		e.refuse(w, r, err)
@@ -80,7 +80,7 @@ func (e *EST) deliver(w http.ResponseWriter, r *http.Request, f issuance.File, e
 }
 
 // readCSR reads a PKCS #10 request in base64 (RFC 7030, section 4.2.1), whatever
-// a Content-Transfer-Encoding says of it (RFC 8951, section 3).
+// Content-Transfer-Encoding says (RFC 8951, section 3).
 func readCSR(r *http.Request) ([]byte, error) {
 	said := r.Header.Values("Content-Type")
 	if mediaType, _, err := mime.ParseMediaType(strings.Join(said, ",")); err != nil || mediaType != "application/pkcs10" {

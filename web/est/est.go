@@ -21,20 +21,19 @@ import (
 const prefix = "/.well-known/est/"
 
 // label is what some clients put before each operation (RFC 7030, section 3.2.2), to
-// choose one of several CAs. There is one here: any label chooses that.
+// choose one of several CAs. There is only one here, which every label chooses.
 const label = "{label:[A-Za-z0-9._~-]{1,64}}/"
 
 // Options says what EST needs; all but Limit must be set.
 type Options struct {
-	// Check returns what is known of a client certificate whose key the client
-	// has proven to have, or why it does not stand at this moment: an
-	// [*issuance.Error] of kind Denied.
+	// Check returns what is known of a client certificate whose key the client has proven
+	// to have, or why it is not accepted at present: an [*issuance.Error] of kind Denied.
 	Check func(context.Context, *x509.Certificate) (issuance.Certificate, error)
 	// Authorities returns the root and the issuing CAs in DER.
 	Authorities func() [][]byte
 	Enroll      func(context.Context, issuance.Enrollment) (session issuance.Secret, f issuance.File, err error)
 	Reenroll    func(ctx context.Context, serial issuance.Serial, csr []byte) (issuance.File, error)
-	// Refused is told of a client certificate that Check refused, with what is known of it.
+	// Refused is called with what is known of a client certificate that Check refused.
 	Refused func(context.Context, issuance.Certificate, error)
 	Limit   limit.Limit // of POSTs, for each address
 	Now     func() time.Time
@@ -50,10 +49,11 @@ type EST struct {
 	router     *mux.Router
 }
 
-// New returns the handler, or an error that says what o lacks. Requests must
-// come over TLS that asks for a client certificate and does not demand one.
+// New returns the handler, or an error that says what is missing in o. Requests must
+// come over TLS that asks for a client certificate but does not require one.
 func New(o Options) (*EST, error) {
-	if o.Check == nil || o.Authorities == nil || o.Enroll == nil || o.Reenroll == nil || o.Refused == nil || o.Now == nil || o.Log == nil {
+	if o.Check == nil || o.Authorities == nil || o.Enroll == nil || o.Reenroll == nil || o.Refused == nil ||
+		o.Now == nil || o.Log == nil {
 		return nil, errors.New("est: a field of the options is not set")
 	}
 	attributes, err := wanted()

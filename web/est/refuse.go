@@ -12,10 +12,10 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// maxBody bounds what is read of a request: room for the largest CSR anybody has.
+// maxBody is the maximum size of a request in bytes: enough for the largest CSR.
 const maxBody = 64 << 10
 
-// CodeRate is the code of too many requests from one address.
+// CodeRate is the error code for too many requests from one address.
 const CodeRate issuance.Code = "rate"
 
 // limited lets a POST through if its address has not sent too many.
@@ -78,13 +78,14 @@ func (e *EST) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write([]byte(text + "\n" + refusal.Hint + "\n")) // the client may be gone
 }
 
-// statusOf returns the status for e: 401 for a user name and password that do
-// not work (RFC 7030, section 3.2.3), 400 for a CSR that cannot stand, 202 while
-// the certificate is being made (section 4.2.3), and otherwise that of all of
-// Postern's listeners.
+// statusOf returns the status for e: 401 for a user name and password that do not work
+// (RFC 7030, section 3.2.3), 400 for a CSR that is refused, 202 while the certificate is
+// being made (section 4.2.3), and otherwise the same status as on all of Postern's
+// listeners.
 func statusOf(e *issuance.Error) int {
 	switch e.Code {
-	case issuance.CodeLink, issuance.CodeWrongCode, issuance.CodeMalformed, issuance.CodeExpired, issuance.CodeSpent, issuance.CodeNone, issuance.CodeClaimed:
+	case issuance.CodeLink, issuance.CodeWrongCode, issuance.CodeMalformed, issuance.CodeExpired,
+		issuance.CodeSpent, issuance.CodeNone, issuance.CodeClaimed:
 		return http.StatusUnauthorized
 	case issuance.CodeCSR:
 		return http.StatusBadRequest

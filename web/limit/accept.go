@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Listen returns a listener whose connections l bounds. What the system cannot
-// accept for the moment, because it has no files left for example, is tried again.
+// Listen returns a listener whose connections are limited by l. If the system cannot
+// accept a connection for the moment, for example because no file descriptors are left,
+// it tries again.
 func (l *Connections) Listen(on net.Listener) net.Listener {
 	return &listener{Listener: on, list: l, closed: make(chan struct{})}
 }
@@ -64,8 +65,8 @@ func passes(err error) bool {
 	return !errors.Is(err, net.ErrClosed) && errors.As(err, &later) && later.Temporary()
 }
 
-// notAccepted counts and logs an error, and gives files back if it was for want of
-// them: those of connections that are quiet.
+// notAccepted counts and logs an error. If file descriptors have run out, it closes
+// quiet connections to free some.
 func (l *Connections) notAccepted(err error) {
 	l.mu.Lock()
 	l.stats.Failed++

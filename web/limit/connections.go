@@ -11,12 +11,12 @@ import (
 	"sync/atomic"
 )
 
-// Connections bounds the connections of one listener, in all and of one address.
-// At a limit the connections that have been quiet for longest are closed: idle
-// ones, and those on which no whole request has arrived. If there are none of these,
-// the listener takes a place from an address that has several times as many as the new
-// one; otherwise it refuses the new connection. What it costs, it costs when a connection comes
-// and goes, and not for each request. Its zero value has no limits.
+// Connections limits the connections of one listener, in total and for each address. At
+// a limit, the connections that have been quiet for longest are closed: idle ones, and
+// those on which no complete request has arrived. If there are none, the listener closes
+// a connection of an address that has several times as many as the new one; otherwise it
+// refuses the new connection. The work is done when a connection opens and closes, not
+// for each request. Its zero value has no limits.
 type Connections struct {
 	Name   string // of the listener, in the log
 	Most   int    // 0: no limit
@@ -34,7 +34,7 @@ type Connections struct {
 	stats ConnectionStats
 }
 
-// ConnectionStats is what a listener's connections came to.
+// ConnectionStats counts a listener's connections.
 type ConnectionStats struct {
 	Open int
 	// Evicted and Refused are those closed because of the limit of an address, and of
@@ -45,7 +45,7 @@ type ConnectionStats struct {
 	Failed                     uint64 // that the system could not accept
 }
 
-// Stats returns the numbers so far.
+// Stats returns the counts so far.
 func (l *Connections) Stats() ConnectionStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -154,9 +154,8 @@ func (l *Connections) makeRoom(network netip.Prefix) (evicted []*conn, ok bool) 
 	return evicted, true
 }
 
-// evict takes those of a list off it that have been quiet for longest: a sixteenth
-// of the limit at once, so that a flood does not have the whole list searched for
-// each connection.
+// evict removes from a list those that have been quiet for longest: a sixteenth of the
+// limit at once, so that in a flood the whole list is not searched for each connection.
 func (l *Connections) evict(list map[*conn]struct{}, limit int) []*conn {
 	type silent struct {
 		c     *conn
@@ -177,8 +176,8 @@ func (l *Connections) evict(list map[*conn]struct{}, limit int) []*conn {
 	return out
 }
 
-// cut takes connections that are being answered off the list: some of the address that
-// has most, if it has more than four times as many as network would have.
+// cut takes connections that are being answered off the list: some of those of the
+// address that has most, if it has more than four times as many as network would have.
 func (l *Connections) cut(network netip.Prefix) (out []*conn) {
 	var most map[*conn]struct{}
 	for _, of := range l.of {

@@ -1,8 +1,8 @@
-// Package limit bounds how many requests one network address may send, and how many
-// connections it may hold.
+// Package limit limits how many requests one network address may send, and how many
+// connections it may have.
 //
-// It keeps noise away, and decides nothing else: the tries that matter are counted
-// for each order, in the store.
+// It reduces noise and decides nothing else: wrong codes are counted for each order, in
+// the store.
 package limit
 
 import (
@@ -19,7 +19,7 @@ type Limit struct {
 	Burst     int     // 0 for 20
 }
 
-// maxBuckets bounds how many addresses are remembered at a time.
+// maxBuckets is how many addresses are remembered at a time.
 const maxBuckets = 16384
 
 // Limiter has one token bucket for each address. Those that were not seen since
@@ -43,7 +43,7 @@ func New(l Limit, now func() time.Time) *Limiter {
 	return &Limiter{limit: l, now: now, young: make(map[netip.Prefix]*rate.Limiter)}
 }
 
-// Take takes a token of address, or says how long to wait for one.
+// Take takes a token of address, or returns how long to wait for one.
 func (l *Limiter) Take(address netip.Addr) (wait time.Duration) {
 	if l.limit.PerSecond < 0 {
 		return 0

@@ -9,12 +9,12 @@ import (
 	"sync"
 )
 
-// Source says which address a request comes from. Its zero value believes no
-// proxy and logs nothing.
+// Source says which address a request comes from. Its zero value trusts no proxy and
+// logs nothing.
 type Source struct {
 	// Trusted are the proxies whose X-Forwarded-For is trusted.
 	Trusted []netip.Prefix
-	// Log is told, once, of a trusted proxy that names no address; nil: nobody is.
+	// Log gets one record if a trusted proxy names no address; nil: none.
 	Log  *slog.Logger
 	once sync.Once
 }
@@ -56,9 +56,9 @@ func (s *Source) trusts(address netip.Addr) bool {
 	return false
 }
 
-// parseHop reads an address as proxies write it: alone, in brackets or quotes, and
-// with a port behind it, as some load balancers do. Without brackets, the colons of
-// an IPv6 address leave no room for a port.
+// parseHop reads an address as proxies write it: alone, in brackets or quotes, and with
+// a port after it, as some load balancers do. Without brackets, the colons of an IPv6
+// address leave no room for a port.
 func parseHop(hop string) (netip.Addr, bool) {
 	hop = strings.Trim(strings.TrimSpace(hop), `"`)
 	if address, err := netip.ParseAddr(hop); err == nil {
@@ -74,7 +74,7 @@ func parseHop(hop string) (netip.Addr, bool) {
 	return address, err == nil
 }
 
-// longestHop is how much of what a proxy wrote is logged, in bytes.
+// longestHop is the maximum number of bytes of a proxy's header that are logged.
 const longestHop = 100
 
 // unreadable logs that all clients of a proxy share its limit.

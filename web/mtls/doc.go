@@ -1,6 +1,6 @@
 // Package mtls is the handler of the two-way TLS listener, which client
 // applications call with their certificates.
 //
-// It decides nothing about a certificate: whether one stands is asked anew for
-// each request, because a connection outlives a revocation.
+// It makes no decisions about a certificate: it asks for each request whether the
+// certificate is accepted, because a connection can outlive a revocation.
 package mtls

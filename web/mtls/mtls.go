@@ -15,20 +15,19 @@ import (
 	"github.com/postern-ca/postern/web/server"
 )
 
-// CodeMissing is the code of a request without a client certificate.
+// CodeMissing is the error code for a request without a client certificate.
 const CodeMissing issuance.Code = "certificate-missing"
 
 // Options says what the listener needs; all fields but Seen must be set.
 type Options struct {
-	// Check returns what is known of a client certificate whose key the client
-	// has proven to have, or why it does not stand at this moment: an
-	// [*issuance.Error] of kind Denied, which comes with what is known of the
-	// certificate if it is one of ours.
+	// Check returns what is known of a client certificate whose key the client has proven
+	// to have, or why it is not accepted at present: an [*issuance.Error] of kind Denied,
+	// together with what is known of the certificate if Postern issued it.
 	Check func(context.Context, *x509.Certificate) (issuance.Certificate, error)
-	// Seen is told of each request with a certificate of ours: refused is empty if
-	// it was let in. Many requests call it at once, before they are answered: it
-	// must return without waiting for anything. A handshake that was refused has no
-	// request: whoever refuses it tells of it. Nil: nobody is told.
+	// Seen is called for each request with a certificate that Postern issued; refused is
+	// empty if the request was accepted. It is called before the answer and by many
+	// requests at once, so it must not block. It is not called for a refused handshake,
+	// which the verifier reports. It may be nil.
 	Seen func(serial issuance.Serial, refused issuance.Code)
 	Log  *slog.Logger
 }
@@ -53,14 +52,14 @@ type listener struct {
 	problems server.Problems
 }
 
-// caller is who makes a request: the certificate, and what is known of it.
+// caller is the client of a request: its certificate, and what is known of it.
 type caller struct {
 	presented *x509.Certificate
 	known     issuance.Certificate
 }
 
-// checked lets a request through to do if its certificate stands. Otherwise the
-// connection ends with the answer: the next one meets the check of the handshake.
+// checked passes a request to do if its certificate is accepted. Otherwise the
+// connection is closed after the answer: the next one is checked in the handshake.
 func (l listener) checked(do func(http.ResponseWriter, *http.Request, caller)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := l.caller(r)
@@ -104,7 +103,7 @@ func whoAmI(w http.ResponseWriter, _ *http.Request, c caller) {
 	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
 }
 
-// spiffeID returns the certificate's one URI name; ours have one.
+// spiffeID returns the certificate's URI name; Postern's certificates have exactly one.
 func spiffeID(c *x509.Certificate) string {
 	if len(c.URIs) != 1 {
 		return ""

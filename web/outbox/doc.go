@@ -1,4 +1,4 @@
-// Package outbox shows, for development and trying out, the mails and SMS that
-// would have been sent. They have links, codes and passwords in them: it serves
-// nobody but this computer, and exists only where no real provider is configured.
+// Package outbox shows, for development and trying out, the mails and SMS that would
+// have been sent. They contain links, codes and passwords: the page is served only to
+// this computer, and only where no real provider is configured.
 package outbox

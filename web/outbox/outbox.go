@@ -70,14 +70,14 @@ type box struct {
 // linkPattern matches addresses of web pages.
 func linkPattern() *regexp.Regexp { return regexp.MustCompile(`https?://[^\s<>"]+`) }
 
-// codePattern matches what is typed elsewhere: a code of eight digits, and a
+// codePattern matches what has to be typed elsewhere: a code of eight digits, or a
 // password of six groups of four.
 func codePattern() *regexp.Regexp {
 	return regexp.MustCompile(`\b\d{8}\b|\b(?:[0-9A-Za-z]{4}[- ]){5}[0-9A-Za-z]{4}\b`)
 }
 
-// local refuses requests under a name that is not this computer's own: a foreign
-// page whose name was made to lead here (DNS rebinding) must not read codes.
+// local refuses requests whose host name is not this computer's own: a foreign page
+// whose name was pointed here (DNS rebinding) must not read codes.
 func (b *box) local(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !server.IsLoopbackHost(r.Host) {
@@ -91,7 +91,7 @@ func (b *box) local(next http.Handler) http.Handler {
 	})
 }
 
-// numbered is a message with its place among all, which its address has.
+// numbered is a message with its position in the list, which is part of its address.
 type numbered struct {
 	Message
 	n int
@@ -108,8 +108,8 @@ func (b *box) newest() []numbered {
 	return messages
 }
 
-// html shows a mail as its reader sees it. It may have styles of its own, and
-// nothing else: no scripts, nothing from other hosts.
+// html shows a mail as its reader sees it. It may use its own styles, but no scripts and
+// nothing from other hosts.
 func (b *box) html(w http.ResponseWriter, r *http.Request) {
 	messages := b.Messages()
 	n, err := strconv.Atoi(mux.Vars(r)["n"])
@@ -118,7 +118,8 @@ func (b *box) html(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy",
+		"sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write([]byte(messages[n].HTML)) // the client may be gone
 }
@@ -136,5 +137,8 @@ func (b *box) json(w http.ResponseWriter, r *http.Request) {
 }
 
 func (b *box) notFound(w http.ResponseWriter, r *http.Request) {
-	b.problems.Write(w, r, &issuance.Error{Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "the messages are at /outbox"})
+	b.problems.Write(w, r, &issuance.Error{
+		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address",
+		Hint: "the messages are at /outbox",
+	})
 }

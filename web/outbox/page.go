@@ -10,7 +10,7 @@ import (
 	"github.com/postern-ca/postern/web/page"
 )
 
-// day is the messages of one day, the last one first.
+// day has the messages of one day, the newest first.
 type day struct {
 	Date     string
 	Messages []shown
@@ -67,7 +67,7 @@ func (b *box) days() []day {
 	return days
 }
 
-// codes returns what in an SMS is to be typed elsewhere.
+// codes returns what has to be typed elsewhere from an SMS.
 func (b *box) codes(m Message) []string {
 	if m.Channel != issuance.SMS {
 		return nil

@@ -25,7 +25,8 @@ func (b Brand) style() ([]byte, error) {
 	}
 	paper, night := rgb{0xff, 0xff, 0xff}, rgb{0x1a, 0x22, 0x2e} // the backgrounds in page.css
 	light, dark := colour.readableOn(paper), colour.readableOn(night)
-	return fmt.Appendf(nil, ":root{--brand:%s;--brand-text:%s;--brand-strong:%s}\n@media (prefers-color-scheme:dark){:root{--brand:%s;--brand-text:%s;--brand-strong:%s}}\n",
+	return fmt.Appendf(nil, ":root{--brand:%s;--brand-text:%s;--brand-strong:%s}\n"+
+		"@media (prefers-color-scheme:dark){:root{--brand:%s;--brand-text:%s;--brand-strong:%s}}\n",
 		light, light.textOn(), light.mix(rgb{}, 0.2), dark, dark.textOn(), dark.mix(paper, 0.25)), nil
 }
 
@@ -35,7 +36,8 @@ func parseColour(s string) (rgb, error) {
 	}
 	n, err := strconv.ParseUint(strings.TrimPrefix(s, "#"), 16, 32)
 	if err != nil || len(s) != 7 || s[0] != '#' {
-		return rgb{}, issuance.Invalidf("brand.colour", strconv.Quote(s)+" is not a colour", "write it as #rrggbb, for example "+defaultColour)
+		return rgb{}, issuance.Invalidf("brand.colour", strconv.Quote(s)+" is not a colour",
+			"write it as #rrggbb, for example "+defaultColour)
 	}
 	return rgb{uint8(n >> 16), uint8(n >> 8), uint8(n)}, nil
 }

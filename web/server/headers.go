@@ -44,6 +44,9 @@ func newSecurity(hsts time.Duration) security {
 	}
 }
 
+// pagesOnly are those that mean something to browsers alone, and only of pages.
+var pagesOnly = []string{"Content-Security-Policy", "Referrer-Policy", "X-Frame-Options", "Cross-Origin-Opener-Policy", "Permissions-Policy"}
+
 // set writes the headers of the answer to r.
 func (s security) set(h http.Header, r *http.Request) {
 	for _, one := range s.all {

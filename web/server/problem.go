@@ -55,8 +55,9 @@ type Problems struct{ Log *slog.Logger }
 func (p Problems) Write(w http.ResponseWriter, r *http.Request, err error) {
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		err = &issuance.Error{
-			Kind: issuance.Invalid, Code: CodeTooLarge, Message: "the request is longer than " + strconv.FormatInt(tooBig.Limit, 10) + " bytes",
-			Hint: "send less at once",
+			Kind: issuance.Invalid, Code: CodeTooLarge,
+			Message: "the request is longer than " + strconv.FormatInt(tooBig.Limit, 10) + " bytes",
+			Hint:    "send less at once",
 		}
 	}
 	e, ok := errors.AsType[*issuance.Error](err)

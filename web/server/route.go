@@ -11,8 +11,14 @@ import (
 func Route(w http.ResponseWriter, template string) { named(w, template, false) }
 
 // Often is Route for what programs ask by the thousand: the log event of an answer
-// that is no error has level debug.
-func Often(w http.ResponseWriter, template string) { named(w, template, true) }
+// that is no error has level debug, and no answer has the headers that are for
+// browsers' pages.
+func Often(w http.ResponseWriter, template string) {
+	named(w, template, true)
+	for _, name := range pagesOnly {
+		delete(w.Header(), name)
+	}
+}
 
 func named(w http.ResponseWriter, template string, often bool) {
 	if rec := recorderOf(w); rec != nil {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -13,17 +12,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
-
-	"github.com/postern-ca/postern/issuance"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -265,114 +260,6 @@ func TestExtendOutlivesTheTimeouts(t *testing.T) {
 	}
 }
 
-// dialled serves h and connects to it; stop ends the serving, whose error comes on served.
-func dialled(t *testing.T, h http.HandlerFunc) (s *Server, conn net.Conn, stop func(), served <-chan error) {
-	t.Helper()
-	s, err := New(Options{Name: "test", Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Handler: h})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- s.Serve(ctx) }()
-	if conn, err = net.Dial("tcp", s.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return s, conn, stop, ended
-}
-
-func TestShutdownLetsRequestsFinish(t *testing.T) {
-	arrived, leave := make(chan struct{}), make(chan struct{})
-	s, conn, stop, served := dialled(t, func(w http.ResponseWriter, _ *http.Request) {
-		close(arrived)
-		<-leave
-		fmt.Fprint(w, "done")
-	})
-	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	<-arrived
-	stop()
-	close(leave)
-	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if body, _ := io.ReadAll(answer.Body); string(body) != "done" {
-		t.Errorf("the request under way is answered with %q", body)
-	}
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
-	if _, err := net.Dial("tcp", s.Addr().String()); err == nil {
-		t.Error("the address is still served")
-	}
-}
-
-// TestAfterFollowsTheAnswer lets something follow an answer that has not ended
-// when the next one is given, and when the listener is to stop.
-func TestAfterFollowsTheAnswer(t *testing.T) {
-	leave := make(chan struct{})
-	var followed sync.WaitGroup
-	followed.Add(2)
-	_, conn, stop, served := dialled(t, func(w http.ResponseWriter, _ *http.Request) {
-		After(w, func() {
-			<-leave
-			followed.Done()
-			panic("after the request")
-		})
-		fmt.Fprint(w, "done")
-	})
-	answers := bufio.NewReader(conn)
-	for range 2 {
-		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		answer, err := http.ReadResponse(answers, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if body, _ := io.ReadAll(answer.Body); string(body) != "done" {
-			t.Errorf("answered with %q", body)
-		}
-	}
-	stop()
-	select {
-	case <-served:
-		t.Fatal("the listener stopped before what follows its answers had ended")
-	case <-time.After(50 * time.Millisecond):
-	}
-	close(leave)
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
-	followed.Wait()
-}
-
-func TestShutdownCutsWhatDoesNotFinish(t *testing.T) {
-	arrived := make(chan struct{})
-	s, err := New(Options{Name: "test", Addr: "127.0.0.1:0", Grace: time.Millisecond, Log: slog.New(slog.DiscardHandler), Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		close(arrived)
-		<-r.Context().Done()
-	})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	go func() {
-		<-arrived
-		stop()
-	}()
-	go func() {
-		conn, err := net.Dial("tcp", s.Addr().String())
-		if err == nil {
-			fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-			_, _ = io.ReadAll(conn)
-			conn.Close()
-		}
-	}()
-	if err := s.Serve(ctx); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestAnAddressThatIsTakenIsAnError(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -450,60 +337,5 @@ func TestHSTSIsAChoice(t *testing.T) {
 		if got := w.Header().Get("Strict-Transport-Security"); got != want {
 			t.Errorf("%v: got %q, want %q", age, got, want)
 		}
-	}
-}
-
-// TestStrangersRunNoChecks has many strangers ask at once, of whom some hang up.
-func TestStrangersRunNoChecks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var runs, warnings atomic.Int32
-		b := &Brief{Checks: []Check{
-			{Name: "store", Run: func(ctx context.Context) error { runs.Add(1); return ctx.Err() }},
-			{Name: "sms", Warns: true, Run: func(context.Context) error { warnings.Add(1); return issuance.ErrNotFound }},
-		}}
-		gone, hangUp := context.WithCancel(t.Context())
-		hangUp()
-		for second := range int32(3) {
-			var all sync.WaitGroup
-			for range 50 {
-				all.Go(func() {
-					w := httptest.NewRecorder()
-					b.ServeHTTP(w, httptest.NewRequestWithContext(gone, http.MethodGet, ReadyPath, nil))
-					if w.Code != http.StatusOK || w.Body.String() != "ready\n" {
-						t.Errorf("answered with %d %q", w.Code, w.Body)
-					}
-				})
-			}
-			all.Wait()
-			if runs.Load() != second+1 || warnings.Load() != 0 {
-				t.Errorf("in second %d: the check ran %d times, the one that only warns %d times", second, runs.Load(), warnings.Load())
-			}
-			time.Sleep(briefFor)
-		}
-	})
-}
-
-func TestReadinessSaysWhatToDo(t *testing.T) {
-	checks := []Check{
-		{Name: "store", Run: func(context.Context) error { return nil }},
-		{Name: "sms", Hint: "look at the provider", Run: func(context.Context) error { return issuance.ErrNotFound }},
-	}
-	r := httptest.NewRequest(http.MethodGet, "/readyz", nil)
-	w := httptest.NewRecorder()
-	Readiness{Checks: checks}.ServeHTTP(w, r)
-	want := "not ready\nstore: ok\nsms: no such record\n  look at the provider\n"
-	if w.Code != http.StatusServiceUnavailable || w.Body.String() != want {
-		t.Errorf("got %d %q, want %q", w.Code, w.Body, want)
-	}
-	w = httptest.NewRecorder()
-	(&Brief{Checks: checks}).ServeHTTP(w, r)
-	if w.Code != http.StatusServiceUnavailable || w.Body.String() != "not ready\n" {
-		t.Errorf("a stranger is told %d %q", w.Code, w.Body)
-	}
-	w = httptest.NewRecorder()
-	r.Header.Set("Accept", "application/json")
-	Readiness{Checks: checks[:1]}.ServeHTTP(w, r)
-	if w.Code != http.StatusOK || w.Body.String() != `{"ready":true,"checks":[{"name":"store","ready":true}]}`+"\n" {
-		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }

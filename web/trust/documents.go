@@ -141,7 +141,8 @@ func (t *Trust) issuerDER(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	t.problems.Write(w, r, &issuance.Error{
-		Kind: issuance.NotFound, Code: issuance.CodeNotFound, Message: "there is no issuing CA with this name", Hint: "/pki/ lists them",
+		Kind: issuance.NotFound, Code: issuance.CodeNotFound, Message: "there is no issuing CA with this name",
+		Hint: "/pki/ lists them",
 	})
 }
 

@@ -39,9 +39,19 @@ func profile(root []byte, name string) []byte {
 			<key>PayloadContent</key>
 			<data>` + base64.StdEncoding.EncodeToString(root) + `</data>
 `)
-	payload(&b, "\t\t\t", [][2]string{{"PayloadDisplayName", name}, {"PayloadIdentifier", id + ".root"}, {"PayloadType", "com.apple.security.root"}, {"PayloadUUID", inner}})
+	payload(&b, "\t\t\t", [][2]string{
+		{"PayloadDisplayName", name},
+		{"PayloadIdentifier", id + ".root"},
+		{"PayloadType", "com.apple.security.root"},
+		{"PayloadUUID", inner},
+	})
 	b.WriteString("\t\t</dict>\n\t</array>\n")
-	payload(&b, "\t", [][2]string{{"PayloadDisplayName", name}, {"PayloadIdentifier", id}, {"PayloadType", "Configuration"}, {"PayloadUUID", outer}})
+	payload(&b, "\t", [][2]string{
+		{"PayloadDisplayName", name},
+		{"PayloadIdentifier", id},
+		{"PayloadType", "Configuration"},
+		{"PayloadUUID", outer},
+	})
 	b.WriteString("</dict>\n</plist>\n")
 	return b.Bytes()
 }

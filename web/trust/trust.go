@@ -115,7 +115,8 @@ func New(o Options) (*Trust, error) {
 	// After root.cer: mux takes the first that matches.
 	t.router.HandleFunc("/pki/{issuer}.cer", t.issuerDER).Methods(http.MethodGet, http.MethodHead)
 	t.router.Handle("/pki/", page.Headers(http.HandlerFunc(t.page))).Methods(http.MethodGet, http.MethodHead)
-	t.router.Handle("/pki", http.RedirectHandler(o.Site.Base()+"/pki/", http.StatusMovedPermanently)).Methods(http.MethodGet, http.MethodHead)
+	t.router.Handle("/pki", http.RedirectHandler(o.Site.Base()+"/pki/", http.StatusMovedPermanently)).
+		Methods(http.MethodGet, http.MethodHead)
 	t.router.Handle("/assets/{name}", page.Headers(o.Site.Assets())).Methods(http.MethodGet, http.MethodHead)
 	t.router.NotFoundHandler = http.HandlerFunc(t.notFound)
 	t.router.MethodNotAllowedHandler = server.NotAllowed(t.router, false, t.problems.Write)
@@ -146,6 +147,7 @@ func (t *Trust) Before(next http.Handler) http.Handler {
 
 func (t *Trust) notFound(w http.ResponseWriter, r *http.Request) {
 	t.problems.Write(w, r, &issuance.Error{
-		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address", Hint: "/pki/ links to all documents",
+		Kind: issuance.NotFound, Code: server.CodePath, Message: "there is nothing at this address",
+		Hint: "/pki/ links to all documents",
 	})
 }

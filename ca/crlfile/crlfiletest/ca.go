@@ -96,7 +96,10 @@ func (c *CA) CRL(t testing.TB, l List) []byte {
 	if l.NextUpdate.IsZero() {
 		l.NextUpdate = time.Now().Add(24 * time.Hour)
 	}
-	template := &x509.RevocationList{Number: big.NewInt(l.Number), ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate, ExtraExtensions: l.Extensions}
+	template := &x509.RevocationList{
+		Number: big.NewInt(l.Number), ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate,
+		ExtraExtensions: l.Extensions,
+	}
 	for _, serial := range l.Serials {
 		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries, x509.RevocationListEntry{
 			SerialNumber: big.NewInt(serial), RevocationTime: l.ThisUpdate, ExtraExtensions: l.EntryExtensions,

@@ -50,8 +50,9 @@ func main() {
 
 func (h hierarchy) create() error {
 	return ca.Create(ca.CreateOptions{
-		Dir: h.Dir, TrustDomain: h.TrustDomain, OrganizationName: h.OrganizationName, Passphrase: issuance.NewSecret([]byte(h.Passphrase)),
-		URLs: ca.URLs{Base: h.URL}, Now: func() time.Time { return h.Now },
+		Dir: h.Dir, TrustDomain: h.TrustDomain, OrganizationName: h.OrganizationName,
+		Passphrase: issuance.NewSecret([]byte(h.Passphrase)),
+		URLs:       ca.URLs{Base: h.URL}, Now: func() time.Time { return h.Now },
 	})
 }
 

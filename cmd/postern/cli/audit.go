@@ -28,7 +28,7 @@ type auditCheck struct {
 	Differ  *issuance.AuditFault `json:"checkpoint_fault,omitempty"`
 }
 
-// mostChecked is how many checkpoints of a file are compared: the newest.
+// mostChecked is how many checkpoints of a file are compared, the newest ones.
 const mostChecked = 10_000
 
 func verifyAudit(n *connection) *cobra.Command {
@@ -82,7 +82,8 @@ Exit status 1: something is wrong; the first bad record is named.`,
 
 const verifyPath = "api/v1/audit/verify"
 
-// compareAudit has the records checked, and compares them with the checkpoints in a file.
+// compareAudit asks the server to check the records, and compares them with the
+// checkpoints in a file.
 func compareAudit(c *cobra.Command, api *client, file, key string) (r auditCheck, err error) {
 	text, err := readAll(c, file)
 	if err != nil {
@@ -164,7 +165,7 @@ func (r *auditCheck) lost(seq uint64) (g issuance.AuditGap, ok bool) {
 	return g, false
 }
 
-// wrong returns the error that the first bad record is.
+// wrong returns the error for the first bad record.
 func (r auditCheck) wrong() error {
 	fault := r.Fault
 	if d := r.Differ; d != nil && (fault == nil || d.Seq < fault.Seq) {
@@ -175,11 +176,12 @@ func (r auditCheck) wrong() error {
 	}
 	return &issuance.Error{
 		Kind: issuance.Conflict, Code: issuance.CodeState, Message: fault.Error(),
-		Hint: "keep a copy of the database and of the high-water mark before anything else; see docs/operating.md, How an auditor checks",
+		Hint: "keep a copy of the database and of the high-water mark before anything else; " +
+			"see docs/operating.md, How an auditor checks",
 	}
 }
 
-// sheet is what people are shown of a check.
+// sheet is the result of a check as people see it.
 func (r auditCheck) sheet(key string) *sheet {
 	s := new(sheet)
 	s.add("records", strconv.FormatUint(r.Records, 10))

@@ -51,7 +51,8 @@ backup goes to standard output.`,
 	f.StringVar(&q.out, "out", "", "file to write, - for standard output")
 	f.StringArrayVar(&q.recipients, "recipient", nil, "age public key of somebody who may decrypt it; may be repeated")
 	f.StringVar(&q.recipientsFile, "recipients-file", "", "file with age public keys, one per line")
-	f.BoolVar(&q.passphrase, "passphrase", false, "encrypt with a passphrase, typed on the terminal or from POSTERN_BACKUP_PASSPHRASE")
+	f.BoolVar(&q.passphrase, "passphrase", false,
+		"encrypt with a passphrase, typed on the terminal or from POSTERN_BACKUP_PASSPHRASE")
 	f.StringVar(&q.passphraseFile, "passphrase-file", "", "encrypt with the passphrase in this file")
 	f.BoolVar(&q.keys, "keys", false, "include the seal key and the passphrase of the CA's keys: whoever can decrypt it can sign")
 	if err := c.MarkFlagRequired("out"); err != nil {
@@ -68,7 +69,8 @@ func (q *backupFlags) run(n *connection, c *cobra.Command) error {
 		return err
 	}
 	if q.out == "-" && isTerminal(c.OutOrStdout()) {
-		return flagError(c, "out", issuance.Invalidf("", "a backup is not text, and standard output is a terminal", "redirect it, or name a file"))
+		return flagError(c, "out", issuance.Invalidf("",
+			"a backup is not text, and standard output is a terminal", "redirect it, or name a file"))
 	}
 	fetch, err := q.fetch(n.options, api, c)
 	if err != nil {
@@ -86,7 +88,7 @@ func (q *backupFlags) run(n *connection, c *cobra.Command) error {
 	return nil
 }
 
-// fetch returns what writes the backup, encrypted as the flags say.
+// fetch returns a function that writes the backup, encrypted as the flags say.
 func (q *backupFlags) fetch(o Options, api *client, c *cobra.Command) (func(io.Writer) error, error) {
 	ctx := c.Context()
 	if q.passphrase || q.passphraseFile != "" {
@@ -117,7 +119,8 @@ func (q *backupFlags) to() ([]string, error) {
 			}
 		}
 		if len(to) == 0 {
-			return nil, issuance.Invalidf("recipients-file", "no recipient found in "+q.recipientsFile, "put age public keys in it, one per line")
+			return nil, issuance.Invalidf("recipients-file", "no recipient found in "+q.recipientsFile,
+				"put age public keys in it, one per line")
 		}
 	}
 	if len(to) > 0 {
@@ -128,8 +131,8 @@ func (q *backupFlags) to() ([]string, error) {
 	return to, nil
 }
 
-// fetchSealed has the server encrypt to a key that lives as long as the transfer,
-// and encrypts with the passphrase here: it goes to nobody.
+// fetchSealed lets the server encrypt to a key that exists only during the transfer, and
+// encrypts with the passphrase here, so that the passphrase is never sent.
 func (q *backupFlags) fetchSealed(ctx context.Context, api *client, w io.Writer, passphrase issuance.Secret) error {
 	key, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -164,8 +167,8 @@ func notReceived(err error) error {
 	return fmt.Errorf("receiving the backup: %w", err)
 }
 
-// backup writes what the server sends, as it arrives. It returns an error unless
-// all of it did.
+// backup writes what the server sends while it arrives. It returns an error unless all
+// of it arrived.
 func (c *client) backup(ctx context.Context, w io.Writer, to []string, keys bool) error {
 	body := map[string]any{"keys": keys}
 	if len(to) > 0 {

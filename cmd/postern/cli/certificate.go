@@ -78,7 +78,8 @@ func certificateRow(contact namer, c certificateRecord) []string {
 	return []string{c.status(), c.Service, contact(c.Contact), when(c.IssuedAt), when(c.NotAfter), when(c.LastUsedAt), c.Serial}
 }
 
-// readTime returns what reads a day or a time and returns it as the API takes it.
+// readTime returns a function that reads a day or a time and returns it in the API's
+// format.
 func readTime(flag string) func(string) (string, error) {
 	return func(s string) (string, error) {
 		if day, err := time.Parse(time.DateOnly, s); err == nil {
@@ -144,7 +145,7 @@ func showCertificate(n *connection) *cobra.Command {
 	return named(c)
 }
 
-// ancestry adds the certificates that c follows, and how it came of each.
+// ancestry adds the certificates that c succeeds, and how it was obtained.
 func (c certificateRecord) ancestry(s *sheet) {
 	if len(c.Ancestry) == 0 {
 		s.add("renews", c.Renews)
@@ -171,8 +172,8 @@ func reasons() (names []string) {
 	return names
 }
 
-// aboutCertificate is what a person must know of a certificate before it is
-// revoked: whose it is, and whether it is in use.
+// aboutCertificate is what a person must know of a certificate before it is revoked: who
+// it belongs to, and whether it is in use.
 func (api *client) aboutCertificate(ctx context.Context) func(namer, certificateRecord, *sheet) {
 	return func(contact namer, c certificateRecord, s *sheet) {
 		var o organizationRecord
@@ -192,7 +193,8 @@ func (api *client) aboutCertificate(ctx context.Context) func(namer, certificate
 func renewCertificate(n *connection) *cobra.Command {
 	var comment string
 	c := &cobra.Command{
-		Use: "renew ANYTHING", Short: "Order the successor of a certificate, which stays valid until it expires", Args: args("ANYTHING"),
+		Use: "renew ANYTHING", Short: "Order the successor of a certificate, which stays valid until it expires",
+		Args: args("ANYTHING"),
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := n.client()
 			if err != nil {

@@ -46,8 +46,10 @@ No file is ever replaced.`,
 	}
 	f := c.Flags()
 	f.StringVar(&q.out, "out", "", "file to write (default the name from the server)")
-	f.StringVar(&q.target, "target", "", "where the PKCS#12 file will be opened: windows, windows-old, java, openssl, dotnet, apple, other")
-	f.StringVar(&q.key, "key", "", "key algorithm: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 (default what was ordered; P-256 with --new-key)")
+	f.StringVar(&q.target, "target", "",
+		"where the PKCS#12 file will be opened: windows, windows-old, java, openssl, dotnet, apple, other")
+	f.StringVar(&q.key, "key", "", "key algorithm: P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519 "+
+		"(default what was ordered; P-256 with --new-key)")
 	f.StringVar(&q.csr, "csr", "", "PEM file of a certificate signing request: only its public key is used")
 	f.StringVar(&q.newKey, "new-key", "", "create a private key in this file, and claim a certificate for it")
 	f.BoolVar(&q.sendCode, "send-code", false, "have a new one-time code sent first")
@@ -79,7 +81,7 @@ type session struct {
 	tells bool // a person reads at a terminal
 }
 
-// newSession reads what can be checked before anything is asked of the server.
+// newSession checks what can be checked before the server is asked.
 func newSession(c *cobra.Command, o Options, q claimRequest, address string) (*session, error) {
 	if _, err := issuance.ParseTarget(q.target); err != nil {
 		return nil, flagError(c, "target", err)
@@ -113,7 +115,7 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// ask prints a question, on a terminal alone, and returns the next line.
+// ask prints a question, only on a terminal, and returns the next line.
 func (s *session) ask(question string) (string, error) {
 	if s.asks {
 		fmt.Fprint(s.err, question) //nolint:errcheck // the answer tells
@@ -125,15 +127,15 @@ func (s *session) ask(question string) (string, error) {
 	return "", err
 }
 
-// progress tells a person at a terminal how far it is.
+// progress tells a person at a terminal how far the claim is.
 func (s *session) progress(format string, a ...any) {
 	if s.tells {
 		say(s.err, format, a...)
 	}
 }
 
-// run claims. Its order matters: whatever can fail on this machine does so before
-// the server makes anything, and a new key is on the disk before it is certified.
+// run claims. Its order matters: whatever can fail on this machine fails before the
+// server creates anything, and a new key is on the disk before it is certified.
 func (s *session) run(ctx context.Context) (err error) {
 	// 1. A place to write to.
 	if s.files, err = prepare(s.claimRequest); err != nil {
@@ -168,8 +170,8 @@ func (s *session) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// newCode has a one-time code sent. That one was sent just now, or too many
-// today, is told and no reason to stop: there is one to enter.
+// newCode asks for a one-time code. If one was sent just now, or too many today, it says
+// so and goes on, because there is a code to enter.
 func (s *session) newCode(ctx context.Context) error {
 	err := s.link.sendCode(ctx)
 	if issuance.KindOf(err) == issuance.Limited {
@@ -187,7 +189,8 @@ func (s *session) claim(ctx context.Context) (received, error) {
 	for {
 		code, err := s.ask("One-time code from the SMS, for " + clean(s.link.base.Host) + ": ")
 		if errors.Is(err, io.EOF) {
-			return received{}, issuance.Invalidf("code", "none was entered", "enter the one-time code from the SMS, or give it on standard input")
+			return received{}, issuance.Invalidf("code", "none was entered",
+				"enter the one-time code from the SMS, or give it on standard input")
 		} else if err != nil {
 			return received{}, fmt.Errorf("reading the one-time code: %w", err)
 		}
@@ -219,8 +222,8 @@ func (s *session) fields(code string) map[string]string {
 	return fields
 }
 
-// again tells a person what was wrong with the code, and reports whether another
-// can be entered. In a pipe a wrong one ends it: the next line is not a better guess.
+// again tells a person what was wrong with the code, and reports whether another can be
+// entered. In a pipe, a wrong code ends the claim: the next line is not a better guess.
 func (s *session) again(ctx context.Context, err error) (bool, error) {
 	if !s.asks {
 		return false, err

@@ -25,7 +25,7 @@ import (
 	"github.com/postern-ca/postern/storage/durable"
 )
 
-// files are what a claim leaves on this machine.
+// files are the files that a claim writes on this machine.
 type files struct {
 	dir     string // that the file goes to
 	out     string // its name, "" for what the server calls it
@@ -93,15 +93,16 @@ func (f *files) makeRequest(q claimRequest) (err error) {
 	return err
 }
 
-// readRequest reads a CSR, in PEM or DER, as the server will. A private key beside
-// it never leaves this machine.
+// readRequest reads a CSR, in PEM or DER, in the same way as the server. A private key
+// beside it never leaves this machine.
 func readRequest(name string) ([]byte, crypto.PublicKey, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the CSR: %w", err)
 	}
 	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
-		return nil, nil, issuance.Invalidf("csr", "there is a private key in "+name+"; nothing was sent", "use a file that contains only the CSR")
+		return nil, nil, issuance.Invalidf("csr", "there is a private key in "+name+"; nothing was sent",
+			"use a file that contains only the CSR")
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // of editors on Windows
 	public, err := ca.ReadCSR(text)
@@ -122,8 +123,8 @@ func requestPEM(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 }
 
-// newKey makes a private key, and has it on the disk, for its owner alone, before
-// it returns a CSR for it.
+// newKey creates a private key and writes it to the disk, readable only by its owner,
+// before it returns a CSR for it.
 func (f *files) newKey(q claimRequest) ([]byte, crypto.PublicKey, error) {
 	algorithm, err := issuance.ParseKeyAlgorithm(q.key)
 	if err != nil {
@@ -211,8 +212,8 @@ func (f *files) check(text []byte) error {
 	return nil
 }
 
-// save gives the file its name, which it returns. Where the server named it and
-// there is such a file, it gets a number.
+// save gives the file its name and returns that. If the server chose the name and there
+// is such a file, a number is added.
 func (f *files) save(given string) (string, error) {
 	name := f.out
 	if name == "" {
@@ -238,8 +239,8 @@ func (f *files) save(given string) (string, error) {
 	}
 }
 
-// harmless returns a file name that a server gave, or one of ours if it is not
-// one that can do no harm.
+// harmless returns a file name that a server chose, or a default name if it could do
+// harm.
 func harmless(name string, chain bool) string {
 	odd := func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
@@ -253,8 +254,7 @@ func harmless(name string, chain bool) string {
 	return "certificate.p12"
 }
 
-// close removes what nothing came of. A key stays if the server may have
-// certified it.
+// close removes unfinished files. A key stays if the server may have certified it.
 func (f *files) close() error {
 	err := f.temp.Close()
 	if f.saved {

@@ -14,7 +14,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// claimTries is how often a claim is asked for whose answer did not arrive.
+// claimTries is how often a claim is requested if its answer does not arrive.
 const claimTries = 6
 
 // link is the e-mailed URL, with the session that the right code opened.
@@ -26,7 +26,7 @@ type link struct {
 	filters []string      // that had rewritten the URL, the outermost first
 }
 
-// sendCode has a new one-time code sent.
+// sendCode asks for a new one-time code.
 func (l *link) sendCode(ctx context.Context) error {
 	answer, err := l.post(ctx, "code", nil)
 	if err != nil {
@@ -69,20 +69,22 @@ func (l *link) post(ctx context.Context, verb string, fields map[string]string) 
 	return nil, problem(l.base, answer, text)
 }
 
-// brokenError is an answer that did not arrive, or not whole: nobody here knows
-// what the server did.
+// brokenError is an answer that did not arrive completely: it is not known what the
+// server did.
 type brokenError struct{ error }
 
 func (e brokenError) Unwrap() error { return e.error }
 
-// received is what a claim brought.
+// received is the result of a claim.
 type received struct {
 	name string // that the server gave it, "" for none
 }
 
 // claim sends fields and writes what comes to into. When the answer breaks off, it
 // asks again: the session that the right code opened gets the same file.
-func (l *link) claim(ctx context.Context, fields map[string]string, into *files, progress func(string, ...any)) (received, error) {
+func (l *link) claim(
+	ctx context.Context, fields map[string]string, into *files, progress func(string, ...any),
+) (received, error) {
 	for try := 1; ; try++ {
 		got, err := l.download(ctx, fields, into)
 		seconds, again := worth(err, try)
@@ -98,8 +100,8 @@ func (l *link) claim(ctx context.Context, fields map[string]string, into *files,
 	}
 }
 
-// worth reports whether the same request may bring what err did not, and after
-// how many seconds: at once after the first break, then later and later.
+// worth reports whether the same request may succeed after err, and after how many
+// seconds: at once after the first failure, then after longer and longer pauses.
 func worth(err error, try int) (seconds int, again bool) {
 	if e, ok := errors.AsType[*issuance.Error](err); ok && e.Code == issuance.CodeBusy {
 		return min(max(int(e.Retry.Seconds()), 1), 60), true
@@ -136,7 +138,7 @@ func (l *link) download(ctx context.Context, fields map[string]string, into *fil
 	return got, nil
 }
 
-// arrived turns an error of reading an answer into one that is worth another try.
+// arrived turns an error while reading an answer into one that is worth another try.
 func arrived(err error) error {
 	return brokenError{fmt.Errorf("the file arrived in part: %w", err)}
 }

@@ -14,9 +14,9 @@ import (
 // mostWrappers is how many mail filters, one after the other, are looked through.
 const mostWrappers = 5
 
-// newLink reads the URL from the e-mail, as it is or as a mail filter rewrote it.
-// A code goes only to an address that has the shape of a link of Postern: anybody
-// else's would learn it, and a filter's server does whatever it likes with it.
+// newLink reads the URL from the e-mail, as it is or as a mail filter rewrote it. A code
+// is only sent to an address that has the form of a Postern link: any other server would
+// learn it, and it is unknown what a filter's server does with it.
 func newLink(address string, client *http.Client) (*link, error) {
 	address, filters, err := unwrap(tidy(address))
 	if err != nil {
@@ -29,7 +29,7 @@ func newLink(address string, client *http.Client) (*link, error) {
 	return &link{base: u, http: client, second: time.Second, filters: filters}, nil
 }
 
-// tidy takes away what mail programs put around and into links.
+// tidy removes what mail programs put around and into links.
 func tidy(address string) string {
 	address = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) {

@@ -17,7 +17,7 @@ type wrapper struct {
 	inner func(u *url.URL, raw string) string
 }
 
-// closed is the error for an address that does not tell where it leads.
+// closed is the error for an address that does not show where it leads.
 func (w wrapper) closed() error {
 	return issuance.Invalidf("url", "was rewritten by "+w.name+", and only that service knows where it leads, so nothing was sent",
 		"open it in a browser and claim there, or ask your mail administrators to leave links to that site unchanged")
@@ -61,7 +61,7 @@ func wrappers() []wrapper {
 	}
 }
 
-// parameter reads the address in the first of the parameters that there is.
+// parameter reads the address in the first of the parameters that is present.
 func parameter(names ...string) func(*url.URL, string) string {
 	return func(u *url.URL, _ string) string {
 		for _, name := range names {

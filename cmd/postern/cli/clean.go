@@ -15,8 +15,8 @@ func dangerous(r rune) bool {
 		unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d'
 }
 
-// clean returns s as one line that is safe to print on a terminal: what is
-// dangerous is spelled out, as in \u202e.
+// clean returns s as one line that is safe to print on a terminal: dangerous characters
+// are spelled out, for example as \u202e.
 func clean(s string) string {
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, dangerous) {
 		return s
@@ -39,8 +39,8 @@ func clean(s string) string {
 	return b.String()
 }
 
-// cleanJSON does the same for a JSON document, and leaves it one: in JSON these
-// characters stand in strings alone, but for the line breaks between values.
+// cleanJSON does the same for a JSON document, which stays valid: in JSON these
+// characters occur only in strings, except for the line breaks between values.
 func cleanJSON(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -42,8 +42,8 @@ func (c *client) post(ctx context.Context, path string, body, out any) error {
 	return c.do(ctx, request{method: http.MethodPost, path: path, body: body}, out)
 }
 
-// create is post with an Idempotency-Key, so that the same request twice, by a
-// proxy that tries again, makes one thing.
+// create is post with an Idempotency-Key, so that a request that a proxy repeats creates
+// one record.
 func (c *client) create(ctx context.Context, path string, body, out any) error {
 	return c.do(ctx, request{method: http.MethodPost, path: path, body: body, key: rand.Text()}, out)
 }
@@ -101,10 +101,10 @@ func (c *client) do(ctx context.Context, q request, out any) error {
 	return nil
 }
 
-// noSuchPath is the code of an answer about a path that the server does not have.
+// noSuchPath is the error code for a path that the server does not have.
 const noSuchPath issuance.Code = "no-such-path"
 
-// problem returns the error that an answer tells (RFC 9457).
+// problem returns the error in an answer (RFC 9457).
 func problem(base *url.URL, answer *http.Response, text []byte) error {
 	var p struct {
 		Type, Title, Detail, Field, Hint string
@@ -117,7 +117,10 @@ func problem(base *url.URL, answer *http.Response, text []byte) error {
 	if err != nil || kind != "application/problem+json" || json.Unmarshal(text, &p) != nil {
 		return foreignAnswer(base, answer.Status)
 	}
-	e := &issuance.Error{Code: p.Code, Field: p.Field, Message: p.Detail, Hint: p.Hint, Left: p.Left, Retry: time.Duration(p.RetryAfter) * time.Second}
+	e := &issuance.Error{
+		Code: p.Code, Field: p.Field, Message: p.Detail,
+		Hint: p.Hint, Left: p.Left, Retry: time.Duration(p.RetryAfter) * time.Second,
+	}
 	e.Next = issuance.Next{Verb: issuance.Verb(word(p.Next.Verb)), Noun: issuance.Noun(word(p.Next.Noun)), ID: word(p.Next.ID)}
 	if strings.HasPrefix(p.Type, "urn:postern:problem:") { // of the contacts' site
 		e.Message, e.Hint = p.Title, p.Detail
@@ -155,7 +158,7 @@ func problem(base *url.URL, answer *http.Response, text []byte) error {
 	return e
 }
 
-// foreignAnswer is for what no Postern says.
+// foreignAnswer is the error for an answer that does not come from Postern.
 func foreignAnswer(base *url.URL, status string) error {
 	return &issuance.Error{
 		Kind: issuance.Unavailable, Message: base.Host + " answered " + status + ", but not in the way Postern does",
@@ -163,7 +166,7 @@ func foreignAnswer(base *url.URL, status string) error {
 	}
 }
 
-// unreachable returns err, of a request that got no answer, with what to do.
+// unreachable returns err, from a request that got no answer, with a hint.
 func unreachable(base *url.URL, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
@@ -177,7 +180,8 @@ func unreachable(base *url.URL, err error) error {
 	}
 	var tlsHead tls.RecordHeaderError
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		e.Hint = "if its certificate is from a private CA, get the root of that CA in a way you trust and set it with --ca or POSTERN_CA"
+		e.Hint = "if its certificate is from a private CA, get the root of that CA in a way you trust " +
+			"and set it with --ca or POSTERN_CA"
 	} else if errors.As(err, &tlsHead) {
 		e.Hint = "it may use plain HTTP: if it is on this machine, write the address with http://"
 	}
@@ -194,7 +198,8 @@ func (o Options) transport(roots *x509.CertPool) *http.Client {
 		return o.variable(name)
 	}
 	proxies := (&httpproxy.Config{
-		HTTPProxy: either("HTTP_PROXY", "http_proxy"), HTTPSProxy: either("HTTPS_PROXY", "https_proxy"), NoProxy: either("NO_PROXY", "no_proxy"),
+		HTTPProxy: either("HTTP_PROXY", "http_proxy"), HTTPSProxy: either("HTTPS_PROXY", "https_proxy"),
+		NoProxy: either("NO_PROXY", "no_proxy"),
 	}).ProxyFunc()
 	return &http.Client{
 		Timeout: 2 * time.Minute,

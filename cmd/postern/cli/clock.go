@@ -52,7 +52,7 @@ func showClock(n *connection) *cobra.Command {
 	}
 }
 
-// sheet is what people are shown of the clock.
+// sheet is the state of the clock as people see it.
 func (r clockRecord) sheet() *sheet {
 	s := new(sheet)
 	s.add("clock", r.Clock.UTC().Format(time.RFC3339))
@@ -116,6 +116,7 @@ with the server's, or --time says the time.`,
 		},
 	}
 	sureFlag(c, &sure)
-	c.Flags().StringVar(&typed, "time", "", "the current time, for example 2027-01-31T09:00:00Z; it must be the server's, give or take two minutes")
+	c.Flags().StringVar(&typed, "time", "",
+		"the current time, for example 2027-01-31T09:00:00Z; it must be the server's, give or take two minutes")
 	return c
 }

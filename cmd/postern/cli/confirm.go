@@ -10,15 +10,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// question is what a person is asked before a verb that takes something away.
+// question is what a person is asked before a destructive verb.
 type question struct {
-	about sheet  // what it is done to, so that nobody has only an id to judge by
+	about sheet  // the record, so that nobody has to decide by an id alone
 	ask   string // as in "Revoke this certificate? This cannot be undone."
 }
 
-// confirm asks q and returns nil for a yes. The answer is read from standard
-// input, be it a terminal or a pipe; where there is none, as in a script without
-// input, --yes must have said it: anything else would be a guess.
+// confirm asks q and returns nil for a yes. The answer is read from standard input, a
+// terminal or a pipe; without any input, as in some scripts, --yes is required: anything
+// else would be a guess.
 func confirm(c *cobra.Command, q question) error {
 	if err := q.about.print(c.ErrOrStderr()); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// DefaultServer is where the admin API listens unless it is told otherwise.
+// DefaultServer is the default address of the admin API.
 const DefaultServer = "https://127.0.0.1:9443"
 
 // connection is how the commands of staff reach the server.
@@ -30,13 +30,15 @@ type connection struct {
 func (n *connection) addFlags(c *cobra.Command) {
 	f := c.PersistentFlags()
 	f.StringVar(&n.server, "server", "", "address of the admin API (POSTERN_SERVER, default "+DefaultServer+")")
-	f.StringVar(&n.token, "token", "", "bearer token; other users can see it in the process list: prefer POSTERN_TOKEN or --token-file")
+	f.StringVar(&n.token, "token", "",
+		"bearer token; other users can see it in the process list: prefer POSTERN_TOKEN or --token-file")
 	f.StringVar(&n.tokenFile, "token-file", "", "file with the bearer token (POSTERN_TOKEN_FILE)")
 	f.StringVar(&n.ca, "ca", "", "PEM file of the root that the server's certificate comes from (POSTERN_CA)")
 	f.BoolVar(&n.json, "json", false, "print JSON")
 }
 
-// client returns a client for the server that flags, then the environment, name.
+// client returns a client for the server named by the flags or, without them, by the
+// environment.
 func (n *connection) client() (*client, error) {
 	o := n.options
 	base, err := serverURL(first(n.server, o.variable("POSTERN_SERVER"), DefaultServer))
@@ -58,7 +60,8 @@ func (n *connection) client() (*client, error) {
 // stays on this machine.
 func serverURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil ||
+		u.RawQuery != "" || u.Fragment != "" {
 		return nil, issuance.Invalidf("server", "is not the address of a server", "write it like "+DefaultServer)
 	}
 	if u.Scheme == "http" && !issuance.IsLoopback(u.Hostname()) {
@@ -119,7 +122,7 @@ func first(values ...string) string {
 	return ""
 }
 
-// print writes a record: as JSON just as the server sent it, or as show does.
+// print writes a record: as the JSON that the server sent, or with show.
 func (n *connection) print(c *cobra.Command, raw json.RawMessage, show func(io.Writer) error) error {
 	if !n.json {
 		return show(c.OutOrStdout())

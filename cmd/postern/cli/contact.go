@@ -44,9 +44,10 @@ func contacts(n *connection) *cobra.Command {
 		}),
 		verbCommand(n, verb[contactRecord]{
 			name: "report-loss", arg: "contact", path: at("contacts"), comment: true, about: aboutContact,
-			short: "Report that a contact's phone or mailbox is in other hands: nothing that was sent there works any more",
-			ask:   "Report this contact's phone or mailbox lost? The contact is disabled, its open orders are cancelled, and what was not delivered is revoked.",
-			told:  told("reported the loss of the phone or mailbox of, and disabled,"),
+			short: "Report that a contact's phone or mailbox is lost: everything that was sent there becomes invalid",
+			ask: "Report this contact's phone or mailbox lost? The contact is disabled, " +
+				"its open orders are cancelled, and what was not delivered is revoked.",
+			told: told("reported the loss of the phone or mailbox of, and disabled,"),
 		}))
 }
 
@@ -84,11 +85,12 @@ func (p contactRecord) orProposed(done string) string {
 	if p.Proposal == "" {
 		return done
 	}
-	return "proposed a change of contact " + p.Name + " (" + p.ID + "), which another person must confirm: `postern proposal confirm " + word(p.Proposal) + "`"
+	return "proposed a change of contact " + p.Name + " (" + p.ID +
+		"), which another person must confirm: `postern proposal confirm " + word(p.Proposal) + "`"
 }
 
-// understood says where messages go: what was made of an address and a number
-// that people write in many ways.
+// understood says where messages go: how an address and a number, which people write in
+// many ways, were understood.
 func (p contactRecord) understood() string {
 	return "; mail goes to " + p.Email + ", SMS to " + p.Mobile
 }

@@ -25,10 +25,10 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// crlSyncPrefix is what the environment variables of the flags begin with.
+// crlSyncPrefix is the prefix of the flags' environment variables.
 const crlSyncPrefix = "POSTERN_CRL_SYNC_"
 
-// crlSyncFlags are what is given to crl-sync beside the options of package crlsync.
+// crlSyncFlags are the flags of crl-sync in addition to the options of package crlsync.
 type crlSyncFlags struct {
 	crlsync.Options
 	alert, alertFile, metrics, logLevel, logFormat string
@@ -72,9 +72,11 @@ func (q *crlSyncFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&q.Reload, "reload", "", "shell command to run after each change")
 	f.StringVar(&q.Check, "check", "", "shell command that must succeed before --reload is run")
 	f.DurationVar(&q.CommandTimeout, "command-timeout", crlsync.DefaultCommandTimeout, "maximum time for each of the two commands")
-	f.DurationVar(&q.MinReload, "min-reload-interval", crlsync.DefaultMinReload, "minimum time between reloads; changes in between share one")
+	f.DurationVar(&q.MinReload, "min-reload-interval", crlsync.DefaultMinReload,
+		"minimum time between reloads; changes in between share one")
 	f.DurationVar(&q.WarnBefore, "warn-before", crlsync.DefaultWarnBefore, "warn when the file expires within this time")
-	f.DurationVar(&q.Interval, "interval", crlsync.DefaultInterval, "time between requests to a server that does not wait for a change")
+	f.DurationVar(&q.Interval, "interval", crlsync.DefaultInterval,
+		"time between requests to a server that does not wait for a change")
 	f.DurationVar(&q.Wait, "wait", crlsync.DefaultWait, "how long the server should wait for a change; shorter "+
 		"behind a proxy that gives up earlier")
 	f.DurationVar(&q.Timeout, "timeout", crlsync.DefaultTimeout, "maximum time for a complete answer, in addition to --wait")
@@ -191,8 +193,8 @@ func (q *crlSyncFlags) readAlert() error {
 	return nil
 }
 
-// client returns a client that notices within half a minute that a connection it
-// waits on is dead, and trusts the root in --ca for https too.
+// client returns a client that notices within half a minute that a connection on which
+// it waits is dead, and that also trusts the root in --ca for https.
 func (q *crlSyncFlags) client(o Options) *http.Client {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
@@ -222,7 +224,10 @@ func serveMetrics(address string, registry *prometheus.Registry, log *slog.Logge
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 	log.Info("serving metrics", "address", listener.Addr().String())
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -13,8 +13,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// holder says which certificates are a record's, and why they are mostly revoked
-// with it.
+// holder says which certificates belong to a record, and the usual reason for revoking
+// them with it.
 type holder[T any] struct {
 	filter string // parameter of the list of certificates
 	id     func(T) string
@@ -83,8 +83,8 @@ func (h holder[T]) certificates(n *connection, c *cobra.Command, v verb[T], arg 
 	return mass{api: api, certificates: standing, reason: h.reason, asJSON: n.json}, id, err
 }
 
-// again lists the certificates once more, now that the record is disabled and gets
-// no others: one may have been issued since the first time. It shows those.
+// again lists the certificates once more, now that the record is disabled and no more
+// can be issued: one may have been issued since the first time. It shows the new ones.
 func (h holder[T]) again(c *cobra.Command, m *mass, id string) error {
 	now, err := m.api.standing(c.Context(), url.Values{h.filter: {id}})
 	if err != nil {
@@ -94,7 +94,10 @@ func (h holder[T]) again(c *cobra.Command, m *mass, id string) error {
 	for _, r := range m.certificates {
 		known[r.Serial] = true
 	}
-	later := mass{api: m.api, certificates: slices.DeleteFunc(slices.Clone(now), func(r certificateRecord) bool { return known[r.Serial] })}
+	later := mass{
+		api:          m.api,
+		certificates: slices.DeleteFunc(slices.Clone(now), func(r certificateRecord) bool { return known[r.Serial] }),
+	}
 	m.certificates = now
 	if len(later.certificates) == 0 {
 		return nil
@@ -133,7 +136,8 @@ func (m mass) agreedWith(c *cobra.Command, ask string) error {
 	return c.Flags().Set("yes", "true")
 }
 
-// offer asks on a terminal whether to revoke them too, and says elsewhere what does it.
+// offer asks on a terminal whether to revoke them too; elsewhere it prints the command
+// that does so.
 func (m mass) offer(c *cobra.Command, command string) error {
 	sure, err := c.Flags().GetBool("yes")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// usageError is a command with wrong usage.
+// usageError is wrong usage of a command.
 type usageError struct {
 	message string
 	command string

@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// find is the command that says what there is under something.
+// find is the command that searches for records.
 func find(n *connection) *cobra.Command {
 	return &cobra.Command{
-		Use: "find ANYTHING", Short: "Find what belongs to something that you have in hand",
-		Long: `Finds certificates, and whose they are, by what people have in hand: a serial number in any
+		Use: "find ANYTHING", Short: "Find records by number, name, address, fingerprint or file",
+		Long: `Finds certificates, and who they belong to, by whatever you have: a serial number in any
 notation, or the last eight digits that the SMS with the password shows; a SHA-256 or SHA-1
 fingerprint; a CN, service or SPIFFE ID; a file in PEM or DER, - for standard input; a mail
 address or phone number; an organisation; the id of an order, message or contact.`,

@@ -13,7 +13,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// health asks a server whether it is ready, for images that have no shell.
+// health asks a server whether it is ready. It is for images that have no shell.
 func health(o Options) *cobra.Command {
 	var address, ca string
 	c := &cobra.Command{

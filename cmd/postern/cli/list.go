@@ -14,7 +14,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// listing is a command that lists: the records at path, as rows of a table.
+// listing is a command that lists the records at path as rows of a table.
 type listing[T any] struct {
 	short   string
 	plural  string // as in "orders"
@@ -32,7 +32,7 @@ type filter struct {
 	read                   func(string) (string, error) // nil: as it is
 }
 
-// value returns what the API is asked for when s was given.
+// value returns the API's parameter for s.
 func (f filter) value(s string) (string, error) {
 	switch {
 	case f.words != nil:
@@ -98,7 +98,7 @@ type page struct {
 	Next  string            `json:"next"`
 }
 
-// printList fetches as much as p asks for and prints it.
+// printList fetches and prints as much as p asks for.
 func printList[T any](c *cobra.Command, asJSON bool, l listing[T], api *client, q url.Values, p paging) error {
 	if p.limit < 1 && !p.all {
 		return Usagef(c, "--limit must be 1 or more")
@@ -140,7 +140,7 @@ func printTable[T any](c *cobra.Command, l listing[T], api *client, items []json
 	return t.print(c.OutOrStdout())
 }
 
-// fetch reads part after part until p has enough.
+// fetch reads pages until p has enough.
 func fetch(ctx context.Context, api *client, path string, q url.Values, p paging) (page, error) {
 	found := page{Items: []json.RawMessage{}, Next: p.cursor}
 	for {
@@ -166,8 +166,8 @@ func fetch(ctx context.Context, api *client, path string, q url.Values, p paging
 // namer returns the name of the contact that has an id.
 type namer func(id string) string
 
-// names returns a namer that asks for each contact once. It returns the id of
-// one whose name cannot be had: a list without one name is better than none.
+// names returns a namer that asks for each contact once. It returns the id if the name
+// cannot be read: a list without one name is better than none.
 func (c *client) names(ctx context.Context) namer {
 	seen := map[string]string{"": ""}
 	return func(id string) string {

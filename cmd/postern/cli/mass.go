@@ -83,7 +83,8 @@ func (m mass) revoke(c *cobra.Command) error {
 	return m.tell(c, done, before, passed, err)
 }
 
-// open returns those that are not revoked and, of a compromise, what it takes along.
+// open returns those that are not revoked and, for a compromise, what is revoked with
+// them.
 func (m mass) open(ctx context.Context) ([]certificateRecord, error) {
 	open, seen := make([]certificateRecord, 0, len(m.certificates)), map[string]bool{}
 	for _, r := range m.certificates {
@@ -156,8 +157,8 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf(many, n)
 }
 
-// typed asks and returns nil if the answer is want. Where nobody can answer, --yes
-// must have been given.
+// typed asks and returns nil if the answer is want. If nobody can answer, --yes is
+// required.
 func typed(c *cobra.Command, ask, want string) error {
 	fmt.Fprint(c.ErrOrStderr(), clean(ask)) //nolint:errcheck // the answer tells
 	line, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
@@ -174,7 +175,7 @@ func typed(c *cobra.Command, ask, want string) error {
 	return errors.New("nothing was done")
 }
 
-// tell says what came of it, on standard output.
+// tell prints the result on standard output.
 func (m mass) tell(c *cobra.Command, done []string, before, passed int, err error) error {
 	left := max(0, len(m.certificates)-len(done)-passed)
 	before += passed
@@ -193,7 +194,8 @@ func (m mass) tell(c *cobra.Command, done []string, before, passed int, err erro
 		message = "interrupted"
 	}
 	return &issuance.Error{
-		Kind: issuance.KindOf(err), Message: fmt.Sprintf("%s; %s", message, plural(left, "1 certificate is left", "%d certificates are left")),
-		Hint: "run the same command again to go on with the rest",
+		Kind:    issuance.KindOf(err),
+		Message: fmt.Sprintf("%s; %s", message, plural(left, "1 certificate is left", "%d certificates are left")),
+		Hint:    "run the same command again to go on with the rest",
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // atOnce is how many certificates are revoked at the same time: the server commits
-// together what comes together.
+// simultaneous requests together.
 const atOnce = 8
 
 // run is one revocation of many certificates, while it runs.
@@ -28,8 +28,8 @@ type run struct {
 	shows  io.Writer
 }
 
-// all revokes m's certificates, until one cannot be. It returns the serial numbers
-// of those that it revoked, and how many somebody else had revoked meanwhile.
+// all revokes m's certificates until one fails. It returns the serial numbers of those
+// that it revoked, and how many somebody else had revoked meanwhile.
 func (m mass) all(c *cobra.Command) (done []string, passed int, err error) {
 	r := &run{mass: m, shows: io.Discard}
 	if isTerminal(c.ErrOrStderr()) {
@@ -78,7 +78,8 @@ func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return after, cancel
 }
 
-// outcome returns what was done and passed over: what was taken along was done.
+// outcome returns what was done and what was skipped; certificates revoked along with
+// others count as done.
 func (r *run) outcome() (done []string, passed int, err error) {
 	done = []string{}
 	mine := map[string]bool{}
@@ -95,7 +96,7 @@ func (r *run) outcome() (done []string, passed int, err error) {
 	return done, passed, r.err
 }
 
-// one revokes a certificate and keeps what came of it.
+// one revokes a certificate and keeps the result.
 func (r *run) one(ctx, inFlight context.Context, serial string) error {
 	record, before, err := r.post(ctx, inFlight, serial)
 	r.mu.Lock()

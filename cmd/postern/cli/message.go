@@ -56,7 +56,7 @@ func messages(n *connection) *cobra.Command {
 		testMessage(n))
 }
 
-// toldRetry says what came of a message that was sent again.
+// toldRetry says what happened to a message that was sent again.
 func toldRetry(m messageRecord) string {
 	what := "message " + m.ID + " to " + m.To
 	switch m.State {
@@ -83,7 +83,7 @@ func byProvider(id string) string {
 	return "; the provider's id is " + id
 }
 
-// testMessage sends one that stands for nothing, by the running server.
+// testMessage makes the running server send a test message.
 func testMessage(n *connection) *cobra.Command {
 	var to string
 	c := &cobra.Command{

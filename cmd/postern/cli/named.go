@@ -12,7 +12,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// foundRecords is what the API finds under something.
+// foundRecords is the result of a search by the API.
 type foundRecords struct {
 	Organizations []organizationRecord
 	Contacts      []contactRecord
@@ -23,7 +23,7 @@ type foundRecords struct {
 	More          []string
 }
 
-// named says in the help of c what names a certificate.
+// named adds to the help of c how a certificate can be named.
 func named(c *cobra.Command) *cobra.Command {
 	about := `ANYTHING names the certificate: its serial number in any notation, or the last eight
 digits that the SMS with the password shows; a SHA-256 or SHA-1 fingerprint; its CN,
@@ -33,9 +33,9 @@ DER, - for standard input. If it names several, they are listed, and nothing is 
 	return c
 }
 
-// atCertificate returns what returns the path of the one certificate that something
-// names. Where several are named, those that do not have one of statuses are left
-// out: the verb could do nothing to them.
+// atCertificate returns a function that returns the path of the one certificate that its
+// argument names. If several match, those without one of statuses are left out, because
+// the verb cannot change them.
 func (n *connection) atCertificate(statuses ...string) func(context.Context, *client, string) (string, error) {
 	return func(ctx context.Context, api *client, arg string) (string, error) {
 		if serial, err := issuance.ParseSerial(arg); err == nil && isWhole(serial) {
@@ -48,14 +48,16 @@ func (n *connection) atCertificate(statuses ...string) func(context.Context, *cl
 
 func certificatePath[S ~string](serial S) string { return "api/v1/certificates/" + string(serial) }
 
-// isWhole reports whether serial is one of ours from the first digit to the last:
-// nothing else has 34 digits.
+// isWhole reports whether serial is a complete serial number of Postern: nothing else
+// has 34 digits.
 func isWhole(serial issuance.Serial) bool {
 	return len(serial) == 34 && serial[0] >= '1' && serial[0] <= '7'
 }
 
 // certificate is atCertificate, and returns the certificate.
-func (n *connection) certificate(ctx context.Context, api *client, arg string, statuses []string) (c certificateRecord, err error) {
+func (n *connection) certificate(
+	ctx context.Context, api *client, arg string, statuses []string,
+) (c certificateRecord, err error) {
 	if serial, err := issuance.ParseSerial(arg); err == nil && isWhole(serial) {
 		err = api.get(ctx, certificatePath(serial), nil, &c)
 		return c, err

@@ -17,15 +17,15 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// takes is what certificates, and what belongs to them, are found by.
+// takes says what certificates, and what belongs to them, can be found by.
 const takes = "a serial number, fingerprint, CN, service, SPIFFE ID, mail address, phone number, organisation, " +
 	"or the id of an order, message or contact"
 
 // fileHint says which files name a certificate.
 const fileHint = "name a file with a certificate in PEM or DER"
 
-// nowhere is the error of something under which there is nothing. What ends like the
-// name of a file is taken for one.
+// nowhere is the error for something that matches nothing. What ends like a file name is
+// assumed to be one.
 func nowhere(arg string) error {
 	hint := "give all of " + takes + "; of a serial number, the last eight digits are enough; or " + fileHint
 	if isFileName(arg) {
@@ -39,8 +39,8 @@ func isFileName(arg string) bool {
 	return slices.Contains(endings, strings.ToLower(filepath.Ext(arg)))
 }
 
-// notCertificate is the error of a file without a certificate that can be read, err.
-// Of one that is locked by a password it says how to come to the certificate in it.
+// notCertificate is the error for a file without a readable certificate, err. For a file
+// that is locked with a password it says how to get the certificate out.
 func notCertificate(name string, text []byte, err error) error {
 	message, hint := err.Error(), "give a certificate in PEM or DER"
 	const orSerial = ", or give the serial number, whose end is in the SMS with the password"
@@ -73,8 +73,8 @@ func quoted(s string) string {
 // mostFile is the longest file with a certificate that is read.
 const mostFile = 1 << 20
 
-// inHand returns what the API is asked for: what is typed, or, if that is the name of
-// a file that has a certificate, or - for standard input, its fingerprint.
+// inHand returns what the API is asked for: the argument as typed or, if it names a file
+// with a certificate or is - for standard input, the certificate's fingerprint.
 func inHand(arg string, in io.Reader) (string, error) {
 	var text []byte
 	var err error
@@ -102,7 +102,7 @@ func inHand(arg string, in io.Reader) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// leaf returns the first certificate in a file that is no authority's.
+// leaf returns the first certificate in a file that is not a CA's.
 func leaf(text []byte) ([]byte, error) {
 	if c, err := x509.ParseCertificate(text); err == nil {
 		return c.Raw, nil

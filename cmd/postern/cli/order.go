@@ -35,7 +35,7 @@ func orders(n *connection) *cobra.Command {
 	return c
 }
 
-// unusual says what whoever approves o should know first.
+// unusual says what an approver of o should know first.
 func unusual(o orderRecord) (notes []string) {
 	for _, u := range o.Unusual {
 		notes = append(notes, u.Text)

@@ -11,12 +11,12 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// leastPassphrase is how long a passphrase must be at least that a backup is encrypted with.
+// leastPassphrase is the minimum length of a passphrase for a backup.
 const leastPassphrase = 12
 
-// BackupPassphrase returns the passphrase of a backup: from file, if it names one,
-// from the environment's, or as it is typed on the terminal, twice if it is a new
-// one. It is never an argument, which others could see.
+// BackupPassphrase returns the passphrase of a backup: from file if that is not empty,
+// from the environment, or typed on the terminal, twice if it is a new one. It is never
+// an argument, which others could see.
 func BackupPassphrase(fromEnvironment, file string, c *cobra.Command, fresh bool) (issuance.Secret, error) {
 	typed := fromEnvironment
 	switch {
@@ -33,7 +33,8 @@ func BackupPassphrase(fromEnvironment, file string, c *cobra.Command, fresh bool
 		}
 	}
 	if fresh && len(typed) < leastPassphrase {
-		return issuance.Secret{}, issuance.Invalidf("passphrase", fmt.Sprintf("is shorter than %d characters", leastPassphrase), "use a longer passphrase: nothing else protects the backup")
+		return issuance.Secret{}, issuance.Invalidf("passphrase",
+			fmt.Sprintf("is shorter than %d characters", leastPassphrase), "use a longer passphrase: nothing else protects the backup")
 	}
 	return issuance.NewSecret([]byte(typed)), nil
 }
@@ -41,7 +42,8 @@ func BackupPassphrase(fromEnvironment, file string, c *cobra.Command, fresh bool
 func typedPassphrase(c *cobra.Command, twice bool) (string, error) {
 	in, ok := c.InOrStdin().(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return "", issuance.Invalidf("passphrase", "there is no terminal to ask for it", "use --passphrase-file, or set POSTERN_BACKUP_PASSPHRASE")
+		return "", issuance.Invalidf("passphrase", "there is no terminal to ask for it",
+			"use --passphrase-file, or set POSTERN_BACKUP_PASSPHRASE")
 	}
 	ask := func(question string) (string, error) {
 		fmt.Fprint(c.ErrOrStderr(), question) //nolint:errcheck // the answer tells

@@ -39,38 +39,40 @@ type (
 		CreatedAt                                                    time.Time `json:"created_at"`
 	}
 	orderRecord struct {
-		ID, State, Organization, Service, Contact, Key, Target, Renews, Comment, Serial string
-		RequestedBy                                                                     issuance.Actor `json:"requested_by"`
-		RequestedAt                                                                     time.Time      `json:"requested_at"`
-		DecidedBy                                                                       issuance.Actor `json:"decided_by"`
-		DecidedAt                                                                       time.Time      `json:"decided_at"`
-		Attempts                                                                        int
-		LinkExpiresAt                                                                   time.Time `json:"link_expires_at"`
-		FromCSR                                                                         bool      `json:"from_csr"`
-		IssuedAt                                                                        time.Time `json:"issued_at"`
-		DownloadedAt                                                                    time.Time `json:"downloaded_at"`
-		CompletedAt                                                                     time.Time `json:"completed_at"`
-		Unusual                                                                         []issuance.Unusual
+		ID, State, Organization, Service, Contact string
+		Key, Target, Renews, Comment, Serial      string
+		RequestedBy                               issuance.Actor `json:"requested_by"`
+		RequestedAt                               time.Time      `json:"requested_at"`
+		DecidedBy                                 issuance.Actor `json:"decided_by"`
+		DecidedAt                                 time.Time      `json:"decided_at"`
+		Attempts                                  int
+		LinkExpiresAt                             time.Time `json:"link_expires_at"`
+		FromCSR                                   bool      `json:"from_csr"`
+		IssuedAt                                  time.Time `json:"issued_at"`
+		DownloadedAt                              time.Time `json:"downloaded_at"`
+		CompletedAt                               time.Time `json:"completed_at"`
+		Unusual                                   []issuance.Unusual
 	}
 	certificateRecord struct {
-		Serial, Status, Order, Organization, Service, Contact, Issuer, Key, Fingerprint, Renews, Reason, Comment, PEM string
-		Expired                                                                                                       bool
-		IssuedAt                                                                                                      time.Time      `json:"issued_at"`
-		NotBefore                                                                                                     time.Time      `json:"not_before"`
-		NotAfter                                                                                                      time.Time      `json:"not_after"`
-		FromCSR                                                                                                       bool           `json:"from_csr"`
-		ChangedAt                                                                                                     time.Time      `json:"changed_at"`
-		ChangedBy                                                                                                     issuance.Actor `json:"changed_by"`
-		FirstUsedAt                                                                                                   time.Time      `json:"first_used_at"`
-		LastUsedAt                                                                                                    time.Time      `json:"last_used_at"`
-		Uses                                                                                                          uint64
-		RefusedUses                                                                                                   uint64    `json:"refused_uses"`
-		LastRefusedAt                                                                                                 time.Time `json:"last_refused_at"`
-		LastRefusal                                                                                                   string    `json:"last_refusal"`
-		RenewedBy                                                                                                     string    `json:"renewed_by"`
-		RevokedAt                                                                                                     time.Time `json:"revoked_at"`
-		Ancestry                                                                                                      []ancestorRecord
-		AlsoRevoked                                                                                                   []certificateRecord `json:"also_revoked"`
+		Serial, Status, Order, Organization, Service, Contact  string
+		Issuer, Key, Fingerprint, Renews, Reason, Comment, PEM string
+		Expired                                                bool
+		IssuedAt                                               time.Time      `json:"issued_at"`
+		NotBefore                                              time.Time      `json:"not_before"`
+		NotAfter                                               time.Time      `json:"not_after"`
+		FromCSR                                                bool           `json:"from_csr"`
+		ChangedAt                                              time.Time      `json:"changed_at"`
+		ChangedBy                                              issuance.Actor `json:"changed_by"`
+		FirstUsedAt                                            time.Time      `json:"first_used_at"`
+		LastUsedAt                                             time.Time      `json:"last_used_at"`
+		Uses                                                   uint64
+		RefusedUses                                            uint64    `json:"refused_uses"`
+		LastRefusedAt                                          time.Time `json:"last_refused_at"`
+		LastRefusal                                            string    `json:"last_refusal"`
+		RenewedBy                                              string    `json:"renewed_by"`
+		RevokedAt                                              time.Time `json:"revoked_at"`
+		Ancestry                                               []ancestorRecord
+		AlsoRevoked                                            []certificateRecord `json:"also_revoked"`
 	}
 	ancestorRecord struct {
 		Serial, Status, Reason string
@@ -114,8 +116,8 @@ type (
 	}
 )
 
-// status is what a person asks for: a certificate that has expired is that,
-// whatever else it was, unless it was revoked.
+// status is the status as people see it: an expired certificate is shown as expired,
+// unless it was revoked.
 func (c certificateRecord) status() string {
 	if c.Expired && c.Status != "revoked" {
 		return "expired"

@@ -102,7 +102,8 @@ func changeService(n *connection) *cobra.Command {
 		Long: `Changes a service. Its name and identifier can be changed until its first
 certificate, which carries them; its orders go with it.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			return change(n, c, "api/v1/services/"+url.PathEscape(args[0]), func(s serviceRecord) string { return "changed service " + s.called() })
+			return change(n, c, "api/v1/services/"+url.PathEscape(args[0]),
+				func(s serviceRecord) string { return "changed service " + s.called() })
 		},
 	}
 	nameFlags(c, "stays")

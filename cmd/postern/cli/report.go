@@ -25,7 +25,8 @@ func reportCommand(n *connection, kind report.Kind, name, usage string) *cobra.C
 	var limit int
 	c := &cobra.Command{
 		Use: string(kind), Short: "Print the " + string(kind) + " report now", Args: args(),
-		Long: "Prints the " + string(kind) + " report now. Days and months are those of the server's reports.time_zone;\nwhat is to do is so now, whichever period is asked for.",
+		Long: "Prints the " + string(kind) + " report now. Days and months are those of the server's reports.time_zone;\n" +
+			"what is to do is so now, whichever period is asked for.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if limit < 1 || limit > issuance.MaxPage {
 				return Usagef(c, "--limit must be from 1 to %d", issuance.MaxPage)

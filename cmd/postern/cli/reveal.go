@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// reveal shows what an audit record has sealed.
+// reveal shows what is sealed in an audit record.
 func reveal(n *connection) *cobra.Command {
 	return &cobra.Command{
 		Use: "reveal NUMBER", Short: "Show what an audit record has sealed",

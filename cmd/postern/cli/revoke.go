@@ -11,7 +11,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// revoking is what `cert revoke` was asked for.
+// revoking is what `cert revoke` was asked to do.
 type revoking struct {
 	n               *connection
 	reason, comment string
@@ -64,7 +64,7 @@ REASON is one of ` + strings.Join(reasons(), ", ") + ".",
 	return named(c)
 }
 
-// check wants certificates by name or by flags.
+// check requires certificates by name or by flags.
 func (r *revoking) check(given []string) error {
 	flags := strings.Join(r.values, "") != ""
 	switch {
@@ -101,8 +101,8 @@ func (r *revoking) run(c *cobra.Command, args []string) error {
 	return many.revoke(c)
 }
 
-// one revokes the certificate that is named. That it was revoked before, with the
-// same reason, is no error.
+// one revokes the named certificate. If it was already revoked for the same reason, that
+// is not an error.
 func (r *revoking) one(c *cobra.Command, m mass, arg string) error {
 	path, err := r.n.atCertificate("active", "held")(c.Context(), m.api, arg)
 	if err != nil {
@@ -128,8 +128,8 @@ func (r *revoking) one(c *cobra.Command, m mass, arg string) error {
 	return send(r.n, c, show, path, nil, certificateStands)
 }
 
-// askOne asks before the certificate at path is revoked. What a compromise takes
-// along is shown first, and counted: the body then says how many were agreed to.
+// askOne asks before the certificate at path is revoked. What is revoked with a
+// compromise is shown and counted first, and the body says how many were agreed to.
 func (m mass) askOne(c *cobra.Command, path string, body map[string]any) error {
 	if m.reason == issuance.KeyCompromise {
 		var concerned compromiseRecord

@@ -76,7 +76,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 	root.SetIn(o.In)
 	root.SetOut(o.Out)
 	root.SetErr(o.Err)
-	root.AddGroup(&cobra.Group{ID: serverGroup, Title: "The server:"}, &cobra.Group{ID: staffGroup, Title: "Daily work (these talk to a running server):"})
+	root.AddGroup(&cobra.Group{ID: serverGroup, Title: "The server:"},
+		&cobra.Group{ID: staffGroup, Title: "Daily work (these talk to a running server):"})
 	for _, c := range o.Commands {
 		c.GroupID = serverGroup
 	}
@@ -87,8 +88,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 	return root
 }
 
-// strict makes wrong arguments a usage error everywhere, and a command that only
-// has others below it refuse what is none of them.
+// strict makes wrong arguments a usage error everywhere, and makes a command that only
+// has subcommands refuse anything else.
 func strict(c *cobra.Command) {
 	c.SuggestionsMinimumDistance = 2
 	if !c.Runnable() {
@@ -117,8 +118,8 @@ func strict(c *cobra.Command) {
 	}
 }
 
-// unknown returns an error if args, what was given to c beyond its name, begin with
-// a command that c has not.
+// unknown returns an error if args, what was given to c beyond its name, begin with a
+// command that c does not have.
 func unknown(c *cobra.Command, args []string) error {
 	if !c.HasSubCommands() || len(args) == 0 {
 		return nil
@@ -129,9 +130,9 @@ func unknown(c *cobra.Command, args []string) error {
 	return Usagef(c, "there is no command %q", args[0])
 }
 
-// helpful has root show no help for a command that there is not, be it asked for by
-// --help or by the command help. What was wrong then is in the error that it returns
-// the place of.
+// helpful keeps root from showing help for a command that does not exist, whether it was
+// asked for with --help or with the command help. The error is stored where the returned
+// pointer points.
 func helpful(root *cobra.Command) *error {
 	wrong, show := new(error), root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
@@ -177,7 +178,7 @@ func Run(ctx context.Context, o Options) int {
 	return statusOf(err)
 }
 
-// args returns a check for exactly the arguments that names names.
+// args returns a check for exactly the arguments in names.
 func args(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, given []string) error {
 		switch {

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// called returns s's id and, if that does not say it all, its name.
+// called returns s's id and, if it differs, its name.
 func (s serviceRecord) called() string {
 	if s.Name == s.Identifier {
 		return s.ID

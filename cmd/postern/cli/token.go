@@ -51,7 +51,7 @@ func aboutToken(_ namer, t tokenRecord, s *sheet) {
 	s.add("revoked", when(t.RevokedAt))
 }
 
-// ends says until when the token opens something, or what it waits for.
+// ends says until when the token can be used, or what it waits for.
 func (t tokenRecord) ends() string {
 	if t.Waits {
 		return "to be confirmed"
@@ -77,7 +77,7 @@ token is both, one after the other. To refuse it, revoke it.`,
 	}
 }
 
-// added says what a new token is, before the token itself.
+// added describes a new token, before the token itself is printed.
 func added(t tokenRecord) string {
 	s := "created token " + t.ID + ", " + t.Name + ", " + t.Role
 	if t.Waits {
@@ -87,8 +87,8 @@ func added(t tokenRecord) string {
 	return s + "; save it now, it will not be shown again:"
 }
 
-// printToken sends body to path, says what came of it, and prints the token, or
-// its half, alone on standard output.
+// printToken sends body to path, reports the result, and prints only the token, or its
+// half, on standard output.
 func (n *connection) printToken(c *cobra.Command, path string, body map[string]string, told func(tokenRecord) string) error {
 	api, err := n.client()
 	if err != nil {
@@ -191,7 +191,7 @@ func audit(n *connection) *cobra.Command {
 		reveal(n))
 }
 
-// detail returns what else an audit record tells.
+// detail returns the other details of an audit record.
 func detail(r auditRecord) string {
 	parts := []string{"#" + strconv.FormatUint(r.Seq, 10)}
 	if r.Order != "" && r.Serial != "" {

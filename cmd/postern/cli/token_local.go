@@ -21,7 +21,7 @@ func (o *onHost) flags(c *cobra.Command) {
 	f.StringVar(&o.config, "config", "", "with --local: the server's configuration (default "+config.DefaultFile+")")
 }
 
-// create has the running server add a token, and prints it.
+// create makes the running server add a token, and prints it.
 func (o *onHost) create(n *connection, c *cobra.Command, q local.Request) error {
 	if q.Owner == "" {
 		return Usagef(c, "--owner is missing: with --local, say whom the token is for")

@@ -19,11 +19,14 @@ func group(name, short string, below ...*cobra.Command) *cobra.Command {
 
 // send posts body to path and prints the record that comes back: as JSON, or as
 // the one line that told says of it.
-func send[T any](n *connection, c *cobra.Command, how func(context.Context, string, any, any) error, path string, body any, told func(T) string) error {
+func send[T any](
+	n *connection, c *cobra.Command, how func(context.Context, string, any, any) error, path string, body any,
+	told func(T) string,
+) error {
 	return sendAll(n, c, how, path, body, told, func(T) []string { return nil })
 }
 
-// sendAll is send of what more lines are said of.
+// sendAll is send for a result of several lines.
 func sendAll[T any](n *connection, c *cobra.Command, how func(context.Context, string, any, any) error, path string, body any,
 	told func(T) string, more func(T) []string,
 ) error {
@@ -103,8 +106,8 @@ func verbCommand[T any](n *connection, v verb[T]) *cobra.Command {
 	return c
 }
 
-// note shows a person what they should know of the record at path before name is
-// done to it, and asks at a terminal; elsewhere it is shown, and goes on.
+// note shows what a person should know about the record at path before the verb name is
+// applied to it, and asks on a terminal; elsewhere it only shows it.
 func note[T any](c *cobra.Command, api *client, path, name string, notes func(T) []string) error {
 	var record T
 	if err := api.get(c.Context(), path, nil, &record); err != nil {
@@ -120,7 +123,7 @@ func note[T any](c *cobra.Command, api *client, path, name string, notes func(T)
 	return confirm(c, question{ask: strings.ToUpper(name[:1]) + name[1:] + " it all the same?"})
 }
 
-// ask shows a person the record at path, and asks what is to be done to it.
+// ask shows the record at path, and asks for confirmation.
 func ask[T any](c *cobra.Command, api *client, path, what string, about func(namer, T, *sheet)) error {
 	var record T
 	if err := api.get(c.Context(), path, nil, &record); err != nil {

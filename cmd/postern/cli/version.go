@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version tells which program this is.
+// version prints which program this is.
 func version(o Options) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{

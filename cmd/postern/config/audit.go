@@ -2,8 +2,8 @@ package config
 
 import "time"
 
-// Audit says when checkpoints of the audit records are signed, and where they go
-// beside the log.
+// Audit says when checkpoints of the audit records are signed, and where they are sent
+// besides the log.
 type Audit struct {
 	CheckpointEvery   time.Duration `yaml:"checkpoint_every"`   // at the latest; one at each start, too
 	CheckpointRecords int           `yaml:"checkpoint_records"` // or after so many records

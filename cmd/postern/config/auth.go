@@ -4,9 +4,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Auth is what proxies ask about their clients' certificates: a listener of its
-// own, if there are callers and Listen is not empty, and /auth on the admin
-// listener.
+// Auth is the check of client certificates for proxies: a separate listener, if there
+// are callers and Listen is not empty, and /auth on the admin listener.
 type Auth struct {
 	Listen  string   `yaml:"listen"`
 	URL     string   `yaml:"url" example:"https://auth.example.com:9444"`
@@ -33,18 +32,18 @@ type Upstream struct {
 	Organizations []string `yaml:"organizations"`
 	Services      []string `yaml:"services"`
 	Environments  []string `yaml:"environments"`
-	// AllowWithoutCertificate is for an upstream of environment test alone.
+	// AllowWithoutCertificate is only for an upstream of environment test.
 	AllowWithoutCertificate bool `yaml:"allow_without_certificate"`
 }
 
-// Serves reports whether the listener of its own is wanted.
+// Serves reports whether the separate listener is wanted.
 func (a Auth) Serves() bool { return a.Listen != "" && len(a.Callers) > 0 }
 
-// Cleartext reports whether the listener speaks plain HTTP, which is allowed on
-// loopback alone.
+// Cleartext reports whether the listener speaks plain HTTP, which is allowed only on
+// loopback.
 func (a Auth) Cleartext() bool { return schemeOf(a.URL) == "http" }
 
-// ByCertificate reports whether a caller proves who it is in two-way TLS.
+// ByCertificate reports whether a caller proves its identity in two-way TLS.
 func (a Auth) ByCertificate() bool {
 	for _, c := range a.Callers {
 		if len(c.Services) > 0 {

@@ -14,15 +14,16 @@ import (
 	"github.com/postern-ca/postern/storage/backup"
 )
 
-// Backup says when backups are made by themselves, and where they are kept.
+// Backup says when scheduled backups are made, and where they are kept.
 type Backup struct {
-	Directory  string   `yaml:"directory" config:"path" example:"/srv/backup/postern"` // empty: none are made
-	At         string   `yaml:"at"`                                                    // for example 02:30, in reports.time_zone; or off
-	Keep       int      `yaml:"keep"`                                                  // the newest so many
+	Directory string `yaml:"directory" config:"path" example:"/srv/backup/postern"` // empty: none are made
+	// At is a time such as 02:30, in reports.time_zone; or off.
+	At         string   `yaml:"at"`
+	Keep       int      `yaml:"keep"` // the newest so many
 	Recipients []string `yaml:"recipients" example:"[age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]"`
 }
 
-// Schedule returns when backups are made; [Load] has seen that it can be read.
+// Schedule returns when backups are made; [Load] has checked that it can be parsed.
 func (c *Config) BackupSchedule() (report.Schedule, error) {
 	zone, err := report.ParseZone(c.Reports.TimeZone)
 	if err != nil {
@@ -40,7 +41,8 @@ func (k checker) backup() {
 	k.between("backup.keep", b.Keep, 1, 10_000)
 	if len(b.Recipients) == 0 {
 		if b.Directory != "" && b.At != "off" {
-			k.need("backup.recipients", "", "list the public keys of those who may decrypt the backups, as `age-keygen` prints them (age1...)")
+			k.need("backup.recipients", "",
+				"list the public keys of those who may decrypt the backups, as `age-keygen` prints them (age1...)")
 		}
 		return
 	}
@@ -50,8 +52,8 @@ func (k checker) backup() {
 	}
 }
 
-// Places reads where a configuration keeps things, and does not check it: on a
-// machine on which the files that it names are not there yet.
+// Places reads where a configuration keeps things, without checking it, for a machine on
+// which the files that it names do not exist yet.
 func Places(o Options) (*Config, error) {
 	c, p, err := read(o)
 	if err == nil && p.broken {
@@ -60,9 +62,9 @@ func Places(o Options) (*Config, error) {
 	return c, err
 }
 
-// Named returns the files that c names beside its data, by key: what the server
-// needs of them on another machine. The seal key and the file of the CA's
-// passphrase are not among them.
+// Named returns the files that c names outside its data directory, by key, which the
+// server would need on another machine. The seal key and the file of the CA's passphrase
+// are not among them.
 func (c *Config) Named() map[string]string {
 	named := make(map[string]string)
 	for _, l := range c.everyLeaf() {
@@ -94,7 +96,7 @@ func (c *Config) Beside(name string) string {
 }
 
 // Text returns the file that c was read from, nil if there was none, without the
-// passphrase of the CA's keys if that stands in it and is not wanted.
+// passphrase of the CA's keys unless that is wanted.
 func (c *Config) Text(passphrase bool) ([]byte, error) {
 	if c.file == "" {
 		return nil, nil

@@ -19,7 +19,7 @@ type checker struct {
 	p *problems
 }
 
-// check reports what cannot stand, by itself or beside other keys.
+// check reports values that are wrong by themselves or together with others.
 func (c *Config) check(p *problems) {
 	k := checker{c, p}
 	k.need("data", c.Data, "set the directory that holds all data")
@@ -96,9 +96,11 @@ func (k checker) front(section string, f Front) {
 		k.say(section+".tls.proxy", "is set, and "+section+".tls.cert too",
 			"keep proxy if a proxy in front terminates TLS, or cert and key if Postern does")
 	case schemeOf(f.URL) == "http" && f.TLS.Cert != "":
-		k.say(section+".url", "is plain http, but there is a certificate for it", "write it with https, or take "+section+".tls.cert and key out")
+		k.say(section+".url", "is plain http, but there is a certificate for it",
+			"write it with https, or take "+section+".tls.cert and key out")
 	case schemeOf(f.URL) == "http" && !f.TLS.Proxy && !on:
-		k.say(section+".listen", "is reachable from other machines without TLS", "listen on 127.0.0.1, or give "+section+".url with https")
+		k.say(section+".listen", "is reachable from other machines without TLS",
+			"listen on 127.0.0.1, or give "+section+".url with https")
 	}
 }
 
@@ -163,19 +165,22 @@ func (k checker) authority() {
 	}
 	k.within("ca.crl_lifetime", k.CA.CRLLifetime, 10*time.Minute, 30*24*time.Hour)
 	if n := k.CA.CRLShards; n != 0 && (n < 2 || n > 1024 || n&(n-1) != 0) {
-		k.say("ca.crl_shards", strconv.Itoa(n)+" is not a valid number of shards", "use a power of two between 2 and 1024, or 0 for none")
+		k.say("ca.crl_shards", strconv.Itoa(n)+" is not a valid number of shards",
+			"use a power of two between 2 and 1024, or 0 for none")
 	}
 	k.within("ca.ocsp_lifetime", k.CA.OCSPLifetime, 5*time.Second, 24*time.Hour)
 }
 
-// line checks text that stands on one line of a page, message or certificate.
+// line checks text for one line of a page, message or certificate.
 func (k checker) line(key, s string, most int) {
 	switch n := len([]rune(s)); {
 	case n == 0:
 		k.need(key, "", "set a name")
 	case n > most:
 		k.say(key, "is longer than "+strconv.Itoa(most)+" characters", "shorten it")
-	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\ufffd' }):
+	case strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\ufffd'
+	}):
 		k.say(key, "has a line break or an invisible character in it", "type it again, on one line")
 	}
 }
@@ -193,7 +198,7 @@ func (k checker) policy() {
 			key = "ca.validity"
 		}
 		k.say(key, e.Message, e.Hint)
-		switch e.Field { // as if it were mended, to find the next
+		switch e.Field { // as if it were corrected, to find the next
 		case "validity":
 			p.Validity = standard.Validity
 		case "code_lifetime":

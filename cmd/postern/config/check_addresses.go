@@ -105,16 +105,17 @@ func (k checker) address(key, address, example string) *url.URL {
 	return nil
 }
 
-// ownPaths are the first parts of the paths that Postern's sites have themselves.
+// ownPaths are the first parts of the paths that Postern's own sites use.
 func ownPaths() []string {
 	return []string{
-		"api", "assets", "auth", "c", "claim", "healthz", "metrics", "my", "ocsp", "outbox", "pki", "readyz", "renew", "report", "request",
+		"api", "assets", "auth", "c", "claim", "healthz", "metrics", "my", "ocsp", "outbox", "pki", "readyz", "renew",
+		"report", "request",
 	}
 }
 
-// basePath checks the path that a site lives below. A site is served with the
-// path and without it, so that proxies may take it away: it must not begin as one
-// of the site's own paths does.
+// basePath checks the path that a site lives below. A site is served with the path and
+// without it, so that proxies may strip it: it must not begin like one of the site's own
+// paths.
 func (k checker) basePath(key string, u *url.URL) bool {
 	base := strings.TrimSuffix(u.Path, "/")
 	if base == "" {
@@ -123,12 +124,14 @@ func (k checker) basePath(key string, u *url.URL) bool {
 	parts := strings.Split(base, "/")[1:]
 	for _, part := range parts {
 		if part == "" || part == "." || part == ".." || strings.ContainsFunc(part, strangeInPath) {
-			k.say(key, quoted(u.String())+" has a path that cannot be used", "use letters, digits, - and _, for example https://example.com/certs")
+			k.say(key, quoted(u.String())+" has a path that cannot be used",
+				"use letters, digits, - and _, for example https://example.com/certs")
 			return false
 		}
 	}
 	if slices.Contains(ownPaths(), parts[0]) {
-		k.say(key, "begins with /"+parts[0]+", which is one of Postern's own paths", "choose another, for example https://example.com/certs")
+		k.say(key, "begins with /"+parts[0]+", which is one of Postern's own paths",
+			"choose another, for example https://example.com/certs")
 		return false
 	}
 	return true

@@ -32,7 +32,7 @@ func (k checker) auth() {
 	}
 }
 
-// caller checks one proxy; before are those that stand above it.
+// caller checks one proxy; before are those above it in the file.
 func (k checker) caller(prefix string, c Caller, before []Caller) {
 	k.label(prefix+"name", c.Name)
 	switch {
@@ -75,7 +75,7 @@ func (k checker) caller(prefix string, c Caller, before []Caller) {
 	}
 }
 
-// callerHeader checks where the client's certificate stands.
+// callerHeader checks the header with the client's certificate.
 func (k checker) callerHeader(prefix string, c Caller) {
 	formats := make([]string, 0, len(auth.Formats()))
 	for _, f := range auth.Formats() {
@@ -87,15 +87,19 @@ func (k checker) callerHeader(prefix string, c Caller) {
 	}
 	switch name := strings.ToLower(c.Header); {
 	case !regexp.MustCompile(`^[a-z0-9-]{1,64}$`).MatchString(name):
-		k.say(prefix+"header", quoted(c.Header)+" is not a header name", "use letters, digits and hyphens, for example X-SSL-Client-Cert")
-	case slices.Contains([]string{"authorization", "cookie", "host", strings.ToLower(auth.SecretHeader), strings.ToLower(auth.UpstreamHeader)}, name):
+		k.say(prefix+"header", quoted(c.Header)+" is not a header name",
+			"use letters, digits and hyphens, for example X-SSL-Client-Cert")
+	case slices.Contains([]string{
+		"authorization", "cookie", "host", strings.ToLower(auth.SecretHeader), strings.ToLower(auth.UpstreamHeader),
+	}, name):
 		k.say(prefix+"header", quoted(c.Header)+" has another meaning", "use a header that is only for the certificate")
-	case slices.Contains([]string{string(auth.Envoy), string(auth.Traefik), string(auth.RFC9440)}, c.Format) && !strings.EqualFold(name, auth.Format(c.Format).Header()):
+	case slices.Contains([]string{string(auth.Envoy), string(auth.Traefik), string(auth.RFC9440)}, c.Format) &&
+		!strings.EqualFold(name, auth.Format(c.Format).Header()):
 		k.say(prefix+"header", "is not the one that "+c.Format+" sets", "remove it")
 	}
 }
 
-// upstream checks one web service; before are those that stand above it.
+// upstream checks one web service; before are those above it in the file.
 func (k checker) upstream(prefix string, u Upstream, before []Upstream) {
 	k.label(prefix+"name", u.Name)
 	for _, b := range before {
@@ -132,7 +136,7 @@ func (k checker) services(key string, ids []string) {
 	}
 }
 
-// label checks a name that stands in a URL or a log.
+// label checks a name that is used in a URL or a log.
 func (k checker) label(key, name string) {
 	if !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(name) {
 		k.say(key, quoted(name)+" is not a name", "use letters, digits, hyphens, dots and underscores")

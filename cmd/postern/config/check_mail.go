@@ -35,7 +35,7 @@ func (o OAuth2) set() bool {
 	return o.TokenURL != "" || o.ClientID != "" || !o.ClientSecret.Empty() || !o.RefreshToken.Empty()
 }
 
-// xoauth2 wants the mailbox and its access token, or what one is got with.
+// xoauth2 requires the mailbox and its access token, or the means to get one.
 func (k checker) xoauth2(s SMTP) {
 	k.need("mail.smtp.username", s.Username, "set the address of the mailbox that the token is for")
 	o := s.OAuth2

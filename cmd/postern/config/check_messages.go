@@ -51,14 +51,17 @@ func (k checker) sms() {
 }
 
 func (k checker) twilio(t Twilio) {
-	if hint := "copy it from Twilio's console: AC and 32 hexadecimal digits"; k.need("sms.twilio.account_sid", t.AccountSID, hint) && !regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(t.AccountSID) {
+	hint := "copy it from Twilio's console: AC and 32 hexadecimal digits"
+	if k.need("sms.twilio.account_sid", t.AccountSID, hint) &&
+		!regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(t.AccountSID) {
 		k.say("sms.twilio.account_sid", "is not an account SID", hint)
 	}
 	k.twilioCredentials(t)
 	if t.MessagingServiceSID == "" {
 		k.need("sms.twilio.from", t.From, "set the number or name that messages come from, or sms.twilio.messaging_service_sid")
 	} else if !regexp.MustCompile(`^MG[0-9a-f]{32}$`).MatchString(t.MessagingServiceSID) {
-		k.say("sms.twilio.messaging_service_sid", "is not a messaging service SID", "copy it from Twilio's console: MG and 32 hexadecimal digits")
+		k.say("sms.twilio.messaging_service_sid", "is not a messaging service SID",
+			"copy it from Twilio's console: MG and 32 hexadecimal digits")
 	}
 	if t.From != "" && !regexp.MustCompile(`^(\+[1-9][0-9]{4,14}|[0-9]{3,8}|[A-Za-z0-9 ]{1,11})$`).MatchString(t.From) {
 		k.say("sms.twilio.from", quoted(t.From)+" is not a sender",
@@ -69,7 +72,7 @@ func (k checker) twilio(t Twilio) {
 	}
 }
 
-// twilioCredentials wants the account's token or an API key, and not both.
+// twilioCredentials requires the account's token or an API key, not both.
 func (k checker) twilioCredentials(t Twilio) {
 	const hint = "copy it from Twilio's console, under API keys: SK and 32 hexadecimal digits"
 	switch {

@@ -7,7 +7,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// phoneRegion refuses what is no country for policy.phone_region.
+// phoneRegion refuses a value of policy.phone_region that is not a country.
 func (k checker) phoneRegion() {
 	if k.Rules.PhoneRegion == "" {
 		return

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Clock says what the machine's clock is judged by.
+// Clock says how the machine's clock is checked.
 type Clock struct {
 	// Check are time servers (NTP) that are asked when the clock has jumped, host or host:port.
 	Check []string `yaml:"check" example:"[ntp1.example.com, ntp2.example.com, ntp3.example.com]"`
@@ -21,8 +21,10 @@ func (k checker) clock() {
 			host, port = h, p
 		}
 		_, err := net.LookupPort("udp", port)
-		if host == "" || err != nil || strings.ContainsAny(host, "/ \t@?#") || strings.Contains(host, ":") && net.ParseIP(strings.Trim(host, "[]")) == nil {
-			k.say("clock.check", quoted(server)+" is not the address of a time server", "give names or addresses, with a port if it is not 123, for example [ntp1.example.com, 192.0.2.1:1123]")
+		if host == "" || err != nil || strings.ContainsAny(host, "/ \t@?#") ||
+			strings.Contains(host, ":") && net.ParseIP(strings.Trim(host, "[]")) == nil {
+			k.say("clock.check", quoted(server)+" is not the address of a time server",
+				"give names or addresses, with a port if it is not 123, for example [ntp1.example.com, 192.0.2.1:1123]")
 		}
 	}
 	if k.Clock.MaxDowntime < 0 {

@@ -1,11 +1,6 @@
 package config
 
 import (
-	"net"
-	"net/netip"
-	"net/url"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/postern-ca/postern/issuance"
@@ -40,62 +35,8 @@ type Config struct {
 	secretFiles map[string]string
 }
 
-// Public is the listener that contacts reach.
-type Public struct {
-	Listen string   `yaml:"listen"`
-	URL    string   `yaml:"url" example:"https://certs.example.com"`
-	TLS    FrontTLS `yaml:"tls"`
-	// TrustedProxies are those whose X-Forwarded-For is trusted: addresses or networks.
-	TrustedProxies []string `yaml:"trusted_proxies" example:"[10.0.0.7, 10.1.0.0/16]"`
-	// POST requests allowed per address: this many at once, then this many per minute.
-	PostsPerMinute int `yaml:"posts_per_minute"`
-	PostsBurst     int `yaml:"posts_burst"`
-	// HSTS is for how long browsers keep to https, on every listener with TLS of its own.
-	HSTS time.Duration `yaml:"hsts"`
-}
-
-// MaxAge returns what the servers take for HSTS: negative for none.
-func (p Public) MaxAge() time.Duration {
-	if p.HSTS < time.Second {
-		return -1
-	}
-	return p.HSTS
-}
-
-// Front returns what p has in common with other listeners.
-func (p Public) Front() Front { return Front{p.Listen, p.URL, p.TLS} }
-
-// Front is a listener for browsers and programs without a client certificate.
-type Front struct {
-	Listen string   `yaml:"listen"`
-	URL    string   `yaml:"url" example:"https://pki-admin.example.com:9443"`
-	TLS    FrontTLS `yaml:"tls"`
-}
-
-// FrontTLS says where a listener's certificate comes from. Without any of it the
-// listener gets one from Postern's own CA, or speaks plain HTTP if its URL does.
-type FrontTLS struct {
-	Cert  string `yaml:"cert" config:"path" example:"tls/cert.pem"`
-	Key   string `yaml:"key" config:"path" example:"tls/key.pem"`
-	Proxy bool   `yaml:"proxy"` // a proxy in front ends TLS: speak plain HTTP
-}
-
-// Cleartext reports whether the listener speaks plain HTTP: behind a proxy, or
-// where its URL says so, which is allowed on loopback alone.
-func (f Front) Cleartext() bool { return f.TLS.Proxy || schemeOf(f.URL) == "http" }
-
-// Base returns the path that the listener's pages live under, "" for the root of
-// its host.
-func (f Front) Base() string {
-	u, err := url.Parse(f.URL)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimRight(u.Path, "/")
-}
-
-// Plain is the listener for CRLs, OCSP and CA certificates over plain HTTP. Its
-// URL stands in every certificate.
+// Plain is the listener for CRLs, OCSP and CA certificates over plain HTTP. Its URL is
+// in every certificate.
 type Plain struct {
 	Listen string `yaml:"listen"`
 	URL    string `yaml:"url" example:"http://pki.example.com"`
@@ -115,7 +56,7 @@ type MTLSTLS struct {
 	Key  string `yaml:"key" config:"path" example:"tls/key.pem"`
 }
 
-// Storage says what keeps everything.
+// Storage says where everything is stored.
 type Storage struct {
 	Driver string `yaml:"driver"` // bolt
 	// MarkFile records how far the database has come, so that an older copy is recognised.
@@ -127,30 +68,32 @@ type Seal struct {
 	KeyFile string `yaml:"key_file" config:"path" example:"/etc/postern/seal.key"`
 }
 
-// CA is what certificates carry, and how long what the CA signs lasts.
+// CA says what certificates contain, and how long certificates, CRLs and OCSP answers
+// are valid.
 type CA struct {
 	TrustDomain  string          `yaml:"trust_domain" example:"example.com"`
-	Organization string          `yaml:"organization" example:"Example Bank"`               // O of the CAs, when they are made
-	Validity     issuance.Period `yaml:"validity"`                                          // of a client certificate
-	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`                // of the CA's keys
-	BlockedKeys  string          `yaml:"blocked_keys" config:"path" example:"blocked-keys"` // file or directory of lists of keys that are not certified
-	CRLLifetime  time.Duration   `yaml:"crl_lifetime"`
-	CRLReasons   bool            `yaml:"crl_reasons"`
-	CRLShards    int             `yaml:"crl_shards"` // that new certificates name one of; 0: none
-	CRLDelta     bool            `yaml:"crl_delta"`
-	OCSPLifetime time.Duration   `yaml:"ocsp_lifetime"`
-	OCSPPresign  bool            `yaml:"ocsp_presign"` // answers are signed before anybody asks
-	OCSPNonce    bool            `yaml:"ocsp_nonce"`   // of a request is repeated in its answer
+	Organization string          `yaml:"organization" example:"Example Bank"` // O of the CAs, when they are made
+	Validity     issuance.Period `yaml:"validity"`                            // of a client certificate
+	Passphrase   issuance.Secret `yaml:"passphrase" example:"ca.passphrase"`  // of the CA's keys
+	// BlockedKeys is a file or directory of lists of keys that are not certified.
+	BlockedKeys  string        `yaml:"blocked_keys" config:"path" example:"blocked-keys"`
+	CRLLifetime  time.Duration `yaml:"crl_lifetime"`
+	CRLReasons   bool          `yaml:"crl_reasons"`
+	CRLShards    int           `yaml:"crl_shards"` // that new certificates name one of; 0: none
+	CRLDelta     bool          `yaml:"crl_delta"`
+	OCSPLifetime time.Duration `yaml:"ocsp_lifetime"`
+	OCSPPresign  bool          `yaml:"ocsp_presign"` // answers are signed before anybody asks
+	OCSPNonce    bool          `yaml:"ocsp_nonce"`   // of a request is repeated in its answer
 }
 
-// Mail says how mail leaves.
+// Mail says how mail is sent.
 type Mail struct {
 	Provider string `yaml:"provider"` // smtp or outbox
 	From     string `yaml:"from" example:"Postern <certificates@example.com>"`
 	SMTP     SMTP   `yaml:"smtp"`
 }
 
-// SMS says how text messages leave, and to which countries.
+// SMS says how text messages are sent, and to which countries.
 type SMS struct {
 	Provider  string   `yaml:"provider"`                         // twilio, webhook or outbox
 	Countries []string `yaml:"countries" example:"[CH, DE, FR]"` // ISO 3166-1 alpha-2; empty for all
@@ -158,11 +101,12 @@ type SMS struct {
 	Webhook   Webhook  `yaml:"webhook"`
 }
 
-// Twilio is an account there.
+// Twilio is an account at Twilio.
 type Twilio struct {
-	AccountSID          string          `yaml:"account_sid" example:"AC0123456789abcdef0123456789abcdef"`
-	AuthToken           issuance.Secret `yaml:"auth_token" example:"twilio.token"`
-	APIKey              string          `yaml:"api_key" example:"SK0123456789abcdef0123456789abcdef"` // instead of the account's token: SK and 32 hexadecimal digits
+	AccountSID string          `yaml:"account_sid" example:"AC0123456789abcdef0123456789abcdef"`
+	AuthToken  issuance.Secret `yaml:"auth_token" example:"twilio.token"`
+	// APIKey is used instead of the account's token: SK and 32 hexadecimal digits.
+	APIKey              string          `yaml:"api_key" example:"SK0123456789abcdef0123456789abcdef"`
 	APIKeySecret        issuance.Secret `yaml:"api_key_secret" example:"twilio.secret"`
 	From                string          `yaml:"from" example:"\"+41791234567\""`
 	MessagingServiceSID string          `yaml:"messaging_service_sid" example:"MG0123456789abcdef0123456789abcdef"`
@@ -199,7 +143,7 @@ type Rules struct {
 	PhoneRegion string        `yaml:"phone_region" example:"CH"` // ISO 3166-1 alpha-2, of numbers without country code
 }
 
-// Brand is whose name stands on pages and in messages.
+// Brand is the name and look of pages and messages.
 type Brand struct {
 	Name         string `yaml:"name"`
 	Logo         string `yaml:"logo" config:"path" example:"logo.svg"` // SVG or PNG
@@ -214,99 +158,10 @@ type Log struct {
 	Format string `yaml:"format"` // text or json
 }
 
-// Defaults returns the configuration of an empty file.
-func Defaults() *Config {
-	p := issuance.DefaultPolicy()
-	return &Config{
-		Data:    "postern-data",
-		Public:  Public{Listen: ":8443", PostsPerMinute: 30, PostsBurst: 20, HSTS: 365 * 24 * time.Hour},
-		Plain:   Plain{Listen: ":8080"},
-		Admin:   Front{Listen: "127.0.0.1:9443"},
-		MTLS:    MTLS{Listen: ":8444"},
-		Auth:    Auth{Listen: "127.0.0.1:9444"},
-		Storage: Storage{Driver: "bolt"},
-		CA:      CA{Validity: p.Validity, CRLLifetime: 24 * time.Hour, CRLReasons: true, OCSPLifetime: 5 * time.Minute},
-		Mail:    Mail{Provider: "smtp", SMTP: SMTP{Port: 587, TLS: "starttls", Auth: "password"}},
-		SMS:     SMS{Provider: "twilio", Twilio: Twilio{BaseURL: "https://api.twilio.com"}, Webhook: Webhook{Method: "POST"}},
-		Rules: Rules{
-			CodeLifetime: p.CodeLifetime, CodeAttempts: p.CodeAttempts, OrderAttempts: p.OrderAttempts,
-			CodeCooldown: p.CodeCooldown, CodesPerDay: p.CodesPerDay, LinkLifetime: p.LinkLifetime, ClaimWindow: p.ClaimWindow,
-			Reenroll: p.Reenroll, ApprovalLifetime: p.ApprovalLifetime,
-		},
-		Reports: Reports{TimeZone: "UTC", DailyAt: "07:00", MonthlyAt: "1 07:00"},
-		Clock:   Clock{MaxDowntime: 24 * time.Hour},
-		Backup:  Backup{At: "02:30", Keep: 14},
-		Audit:   Audit{CheckpointEvery: 24 * time.Hour, CheckpointRecords: 1000},
-		Brand:   Brand{Name: "Postern"},
-		Log:     Log{Level: "info", Format: "text"},
-	}
-}
-
 // File returns the file that was read, "" if there was none.
 func (c *Config) File() string { return c.file }
 
-// complete fills in what follows from other keys. The addresses of sites lose a
-// slash at the end: paths are put behind them.
-func (c *Config) complete() {
-	for _, site := range []*string{&c.Public.URL, &c.Plain.URL, &c.Admin.URL, &c.MTLS.URL} {
-		*site = strings.TrimRight(*site, "/")
-	}
-	if c.Seal.KeyFile == "" {
-		c.Seal.KeyFile = filepath.Join(c.Data, "seal.key")
-	}
-	if c.Storage.MarkFile == "" {
-		c.Storage.MarkFile = filepath.Join(c.Data, "postern.mark")
-	}
-	if c.CA.Organization == "" {
-		c.CA.Organization = c.Brand.Name
-	}
-	if c.Admin.URL == "" {
-		c.Admin.URL = urlOf("127.0.0.1", c.Admin.Listen)
-	}
-	if u, err := url.Parse(c.Public.URL); c.MTLS.URL == "" && err == nil && u.Hostname() != "" {
-		c.MTLS.URL = urlOf(u.Hostname(), c.MTLS.Listen)
-	}
-	c.Rules.PhoneRegion = strings.ToUpper(c.Rules.PhoneRegion)
-	for i, country := range c.SMS.Countries {
-		c.SMS.Countries[i] = strings.ToUpper(country)
-	}
-	c.Auth.complete()
-	c.Mail.complete(c.Public.URL)
-}
-
-// urlOf returns the https address of a listener; host stands in for one that
-// listens on every address.
-func urlOf(host, listen string) string {
-	on, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return ""
-	}
-	if ip := net.ParseIP(on); on != "" && (ip == nil || !ip.IsUnspecified()) {
-		host = on
-	}
-	return "https://" + net.JoinHostPort(host, port)
-}
-
-// Proxies returns the networks of public.trusted_proxies; Check has seen that they are.
-func (p Public) Proxies() []netip.Prefix {
-	var out []netip.Prefix
-	for _, s := range p.TrustedProxies {
-		if n, err := parseNetwork(s); err == nil {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// parseNetwork reads an address, or a network as in 10.0.0.0/8.
-func parseNetwork(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return a.Prefix(a.BitLen())
-	}
-	return netip.ParsePrefix(s)
-}
-
-// Policy returns the numbers that the registrar goes by.
+// Policy returns the registrar's policy.
 func (c *Config) Policy() issuance.Policy {
 	p, r := issuance.DefaultPolicy(), c.Rules
 	p.Validity = c.CA.Validity

@@ -2,8 +2,8 @@ package config
 
 import "regexp"
 
-// unexpanded reports whether s has a variable in it that another program would
-// have replaced, as in ${TOKEN}; whole: whether it is one and nothing else.
+// unexpanded reports whether s contains a variable that another program should have
+// replaced, such as ${TOKEN}; whole reports whether it is nothing else.
 func unexpanded(s string, whole bool) bool {
 	pattern := `\$\{[A-Za-z_][A-Za-z0-9_]*(:?[-=?+][^}]*)?\}`
 	if whole {

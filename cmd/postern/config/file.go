@@ -16,8 +16,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// readFile sets what the YAML in text says. It walks the document itself instead
-// of decoding it, so that each key keeps its line and one mistake hides no other.
+// readFile sets what the YAML in text says. It walks the document itself instead of
+// decoding it, so that each key keeps its line and one mistake does not hide another.
 func (c *Config) readFile(text []byte, p *problems) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, more yaml.Node

@@ -198,7 +198,9 @@ func addHeader(headers map[string]issuance.Secret, name, value string) error {
 	if _, twice := headers[canonical]; twice {
 		return wrong("header "+quoted(name)+" appears twice", "keep one of them")
 	}
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r) }) {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+	}) {
 		return wrong(quoted(name)+" is not a header name", "use letters, digits and hyphens, for example X-Api-Key")
 	}
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// DefaultFile is read, if it is there, when no file is named.
+// DefaultFile is read, if it exists, when no file is named.
 const DefaultFile = "postern.yaml"
 
 // Options says where a configuration comes from.
@@ -31,8 +31,8 @@ type Flag struct {
 	Value string
 }
 
-// Load reads a configuration, fills in what follows from other keys, and checks
-// it, files included. An [*Error] has all that is wrong with it at once.
+// Load reads a configuration, fills in what follows from other keys, and checks it,
+// files included. An [*Error] lists everything that is wrong with it.
 func Load(o Options) (*Config, error) {
 	c, p, err := read(o)
 	if err != nil || p.broken {
@@ -87,8 +87,8 @@ func nothing(path string) error {
 	}}}
 }
 
-// Check completes c and returns an [*Error] with all that is wrong with it; it
-// looks at no files.
+// Check completes c and returns an [*Error] with everything that is wrong with it,
+// without looking at files.
 func (c *Config) Check() error {
 	p := new(problems)
 	c.complete()
@@ -139,7 +139,7 @@ func environment(environ []string) map[string]string {
 	return env
 }
 
-// readEnvironment sets what env has, and reports what no key is called.
+// readEnvironment sets the keys in env, and reports variables that match no key.
 func (c *Config) readEnvironment(env map[string]string, p *problems) {
 	var known []string
 	for _, l := range c.leaves() {
@@ -214,9 +214,9 @@ func readSecret(path string) (string, error) {
 	return s, nil
 }
 
-// private returns an error unless path is a file with none of the permissions in
-// others. Files under /run/secrets are let through: container engines mount
-// them there readable for all, and for that container alone.
+// private returns an error unless path is a file with none of the permissions in others.
+// Files under /run/secrets are accepted: container engines mount them there readable for
+// all, but only in that container.
 func private(path string, others fs.FileMode) error {
 	info, err := os.Stat(path)
 	switch {

@@ -7,7 +7,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// SMTP is a mail server that takes mail for others.
+// SMTP is a mail server that relays mail.
 type SMTP struct {
 	Host     string          `yaml:"host" example:"smtp.example.com"`
 	Port     int             `yaml:"port"`
@@ -37,8 +37,8 @@ func (m *Mail) complete(public string) {
 	}
 }
 
-// Secret returns the secret at key, as in mail.smtp.password, as its file has it
-// now, if it came from one.
+// Secret returns the secret at key, for example mail.smtp.password, read again from its
+// file if it came from one.
 func (c *Config) Secret(key string) (issuance.Secret, error) {
 	if path := c.secretFiles[key]; path != "" {
 		text, err := readSecret(path)

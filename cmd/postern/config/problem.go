@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong: where, with which key, and what to do.
+// Problem is one mistake: where it is, in which key, and what to do.
 type Problem struct {
 	Where   string // "postern.yaml:12", a variable, a flag; "" if the key is not set
 	Key     string // as in sms.twilio.auth_token

@@ -6,17 +6,17 @@ import (
 	"github.com/postern-ca/postern/issuance/report"
 )
 
-// Reports says when staff get reports, and who is told what needs a person.
+// Reports says when staff get reports, and who is told when action is needed.
 type Reports struct {
 	TimeZone  string   `yaml:"time_zone"`  // of the IANA database; empty: UTC
 	DailyAt   string   `yaml:"daily_at"`   // as in 07:00, or off
 	MonthlyAt string   `yaml:"monthly_at"` // as in 1 07:00: day of the month, then time; or off
 	To        []string `yaml:"to" example:"[pki@example.com]"`
-	// Mobile are the numbers that are told when mail does not get out.
+	// Mobile are the numbers that are told when mail cannot be sent.
 	Mobile []string `yaml:"mobile" example:"[\"+12025550142\"]"`
 }
 
-// Schedule returns when reports are sent; [Load] has seen that it can be read.
+// Schedule returns when reports are sent; [Load] has checked that it can be parsed.
 func (r Reports) Schedule() (s report.Schedule, err error) {
 	s.To = r.To
 	if s.Zone, err = report.ParseZone(r.TimeZone); err != nil {

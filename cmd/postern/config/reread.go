@@ -9,8 +9,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Reread returns c with every secret that came from a file as that file has it
-// now, or an [*Error] with what is wrong. c stays as it is.
+// Reread returns c with every secret that came from a file read again, or an [*Error]. c
+// is not changed.
 func (c *Config) Reread() (*Config, error) {
 	next := *c
 	next.origins, next.secretFiles = maps.Clone(c.origins), maps.Clone(c.secretFiles)
@@ -50,8 +50,8 @@ func (c *Config) With(next *Config, keys []string) *Config {
 	return &merged
 }
 
-// Locate returns err with the place where its key was set, if it is an error
-// about one: what the parts of the server say of their settings names the key.
+// Locate returns err with the place where its key was set, if it is about one: the
+// errors of the server's parts name the key of a wrong setting.
 func (c *Config) Locate(err error) error {
 	e, ok := err.(*issuance.Error) //nolint:errorlint // one that is wrapped says what was being done, too
 	if !ok || !slices.ContainsFunc(c.everyLeaf(), func(l leaf) bool { return l.key == e.Field }) {

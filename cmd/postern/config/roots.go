@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Roots returns the certificates in the PEM file at path: the only CAs that a
-// connection may rest on. It returns nil, for those of the system, if path is "".
-// Its error says what is wrong with the file and what to do.
+// Roots returns the certificates in the PEM file at path: the only CAs that a connection
+// accepts. It returns nil, for those of the system, if path is "". Its error says what
+// is wrong with the file and what to do.
 func Roots(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil

@@ -12,8 +12,8 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Effective returns the whole configuration as YAML: every key, secrets as
-// [redacted], and behind each key that is not at its default where it was set.
+// Effective returns the whole configuration as YAML: every key, secrets as [redacted],
+// and after each key that is not at its default, where it was set.
 func (c *Config) Effective() []byte {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
@@ -109,7 +109,7 @@ func sortedNames(m map[string]issuance.Secret) (names []string) {
 	return names
 }
 
-// Format prints c as Effective does, so that no log or error has a secret of it.
+// Format prints c as Effective does, so that no log or error contains its secrets.
 func (c *Config) Format(f fmt.State, _ rune) {
 	fmt.Fprint(f, strings.TrimSpace(string(c.Effective())))
 }

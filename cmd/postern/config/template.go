@@ -14,9 +14,9 @@ import (
 //go:embed postern.yaml.tmpl
 var templateText string
 
-// Template returns a commented postern.yaml with every key there is. A key that
-// c has at its default stands there as a comment. Secrets are never written: the
-// caller names the file of the CA's passphrase.
+// Template returns a commented postern.yaml with every key. A key that has its default
+// in c is commented out. Secrets are never written: the caller names the file of the
+// CA's passphrase.
 func Template(c *Config, passphraseFile string) ([]byte, error) {
 	own, standard := c.leaves(), Defaults().leaves()
 	line := func(key string) (string, error) {

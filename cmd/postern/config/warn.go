@@ -10,7 +10,7 @@ import (
 	"github.com/postern-ca/postern/issuance"
 )
 
-// Warnings returns what is allowed and seldom meant, or unsafe.
+// Warnings returns settings that are allowed but unsafe or rarely intended.
 func (c *Config) Warnings() []Problem {
 	p := new(problems)
 	k := checker{c, p}
@@ -37,8 +37,8 @@ func (k checker) warnPublic() {
 	}
 }
 
-// mostTrusted are the shortest prefixes that a network of proxies has: a half of the
-// Internet is as good as all of it.
+// mostTrusted are the shortest prefixes that a network of proxies can have: half of the
+// Internet is as bad as all of it.
 const (
 	mostTrusted4 = 8 // as the private 10.0.0.0/8
 	mostTrusted6 = 7 // as the private fc00::/7
@@ -76,14 +76,15 @@ func (k checker) warnMail() {
 	}
 }
 
-// warnKeys names what lies on this machine for others, or beside what opens it.
+// warnKeys warns about secrets that others can read, and keys next to what unlocks them.
 func (k checker) warnKeys() {
 	root := filepath.Join(k.Data, "ca", "root.key")
 	if _, err := os.Stat(root); err == nil && !k.CA.Passphrase.Empty() {
 		k.say("ca.passphrase", "opens the root's key, which lies beside it: "+root,
 			"move root.key to where no network reaches; it is needed only twice a year")
 	}
-	k.warnReadable("data", filepath.Join(k.Data, "*.passphrase"), filepath.Join(k.Data, "*.token"), filepath.Join(k.Data, "ca", "*.key"), filepath.Join(k.Data, "*.db"))
+	k.warnReadable("data", filepath.Join(k.Data, "*.passphrase"), filepath.Join(k.Data, "*.token"),
+		filepath.Join(k.Data, "ca", "*.key"), filepath.Join(k.Data, "*.db"))
 	if k.file == "" {
 		return
 	}

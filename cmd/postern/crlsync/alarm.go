@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// State is how the file stands.
+// State is the state of the file.
 type State string
 
 // The states, the worst last.
@@ -45,7 +45,7 @@ type alert struct {
 	Error       string     `json:"error,omitempty"`
 }
 
-// state returns how the file stands, and how long it is good yet: 0 or less if it
+// state returns the state of the file, and how long it is still valid: 0 or less if it
 // is not.
 func (s *Sync) state() (State, time.Duration) {
 	s.mu.Lock()
@@ -65,8 +65,8 @@ func (s *Sync) state() (State, time.Duration) {
 	return Fresh, left
 }
 
-// alarms tells of each change of the state. It looks by itself, since a file
-// lapses while nothing happens.
+// alarms reports each change of the state. It checks by itself, because a file lapses
+// while nothing happens.
 func (s *Sync) alarms(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {
 		pause := watchEvery
@@ -80,9 +80,9 @@ func (s *Sync) alarms(ctx context.Context) {
 	}
 }
 
-// announce logs a state that is new, and posts one that the webhook was not told
-// of. Which that was is remembered beside the file, so that neither a restart nor
-// a timer makes one alarm many.
+// announce logs a new state, and posts one that the webhook was not told about. The last
+// one posted is stored beside the file, so that neither a restart nor a timer repeats an
+// alarm.
 func (s *Sync) announce(ctx context.Context) error {
 	s.mu.Lock()
 	settled, failure := s.settled, s.lastFailure
@@ -99,7 +99,8 @@ func (s *Sync) announce(ctx context.Context) error {
 		if state == Fresh {
 			log = s.Log.Info
 		}
-		log("state of the file", "file", s.place.path, "state", string(state), "before", string(s.logged), "lapses_in", left.Round(time.Second))
+		log("state of the file", "file", s.place.path, "state", string(state), "before", string(s.logged),
+			"lapses_in", left.Round(time.Second))
 		s.logged = state
 	}
 	if s.Alert.Empty() {
@@ -140,7 +141,7 @@ func (s *Sync) alert(state State, failure error) alert {
 	return a
 }
 
-// post sends a to the webhook. Its address may be a secret, and is in no error.
+// post sends a to the webhook. Its address may be a secret, so errors do not contain it.
 func (s *Sync) post(ctx context.Context, a alert) error {
 	body, err := json.Marshal(a)
 	if err != nil {

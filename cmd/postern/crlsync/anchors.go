@@ -8,8 +8,8 @@ import (
 	"github.com/postern-ca/postern/ca/crlfile"
 )
 
-// verify verifies a bundle. One with a CA that is not known yet has the chain
-// fetched again: Postern may have got a new issuing CA.
+// verify verifies a bundle. If it has a CA that is not known yet, the chain is fetched
+// again: Postern may have a new issuing CA.
 func (s *Sync) verify(ctx context.Context, text []byte) (*crlfile.Bundle, crlfile.Check, error) {
 	for again := false; ; again = true {
 		anchors, pinned, err := s.anchors(ctx, again)

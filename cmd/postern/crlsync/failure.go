@@ -7,8 +7,8 @@ import (
 	"github.com/postern-ca/postern/ca/crlfile"
 )
 
-// The reasons of failures beside the codes of package crlfile: a label of the
-// metrics, and what the log and the webhook say.
+// The reasons of failures in addition to the codes of package crlfile: a label of the
+// metrics, also used in the log and by the webhook.
 const (
 	reasonUnreachable = "unreachable" // nobody answers, or the answer breaks off
 	reasonSlow        = "slow"        // the answer did not come in time

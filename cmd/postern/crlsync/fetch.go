@@ -27,8 +27,8 @@ type answer struct {
 // longestTag is how long an entity tag may be, in bytes.
 const longestTag = 256
 
-// ask asks for another bundle than the file has. A wait that was cut off on the
-// way is no failure: the server is asked again at once, without a wait.
+// ask asks for a bundle other than the one in the file. A wait that was cut off on the
+// way is not a failure: the server is asked again at once, without a wait.
 func (s *Sync) ask(ctx context.Context) (answer, error) {
 	wait := time.Duration(0)
 	if s.etag != "" {
@@ -53,8 +53,8 @@ func (s *Sync) ask(ctx context.Context) (answer, error) {
 	return a, nil
 }
 
-// get asks for address. With etag, it asks for another than that, and with wait, to
-// wait until there is one.
+// get requests address. With etag, it asks for a different version, and with wait, the
+// server waits until there is one.
 func (s *Sync) get(ctx context.Context, address, etag string, wait time.Duration) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+s.Timeout)
 	defer cancel()
@@ -105,7 +105,7 @@ func (s *Sync) tooLarge(u *url.URL) error {
 	return failf(reasonTooLarge, "%s sends more than %d bytes", u.Host, s.MaxSize)
 }
 
-// broken says why there is no whole answer.
+// broken says why the answer is not complete.
 func (s *Sync) broken(u *url.URL, err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err

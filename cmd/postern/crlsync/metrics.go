@@ -8,7 +8,7 @@ import (
 	"github.com/postern-ca/postern/ca/crlfile"
 )
 
-// Metrics are what Prometheus may ask for. A nil one counts nothing.
+// Metrics are the metrics for Prometheus. A nil Metrics counts nothing.
 type Metrics struct {
 	registry prometheus.Registerer
 	numbers  *prometheus.GaugeVec
@@ -21,10 +21,18 @@ type Metrics struct {
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		registry: registry,
-		numbers:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "postern_crl_sync_crl_number", Help: "CRL number in the file, by CA."}, []string{"issuer"}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postern_crl_sync_failures_total", Help: "What failed, by reason."}, []string{"reason"}),
-		reloads:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postern_crl_sync_reloads_total", Help: "Reload commands that were run, by result."}, []string{"result"}),
-		writes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "postern_crl_sync_writes_total", Help: "How often the file was replaced."}),
+		numbers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "postern_crl_sync_crl_number", Help: "CRL number in the file, by CA.",
+		}, []string{"issuer"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "postern_crl_sync_failures_total", Help: "What failed, by reason.",
+		}, []string{"reason"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "postern_crl_sync_reloads_total", Help: "Reload commands that were run, by result.",
+		}, []string{"result"}),
+		writes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "postern_crl_sync_writes_total", Help: "How often the file was replaced.",
+		}),
 	}
 	for _, result := range []string{resultDone, resultFailed} {
 		m.reloads.WithLabelValues(result) // there from the start, at 0
@@ -42,7 +50,7 @@ const (
 	resultFailed = "failed"
 )
 
-// follow adds what is computed when it is asked for.
+// follow adds the metrics that are computed on request.
 func (m *Metrics) follow(s *Sync) error {
 	if m == nil {
 		return nil
@@ -56,14 +64,17 @@ func (m *Metrics) follow(s *Sync) error {
 			_, left := s.state()
 			return left.Seconds()
 		}},
-		{"postern_crl_sync_last_success_timestamp_seconds", "When the file was last known to be what Postern has; 0: not yet.", func() float64 {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if s.lastSuccess.IsZero() {
-				return 0
-			}
-			return float64(s.lastSuccess.UnixNano()) / float64(time.Second)
-		}},
+		{
+			"postern_crl_sync_last_success_timestamp_seconds", "When the file was last known to be what Postern has; 0: not yet.",
+			func() float64 {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if s.lastSuccess.IsZero() {
+					return 0
+				}
+				return float64(s.lastSuccess.UnixNano()) / float64(time.Second)
+			},
+		},
 		{"postern_crl_sync_reload_owed", "1 while a reload for the file is outstanding, else 0.", func() float64 {
 			if _, owed, err := s.place.owes(); err != nil || owed {
 				return 1

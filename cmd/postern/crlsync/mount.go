@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// mountsEvery is how often it is looked for servers that see an old file.
+// mountsEvery is how often crl-sync looks for servers that see an old file.
 const mountsEvery = time.Minute
 
 // mount is a line of /proc/PID/mountinfo (proc_pid_mountinfo(5)): what is mounted,
@@ -79,8 +79,8 @@ func (p place) origin() (device, path string) {
 	return device, path
 }
 
-// outdated looks for those who have mounted the file alone and see one that was
-// replaced: they will never see another. Only processes that we may look at count.
+// outdated looks for processes that have mounted only the file and see one that was
+// replaced: they will never see another. It sees only processes that it may inspect.
 func (p place) outdated() error {
 	device, path := p.origin()
 	if device == "" {

@@ -21,9 +21,8 @@ const (
 	DefaultMaxSize        = 128 << 20 // over two million revocations
 )
 
-// Options say what is followed, and what is done with it. URL, CA, Out, Client,
-// Now and Log are needed. Of the durations and sizes, 0 is the default for those
-// that cannot be 0.
+// Options say which bundle is followed, and what is done with it. URL, CA, Out, Client,
+// Now and Log are needed. For durations and sizes that cannot be 0, 0 means the default.
 type Options struct {
 	URL      string // of the bundle
 	ChainURL string // of the issuing CAs' certificates; "": chain.pem beside URL
@@ -35,7 +34,7 @@ type Options struct {
 	CommandTimeout time.Duration // of each of the two
 	MinReload      time.Duration // from one reload to the next; 0: none
 
-	WarnBefore time.Duration // how long before the file lapses it is time to shout; 0: when it has
+	WarnBefore time.Duration // how long before the file lapses to warn; 0: when it has
 	Interval   time.Duration // between two questions to a server that does not wait
 	Wait       time.Duration // how long the server is asked to wait for a change, at most
 	Timeout    time.Duration // for an answer, beyond Wait
@@ -64,13 +63,16 @@ func (o *Options) check() error {
 			o.ChainURL = u.ResolveReference(&url.URL{Path: "chain.pem"}).String()
 		}
 	}
-	for _, a := range []struct{ field, address string }{{"url", o.URL}, {"chain_url", o.ChainURL}, {"alert", string(o.Alert.Reveal())}} {
+	for _, a := range []struct{ field, address string }{
+		{"url", o.URL}, {"chain_url", o.ChainURL}, {"alert", string(o.Alert.Reveal())},
+	} {
 		if a.field == "alert" && o.Alert.Empty() {
 			continue
 		}
 		u, err := url.Parse(a.address)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || a.field != "alert" && u.User != nil {
-			return issuance.Invalidf(a.field, "is not an address", "write it like http://pki.example.com/pki/crl-bundle.pem, without a password")
+			return issuance.Invalidf(a.field, "is not an address",
+				"write it like http://pki.example.com/pki/crl-bundle.pem, without a password")
 		}
 	}
 	for _, d := range []struct {

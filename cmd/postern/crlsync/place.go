@@ -23,10 +23,10 @@ const (
 	lockLongest = 30 * time.Second
 )
 
-// place is the file that is kept, and what lies beside it: names with a dot in
-// front, which servers that read a whole directory leave alone. Every file is opened
-// in a directory that was checked: as root, we must not write where a link of
-// somebody else leads.
+// place is the file that is kept, and its companions: their names begin with a dot, so
+// that servers that read a whole directory ignore them. Every file is opened in a
+// directory that was checked: as root, the program must not write where somebody else's
+// link leads.
 type place struct {
 	path    string
 	dir     string
@@ -61,7 +61,7 @@ func newPlace(out string) (place, error) {
 	return p, p.in(func(*os.Root) error { return nil })
 }
 
-// badPlace keeps an error that is worded for people as it is.
+// badPlace returns an error that is already worded for people unchanged.
 func badPlace(doing string, err error) error {
 	if _, worded := errors.AsType[*issuance.Error](err); worded {
 		return &failure{reasonDisk, err}
@@ -69,8 +69,8 @@ func badPlace(doing string, err error) error {
 	return failf(reasonDisk, "%s: %w", doing, err)
 }
 
-// in runs f with the directory, which is looked at anew each time: somebody may have
-// replaced it, or given it away.
+// in runs f with the directory, which is checked each time: somebody may have replaced
+// it, or changed its owner.
 func (p place) in(f func(*os.Root) error) (err error) {
 	dir, err := safedir.Open(p.dir)
 	if err != nil {
@@ -107,8 +107,8 @@ func (p place) locked(ctx context.Context, f func() error) (err error) {
 	}
 }
 
-// openLock opens a file that nobody else can open: whoever can read a file can
-// lock it, and the CRLs would lapse meanwhile.
+// openLock opens a file that nobody else can open: anybody who can read a file can lock
+// it, and the CRLs would lapse meanwhile.
 func openLock(dir *os.Root, name string) (*os.File, error) {
 	file, err := safedir.File(dir, name, os.O_RDONLY, 0o600)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 // outputKept is how much of the end of a command's output is shown.
 const outputKept = 2 << 10
 
-// reloads runs the reload command whenever one is owed: after a change, after one
-// that failed, and after a start if the process before was killed in between.
+// reloads runs the reload command whenever a reload is owed: after a change, after a
+// failed reload, and after a start if the previous process was killed before its reload.
 func (s *Sync) reloads(ctx context.Context) {
 	if s.Reload == "" {
 		return
@@ -61,9 +61,9 @@ func (s *Sync) reloadIfOwed(ctx context.Context) error {
 	return s.reload(ctx)
 }
 
-// reload runs the commands for the file as it is now, and forgets that they are
-// owed unless the file has changed since. Without a file nothing can be loaded:
-// who was killed before the first one came leaves a reload owed.
+// reload runs the commands for the file as it is now, and forgets that they are owed
+// unless the file has changed since. Without a file nothing can be loaded: a process
+// that was killed before the first one arrived leaves a reload owed.
 func (s *Sync) reload(ctx context.Context) error {
 	var loaded string
 	// The digest may be of a file that never came: a kill before the rename.
@@ -151,7 +151,8 @@ func (s *Sync) reloaded(err error) {
 	}
 	s.reloadFails = err
 	s.Metrics.failed(reasonOf(err))
-	s.Log.Error("the server was not told about the new file; will try again", "file", s.place.path, "reason", reasonOf(err), "error", err)
+	s.Log.Error("the server was not told about the new file; will try again", "file", s.place.path,
+		"reason", reasonOf(err), "error", err)
 }
 
 // tail keeps the end of what is written.

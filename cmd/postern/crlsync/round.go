@@ -10,8 +10,8 @@ import (
 	"github.com/postern-ca/postern/ca/crlfile"
 )
 
-// round asks once, and keeps what comes if it is newer. It returns how long to
-// wait at least before the next question: not at all where the server waits.
+// round asks once, and keeps the answer if it is newer. It returns the minimum pause
+// before the next request: none if the server waits.
 func (s *Sync) round(ctx context.Context) (time.Duration, error) {
 	s.lives()
 	if err := s.look(); err != nil {
@@ -48,7 +48,7 @@ func (s *Sync) round(ctx context.Context) (time.Duration, error) {
 	return pause, nil
 }
 
-// put makes text the file's content if it is another and none of its CRLs older.
+// put makes text the file's content if it differs and none of its CRLs is older.
 func (s *Sync) put(ctx context.Context, text []byte, bundle *crlfile.Bundle, check crlfile.Check) (changed bool, err error) {
 	err = s.place.locked(ctx, func() error {
 		old, err := s.place.read(s.MaxSize)
@@ -84,8 +84,8 @@ func numbers(b *crlfile.Bundle) (list []string) {
 	return list
 }
 
-// look reads what the file has. If somebody else changed it, or took it away, the
-// bundle must be fetched as if it had never been here.
+// look reads what the file has. If somebody else changed or removed it, the bundle must
+// be fetched as if it had never been there.
 func (s *Sync) look() error {
 	text, err := s.place.read(s.MaxSize)
 	if err != nil || digest(text) == s.sum {

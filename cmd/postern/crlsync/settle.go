@@ -9,15 +9,15 @@ func (s *Sync) start() {
 	}
 }
 
-// lives shows that following goes on.
+// lives records that the following goroutine is alive.
 func (s *Sync) lives() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.beat = time.Now()
 }
 
-// settle remembers how a round ended, and logs a failure: a new one at once, one
-// that lasts from time to time.
+// settle remembers how a round ended, and logs a failure: a new one at once, a lasting
+// one from time to time.
 func (s *Sync) settle(err error) {
 	state, left := s.state()
 	s.mu.Lock()

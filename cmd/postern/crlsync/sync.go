@@ -18,8 +18,8 @@ const (
 	logAgain      = time.Minute      // while a failure lasts
 )
 
-// Sync follows one address and keeps one file. [New] makes it; then either Run or
-// Once is called, once.
+// Sync follows one address and keeps one file. Create it with [New], then call either
+// Run or Once, once.
 type Sync struct {
 	Options
 	place place
@@ -49,7 +49,7 @@ type Sync struct {
 	beat         time.Time // when the following goroutine last showed that it lives
 }
 
-// New checks o and looks for the place of the file.
+// New checks o and the directory of the file.
 func New(o Options) (*Sync, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -68,8 +68,8 @@ func New(o Options) (*Sync, error) {
 	return s, nil
 }
 
-// Run follows until ctx ends, and then lets a reload that runs come to its end.
-// Nothing that happens on the way is an error: it is logged, counted and tried again.
+// Run follows until ctx ends, and then lets a running reload finish. Failures are not
+// returned: they are logged, counted and tried again.
 func (s *Sync) Run(ctx context.Context) error {
 	s.start()
 	var all sync.WaitGroup
@@ -94,8 +94,8 @@ func (s *Sync) Run(ctx context.Context) error {
 	return nil
 }
 
-// Once fetches once, runs the reload command if one is owed, tells of a changed
-// state, and returns an [*issuance.Error] unless the file is fresh.
+// Once fetches once, runs the reload command if one is owed, reports a changed state,
+// and returns an [*issuance.Error] unless the file is fresh.
 func (s *Sync) Once(ctx context.Context) error {
 	s.start()
 	_, err := s.round(ctx)
@@ -122,8 +122,8 @@ func (s *Sync) Once(ctx context.Context) error {
 	return nil
 }
 
-// unwell returns an error for people: what is wrong, what to do, and how long the
-// file is good yet.
+// unwell returns an error for people: what is wrong, what to do, and how long the file
+// is still valid.
 func (s *Sync) unwell(message string, cause error) error {
 	_, left := s.state()
 	next := "the file expires in " + left.Round(time.Second).String()
@@ -136,8 +136,8 @@ func (s *Sync) unwell(message string, cause error) error {
 	return &issuance.Error{Kind: issuance.Unavailable, Message: s.place.path + " " + message, Hint: next}
 }
 
-// backoff returns the pause after so many failures in a row: longer each time, by
-// chance, so that many machines do not come back in one moment.
+// backoff returns the pause after so many failures in a row: longer each time and partly
+// random, so that many machines do not come back at the same moment.
 func backoff(failures int, last time.Duration) time.Duration {
 	d := min(backoffFirst<<min(failures-1, 16), last)
 	return d/2 + rand.N(d/2)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// watch tells systemd that there is a file to start servers with, how it stands,
-// and, as long as rounds go on, that we live.
+// watch tells systemd that there is a file to start servers with, its state, and, as
+// long as rounds continue, that the process is alive.
 func (s *Sync) watch(ctx context.Context) {
 	defer s.Notify("STOPPING=1")
 	for ready, told := false, ""; ; {
@@ -29,15 +29,15 @@ func (s *Sync) watch(ctx context.Context) {
 	}
 }
 
-// silence is for how long the following goroutine has shown nothing.
+// silence is how long the following goroutine has shown no activity.
 func (s *Sync) silence() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Since(s.beat)
 }
 
-// longest is the longest that it shows nothing: while it waits for an answer,
-// is asked again, fetches the chain twice, waits for the lock, or pauses.
+// longest is the longest normal silence: while it waits for an answer, is asked again,
+// fetches the chain twice, waits for the lock, or pauses.
 func (s *Sync) longest() time.Duration {
 	return s.Wait + 4*s.Timeout + lockLongest + max(s.Interval, time.Minute) + backoffLast
 }
@@ -48,7 +48,8 @@ func (s *Sync) status(state State) string {
 	defer s.mu.Unlock()
 	status := string(state) + ": there is no file"
 	if s.onDisk != nil {
-		status = string(state) + ", lapses " + s.onDisk.Lapses().UTC().Format(time.RFC3339) + ": " + strings.Join(numbers(s.onDisk), "; ")
+		status = string(state) + ", lapses " + s.onDisk.Lapses().UTC().Format(time.RFC3339) + ": " +
+			strings.Join(numbers(s.onDisk), "; ")
 	}
 	if s.lastFailure != nil {
 		status += "; not refreshed: " + reasonOf(s.lastFailure)

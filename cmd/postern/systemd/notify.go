@@ -1,5 +1,5 @@
-// Package systemd tells the service manager what state a service is in. It does
-// nothing where there is none, and reads no environment by itself.
+// Package systemd tells the service manager what state a service is in. Without a
+// service manager it does nothing, and it does not read the environment itself.
 package systemd
 
 import (

@@ -7,8 +7,8 @@ import (
 )
 
 // Reloading is the state of a service that begins to reload, as Type=notify-reload
-// wants it: with the time of the monotonic clock, by which systemd tells this
-// reload from one before. READY=1 ends it.
+// requires: with the time of the monotonic clock, by which systemd distinguishes this
+// reload from earlier ones. READY=1 ends it.
 func Reloading() string {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
