@@ -358,6 +358,28 @@ func TestCheckTellsWhy(t *testing.T) {
 	}
 }
 
+// TestADoubtedClockLetsNobodyInWhomItRefuses: nobody knows which of two times is right,
+// so a certificate must be valid by both. A clock that nobody doubts is not asked.
+func TestADoubtedClockLetsNobodyInWhomItRefuses(t *testing.T) {
+	g := newAuthorityGate(t)
+	cert := g.client(t).Leaf
+	for _, tt := range []struct {
+		wall    time.Time
+		doubted bool
+		want    issuance.Code
+	}{
+		{cert.NotAfter.Add(time.Hour), true, issuance.CodeClock},
+		{cert.NotBefore.Add(-time.Hour), true, issuance.CodeClock},
+		{g.now.Add(6 * time.Hour), true, ""},
+		{cert.NotAfter.Add(time.Hour), false, ""},
+	} {
+		g.clients.Wall = func() (time.Time, bool) { return tt.wall, tt.doubted }
+		if _, err := g.clients.Check(t.Context(), cert); issuance.CodeOf(err) != tt.want || (err == nil) != (tt.want == "") {
+			t.Errorf("by the house's clock it is %v, by the machine's %v, in doubt %v: got %v, want code %q", g.now, tt.wall, tt.doubted, err, tt.want)
+		}
+	}
+}
+
 func TestCheckFailsClosed(t *testing.T) {
 	g := newAuthorityGate(t)
 	cert := g.client(t).Leaf

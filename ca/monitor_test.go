@@ -91,8 +91,10 @@ func TestMonitorFindsAndMendsWhatDiffers(t *testing.T) {
 				t.Fatal(err)
 			}
 			found, err := m.compare(t.Context())
-			if slices.Sort(found); err != nil || !slices.ContainsFunc(found, func(f string) bool { return f == test.want[0] }) {
-				t.Errorf("found %q, %v, want %q", found, err, test.want)
+			for _, want := range test.want {
+				if err != nil || !slices.Contains(found, want) {
+					t.Errorf("found %q, %v, want %q", found, err, want)
+				}
 			}
 			m.Hurry()
 			if err := m.Look(t.Context()); err != nil {
@@ -138,6 +140,28 @@ func TestMonitorStaysUnhealthyWhileAViewDiffers(t *testing.T) {
 	m.Hurry()
 	if err := errors.Join(m.Look(t.Context()), m.Healthy()); err != nil {
 		t.Errorf("when the listener refuses it: %v", err)
+	}
+}
+
+// While the views cannot be made anew, the monitor stays unhealthy.
+func TestMonitorStaysUnhealthyWhileNothingIsSigned(t *testing.T) {
+	m, p, _, told := monitored(t)
+	p.lists["issuing-1"].full.remove(crlSerial(t, eleven))
+	if err := p.publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range p.Issuers {
+		p.Issuers[i].Signer = brokenSigner{p.Issuers[i].Signer}
+	}
+	m.Hurry()
+	if err := m.Look(t.Context()); err == nil {
+		t.Error("nothing could be signed, and Look says nothing of it")
+	}
+	if err := m.Healthy(); err == nil || !strings.Contains(err.Error(), "lacks "+eleven) {
+		t.Errorf("Healthy: %v, want what the CRL lacks", err)
+	}
+	if len(*told) != 1 || !strings.Contains((*told)[0], "could not be made anew") {
+		t.Errorf("told %q", *told)
 	}
 }
 

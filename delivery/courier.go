@@ -41,6 +41,7 @@ type Courier struct {
 
 	mu        sync.Mutex
 	sender    Sender
+	senders   int // how often sender was replaced
 	status    Status
 	followers map[chan struct{}]issuance.NoticeID // told once the notice was tried
 }
@@ -187,27 +188,30 @@ func (c *Courier) sleep(ctx context.Context, d time.Duration, wake <-chan struct
 
 // deliver sends one notice and settles it.
 func (c *Courier) deliver(ctx context.Context, d issuance.Dispatch) {
-	out := c.send(ctx, d)
+	sender, number := c.via()
+	out := c.send(ctx, sender, d)
 	c.record(d, out)
 	if err := c.settle(ctx, d.Notice.ID, out); err != nil {
 		// Its lease runs out, and it is sent again: the same message.
 		c.Log.Error("settling a notice", "message", string(d.Notice.ID), "order", string(d.Order.ID), "error", err)
 	}
-	c.tell(d.Notice.ID, out.Uncharged)
+	if retried := out.Err != nil && !out.Permanent; !c.tell(d.Notice.ID, out.Uncharged, retried, number) {
+		c.again(ctx)
+	}
 	if out.Err != nil {
 		c.Wake() // it is due again before Run would look
 	}
 }
 
 // send renders d and hands it to the provider.
-func (c *Courier) send(ctx context.Context, d issuance.Dispatch) issuance.Outcome {
+func (c *Courier) send(ctx context.Context, by Sender, d issuance.Dispatch) issuance.Outcome {
 	m, err := c.Texts.Render(d)
 	if err != nil {
 		return issuance.Outcome{Err: err, Permanent: true}
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	id, err := c.via().Send(ctx, m)
+	id, err := by.Send(ctx, m)
 	if err == nil {
 		return issuance.Outcome{ProviderID: id}
 	}

@@ -12,13 +12,14 @@ func (c *Courier) SetSender(s Sender) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sender = s
+	c.senders++
 }
 
-// via returns the present sender.
-func (c *Courier) via() Sender {
+// via returns the present sender, and its number.
+func (c *Courier) via() (Sender, int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.sender
+	return c.sender, c.senders
 }
 
 // Hurry is like Wake, but also makes a paused channel try at once, because the
@@ -32,9 +33,9 @@ func (c *Courier) Hurry() {
 }
 
 // Follow begins to watch the notice with id. It returns a function that waits until
-// the notice has been tried and settled, or until the channel is paused (then it
-// may not have been tried), or until ctx ends. The caller must call the function
-// once.
+// the notice has been tried by the present sender or a later one and settled, or until
+// that pauses the channel (then it may not have been tried), or until ctx ends. The
+// caller must call the function once.
 func (c *Courier) Follow(id issuance.NoticeID) (wait func(ctx context.Context)) {
 	tried := make(chan struct{})
 	c.mu.Lock()
@@ -51,14 +52,29 @@ func (c *Courier) Follow(id issuance.NoticeID) (wait func(ctx context.Context)) 
 	}
 }
 
-// tell tells those who follow id, or everybody if the channel is paused.
-func (c *Courier) tell(id issuance.NoticeID, paused bool) {
+// again has what a replaced sender was refused meanwhile tried by the present one:
+// when that was set, these messages were on their way, and not to be hastened.
+func (c *Courier) again(ctx context.Context) {
+	if err := c.Registrar.Hasten(context.WithoutCancel(ctx), c.Channel); err != nil {
+		c.Log.Error("hastening what a previous sender was refused", "error", err)
+	}
+	c.Hurry()
+}
+
+// tell tells those who follow id, or everybody if the channel is paused. It tells
+// nobody, and returns false, if the sender with number was replaced while it was
+// refused what is to be retried: that says nothing of the present one.
+func (c *Courier) tell(id issuance.NoticeID, paused, retried bool, number int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if retried && number != c.senders {
+		return false
+	}
 	for tried, followed := range c.followers {
 		if paused || followed == id {
 			close(tried)
 			delete(c.followers, tried)
 		}
 	}
+	return true
 }

@@ -60,6 +60,44 @@ func TestHurryEndsTheRestOfAPausedChannel(t *testing.T) {
 	})
 }
 
+// TestARefusalOfAReplacedSenderIsNoAnswer: the sender is corrected while the wrong one
+// is still being refused. Who follows the message is told what came of the right one,
+// and it does not wait for the rest of a paused channel.
+func TestARefusalOfAReplacedSenderIsNoAnswer(t *testing.T) {
+	for name, answer := range map[string]error{
+		"the account":  &SendError{Message: "check sms.twilio.auth_token", Pause: true},
+		"the provider": &SendError{Message: "no connection to the old host", RetryAfter: 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &provider{answer: func(context.Context, Message, int) (string, error) {
+					time.Sleep(5 * time.Second)
+					return "", answer
+				}}
+				h := runCourier(t, p, func(s *memory) { s.queue(t, issuance.CodeNotice, time.Now()) },
+					func(c *CourierConfig) { c.Probe = 30 * time.Minute })
+				time.Sleep(time.Second)
+				h.courier.SetSender(&provider{answer: accepts})
+				if err := h.courier.Registrar.Hasten(t.Context(), issuance.SMS); err != nil {
+					t.Fatal(err)
+				}
+				began, wait := time.Now(), h.courier.Follow("msg-0000")
+				h.courier.Hurry()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				wait(ctx)
+				if n, took := h.notice(t, "msg-0000"), time.Since(began); n.State != issuance.Accepted || took > 6*time.Second {
+					t.Errorf("after %v the message is %s: %s", took, n.State, n.LastError)
+				}
+				if s := h.courier.Status(); s.Paused || !s.FailingSince.IsZero() {
+					t.Errorf("status %+v", s)
+				}
+				h.end()
+			})
+		})
+	}
+}
+
 func TestFollowEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := runCourier(t, &provider{answer: accepts}, nil)

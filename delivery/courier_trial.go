@@ -9,7 +9,10 @@ import (
 )
 
 // Check signs in at the provider and sends nothing, as [Sender] says.
-func (c *Courier) Check(ctx context.Context) (seen string, err error) { return c.via().Check(ctx) }
+func (c *Courier) Check(ctx context.Context) (seen string, err error) {
+	sender, _ := c.via()
+	return sender.Check(ctx)
+}
 
 // Trial sends a test message to an address or number at once, independently of the
 // queue, and returns the provider's id for it. It is never sent again. It contains
@@ -22,7 +25,8 @@ func (c *Courier) Trial(ctx context.Context, to, language string) (providerID st
 	ctx, cancel := context.WithTimeout(ctx, min(c.Timeout, trialTimeout))
 	defer cancel()
 	m.ID, m.Date = issuance.NoticeID("test-"+rand.Text()), c.Now()
-	id, err := c.via().Send(ctx, m)
+	sender, _ := c.via()
+	id, err := sender.Send(ctx, m)
 	if err != nil {
 		c.Log.Warn("test message not accepted", "error", err)
 		return "", err

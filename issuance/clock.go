@@ -31,6 +31,8 @@ type ClockMark struct {
 	// Doubted: the clock was in doubt when this was written, and so it is at the next
 	// start, unless it is known how long that is ago.
 	Doubted bool `json:"doubted,omitempty"`
+	// Disputed: time servers said another time, and nobody has settled it since.
+	Disputed bool `json:"disputed,omitempty"`
 }
 
 // PastTime is a time that is over: something was done then.
@@ -101,6 +103,11 @@ func (c *Clock) Begin(mark ClockMark, known ...PastTime) {
 	} else {
 		s.doubt = s.jump(r, "at the start it was "+distance(s.off(r))+" "+latest.What+", "+stamp(s.last.Wall))
 		s.doubt.atStart = true
+	}
+	if mark.Disputed && s.doubt == nil {
+		s.doubt = &Doubt{
+			Since: r.Wall.UTC(), Cause: "before the start, time servers said that it was another time", atStart: true, byServer: true,
+		}
 	}
 	c.state.Store(s)
 }

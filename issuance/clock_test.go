@@ -223,6 +223,56 @@ func TestTimeServers(t *testing.T) {
 	}
 }
 
+// TestWhatTimeServersDisputeTakesNothing: the machine was off for less than a day, as
+// far as anybody knows, and starts with a clock that is 20 hours ahead. Time servers
+// say so, and until somebody settles it nothing is issued, swept, forgotten or dated.
+func TestWhatTimeServersDisputeTakesNothing(t *testing.T) {
+	const ahead = 20 * time.Hour
+	var answers []issuance.TimeAnswer
+	h := newClockHouse(t, func(c *issuance.Config) {
+		c.Policy.LinkLifetime = 10 * time.Hour
+		c.AskTime = func(context.Context) []issuance.TimeAnswer { return answers }
+	})
+	once := issuance.OrderRequest{Service: h.service.ID, Contact: h.contact.ID, Another: true, Once: issuance.Once{Key: "k", Request: "r"}}
+	made, err := h.Request(t.Context(), h.staff, once)
+	h.ok(err)
+	h.m.pass(5 * time.Hour)
+	h.tick()
+	claimed, open, before := h.issued(), h.invited(), h.recorded()
+	answers = []issuance.TimeAnswer{{Offset: -ahead}}
+	h.m.boot(ahead)
+	h.restart()
+	for range 3 {
+		h.sure(false)
+		h.tick()
+		h.m.pass(time.Second)
+	}
+	answers = nil // a start at which they are silent does not forget what they said
+	h.restart()
+	h.sure(false)
+	h.tick()
+	_, err = h.Approve(t.Context(), h.staff, made.ID, "")
+	h.wantCode(err, issuance.CodeClock)
+	if got := h.certificate(claimed).Status; got != issuance.Active {
+		t.Errorf("the certificate that waits to be downloaded is %s, want active", got)
+	}
+	h.wantState(open, issuance.InvitedState)
+	if again, err := h.Request(t.Context(), h.staff, once); err != nil || again.ID != made.ID {
+		t.Errorf("the request of 25 hours ago was forgotten: it made %s, and %s before, %v", again.ID, made.ID, err)
+	}
+	if got := h.recorded(); got.Sub(before) > time.Minute {
+		t.Errorf("%v is on record, want %v", got, before)
+	}
+	h.m.jump(-ahead)
+	answers = []issuance.TimeAnswer{{}}
+	h.m.pass(time.Minute)
+	h.tick()
+	h.sure(true)
+	if got := h.certificate(claimed).Status; got != issuance.Active {
+		t.Errorf("when the clock is right again, the certificate is %s, want active", got)
+	}
+}
+
 // TestTimeServersAreAskedAtTheFirstStart, when nothing is known of the time.
 func TestTimeServersAreAskedAtTheFirstStart(t *testing.T) {
 	answers := []issuance.TimeAnswer{{Offset: -6 * time.Hour}, {Offset: -6 * time.Hour}, {Error: "no answer"}}

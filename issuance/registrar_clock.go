@@ -170,12 +170,19 @@ func (r *Registrar) noteDoubt(ctx context.Context, s *clockState, now Reading) e
 }
 
 // markDoubt has the next start, if it is not known how long after, go by the time that
-// was expected. One that begins with a doubt finds what it went by as it is.
+// was expected: of a clock that time servers say is ahead, theirs. One that begins with
+// a doubt finds what it went by as it is.
 func (w *work) markDoubt(s *clockState, now Reading) error {
 	if s.doubt.atStart {
 		return nil
 	}
-	return w.PutClockMark(ClockMark{Reading: Reading{Wall: s.time(now), Steady: now.Steady, Run: now.Run}, Doubted: true})
+	at := s.time(now)
+	if s.doubt.byServer {
+		at = at.Add(-max(0, s.doubt.Jump))
+	}
+	return w.PutClockMark(ClockMark{
+		Reading: Reading{Wall: at, Steady: now.Steady, Run: now.Run}, Doubted: true, Disputed: s.doubt.byServer,
+	})
 }
 
 // settleClock trusts the clock at now from now on, and what was dated by another

@@ -127,6 +127,29 @@ func TestACodeIsMadeAnewWhenItsMessageWaited(t *testing.T) {
 	h.ok(err)
 }
 
+// TestACodeIsGivenUpWithItsTime: a provider that is down for longer than a code is worth
+// is not asked for three days; staff are told, and the code opens nothing.
+func TestACodeIsGivenUpWithItsTime(t *testing.T) {
+	h := newHouse(t)
+	h.invited()
+	ctx := t.Context()
+	token := h.post(issuance.Mail)[0].Secret
+	var last issuance.Dispatch
+	for range 6 {
+		for _, d := range h.take(issuance.SMS) {
+			last = d
+			h.ok(h.Settle(ctx, d.Notice.ID, issuance.Outcome{Err: errors.New("503"), RetryAfter: time.Minute}))
+		}
+		h.advance(time.Minute)
+	}
+	if failed := h.notices(issuance.NoticeQuery{State: issuance.Failed}); len(failed) != 1 || failed[0].ID != last.Notice.ID {
+		t.Errorf("after six minutes of tries %d messages have failed, want the code", len(failed))
+	}
+	if _, err := h.Verify(ctx, token, string(last.Secret.Reveal())); err == nil {
+		t.Error("a code that was given up opens the order")
+	}
+}
+
 // TestARetriedCodeIsANewOne has staff send a code again that failed: the old one may
 // have arrived all the same, and its time runs.
 func TestARetriedCodeIsANewOne(t *testing.T) {

@@ -180,6 +180,27 @@ func TestAForgedAuditLogIsFound(t *testing.T) {
 	}
 }
 
+// TestTheDailyCheckKnowsTheMark: records that are right by themselves, and not those that
+// were noted, are found while the server runs, too.
+func TestTheDailyCheckKnowsTheMark(t *testing.T) {
+	h, err := newMachine(t).open()
+	must(t, err)
+	defer h.end(t)
+	last, _ := h.mark.file.Last()
+	defer func() { must(t, h.mark.file.Append(last)) }()
+	for want, change := range map[string]func(*issuance.Progress){
+		"was written anew":                            func(p *issuance.Progress) { p.Head = issuance.Digest(strings.Repeat("a", 64)) },
+		"the high-water mark knows of records up to ": func(p *issuance.Progress) { p.Audit += 100 },
+	} {
+		other := last
+		change(&other)
+		must(t, h.mark.file.Append(other))
+		if fault := h.verified(t); fault == nil || !strings.Contains(fault.Why, want) {
+			t.Errorf("got %v, want a fault that says %q", fault, want)
+		}
+	}
+}
+
 // end closes a house that has not served: its listeners close when they stop serving.
 func (h *house) end(t *testing.T) {
 	t.Helper()

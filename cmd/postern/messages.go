@@ -25,10 +25,10 @@ func (h *house) retry(ctx context.Context, by issuance.Actor, id issuance.Notice
 		return h.registrar.RetryNotice(ctx, by, id) // which says that there is none
 	}
 	courier := h.couriers[before.Channel]
-	wait := courier.Follow(id)
 	if err := h.reload.secrets(ctx); err != nil {
 		h.log.Error("reading secrets again", "error", err)
 	}
+	wait := courier.Follow(id) // from here on: what the secrets of before were refused is no answer
 	if n, err := h.registrar.RetryNotice(ctx, by, id); err != nil {
 		wait(ended())
 		if after, e := h.notice(ctx, id); e == nil && before.State == issuance.Pending && after.State == issuance.Accepted {

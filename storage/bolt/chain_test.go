@@ -268,6 +268,7 @@ func TestAChainBeginsOverWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer b.Rollback() //nolint:errcheck // closing the store would wait for it after a failure
 	w := walked(t, b, s)
 	if w.Fault != nil || w.Began < 2 || w.Records != w.Began {
 		t.Fatalf("got %+v", w)

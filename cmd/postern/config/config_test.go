@@ -224,3 +224,18 @@ func TestTemplateHasEveryKey(t *testing.T) {
 		}
 	}
 }
+
+// TestHSTSIsOnUnlessItIsSwitchedOff: 0 is off for who writes it, and on for a server
+// that was told nothing.
+func TestHSTSIsOnUnlessItIsSwitchedOff(t *testing.T) {
+	const url = "url: https://certs.example.com"
+	for hsts, want := range map[string]time.Duration{"": 365 * 24 * time.Hour, "24h": 24 * time.Hour, "0": -1} {
+		text := sound
+		if hsts != "" {
+			text = strings.Replace(sound, url, url+", hsts: "+hsts, 1)
+		}
+		if got := load(t, text).Public.MaxAge(); got != want {
+			t.Errorf("hsts %q: got %v, want %v", hsts, got, want)
+		}
+	}
+}
