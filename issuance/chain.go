@@ -37,7 +37,15 @@ type AuditWalk struct {
 	Began   uint64 // the first record that carries a link, 0 if none has come
 	Records uint64
 	Lost    uint64 // records that a restored copy had not, as the chain itself says
+	Gaps    []AuditGap
 	Fault   *AuditFault
+}
+
+// AuditGap is what a restored copy had not: the records From to To.
+type AuditGap struct {
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+	Link Digest `json:"lost_link,omitempty"` // of record To, if it was known
 }
 
 // AuditFault is the first thing in the chain that is wrong.
@@ -64,11 +72,18 @@ func lostAudit(from uint64, to HighWater) map[string]string {
 	return d
 }
 
-// Bridges reports whether r says that the records from from up to itself are lost.
-func (r AuditRecord) Bridges(from uint64) bool {
-	first, err := strconv.ParseUint(r.Detail[lostFrom], 10, 64)
-	last, e := strconv.ParseUint(r.Detail[lostTo], 10, 64)
-	return r.Verb == LoseVerb && err == nil && e == nil && first == from && last+1 == r.Seq
+// Gap returns the gap that r says is before it; false if it says none.
+func (r AuditRecord) Gap() (g AuditGap, ok bool) {
+	from, err := strconv.ParseUint(r.Detail[lostFrom], 10, 64)
+	to, e := strconv.ParseUint(r.Detail[lostTo], 10, 64)
+	ok = r.Verb == LoseVerb && err == nil && e == nil && 0 < from && from <= to && to+1 == r.Seq
+	return AuditGap{from, to, Digest(r.Detail[lostHead])}, ok
+}
+
+// Follows reports whether g is the gap behind w: what is there is not lost. One number
+// may have been given again: to the record that began the chain when the copy was opened.
+func (g AuditGap) Follows(w AuditWalk) bool {
+	return g.From == w.At.Seq+1 || g.From == w.Began && w.At.Seq == w.Began
 }
 
 // FirstLink is the record that begins the chain above records that carry no link:

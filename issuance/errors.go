@@ -107,6 +107,10 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Kind == e.Kind && (t.Code == "" || t.Code == e.Code)
 }
 
+// ErrSealed says that a secret is there, and does not open: its key is not that which
+// the server has, or it was changed.
+var ErrSealed = errors.New("the sealed secret cannot be opened")
+
 // ErrNotFound is what a Store's look-ups return, wrapped or not, for a record that
 // does not exist.
 var ErrNotFound = &Error{

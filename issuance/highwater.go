@@ -90,6 +90,10 @@ type Progress struct {
 	Restored *Restored `json:"restored,omitempty"`
 }
 
+// Keep has p say of the audit records what was noted of them before: they have been
+// written anew since, and what was noted is the evidence of it.
+func (p *Progress) Keep(noted HighWater) { p.Audit, p.Head, p.Traces = noted.Audit, noted.Head, nil }
+
 // Restored is a copy of the database that was put in place.
 type Restored struct {
 	Why  string    `json:"why"`

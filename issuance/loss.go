@@ -147,10 +147,14 @@ func worse(r, old Revocation) bool {
 
 // Loss is what became of a copy that was accepted.
 type Loss struct {
-	Base    HighWater // how far the copy had come
-	Known   HighWater // what is known to have been there
-	Revoked int       // certificates that are revoked now and were not in the copy
-	Held    int       // the same of hold
+	Base  HighWater // how far the copy had come
+	Known HighWater // what is known to have been there
+	// Noted is the audit record that was noted outside of the copy, if the copy has
+	// another one in its place; Found is the link of that one.
+	Noted   AuditHead
+	Found   Digest
+	Revoked int // certificates that are revoked now and were not in the copy
+	Held    int // the same of hold
 	// Unknown are those of them that the copy has no record of: they are kept as revoked.
 	Unknown []Serial
 	Orders  []LostOrder

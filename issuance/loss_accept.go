@@ -1,6 +1,7 @@
 package issuance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -32,16 +33,45 @@ func (a *acceptance) update(f func(*work, LossTx) error) error {
 
 func (a *acceptance) raise() error {
 	return a.update(func(w *work, tx LossTx) error {
-		to := a.evidence.above()
-		last, err := tx.LastAudit()
+		if err := a.compare(tx); err != nil {
+			return err
+		}
+		to, base := a.evidence.above(), a.evidence.Base.Audit
+		told, err := toldLost(tx, base)
 		if err != nil {
 			return err
 		}
-		if to.Audit > last { // the first record above the gap says that it is one
-			w.Audit(a.evidence.by(), LoseVerb, AuditRecord{Detail: lostAudit(last+1, to)})
+		if to.Audit > base && !told { // the first record above the gap says that it is one
+			w.Audit(a.evidence.by(), LoseVerb, AuditRecord{Detail: lostAudit(base+1, to)})
 		}
 		return tx.RaiseHistory(to)
 	})
+}
+
+// toldLost reports whether a record tells of the gap above base. At most one is before
+// it: that which began the chain when a copy of before there was one was opened.
+func toldLost(tx LossTx, base uint64) (bool, error) {
+	first, _, err := tx.AuditAfter(base, 2)
+	return slices.ContainsFunc(first, func(r AuditRecord) bool {
+		g, ok := r.Gap()
+		return ok && g.From == base+1
+	}), err
+}
+
+// compare looks for the audit record that was noted, unless the copy is of before it.
+func (a *acceptance) compare(tx LossTx) error {
+	if a.evidence.Journal == nil {
+		return nil
+	}
+	noted := a.evidence.Journal.Last.HighWater
+	if noted.Audit > a.evidence.Base.Audit {
+		return nil
+	}
+	link, err := tx.AuditLink(noted.Audit)
+	if noted.Contradicts(link) != "" {
+		a.loss.Noted, a.loss.Found = AuditHead{Seq: noted.Audit, Link: noted.Head}, link
+	}
+	return err
 }
 
 // takeOver has every certificate be held or revoked that is known to be so.
@@ -288,6 +318,9 @@ func (a *acceptance) record() error {
 		}
 		if a.evidence.Contradiction != "" {
 			detail["contradicts"] = a.evidence.Contradiction
+		}
+		if n := a.loss.Noted; n.Link != "" {
+			detail["noted_record"], detail["noted_link"], detail["found_link"] = utoa(n.Seq), string(n.Link), cmp.Or(string(a.loss.Found), "none")
 		}
 		w.Audit(a.evidence.by(), RestoreVerb, AuditRecord{Detail: detail})
 		return nil

@@ -69,14 +69,22 @@ func (r *Registrar) Reveal(ctx context.Context, by Actor, seq uint64) (found Aud
 	return found, detail, err
 }
 
+func notShown(why, hint string) error {
+	return &Error{Kind: Conflict, Code: CodeState, Message: "what the audit record has sealed " + why, Hint: hint}
+}
+
 // unseal returns what lies in the vault under d.
 func (w *work) unseal(d Digest) (map[string]string, error) {
 	secret, err := w.Secret(sealedRef(d))
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, notShown("is not in the database", "look in a backup of the time of the record, restored on another machine")
+	case errors.Is(err, ErrSealed):
+		return nil, notShown("does not open with the seal key", "restore the seal key of that time, beside the present one in the key file")
+	case err != nil:
 		return nil, err
-	}
-	if DigestOf(secret) != d {
-		return nil, errors.New("what is sealed is not what the audit record was made with")
+	case DigestOf(secret) != d:
+		return nil, notShown("is not what the record was made with", "somebody may have changed the database: check the audit records")
 	}
 	var s sealedDetail
 	err = json.Unmarshal(secret.Reveal(), &s)

@@ -95,7 +95,12 @@ func TestWhatIsSealedCannotBeExchanged(t *testing.T) {
 		return errors.Join(err, tx.PutSecret(ref(sealed[1]), other))
 	})
 	_, detail, err := h.Reveal(t.Context(), issuance.Actor{Role: issuance.RoleAuditor, ID: "tok-9"}, sealed[1].Seq)
-	if err == nil {
-		t.Errorf("what was exchanged is shown: %v", detail)
+	if issuance.KindOf(err) != issuance.Conflict {
+		t.Errorf("what was exchanged is shown: %v, %v", detail, err)
+	}
+	h.underneath(func(tx issuance.Tx) error { return tx.DeleteSecret(ref(sealed[0])) })
+	_, _, err = h.Reveal(t.Context(), issuance.Actor{Role: issuance.RoleAuditor, ID: "tok-9"}, sealed[0].Seq)
+	if issuance.KindOf(err) != issuance.Conflict || !strings.Contains(err.Error(), "not in the database") {
+		t.Errorf("of what is missing there is said %v", err)
 	}
 }

@@ -20,6 +20,7 @@ const (
 	auditDaily  = 24 * time.Hour
 	auditEvery  = time.Minute // how late a check is at most
 	auditAtOnce = 5000        // records that are looked at in one transaction
+	verifyAgain = 10 * time.Second
 )
 
 // auditor checks the chain of audit records at the start and daily, and signs
@@ -30,8 +31,10 @@ type auditor struct {
 	key   *checkpoint.Key
 	sent  latestNote
 
-	walking sync.Mutex // one check at a time
+	walking chan struct{} // one check at a time
+	asked   sync.Mutex    // one of staff's runs or waits
 	next    time.Time
+	again   atomic.Bool // check at the next look, whenever the next day is
 	fault   atomic.Pointer[issuance.AuditFault]
 	checked atomic.Int64 // Unix time
 }
@@ -47,9 +50,21 @@ func (h *house) newAuditor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.auditor = &auditor{house: h, key: key}
+	h.auditor = &auditor{house: h, key: key, walking: make(chan struct{}, 1)}
+	if h.mark != nil {
+		h.mark.differs = h.auditor.differs
+	}
 	return nil
 }
+
+// differs is told that the records were written anew while the server ran. The next
+// look names the record, and alerts.
+func (a *auditor) differs(why string) {
+	a.found(&issuance.AuditFault{Seq: a.house.noted().Audit, Why: rewritten + why})
+	a.again.Store(true)
+}
+
+const rewritten = "it, or one before it, was written anew: "
 
 // checkpointSeed returns the key that signs checkpoints, sealed in the database. One
 // that is made is on record with its verifier key.
@@ -80,12 +95,13 @@ func (h *house) checkpointSeed(ctx context.Context, origin string) (seed issuanc
 // look checks the chain if it is time to: at the start, and daily.
 func (a *auditor) look(ctx context.Context) error {
 	now := a.house.now()
-	if now.Before(a.next) && !now.Before(a.next.Add(-auditDaily)) {
+	if !a.again.Swap(false) && now.Before(a.next) && !now.Before(a.next.Add(-auditDaily)) {
 		return nil
 	}
 	began := time.Now()
 	w, err := a.walk(ctx, func(issuance.AuditHead) {})
 	if err != nil {
+		a.again.Store(true)
 		return err
 	}
 	a.next = now.Add(auditDaily)
@@ -102,8 +118,12 @@ func (a *auditor) look(ctx context.Context) error {
 // walk checks the whole chain, and what the high-water mark noted of it. The
 // records never change, so it may look at them in many transactions.
 func (a *auditor) walk(ctx context.Context, visit func(issuance.AuditHead)) (issuance.AuditWalk, error) {
-	a.walking.Lock()
-	defer a.walking.Unlock()
+	select {
+	case a.walking <- struct{}{}:
+		defer func() { <-a.walking }()
+	case <-ctx.Done():
+		return issuance.AuditWalk{}, ctx.Err()
+	}
 	noted := a.house.noted()
 	w := issuance.AuditWalk{At: issuance.AuditHead{Link: issuance.NoLink}}
 	other := ""
@@ -126,7 +146,7 @@ func (a *auditor) walk(ctx context.Context, visit func(issuance.AuditHead)) (iss
 	}
 	switch {
 	case w.Fault == nil && other != "":
-		w.Fault = &issuance.AuditFault{Seq: noted.Audit, Why: "it, or one before it, was written anew: " + other}
+		w.Fault = &issuance.AuditFault{Seq: noted.Audit, Why: rewritten + other}
 	case w.Fault == nil && w.At.Seq < noted.Audit:
 		w.Fault = &issuance.AuditFault{
 			Seq: w.At.Seq + 1, Why: fmt.Sprintf("the high-water mark knows of records up to %d", noted.Audit),
@@ -155,8 +175,16 @@ func (h *house) noted() issuance.HighWater {
 	return last.HighWater
 }
 
-// verify checks the chain for staff, and returns the links of the records in at.
+// verify checks the chain for staff, and returns the links of the records in at. Of
+// several who ask at once, the second is told to come back: each check reads all.
 func (a *auditor) verify(ctx context.Context, at []uint64) (admin.AuditCheck, error) {
+	if !a.asked.TryLock() {
+		return admin.AuditCheck{}, &issuance.Error{
+			Kind: issuance.Unavailable, Code: issuance.CodeBusy, Message: "the audit records are being checked for somebody else",
+			Hint: "try again when that is done: a million records take seconds", Retry: verifyAgain,
+		}
+	}
+	defer a.asked.Unlock()
 	wanted := make(map[uint64]bool, len(at))
 	for _, seq := range at {
 		wanted[seq] = true
@@ -171,7 +199,8 @@ func (a *auditor) verify(ctx context.Context, at []uint64) (admin.AuditCheck, er
 		}
 	})
 	return admin.AuditCheck{
-		Records: w.Records, Last: w.At, Began: w.Began, Lost: w.Lost, Key: a.key.Verifier(), Fault: w.Fault, Links: slices.Clip(links),
+		Records: w.Records, Last: w.At, Began: w.Began, Lost: w.Lost, Key: a.key.Verifier(), Fault: w.Fault,
+		Links: slices.Clip(links), Gaps: append([]issuance.AuditGap{}, w.Gaps...),
 	}, err
 }
 

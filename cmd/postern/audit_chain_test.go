@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -330,5 +331,79 @@ func TestCheckpointsLeaveTheHost(t *testing.T) {
 		if l != all[i].Head {
 			t.Errorf("checkpoint %d: %v, and the records have %v", i, all[i].Head, l)
 		}
+	}
+}
+
+// TestRecordsWrittenAnewWhileItServes has the mark know another link than the records
+// have: as if somebody had computed them all anew beneath a server that runs.
+func TestRecordsWrittenAnewWhileItServes(t *testing.T) {
+	m := newMachine(t)
+	h, err := m.open()
+	must(t, err)
+	h.desk.Alerts = []string{"staff@example.com"}
+	must(t, h.mark.note(t.Context()))
+	must(t, h.auditor.look(t.Context())) // the next one is tomorrow
+	evidence, _ := h.mark.file.Last()
+	evidence.Head, evidence.Since = issuance.Digest(strings.Repeat("f", 64)), evidence.HighWater
+	must(t, h.mark.file.Append(evidence))
+	h.order(t)
+	must(t, h.store.Update(t.Context(), func(tx issuance.Tx) error {
+		return tx.AppendRevocation(issuance.Revocation{Serial: issuance.NewSerial(), Issuer: "issuing-1", Status: issuance.Held, At: h.now()})
+	}))
+	must(t, h.mark.note(t.Context()))
+	if got := h.noted(); got.Head != evidence.Head || got.Audit != evidence.Audit || got.Change != evidence.Change+1 {
+		t.Errorf("the mark had the evidence %v, and has %v", evidence.HighWater, got)
+	}
+	if h.auditor.faulty() != 1 {
+		t.Error("the metric does not tell")
+	}
+	must(t, h.auditor.look(t.Context()))
+	if !h.alerted(t, "it, or one before it, was written anew") {
+		t.Errorf("nobody is told of %v", h.auditor.fault.Load())
+	}
+	h.end(t)
+	if _, err = m.open(); err == nil {
+		t.Fatal("the next start does not find it")
+	}
+	wantSaid(t, err.Error(), "not the one of the high-water mark")
+}
+
+// TestChecksDoNotQueue has two persons ask at once while a check runs.
+func TestChecksDoNotQueue(t *testing.T) {
+	m := newMachine(t)
+	h, err := m.open()
+	must(t, err)
+	defer h.end(t)
+	h.auditor.walking <- struct{}{}
+	ctx, leave := context.WithCancel(t.Context())
+	answers := make(chan error, 2)
+	for range 2 {
+		go func() { _, err := h.auditor.verify(ctx, nil); answers <- err }()
+	}
+	busy, _ := errors.AsType[*issuance.Error](<-answers)
+	if busy == nil || busy.Kind != issuance.Unavailable || busy.Retry == 0 {
+		t.Errorf("the second is told %v", busy)
+	}
+	leave()
+	if err := <-answers; !errors.Is(err, context.Canceled) {
+		t.Errorf("the first waits on: %v", err)
+	}
+	<-h.auditor.walking
+	if fault := h.verified(t); fault != nil {
+		t.Error(fault)
+	}
+	// Without a file and a webhook, a checkpoint has arrived when it is in the log.
+	must(t, h.auditor.checkpoint(t.Context()))
+	if h.auditor.deliveredAt() == 0 {
+		t.Error("the metric says that no checkpoint got to the log")
+	}
+}
+
+// TestAnUnknownStatusIsNamed: HTTP has no text for it.
+func TestAnUnknownStatusIsNamed(t *testing.T) {
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(599) }))
+	defer hook.Close()
+	if err := postNote(t.Context(), hook.URL, nil); err == nil || !strings.HasSuffix(err.Error(), "it answered 599") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -93,7 +93,9 @@ func (a *auditor) sign(head issuance.AuditHead, now time.Time) error {
 		d.since = now
 	}
 	d.head, d.signed, d.note, d.tryNext = head, now, note, now
-	d.file, d.posted = c.CheckpointFile == "", c.CheckpointWebhook == ""
+	if d.file, d.posted = c.CheckpointFile == "", c.CheckpointWebhook == ""; d.file && d.posted {
+		d.at.Store(now.Unix()) // the log is all that is to have it
+	}
 	return nil
 }
 
@@ -155,7 +157,8 @@ func postNote(ctx context.Context, address string, note []byte) error {
 	defer answer.Body.Close() //nolint:errcheck // it is not read on
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10))
 	if answer.StatusCode/100 != 2 {
-		return fmt.Errorf("audit.checkpoint_webhook: it answered %s", strings.ToLower(http.StatusText(answer.StatusCode)))
+		text := strings.ToLower(http.StatusText(answer.StatusCode)) // "" if it is none of HTTP's
+		return fmt.Errorf("audit.checkpoint_webhook: it answered %s", strings.TrimSpace(fmt.Sprint(answer.StatusCode, " ", text)))
 	}
 	return nil
 }

@@ -32,7 +32,11 @@ type marker struct {
 	root func() (uint64, error) // the number of the root's CRL
 	now  func() time.Time
 
-	mu sync.Mutex
+	// differs is told once that the records are not those that were noted; nil: nobody is.
+	differs func(why string)
+
+	mu   sync.Mutex
+	told bool
 }
 
 // openMark opens the high-water mark, and refuses a database that is behind it.
@@ -125,15 +129,24 @@ func (m *marker) note(ctx context.Context) error {
 func (m *marker) noteSome(ctx context.Context) (more bool, err error) {
 	last, any := m.file.Last()
 	var p issuance.Progress
+	other := ""
 	err = m.from.History().View(ctx, func(r issuance.HistoryReader) error {
 		if !any { // what came before is not noted one by one
 			p.HighWater, err = issuance.ReadHighWater(r, m.now())
 			p.Since = issuance.HighWater{Change: p.Change, Audit: p.Audit}
 			return err
 		}
-		p, more, err = issuance.ReadProgress(r, last.HighWater, noteAtMost, m.now())
+		if p, more, err = issuance.ReadProgress(r, last.HighWater, noteAtMost, m.now()); err != nil || last.Restored != nil {
+			return err // what a copy lacks has been accepted
+		}
+		link, err := r.AuditLink(last.Audit)
+		if other = last.Contradicts(link); other != "" {
+			p.Keep(last.HighWater)
+			more = len(p.Changes) == noteAtMost
+		}
 		return err
 	})
+	m.doubt(other)
 	if err == nil {
 		p.CRLs[ca.RootID], err = m.root()
 	}
@@ -145,6 +158,15 @@ func (m *marker) noteSome(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	return more, m.file.Append(p)
+}
+
+// doubt says once that the records are not those that were noted.
+func (m *marker) doubt(why string) {
+	if why == "" || m.told || m.differs == nil {
+		return
+	}
+	m.told = true
+	m.differs(why)
 }
 
 func (m *marker) close() error { return m.file.Close() }

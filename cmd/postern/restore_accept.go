@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,6 +181,10 @@ func tellLoss(out io.Writer, l issuance.Loss, found ca.Found) {
 	fmt.Fprintf(out, "the copy is of %s\n", l.Base.At.Format(timeLayout))
 	for _, missing := range l.Known.Missing(l.Base) {
 		fmt.Fprintf(out, "it lacked      %s\n", missing)
+	}
+	if n := l.Noted; n.Link != "" {
+		fmt.Fprintf(out, "it contradicts the high-water mark: audit record %d had the link %s, and has %s. Somebody may have\n"+
+			"changed the audit records; see docs/operating.md, How an auditor checks\n", n.Seq, n.Link, cmp.Or(string(l.Found), "none"))
 	}
 	fmt.Fprintf(out, "revoked again  %d\n", l.Revoked)
 	fmt.Fprintf(out, "on hold again  %d\n", l.Held)

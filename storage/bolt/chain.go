@@ -76,8 +76,8 @@ func (t *tx) AuditLink(seq uint64) (issuance.Digest, error) {
 	return link(before, seq, raw), nil
 }
 
-// WalkAudit implements [issuance.ChainReader]. A record is decoded only where there
-// is a gap before it.
+// WalkAudit implements [issuance.ChainReader]. A record is decoded only if it tells
+// of a gap.
 func (t *tx) WalkAudit(w issuance.AuditWalk, limit int, visit func(issuance.AuditHead)) (issuance.AuditWalk, bool, error) {
 	b, err := t.bucket(t.s.tables.audit.name)
 	if err != nil {
@@ -113,6 +113,8 @@ func (t *tx) walkOver(w *issuance.AuditWalk, k, v []byte) *issuance.AuditFault {
 	}
 	seq, prev := ^number(k), carried(v)
 	began := prev != "" && w.Began == 0
+	gap, tells := t.gap(v)
+	tells = tells && gap.Follows(*w)
 	switch {
 	case prev == "" && w.Began != 0:
 		return &issuance.AuditFault{Seq: seq, Why: "it carries no link, and those before do"}
@@ -121,7 +123,7 @@ func (t *tx) walkOver(w *issuance.AuditWalk, k, v []byte) *issuance.AuditFault {
 			Seq: 1,
 			Why: fmt.Sprintf("records 1 to %d are not those over which the chain began, or record %d was changed", seq-1, seq),
 		}
-	case prev != "" && !began && seq != next && !t.bridged(v, next):
+	case prev != "" && !began && seq != next && !tells:
 		return &issuance.AuditFault{Seq: next, Why: fmt.Sprintf("records %d to %d are missing", next, seq-1)}
 	case prev != "" && prev != w.At.Link:
 		return &issuance.AuditFault{Seq: w.At.Seq, Why: fmt.Sprintf("it was changed, or record %d behind it", seq)}
@@ -129,16 +131,25 @@ func (t *tx) walkOver(w *issuance.AuditWalk, k, v []byte) *issuance.AuditFault {
 	w.Records++
 	if began {
 		w.Began = seq
-	} else if prev != "" {
-		w.Lost += seq - next
+	}
+	if tells {
+		w.Gaps = append(w.Gaps, gap)
+		w.Lost += gap.To - gap.From + 1
 	}
 	w.At = issuance.AuditHead{Seq: seq, Link: link(w.At.Link, seq, v)}
 	return nil
 }
 
-func (t *tx) bridged(raw []byte, from uint64) bool {
+// gap returns the gap that a record tells of. Few do, so that few are decoded.
+func (t *tx) gap(raw []byte) (issuance.AuditGap, bool) {
+	if !bytes.Contains(raw, []byte(`"verb":"`+string(issuance.LoseVerb)+`"`)) {
+		return issuance.AuditGap{}, false
+	}
 	r, err := t.s.tables.audit.decode(raw)
-	return err == nil && r.Bridges(from)
+	if err != nil {
+		return issuance.AuditGap{}, false
+	}
+	return r.Gap()
 }
 
 // ended returns what is wrong behind the last record: it must be the one that was

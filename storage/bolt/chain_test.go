@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -314,6 +315,35 @@ func BenchmarkAWalk(b *testing.B) {
 	for b.Loop() {
 		if w := walked(b, tx, s); w.Records != 10_000 {
 			b.Fatal(w)
+		}
+	}
+}
+
+// TestACopyOfBeforeTheChainIsAccepted: the number of the record that begins the chain
+// was given before to one that the copy has not.
+func TestACopyOfBeforeTheChainIsAccepted(t *testing.T) {
+	for _, to := range []uint64{6, 9} {
+		dir := t.TempDir()
+		key, err := seal.Create(filepath.Join(dir, "key"))
+		must(err)
+		o := Options{Path: filepath.Join(dir, "copy.db"), Key: key, Log: slog.New(slog.DiscardHandler)}
+		unchained(t, o, 5)
+		s := opened(t, o)
+		noted := issuance.HighWater{Audit: to, Head: issuance.Digest(fmt.Sprint("link of ", to))}
+		for range 2 { // again after a crash
+			desk := &issuance.Desk{Now: time.Now}
+			_, err := issuance.AcceptLoss(t.Context(), desk, s.History(), issuance.DefaultPolicy(), issuance.Witness{
+				Base: issuance.HighWater{Audit: 5}, Journal: &issuance.Journal{Last: issuance.Progress{HighWater: noted}},
+			})
+			must(err)
+		}
+		b, err := s.db.Begin(false)
+		must(err)
+		w := walked(t, b, s)
+		must(b.Rollback())
+		want := []issuance.AuditGap{{From: 6, To: to, Link: noted.Head}}
+		if w.Fault != nil || !slices.Equal(w.Gaps, want) || w.Began != 6 || w.Records != 9 || w.At.Seq != to+3 {
+			t.Errorf("records 6 to %d were lost: %+v, %v", to, w, w.Fault)
 		}
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/postern-ca/postern/issuance"
@@ -34,7 +33,7 @@ const (
 
 // ErrOpen means that an envelope cannot be opened: it was changed, it belongs to
 // another record, or the ring does not have its key.
-var ErrOpen = errors.New("the sealed secret cannot be opened")
+var ErrOpen = issuance.ErrSealed
 
 // Seal returns secret in an envelope that opens only for ref, sealed with the
 // first key of the ring.

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/postern-ca/postern/issuance"
@@ -106,13 +107,18 @@ func testChain(t *testing.T, fresh Fresh) {
 		At: read(t, s, func(tx Reader) (issuance.AuditHead, error) { return tx.AuditHead(), nil }), Began: 1, Records: 5,
 	}, w)
 	update(t, s, func(tx Tx) error { return tx.RaiseHistory(issuance.HighWater{Audit: 9}) })
-	add(issuance.AuditRecord{At: start(), Verb: issuance.LoseVerb, Detail: map[string]string{"lost_from": "6", "lost_to": "9"}})
-	if w := walk(); w.Fault != nil || w.Records != 6 || w.Lost != 4 || w.At.Seq != 10 {
+	add(issuance.AuditRecord{At: start(), Verb: issuance.LoseVerb, Detail: map[string]string{"lost_from": "6", "lost_to": "9", "lost_link": "9f"}})
+	if w := walk(); w.Fault != nil || w.Records != 6 || w.Lost != 4 || w.At.Seq != 10 || !slices.Equal(w.Gaps, []issuance.AuditGap{{From: 6, To: 9, Link: "9f"}}) {
 		t.Errorf("over a gap that is on record: %+v", w)
+	}
+	// One that is there is not lost, whatever a record says.
+	add(issuance.AuditRecord{At: start(), Verb: issuance.LoseVerb, Detail: map[string]string{"lost_from": "3", "lost_to": "10"}})
+	if w := walk(); w.Fault != nil || w.Lost != 4 || len(w.Gaps) != 1 {
+		t.Errorf("over a gap that is none: %+v", w)
 	}
 	update(t, s, func(tx Tx) error { return tx.RaiseHistory(issuance.HighWater{Audit: 12}) })
 	add(issuance.AuditRecord{At: start(), Verb: issuance.AddVerb})
-	if w := walk(); w.Fault == nil || w.Fault.Seq != 11 || w.Records != 6 {
+	if w := walk(); w.Fault == nil || w.Fault.Seq != 12 || w.Records != 7 {
 		t.Errorf("over a gap that is not: %+v", w)
 	}
 }

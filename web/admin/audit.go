@@ -88,6 +88,7 @@ type AuditCheck struct {
 	Last    issuance.AuditHead   `json:"last"`    // the last correct one
 	Began   uint64               `json:"began"`   // the first record with a link; 0: none has one
 	Lost    uint64               `json:"lost"`    // records that a restored copy says it is missing
+	Gaps    []issuance.AuditGap  `json:"gaps"`    // where they were
 	Key     string               `json:"key"`     // verifies checkpoints
 	Fault   *issuance.AuditFault `json:"fault,omitempty"`
 	Links   []issuance.AuditHead `json:"links"` // of the requested records that exist

@@ -183,7 +183,9 @@ func (q *query) network(name string) netip.Prefix {
 		return netip.PrefixFrom(a, a.BitLen())
 	}
 	p, err := netip.ParsePrefix(q.text(name))
-	if err != nil {
+	if mapped := p.Addr().Is4In6(); mapped && p.Bits() >= 96 { // addresses are recorded without it
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	} else if err != nil || mapped {
 		q.refuse(name, "is not an address or a network", "write it like 192.0.2.7 or 192.0.2.0/24")
 	}
 	return limit.Unmapped(p)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,7 +22,9 @@ type auditCheck struct {
 	Key     string               `json:"key"`
 	Fault   *issuance.AuditFault `json:"fault,omitempty"`
 	Links   []issuance.AuditHead `json:"links"`
-	Signed  int                  `json:"checkpoints"` // that agree
+	Gaps    []issuance.AuditGap  `json:"gaps"`
+	Signed  int                  `json:"checkpoints"`      // that agree
+	Gone    int                  `json:"checkpoints_lost"` // of records that a restored backup has not
 	Differ  *issuance.AuditFault `json:"checkpoint_fault,omitempty"`
 }
 
@@ -128,7 +131,15 @@ func (r *auditCheck) compare(all []checkpoint.Checkpoint) {
 	}
 	good := uint64(0)
 	for _, one := range all {
-		switch link, there := links[one.Head.Seq]; {
+		link, there := links[one.Head.Seq]
+		if gap, lost := r.lost(one.Head.Seq); lost && link != one.Head.Link {
+			link, there = gap.Link, true
+			if link == "" || gap.To != one.Head.Seq { // nothing tells what it was
+				r.Gone++
+				continue
+			}
+		}
+		switch {
 		case there && link == one.Head.Link:
 			r.Signed++
 			good = max(good, one.Head.Seq)
@@ -143,6 +154,15 @@ func (r *auditCheck) compare(all []checkpoint.Checkpoint) {
 				" was changed since the checkpoint of " + one.At.Format(time.RFC3339)}
 		}
 	}
+}
+
+// lost returns the gap that record seq was lost in. Its number may have been given
+// again since: then the record that is there is another.
+func (r *auditCheck) lost(seq uint64) (g issuance.AuditGap, ok bool) {
+	if at := slices.IndexFunc(r.Gaps, func(g issuance.AuditGap) bool { return g.From <= seq && seq <= g.To }); at >= 0 {
+		return r.Gaps[at], true
+	}
+	return g, false
 }
 
 // wrong returns the error for the first bad record.
@@ -174,6 +194,9 @@ func (r auditCheck) sheet(key string) *sheet {
 	}
 	if r.Signed > 0 {
 		s.add("checkpoints", strconv.Itoa(r.Signed)+" agree")
+	}
+	if r.Gone > 0 {
+		s.add("", strconv.Itoa(r.Gone)+" of records that were lost when a backup was restored: nothing here can be compared with them")
 	}
 	s.add("key", r.Key)
 	if r.Signed > 0 && key == "" {

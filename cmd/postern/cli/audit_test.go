@@ -42,6 +42,14 @@ func TestAuditVerifyComparesCheckpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := strings.Replace(string(body), `"key"`, `"fault":{"seq":5,"why":"it was changed"},"key"`, 1)
+	// Records 10 to 12 were lost: the one behind them tells so, and the link of 12.
+	restored, err := json.Marshal(map[string]any{
+		"records": 10, "last": head(13, "d"), "began": 1, "lost": 3, "key": key.Verifier(), "links": there,
+		"gaps": []issuance.AuditGap{{From: 10, To: 12, Link: head(12, "c").Link}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name, body string
 		args       []string
@@ -54,6 +62,9 @@ func TestAuditVerifyComparesCheckpoints(t *testing.T) {
 		{"by the kept key", string(body), []string{"--checkpoint", file(key, there[1]), "--key", key.Verifier()}, 0, "1 agree"},
 		{"one that differs", string(body), []string{"--checkpoint", file(key, there[0], head(7, "8"))}, 1, "audit record 4: this record or one up to 7 was changed"},
 		{"one of more", string(body), []string{"--checkpoint", file(key, there[2], head(12, "1"))}, 1, "audit record 10: the checkpoint of 2027-01-31T09:00:00Z covers records up to 12"},
+		{"of lost records", string(restored), []string{"--checkpoint", file(key, there[0], head(11, "b"), head(12, "c"))}, 0, "1 of records that were lost"},
+		{"they agree", string(restored), []string{"--checkpoint", file(key, there[0], head(11, "b"), head(12, "c"))}, 0, "2 agree"},
+		{"not the one that was lost", string(restored), []string{"--checkpoint", file(key, there[2], head(12, "1"))}, 1, "audit record 10: this record or one up to 12 was changed"},
 		{"another key", string(body), []string{"--checkpoint", file(other, there[0])}, 1, "is not signed by the key"},
 		{"another kept key", string(body), []string{"--checkpoint", file(key, there[0]), "--key", other.Verifier()}, 1, "is not signed by the key"},
 		{"no file of them", string(body), []string{"--checkpoint", tempFile(t, "\n")}, 1, "there is no checkpoint in it"},

@@ -18,7 +18,10 @@ func (k checker) audit() {
 	k.within("audit.checkpoint_every", a.CheckpointEvery, time.Minute, 7*24*time.Hour)
 	k.between("audit.checkpoint_records", a.CheckpointRecords, 1, 1_000_000)
 	if a.CheckpointWebhook != "" {
-		k.endpoint("audit.checkpoint_webhook", a.CheckpointWebhook,
-			"use the complete URL, for example https://audit.example.com/postern")
+		k.endpointSaying("audit.checkpoint_webhook", a.CheckpointWebhook, addressHints{
+			complete: "use the complete URL, for example https://audit.example.com/postern",
+			user:     "remove it: put what admits the server into the path, or admit its address",
+			https:    "use https, because whoever forges the answer hides that checkpoints do not arrive; http is only for localhost",
+		})
 	}
 }

@@ -102,14 +102,24 @@ func (k checker) webhook(w Webhook) {
 
 // endpoint checks the address of a program that is sent secrets.
 func (k checker) endpoint(key, address, hint string) {
+	k.endpointSaying(key, address, addressHints{
+		complete: hint, user: "remove it: credentials have their own keys",
+		https: "use https, because secrets are sent there; http is only for localhost",
+	})
+}
+
+// addressHints say what to do about an address that cannot be used.
+type addressHints struct{ complete, user, https string }
+
+func (k checker) endpointSaying(key, address string, hints addressHints) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "":
-		k.say(key, "is not an address", hint)
+		k.say(key, "is not an address", hints.complete)
 	case u.User != nil:
-		k.say(key, "has a user name in it", "remove it: credentials have their own keys")
+		k.say(key, "has a user name in it", hints.user)
 	case u.Scheme != "https" && (u.Scheme != "http" || !issuance.IsLoopback(u.Hostname())):
-		k.say(key, "is not https", "use https, because secrets are sent there; http is only for localhost")
+		k.say(key, "is not https", hints.https)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,5 +48,23 @@ public:
 	}
 	if diff := cmp.Diff([]int{1, 2, 4, 5, 6, 7, 9, 10}, lines); diff != "" || len(got) == len(lines) {
 		t.Errorf("lines (-want +got):\n%s\n%v", diff, err)
+	}
+}
+
+// A hint about an address that is sent nothing secret does not say that it is, and
+// does not send anybody to keys that there are not.
+func TestHintsOfTheCheckpointWebhook(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://audit.example.com/":      "hides that checkpoints do not arrive",
+		"https://u:p@audit.example.com/": "put what admits the server into the path",
+	} {
+		path := filepath.Join(t.TempDir(), "postern.yaml")
+		if err := os.WriteFile(path, []byte("audit: {checkpoint_webhook: \""+address+"\"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(Options{Path: path})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secrets are sent there") {
+			t.Errorf("%s: the hints are\n%v", address, err)
+		}
 	}
 }
