@@ -95,7 +95,7 @@ func (h *adminHouse) channels() admin.Channels {
 
 // verifyAudit stands for the check of a real house.
 func (h *adminHouse) verifyAudit(_ context.Context, at []uint64) (check admin.AuditCheck, err error) {
-	check = admin.AuditCheck{Key: "example.com/audit+5ba23f3c+AX0nEV6MSW1nVJtwsQqQ0uDdRWZM0E2Yl3ZpZ0A9nHhB", Links: []issuance.AuditHead{}}
+	check = admin.AuditCheck{Key: "example.com/audit+5ba23f3c+AX0nEV6MSW1nVJtwsQqQ0uDdRWZM0E2Yl3ZpZ0A9nHhB", Links: []issuance.AuditHead{}, Gaps: []issuance.AuditGap{}}
 	if err = h.failing; err == nil {
 		err = h.store.History().View(h.t.Context(), func(r issuance.HistoryReader) error {
 			check.Last = r.AuditHead()

@@ -189,8 +189,8 @@ func (m *mortal) died(d death) {
 }
 
 // warSteps is how many calls of fdatasync the longest life in wartime has. A start
-// has eight of them.
-const warSteps = 26
+// has fourteen of them.
+const warSteps = 32
 
 // nextDeath goes through warSteps, and then has one death in an fsync: of a CRL or the
 // mark, twice at a start, or of a scrub, which comes a second later.

@@ -184,7 +184,7 @@ func tellLoss(out io.Writer, l issuance.Loss, found ca.Found) {
 	}
 	if n := l.Noted; n.Link != "" {
 		fmt.Fprintf(out, "it contradicts the high-water mark: audit record %d had the link %s, and has %s. Somebody may have\n"+
-			"changed the audit records; see docs/operating.md, How an auditor checks\n", n.Seq, n.Link, cmp.Or(string(l.Found), "none"))
+			"changed the audit records; see docs/operating.md, How an auditor checks"+"\n", n.Seq, n.Link, cmp.Or(string(l.Found), "none"))
 	}
 	fmt.Fprintf(out, "revoked again  %d\n", l.Revoked)
 	fmt.Fprintf(out, "on hold again  %d\n", l.Held)
