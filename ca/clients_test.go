@@ -375,7 +375,8 @@ func TestADoubtedClockLetsNobodyInWhomItRefuses(t *testing.T) {
 	} {
 		g.clients.Wall = func() (time.Time, bool) { return tt.wall, tt.doubted }
 		if _, err := g.clients.Check(t.Context(), cert); issuance.CodeOf(err) != tt.want || (err == nil) != (tt.want == "") {
-			t.Errorf("by the house's clock it is %v, by the machine's %v, in doubt %v: got %v, want code %q", g.now, tt.wall, tt.doubted, err, tt.want)
+			t.Errorf("by the house's clock it is %v, by the machine's %v, in doubt %v: got %v, want code %q",
+				g.now, tt.wall, tt.doubted, err, tt.want)
 		}
 	}
 }

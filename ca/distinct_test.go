@@ -31,11 +31,14 @@ func TestADistinctSubjectIsPrintedAndLetIn(t *testing.T) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	subject := func(form ...string) string {
+		return authorityRun(t, text, "openssl", append([]string{"x509", "-noout", "-subject"}, form...)...)
+	}
 	for _, c := range []struct{ want, got string }{
-		{"O = Acme Pharma SA, CN = payments-prod, serialNumber = acme-2.payments", authorityRun(t, text, "openssl", "x509", "-noout", "-subject")},
+		{"O = Acme Pharma SA, CN = payments-prod, serialNumber = acme-2.payments", subject()},
 		// As nginx ($ssl_client_s_dn), Apache and HAProxy print it.
-		{"serialNumber=acme-2.payments,CN=payments-prod,O=Acme Pharma SA", authorityRun(t, text, "openssl", "x509", "-noout", "-subject", "-nameopt", "RFC2253")},
-		{"/O=Acme Pharma SA/CN=payments-prod/serialNumber=acme-2.payments", authorityRun(t, text, "openssl", "x509", "-noout", "-subject", "-nameopt", "compat")},
+		{"serialNumber=acme-2.payments,CN=payments-prod,O=Acme Pharma SA", subject("-nameopt", "RFC2253")},
+		{"/O=Acme Pharma SA/CN=payments-prod/serialNumber=acme-2.payments", subject("-nameopt", "compat")},
 		{"SERIALNUMBER=acme-2.payments, CN=payments-prod, O=Acme Pharma SA", authorityRun(t, nil, "keytool", "-printcert", "-file", file)},
 		{"SERIALNUMBER=acme-2.payments,CN=payments-prod,O=Acme Pharma SA", cert.Subject.String()},
 	} {

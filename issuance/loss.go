@@ -27,10 +27,7 @@ type Witness struct {
 	// HoldAll puts every certificate on hold that the copy calls active: where
 	// nobody knows what was revoked since.
 	HoldAll bool
-	// Contradiction says how the copy is of another history than the journal, in
-	// words; "" if it is not.
-	Contradiction string
-	By            Actor // who takes it over; the zero Actor for the system itself
+	By      Actor // who takes it over; the zero Actor for the system itself
 }
 
 func (e Witness) by() Actor {

@@ -276,10 +276,8 @@ func (a *acceptance) record() error {
 			"revoked": itoa(a.loss.Revoked), "held": itoa(a.loss.Held),
 			"unknown": itoa(len(a.loss.Unknown)), "orders": itoa(len(a.loss.Orders)),
 		}
-		if a.evidence.Contradiction != "" {
-			detail["contradicts"] = a.evidence.Contradiction
-		}
 		if n := a.loss.Noted; n.Link != "" {
+			detail["contradicts"] = HighWater{Audit: n.Seq, Head: n.Link}.Contradicts(a.loss.Found)
 			detail["noted_record"], detail["noted_link"], detail["found_link"] = utoa(n.Seq), string(n.Link), cmp.Or(string(a.loss.Found), "none")
 		}
 		w.Audit(a.evidence.by(), RestoreVerb, AuditRecord{Detail: detail})

@@ -81,12 +81,14 @@ func TestAListThatDoesNotPassIsNotSigned(t *testing.T) {
 		template func(*x509.RevocationList)
 		parts    func(*List)
 	}{
-		"":                      {},
-		"no entries":            {template: func(l *x509.RevocationList) { l.RevokedCertificateEntries = nil }},
-		"version 1":             {lint: "profile_version", parts: func(l *List) { l.Head[2] = 0 }},
-		"another's algorithm":   {lint: "profile_signature_algorithm", parts: func(l *List) { l.Head[14] = 3 }},
-		"another issuer":        {lint: "profile_issuer", parts: func(l *List) { l.Head[len(l.Head)-31] ^= 1 }},
-		"for too long":          {lint: "profile_validity_length", template: func(l *x509.RevocationList) { l.NextUpdate = l.NextUpdate.AddDate(0, 2, 0) }},
+		"":                    {},
+		"no entries":          {template: func(l *x509.RevocationList) { l.RevokedCertificateEntries = nil }},
+		"version 1":           {lint: "profile_version", parts: func(l *List) { l.Head[2] = 0 }},
+		"another's algorithm": {lint: "profile_signature_algorithm", parts: func(l *List) { l.Head[14] = 3 }},
+		"another issuer":      {lint: "profile_issuer", parts: func(l *List) { l.Head[len(l.Head)-31] ^= 1 }},
+		"for too long": {lint: "profile_validity_length", template: func(l *x509.RevocationList) {
+			l.NextUpdate = l.NextUpdate.AddDate(0, 2, 0)
+		}},
 		"over at once":          {lint: "profile_validity_positive", parts: func(l *List) { copy(l.Head[len(l.Head)-15:], l.Head[len(l.Head)-30:len(l.Head)-15]) }},
 		"no nextUpdate":         {lint: "profile_time_encoding", parts: func(l *List) { l.Head = l.Head[:len(l.Head)-15] }},
 		"negative number":       {lint: "profile_crl_number", parts: func(l *List) { l.Tail[len(l.Tail)-1] = 0xff }},

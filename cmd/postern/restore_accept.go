@@ -130,11 +130,6 @@ func (r *recovery) accept(ctx context.Context, found ca.Found, hold bool) (issua
 		Base: base, Journal: r.journal, CRLs: found.Issuing, HoldAll: hold,
 		Issuers: make(map[string]time.Time), By: local.Caller("restore"),
 	}
-	if last, _ := r.mark.file.Last(); last.Audit <= base.Audit { // otherwise the copy is older, and lacks that record
-		if e.Contradiction, err = r.mark.contradiction(ctx); err != nil {
-			return issuance.Loss{}, err
-		}
-	}
 	for _, i := range r.authority.Issuers() {
 		e.Issuers[i.ID] = i.Certificate.NotAfter
 	}
